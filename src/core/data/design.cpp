@@ -1,0 +1,54 @@
+#include "compert/design.h"
+
+#include <cmath>
+
+#include "compert/error.h"
+
+namespace compert {
+
+Design Design::rows(const int64_t* rows, std::size_t count) const {
+  Design out;
+  out.n = count;
+  out.n_slots = n_slots;
+  out.n_covariates = n_covariates;
+  out.perturbation.reserve(count * n_slots);
+  out.dose.reserve(count * n_slots);
+  out.covariate.reserve(count * n_covariates);
+  for (std::size_t b = 0; b < count; ++b) {
+    const auto i = static_cast<std::ptrdiff_t>(rows[b]);
+    const auto s = static_cast<std::ptrdiff_t>(n_slots), c = static_cast<std::ptrdiff_t>(n_covariates);
+    out.perturbation.insert(out.perturbation.end(), perturbation.begin() + i * s,
+                            perturbation.begin() + (i + 1) * s);
+    out.dose.insert(out.dose.end(), dose.begin() + i * s, dose.begin() + (i + 1) * s);
+    out.covariate.insert(out.covariate.end(), covariate.begin() + i * c,
+                         covariate.begin() + (i + 1) * c);
+  }
+  return out;
+}
+
+void Design::check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels,
+                   bool open_covariates) const {
+  if (n_covariates != covariate_levels.size())
+    throw Error("design", "must have as many covariates as the model",
+                std::to_string(n_covariates) + " given, the model has " +
+                    std::to_string(covariate_levels.size()));
+  if (perturbation.size() != n * n_slots || dose.size() != n * n_slots ||
+      covariate.size() != n * n_covariates)
+    throw Error("design", "must have one entry per row and slot");
+  for (std::size_t k = 0; k < perturbation.size(); ++k) {
+    if (perturbation[k] < -1 || perturbation[k] >= n_perturbations)
+      throw Error("design", "must use perturbation codes of the model",
+                  "code " + std::to_string(perturbation[k]) + " of " +
+                      std::to_string(n_perturbations));
+    if (!std::isfinite(dose[k]) || dose[k] < 0)
+      throw Error("dose", "must be finite and not negative", "dose " + std::to_string(dose[k]));
+  }
+  for (std::size_t k = 0; k < covariate.size(); ++k) {
+    const int64_t levels = covariate_levels[k % n_covariates];
+    if (covariate[k] < (open_covariates ? -1 : 0) || covariate[k] >= levels)
+      throw Error("design", "must use covariate codes of the model",
+                  "code " + std::to_string(covariate[k]) + " of " + std::to_string(levels));
+  }
+}
+
+}  // namespace compert

@@ -1,0 +1,37 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace compert {
+
+/// The coded design: for each of `n` rows (cells or conditions) up to `n_slots` perturbations with
+/// their doses, and one level per covariate. Codes are 0-based. An empty slot has perturbation -1
+/// and dose 0. Row-major: slot m of row i is at `i * n_slots + m`, covariate k at
+/// `i * n_covariates + k`. In the design of a *condition* a covariate of -1 means "as in the cell".
+struct Design {
+  std::size_t n = 0;
+  std::size_t n_slots = 1;
+  std::size_t n_covariates = 0;
+  std::vector<int32_t> perturbation;
+  std::vector<double> dose;
+  std::vector<int32_t> covariate;
+
+  /// Rows `rows[0 .. count)` of this design, in that order.
+  Design rows(const int64_t* rows, std::size_t count) const;
+  /// Throws `Error` when a code lies outside its range or a dose is negative or not finite.
+  void check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels,
+             bool open_covariates) const;
+};
+
+/// Which conditions are scored, from which cells, against which cells: used for validation during
+/// training. Entry k compares cells `truth[k]` with predictions made from `source[k]` under row k
+/// of `target`; `degs[k]` are the genes of the DEG scores (may be empty: those scores are NaN).
+struct EvaluationPlan {
+  std::vector<std::vector<int64_t>> truth, source, degs;
+  Design target;
+  std::size_t size() const { return truth.size(); }
+};
+
+}  // namespace compert
