@@ -1,0 +1,35 @@
+#pragma once
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace compert {
+
+/// What one epoch of training did. Losses are means over the epoch's steps; scores are NaN in
+/// epochs without evaluation.
+struct EpochRecord {
+  int64_t epoch = 0;         ///< 1-based, counted over the whole life of the fit
+  double seconds = 0;        ///< training time so far, without the time spent before a resume
+  double loss_reconstruction = 0;
+  double loss_adv_perturbations = 0;
+  double loss_adv_covariates = 0;
+  double penalty_adv_perturbations = 0;
+  double penalty_adv_covariates = 0;
+  double loss_alignment = 0;
+  double r2_mean = std::numeric_limits<double>::quiet_NaN();
+  double r2_mean_deg = std::numeric_limits<double>::quiet_NaN();
+  double r2_var = std::numeric_limits<double>::quiet_NaN();
+  double r2_var_deg = std::numeric_limits<double>::quiet_NaN();
+  bool best = false;         ///< the best score so far: these weights are kept
+};
+
+/// The caller's side of a long computation. The core owns no terminal and no signal handler.
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  virtual void on_epoch(const EpochRecord& record, int64_t last_epoch) = 0;
+  /// Asked before every batch; true ends the training with everything kept so far.
+  virtual bool should_stop() = 0;
+};
+
+}  // namespace compert

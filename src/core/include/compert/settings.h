@@ -1,0 +1,66 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace compert {
+
+/// Every hyperparameter, under its name in the reference implementation where it has one. The
+/// defaults live here (and, for `parity = "fb"`, in `settings_from_json()`) and nowhere else.
+struct Settings {
+  // networks
+  std::string loss_ae = "gauss";
+  std::string doser_type = "sigm";
+  std::string decoder_activation = "linear";
+  int64_t dim = 64;
+  int64_t autoencoder_width = 128;
+  int64_t autoencoder_depth = 2;
+  int64_t dosers_width = 64;
+  int64_t dosers_depth = 2;
+  int64_t adversary_width = 64;
+  int64_t adversary_depth = 2;
+  // objective
+  double reg_adversary = 1;
+  double penalty_adversary = 1;
+  double reg_alignment = 1;
+  // optimisation
+  double autoencoder_lr = 1e-3;
+  double autoencoder_wd = 1e-6;
+  double dosers_lr = 1e-3;
+  double dosers_wd = 1e-7;
+  double adversary_lr = 3e-4;
+  double adversary_wd = 1e-4;
+  int64_t adversary_steps = 3;
+  int64_t batch_size = 128;
+  int64_t step_size_lr = 45;
+  // run
+  int64_t epochs = 0;            ///< 0: chosen from the number of training cells
+  double max_minutes = 0;        ///< 0: no limit
+  int64_t checkpoint_freq = 20;  ///< epochs between evaluations
+  int64_t patience = 20;         ///< evaluations without improvement before stopping
+  std::string checkpoint;        ///< file written at every evaluation; empty: none
+  std::string device = "auto";
+  std::string precision = "float32";
+  int64_t threads = 0;           ///< 0: leave LibTorch's own choice
+  int64_t seed = 0;
+  std::string parity = "none";
+};
+
+/// One line of the table of hyperparameters.
+struct SettingInfo {
+  std::string name;
+  std::string type;           ///< "integer", "number" or "text"
+  std::string default_value;  ///< as JSON
+  std::string allowed;        ///< range or choices, in words
+  std::string meaning;
+};
+
+/// Reads settings from a JSON object over the defaults that its `parity` entry selects. Unknown
+/// names, wrong types and values out of range throw `Error`, naming the setting.
+Settings settings_from_json(const std::string& json);
+/// All settings as one JSON object.
+std::string settings_to_json(const Settings& settings);
+/// Name, type, default, allowed values and meaning of every setting, in a fixed order.
+std::vector<SettingInfo> settings_table(const std::string& parity = "none");
+
+}  // namespace compert

@@ -1,0 +1,159 @@
+#pragma once
+
+// A small RAII wrapper over the HDF5 C library (1.10 to 1.14). Every call that fails throws compert::Error that
+// names the file and the path inside it; HDF5 itself prints nothing. All calls take one lock, because the library
+// is usually built without thread safety.
+
+#include <hdf5.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace compert::hdf5 {
+
+/// Owner of one HDF5 identifier.
+class Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+
+  Handle() = default;
+  Handle(hid_t id, Close close) : id_(id), close_(close) {}
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  Handle(Handle&& other) noexcept;
+  Handle& operator=(Handle&& other) noexcept;
+  ~Handle();
+
+  hid_t id() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+  /// Closes now; the result is that of HDF5 (negative: failed, for instance because the disk is full).
+  herr_t reset();
+
+ private:
+  hid_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+using Shape = std::vector<std::size_t>;
+
+enum class Kind { integer, real, string, boolean, enumeration, compound, other };
+
+/// One member of a compound type, or the type of a whole dataset (then without a name).
+struct Type {
+  std::string name;
+  Kind kind = Kind::other;
+  std::size_t size = 0;              ///< bytes per element
+  bool is_signed = false;            ///< of integers
+  bool is_variable = false;          ///< of strings
+  std::vector<Type> members;         ///< of compounds
+  std::vector<std::string> levels;   ///< names of an enumeration
+  std::vector<std::int64_t> values;  ///< values of an enumeration
+};
+
+/// An open HDF5 file, on disk or in memory. Paths are like "obs/cell_type"; "/" is the root.
+class File {
+ public:
+  static File open_read(const std::string& path);
+  /// Creates the file; one that exists is emptied.
+  static File create(const std::string& path);
+  /// A file in memory only; image() gives its bytes.
+  static File create_image();
+  /// Opens the bytes that image() gave, for reading. They are copied.
+  static File from_image(const std::vector<std::uint8_t>& bytes);
+
+  /// The bytes of the file, as they would be on disk.
+  std::vector<std::uint8_t> image() const;
+  /// Writes everything out and closes; throws when that fails. The destructor closes silently.
+  void close();
+  hid_t id() const { return file_.id(); }
+  /// What error messages call this file.
+  const std::string& name() const { return name_; }
+
+  bool exists(const std::string& path) const;
+  bool is_group(const std::string& path) const;
+  bool is_dataset(const std::string& path) const;
+  /// Names of the members of a group, sorted.
+  std::vector<std::string> children(const std::string& path = "/") const;
+  /// Dimensions of a dataset; empty for a scalar, {0} for an empty dataspace.
+  Shape shape(const std::string& path) const;
+  Type type(const std::string& path) const;
+  bool is_string(const std::string& path) const { return type(path).kind == Kind::string; }
+
+  /// All values of a numeric dataset in row-major order, converted by HDF5 (values out of range are clipped, so
+  /// read what must be checked as int64_t or double). T: double, float, int8_t, uint8_t, int32_t, uint32_t,
+  /// int64_t or uint64_t.
+  template <typename T>
+  std::vector<T> read(const std::string& path, Shape* shape = nullptr) const;
+  /// Rows begin to end - 1 of a dataset of any number of dimensions >= 1.
+  template <typename T>
+  std::vector<T> read_rows(const std::string& path, std::size_t begin, std::size_t end) const;
+  /// One value: a scalar dataset or one of length 1.
+  template <typename T>
+  T read_scalar(const std::string& path) const;
+  /// Strings of fixed or variable length, ASCII or UTF-8.
+  std::vector<std::string> read_strings(const std::string& path, Shape* shape = nullptr) const;
+  std::string read_string(const std::string& path) const;
+  /// One member of a dataset of compound type.
+  template <typename T>
+  std::vector<T> read_member(const std::string& path, const std::string& member) const;
+  std::vector<std::string> read_member_strings(const std::string& path, const std::string& member) const;
+
+  /// Creates the group and those above it; one that exists is kept.
+  void create_group(const std::string& path);
+  /// Writes a dataset (row-major); groups above it are created. deflate: gzip level 1-9, or 0 for none.
+  template <typename T>
+  void write(const std::string& path, const T* data, const Shape& shape, int deflate = 0);
+  template <typename T>
+  void write(const std::string& path, const std::vector<T>& data, int deflate = 0) {
+    write(path, data.data(), Shape{data.size()}, deflate);
+  }
+  template <typename T>
+  void write_scalar(const std::string& path, T value) {
+    write(path, &value, Shape{}, 0);
+  }
+  /// Variable-length UTF-8 strings.
+  void write_strings(const std::string& path, const std::vector<std::string>& values, int deflate = 0);
+  void write_string(const std::string& path, const std::string& value);
+  /// Truth values in the encoding of h5py: an enumeration of FALSE and TRUE.
+  void write_booleans(const std::string& path, const std::uint8_t* data, const Shape& shape, int deflate = 0);
+
+  bool has_attribute(const std::string& path, const std::string& name) const;
+  Type attribute_type(const std::string& path, const std::string& name) const;
+  std::string attribute_string(const std::string& path, const std::string& name) const;
+  std::vector<std::string> attribute_strings(const std::string& path, const std::string& name) const;
+  double attribute_number(const std::string& path, const std::string& name) const;
+  std::int64_t attribute_int(const std::string& path, const std::string& name) const;
+  std::vector<double> attribute_numbers(const std::string& path, const std::string& name) const;
+  std::vector<std::int64_t> attribute_ints(const std::string& path, const std::string& name) const;
+  /// Path of the object that an attribute holding an object reference points to.
+  std::string attribute_target(const std::string& path, const std::string& name) const;
+
+  // Writing an attribute that exists replaces it.
+  void set_attribute(const std::string& path, const std::string& name, const std::string& value);
+  void set_attribute(const std::string& path, const std::string& name, const char* value);
+  void set_attribute(const std::string& path, const std::string& name, double value);
+  void set_attribute(const std::string& path, const std::string& name, std::int64_t value);
+  void set_attribute(const std::string& path, const std::string& name, int value);
+  void set_attribute(const std::string& path, const std::string& name, bool value);
+  void set_attribute(const std::string& path, const std::string& name, const std::vector<std::string>& values);
+  void set_attribute(const std::string& path, const std::string& name, const std::vector<double>& values);
+  void set_attribute(const std::string& path, const std::string& name, const std::vector<std::int64_t>& values);
+
+ private:
+  File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
+
+  Handle open_object(const std::string& path) const;
+  Handle open_dataset(const std::string& path) const;
+  Handle open_attribute(const std::string& path, const std::string& name) const;
+  Handle create_dataset(const std::string& path, hid_t type, const Shape& shape, int deflate);
+  void put_attribute(const std::string& path, const std::string& name, hid_t type, const Shape& shape,
+                     const void* data);
+  [[noreturn]] void fail(const std::string& what, const std::string& path) const;
+
+  Handle file_;
+  std::string name_;
+};
+
+}  // namespace compert::hdf5
