@@ -1,0 +1,181 @@
+# Every argument check and the one form that an error has: what must hold, what was given, what to
+# do about it. Checks take the user's frame as `call`, so that the error names the verb he called.
+
+# Stops with the three-part message. `given` and `todo` may have several entries (one bullet each);
+# text is taken literally (braces in names of cells or drugs are no markup).
+abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_env(),
+                        class = NULL) {
+  literal <- function(text) gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE)
+  bullets <- c(
+    literal(must),
+    rlang::set_names(literal(given), rep("x", length(given))),
+    rlang::set_names(literal(todo), rep("i", length(todo)))
+  )
+  cli::cli_abort(bullets, call = call, class = c(class, "compert_input_error"))
+}
+
+# Runs a call into the core and turns its error into the same form, at the user's call.
+# The core writes `argument must ...`, `given ...` and `todo ...` on lines of their own.
+with_core_errors <- function(expr, call = rlang::caller_env()) {
+  tryCatch(expr, error = function(cnd) {
+    if (inherits(cnd, "compert_input_error")) stop(cnd)
+    lines <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1]]
+    lines <- lines[nzchar(lines)]
+    abort_input(lines[1], if (length(lines) > 1) lines[2],
+                if (length(lines) > 2) lines[-(1:2)], call = call, class = "compert_core_error")
+  })
+}
+
+# "a", "b" and 3 more
+name_list <- function(x, max = 6) {
+  x <- unique(as.character(x))
+  if (length(x) == 0) return("none")
+  quoted <- dQuote(x, FALSE)
+  if (length(x) <= max) return(paste(quoted, collapse = ", "))
+  paste0(paste(utils::head(quoted, max), collapse = ", "), " and ", length(x) - max, " more")
+}
+
+# The entry of `choices` that looks like `x`, or NULL when none is near.
+nearest_name <- function(x, choices) {
+  if (length(choices) == 0 || is.na(x) || !nzchar(x)) return(NULL)
+  far <- utils::adist(x, choices, ignore.case = TRUE)[1, ]
+  inside <- startsWith(tolower(choices), tolower(x)) | startsWith(tolower(x), tolower(choices))
+  far[inside & nchar(choices) > 1 & nchar(x) > 1] <- 1
+  best <- which.min(far)
+  if (far[best] <= max(1, 0.34 * max(nchar(x), 3))) choices[best] else NULL
+}
+
+did_you_mean <- function(x, choices) {
+  near <- nearest_name(x, choices)
+  if (is.null(near)) "" else paste0("Did you mean ", dQuote(near, FALSE), "? ")
+}
+
+# What a value is, in few words: "the text \"a\"", "3 numbers", "an object of class list".
+describe <- function(x) {
+  if (is.null(x)) return("`NULL`")
+  if (is.atomic(x) && !is.object(x) && length(x) == 1) {
+    if (is.na(x)) return("a missing value (`NA`)")
+    if (is.character(x)) return(paste("the text", dQuote(x, FALSE)))
+    return(paste0("`", format(x, digits = 15), "`"))
+  }
+  kind <- if (is.object(x)) NULL else switch(typeof(x), character = "texts", double = "numbers",
+                                             integer = "numbers", logical = "logical values")
+  if (!is.null(kind)) return(paste(length(x), kind))
+  paste0("an object of class `", class(x)[1], "`")
+}
+
+check_string <- function(x, arg, null_ok = FALSE, call = rlang::caller_env()) {
+  if (null_ok && is.null(x)) return(invisible())
+  if (is.character(x) && length(x) == 1 && !is.na(x) && nzchar(x)) return(invisible())
+  abort_input(paste0("`", arg, "` must be one text", if (null_ok) " or `NULL`", "."),
+              paste0("It is ", describe(x), "."), call = call,
+              paste0("Write ", arg, " = \"...\"."))
+}
+
+check_strings <- function(x, arg, null_ok = TRUE, call = rlang::caller_env()) {
+  if (null_ok && is.null(x)) return(invisible())
+  if (is.character(x) && !anyNA(x) && all(nzchar(x)) && !anyDuplicated(x)) return(invisible())
+  given <- if (is.character(x) && anyDuplicated(x)) {
+    paste0(dQuote(x[duplicated(x)][1], FALSE), " is there twice.")
+  } else {
+    paste0("It is ", describe(x), ".")
+  }
+  abort_input(paste0("`", arg, "` must be a character vector without repeats",
+                     if (null_ok) ", or `NULL`", "."), given,
+              paste0("Write ", arg, " = c(\"first\", \"second\")."), call = call)
+}
+
+check_flag <- function(x, arg, null_ok = FALSE, call = rlang::caller_env()) {
+  if (null_ok && is.null(x)) return(invisible())
+  if (is.logical(x) && length(x) == 1 && !is.na(x)) return(invisible())
+  abort_input(paste0("`", arg, "` must be `TRUE` or `FALSE`", if (null_ok) " or `NULL`", "."),
+              paste0("It is ", describe(x), "."),
+              paste0("Write ", arg, " = TRUE or ", arg, " = FALSE."), call = call)
+}
+
+check_number <- function(x, arg, min = -Inf, max = Inf, null_ok = FALSE,
+                         call = rlang::caller_env()) {
+  if (null_ok && is.null(x)) return(invisible())
+  if (is.numeric(x) && length(x) == 1 && !is.na(x) && x >= min && x <= max) return(invisible())
+  abort_input(paste0("`", arg, "` must be one number", range_text(min, max), "."),
+              paste0("It is ", describe(x), "."),
+              paste0("Give `", arg, "` a number", range_text(min, max), "."), call = call)
+}
+
+check_count <- function(x, arg, min = 1, max = .Machine$integer.max, null_ok = FALSE,
+                        call = rlang::caller_env()) {
+  if (null_ok && is.null(x)) return(invisible())
+  whole <- is.numeric(x) && length(x) == 1 && !is.na(x) && is.finite(x) && x == round(x)
+  if (whole && x >= min && x <= max) return(invisible())
+  abort_input(paste0("`", arg, "` must be one whole number", range_text(min, max), "."),
+              paste0("It is ", describe(x), "."),
+              paste0("Give `", arg, "` a whole number", range_text(min, max), "."), call = call)
+}
+
+range_text <- function(min, max) {
+  if (is.finite(min) && is.finite(max) && max < .Machine$integer.max) {
+    return(paste0(" from ", format(min), " to ", format(max)))
+  }
+  if (is.finite(min)) return(paste0(" of at least ", format(min)))
+  if (is.finite(max)) return(paste0(" of at most ", format(max)))
+  ""
+}
+
+# One of `choices`; returns it. A default argument that lists all choices means the first.
+check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
+  if (identical(x, choices)) return(choices[1])
+  if (is.character(x) && length(x) == 1 && !is.na(x) && x %in% choices) return(x)
+  near <- if (is.character(x) && length(x) == 1) did_you_mean(x, choices) else ""
+  abort_input(paste0("`", arg, "` must be one of ", name_list(choices, 20), "."),
+              paste0("It is ", describe(x), "."),
+              paste0(near, "Write ", arg, " = ", dQuote(choices[1], FALSE), "."), call = call)
+}
+
+# `...` is there so that all later arguments are written by name; it must be empty.
+check_no_dots <- function(..., call = rlang::caller_env(),
+                          valid = rlang::fn_fmls_names(rlang::caller_fn())) {
+  extra <- rlang::exprs(...)
+  if (length(extra) == 0) return(invisible())
+  valid <- setdiff(valid, "...")
+  name <- rlang::names2(extra)[1]
+  if (!nzchar(name)) {
+    abort_input("Every argument after the first ones must be given by name.",
+                paste0("One without a name was given: `", rlang::as_label(extra[[1]]), "`."),
+                paste0("Write name = value; the names are ", name_list(valid, 40), "."),
+                call = call)
+  }
+  abort_input(paste0("Arguments must be among ", name_list(valid, 40), "."),
+              paste0("There is no argument `", name, "`."),
+              paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = call)
+}
+
+# A column of the cells' table, by name.
+check_column <- function(name, columns, arg, call = rlang::caller_env()) {
+  check_string(name, arg, call = call)
+  if (name %in% columns) return(invisible())
+  abort_input(paste0("`", arg, "` must name a column of the cells' table."),
+              paste0("There is no column ", dQuote(name, FALSE), "."),
+              paste0(did_you_mean(name, columns), "The columns are ", name_list(columns, 12), "."),
+              call = call)
+}
+
+# A package that only some inputs need.
+check_package <- function(package, why, call = rlang::caller_env()) {
+  if (requireNamespace(package, quietly = TRUE)) return(invisible())
+  bioc <- c("SingleCellExperiment", "SummarizedExperiment", "S4Vectors", "DelayedArray",
+            "HDF5Array", "BiocParallel")
+  line <- if (package %in% bioc) {
+    paste0("BiocManager::install(\"", package, "\")")
+  } else {
+    paste0("install.packages(\"", package, "\")")
+  }
+  abort_input(paste0("Package `", package, "` must be installed ", why, "."),
+              "It is not.", paste0("Run `", line, "`."), call = call)
+}
+
+# The seed of a run: the user's, or one drawn from R's own stream so that set.seed() governs.
+# An integer that was given leaves R's stream untouched.
+resolve_seed <- function(seed, call = rlang::caller_env()) {
+  check_count(seed, "seed", min = 0, null_ok = TRUE, call = call)
+  if (is.null(seed)) sample.int(.Machine$integer.max, 1) else as.integer(seed)
+}
