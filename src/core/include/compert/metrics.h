@@ -1,0 +1,76 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace compert {
+
+/// Coefficient of determination over genes, 1 - sum (t - p)^2 / sum (t - mean t)^2. Not symmetric,
+/// not bounded below. A constant truth scores 1 when the prediction equals it and 0 otherwise
+/// (as scikit-learn's r2_score). NaN or infinite input gives NaN.
+/// Throws `Error` for fewer than two values or for different lengths.
+double r2(const double* truth, const double* prediction, std::size_t n);
+double r2(const std::vector<double>& truth, const std::vector<double>& prediction);
+
+/// Pearson correlation; NaN when either side is constant. Throws like r2().
+double pearson(const std::vector<double>& a, const std::vector<double>& b);
+/// Squared Pearson correlation (the other "r2" of the literature).
+double pearson_squared(const std::vector<double>& a, const std::vector<double>& b);
+
+/// Share of places where both values have the same sign and neither is 0. Throws like r2().
+double sign_agreement(const std::vector<double>& a, const std::vector<double>& b);
+
+/// log2((mean + pseudo) / (control + pseudo)) per gene. Negative means count as 0: a model with a
+/// Gaussian head predicts such means, and their logarithm would be NaN.
+std::vector<double> log_fold(const std::vector<double>& mean, const std::vector<double>& control,
+                             double pseudo = 1e-5);
+/// r2() of the log2 folds of truth and prediction over the same control (chemCPA
+/// `evaluate_logfold_r2`, there NaN where a predicted mean is negative).
+double log_fold_r2(const std::vector<double>& truth, const std::vector<double>& prediction,
+                   const std::vector<double>& control, double pseudo = 1e-5);
+
+/// The four scores of one condition: over all genes and over its DE genes, of the means and of the
+/// variances. A score that is undefined (fewer than two DE genes) is NaN.
+struct R2Scores {
+  double mean, mean_deg, variance, variance_deg;
+};
+
+/// Scores of one condition from its statistics per gene. `degs` are 0-based gene indices.
+R2Scores r2_scores(const std::vector<double>& true_mean, const std::vector<double>& true_variance,
+                   const std::vector<double>& predicted_mean,
+                   const std::vector<double>& predicted_variance,
+                   const std::vector<int64_t>& degs);
+
+/// Unweighted mean of each score over conditions, NaN values left out; NaN where none is left.
+R2Scores average(const std::vector<R2Scores>& scores);
+
+/// A view of `n` points with `dim` coordinates each, one point after the other (a genes x cells
+/// matrix of R as it lies in memory, one point per cell).
+struct Points {
+  const double* values = nullptr;
+  std::size_t n = 0;
+  std::size_t dim = 0;
+};
+
+/// Bandwidths of the mixture kernel of facebookresearch/CPA (`helper.py`, mmd_loss_calc).
+const std::vector<double>& mmd_bandwidths();
+
+/// Sum over `alphas` of exp(-squared / (2 alpha)).
+double mixture_kernel(double squared, const std::vector<double>& alphas);
+
+/// Squared maximum mean discrepancy, biased V-statistic: mean k(x, x) + mean k(y, y)
+/// - 2 mean k(x, y), where k is the *sum* of Gaussian kernels of all `alphas`. Distances are taken
+/// tile by tile; no n x n matrix is ever held.
+/// Throws `Error` when a side is empty or the dimensions differ (also the next two).
+double mmd(const Points& x, const Points& y, const std::vector<double>& alphas = mmd_bandwidths());
+
+/// Energy distance 2 mean |x - y| - mean |x - x'| - mean |y - y'| with Euclidean norms, means over
+/// all pairs (V-statistic: never negative, and 0 for equal samples).
+double energy_distance(const Points& x, const Points& y);
+
+/// Wasserstein-1 distance of the two empirical distributions of each coordinate.
+std::vector<double> wasserstein_by_gene(const Points& x, const Points& y);
+/// Mean of wasserstein_by_gene().
+double wasserstein(const Points& x, const Points& y);
+
+}  // namespace compert

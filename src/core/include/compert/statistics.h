@@ -1,0 +1,63 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "compert/cells.h"
+
+namespace compert {
+
+/// Mean and population variance (division by n) of every gene in every group.
+/// Row-major: gene g of group k is at `k * n_genes + g`. An empty group has NaN everywhere.
+struct GroupStats {
+  std::size_t n_groups = 0;
+  std::size_t n_genes = 0;
+  std::vector<int64_t> n;
+  std::vector<double> mean;
+  std::vector<double> variance;
+
+  const double* mean_of(std::size_t group) const { return mean.data() + group * n_genes; }
+  const double* variance_of(std::size_t group) const { return variance.data() + group * n_genes; }
+};
+
+/// One sweep over the cells, in blocks, over stored values only; zeros enter in closed form.
+/// Sums are updated around the running mean in double precision, so large means do not swamp
+/// small variances. A NaN in a gene makes that gene NaN in that group.
+/// `group` has one code per cell in -1 .. n_groups-1; cells of -1 are left out.
+/// Throws `Error` for a code outside that range or a wrong length.
+GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& group,
+                       std::size_t n_groups);
+
+/// The same for chosen cells taken as one group.
+GroupStats stats_of(const CellSource& cells, const std::vector<int64_t>& chosen);
+
+/// Welch's t of every gene, with Welch-Satterthwaite degrees of freedom.
+struct WelchTest {
+  std::vector<double> t;
+  std::vector<double> df;
+};
+
+/// t = (mean_1 - mean_0) / sqrt(s1^2 / n1 + s0^2 / n0) with unbiased s^2, of `group` against
+/// `reference`. An undefined t (no variance and equal means, NaN in the data) is 0 with df NaN;
+/// without variance but with different means it is infinite. A group of fewer than two cells has
+/// no variance: every t is then 0 and every df NaN.
+WelchTest welch_test(const GroupStats& stats, std::size_t group, std::size_t reference);
+
+/// Indices of the `n_top` largest |score|, descending. Ties keep the order of the indices (the
+/// lower index first), NaN comes last. All indices when there are fewer than `n_top`.
+std::vector<int64_t> rank_by_magnitude(const std::vector<double>& scores, std::size_t n_top);
+
+/// DE genes of every group against its reference group: rank_by_magnitude() of Welch's t.
+/// `reference[k]` is a group index, or -1 for none. A group without reference, with itself as
+/// reference, or where either side has fewer than two cells, gets an empty list.
+std::vector<std::vector<int64_t>> rank_degs(const GroupStats& stats,
+                                            const std::vector<int64_t>& reference,
+                                            std::size_t n_top);
+
+/// True when welch_test() of this pair has a meaning (see rank_degs()).
+bool comparable(const GroupStats& stats, std::size_t group, int64_t reference);
+
+/// Benjamini-Hochberg adjusted p-values, in the order given; NaN stays NaN and is not counted.
+std::vector<double> adjust_p_values(const std::vector<double>& p);
+
+}  // namespace compert

@@ -1,0 +1,43 @@
+// The sweeps over large arrays that decide the speed on a CPU. No torch in here: plain pointers,
+// float and double, OpenMP over rows. All are deterministic for a given number of threads.
+#pragma once
+#include <cstdint>
+
+#include "compert/cells.h"
+
+namespace compert {
+
+struct AdamStep {
+  double step_size, weight_decay, beta1, beta2, sqrt_bias2, epsilon;
+};
+void adam_sweep(float* value, const float* grad, float* m, float* v, int64_t n, const AdamStep& s);
+void adam_sweep(double* value, const double* grad, double* m, double* v, int64_t n,
+                const AdamStep& s);
+
+/// out[b, :] = bias + sum over stored genes of x[b, g] * weight[g, :]; weight is genes x width.
+void sparse_linear(const CellBatch& x, const float* weight, const float* bias, float* out,
+                   int64_t width);
+void sparse_linear(const CellBatch& x, const double* weight, const double* bias, double* out,
+                   int64_t width);
+/// grad_weight[g, :] += x[b, g] * grad_out[b, :], the gradient of the above.
+void sparse_linear_grad(const CellBatch& x, const float* grad_out, float* grad_weight,
+                        int64_t width);
+void sparse_linear_grad(const CellBatch& x, const double* grad_out, double* grad_weight,
+                        int64_t width);
+
+/// Writes the batch as a dense cells x genes array.
+void to_dense(const CellBatch& x, float* out);
+void to_dense(const CellBatch& x, double* out);
+
+/// Gaussian negative log-likelihood, mean over cells and genes, constant dropped:
+/// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | before softplus]; v is
+/// softplus(raw) + 1e-3. On return `raw` holds the gradient. With `relu_mean` the mean is max(raw, 0).
+double gaussian_sweep(float* raw, const CellBatch& x, bool relu_mean);
+double gaussian_sweep(double* raw, const CellBatch& x, bool relu_mean);
+
+/// Negative binomial negative log-likelihood, mean over cells and genes, with mean and inverse
+/// dispersion both softplus(raw) + 1e-3. On return `raw` holds the gradient.
+double nb_sweep(float* raw, const CellBatch& x);
+double nb_sweep(double* raw, const CellBatch& x);
+
+}  // namespace compert

@@ -1,0 +1,202 @@
+#include "parameters.h"
+
+#include <cmath>
+
+#include "kernels.h"
+
+namespace compert {
+namespace {
+
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
+
+std::string stacked_name(const std::string& name, int64_t index) {
+  std::string out = name;
+  return out.replace(out.find('*'), 1, std::to_string(index));
+}
+
+}  // namespace
+
+const char* group_name(Group group) {
+  switch (group) {
+    case Group::kAutoencoder: return "autoencoder";
+    case Group::kAdversaries: return "adversaries";
+    case Group::kDosers: return "dosers";
+  }
+  return "";
+}
+
+void Adam::update() {
+  if (!value.defined() || value.numel() == 0) return;
+  ++step;
+  const double bias1 = 1 - std::pow(kBeta1, static_cast<double>(step));
+  const double bias2 = 1 - std::pow(kBeta2, static_cast<double>(step));
+  const AdamStep s{lr / bias1, weight_decay, kBeta1, kBeta2, std::sqrt(bias2), kEpsilon};
+  if (value.is_cuda()) {
+    at::NoGradGuard no_grad;
+    grad.add_(value, weight_decay);
+    exp_avg.mul_(kBeta1).add_(grad, 1 - kBeta1);
+    exp_avg_sq.mul_(kBeta2).addcmul_(grad, grad, 1 - kBeta2);
+    value.addcdiv_(exp_avg, exp_avg_sq.sqrt().div_(s.sqrt_bias2).add_(kEpsilon), -s.step_size);
+    return;
+  }
+  const auto n = value.numel();
+  if (value.scalar_type() == at::kFloat)
+    adam_sweep(value.data_ptr<float>(), grad.data_ptr<float>(), exp_avg.data_ptr<float>(),
+               exp_avg_sq.data_ptr<float>(), n, s);
+  else
+    adam_sweep(value.data_ptr<double>(), grad.data_ptr<double>(), exp_avg.data_ptr<double>(),
+               exp_avg_sq.data_ptr<double>(), n, s);
+}
+
+Parameter* ParameterStore::add(std::string name, const Tensor& init, Group group, bool transposed) {
+  parameters_.push_back({std::move(name), init, group, transposed});
+  return &parameters_.back();
+}
+
+Buffer* ParameterStore::add_buffer(std::string name, const Tensor& init) {
+  buffers_.push_back({std::move(name), init});
+  return &buffers_.back();
+}
+
+Tensor ParameterStore::view(const Tensor& flat, const Parameter& p) const {
+  std::size_t index = 0;
+  while (&parameters_[index] != &p) ++index;
+  const Tensor part = flat.narrow(0, offsets_[index], p.value.numel());
+  if (!p.transposed) return part.view(p.value.sizes());
+  return part.view({p.value.size(1), p.value.size(0)}).t();
+}
+
+void ParameterStore::pack(at::Device device) {
+  std::array<int64_t, kGroups> sizes{};
+  for (const auto& p : parameters_) {
+    auto& size = sizes[static_cast<std::size_t>(p.group)];
+    offsets_.push_back(size);
+    size += p.value.numel();
+  }
+  if (parameters_.empty()) return;
+  const auto options = parameters_.front().value.options().device(device).requires_grad(false);
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    adams_[g].value = at::zeros({sizes[g]}, options);
+    adams_[g].grad = at::zeros({sizes[g]}, options);
+    adams_[g].exp_avg = at::zeros({sizes[g]}, options);
+    adams_[g].exp_avg_sq = at::zeros({sizes[g]}, options);
+  }
+  for (auto& p : parameters_) {
+    const Adam& a = adam(p.group);
+    Tensor leaf = view(a.value, p).detach();
+    leaf.copy_(p.value);
+    leaf.set_requires_grad(true);
+    leaf.mutable_grad() = view(a.grad, p).detach();
+    leaves_[static_cast<std::size_t>(p.group)].push_back(leaf);
+    p.value = leaf;
+  }
+  for (auto& b : buffers_) b.value = b.value.to(device);
+}
+
+void ParameterStore::collect(NamedArrays& out, const std::string& prefix, const Parameter& p,
+                             const Tensor& t) const {
+  if (!p.is_stack()) {
+    out[prefix + p.name] = to_array(t);
+    return;
+  }
+  for (int64_t i = 0; i < t.size(0); ++i) out[prefix + stacked_name(p.name, i)] = to_array(t[i]);
+}
+
+NamedArrays ParameterStore::values() const {
+  NamedArrays out;
+  for (const auto& p : parameters_) collect(out, "", p, p.value);
+  for (const auto& b : buffers_) out[b.name] = to_array(b.value);
+  return out;
+}
+
+NamedArrays ParameterStore::gradients() const {
+  NamedArrays out;
+  for (const auto& p : parameters_) collect(out, "", p, view(adam(p.group).grad, p));
+  return out;
+}
+
+void ParameterStore::set_values(const NamedArrays& arrays, bool complete) {
+  at::NoGradGuard no_grad;
+  std::size_t used = 0;
+  const auto assign = [&](const std::string& name, Tensor target) {
+    const auto found = arrays.find(name);
+    if (found == arrays.end()) {
+      if (complete) throw Error("weights", "must hold every parameter", name + " is missing");
+      return;
+    }
+    const Tensor source = to_tensor(found->second);
+    if (source.sizes() != target.sizes())
+      throw Error("weights", "must have the shapes of the model", name + " differs");
+    target.copy_(source);
+    ++used;
+  };
+  for (const auto& p : parameters_) {
+    if (!p.is_stack())
+      assign(p.name, p.value.detach());
+    else
+      for (int64_t i = 0; i < p.value.size(0); ++i)
+        assign(stacked_name(p.name, i), p.value.detach()[i]);
+  }
+  for (const auto& b : buffers_) assign(b.name, b.value);
+  if (used != arrays.size()) {
+    const NamedArrays known = values();
+    for (const auto& [name, array] : arrays)
+      if (known.count(name) == 0)
+        throw Error("weights", "must only hold parameters of the model", name + " is unknown");
+  }
+}
+
+NamedArrays ParameterStore::adam_state(Group group) const {
+  NamedArrays out;
+  const Adam& a = adam(group);
+  for (const auto& p : parameters_) {
+    if (p.group != group) continue;
+    collect(out, "exp_avg/", p, view(a.exp_avg, p));
+    collect(out, "exp_avg_sq/", p, view(a.exp_avg_sq, p));
+  }
+  out["step"] = {{}, {static_cast<double>(a.step)}};
+  out["lr"] = {{}, {a.lr}};
+  return out;
+}
+
+void ParameterStore::set_adam_state(Group group, const NamedArrays& arrays) {
+  Adam& a = adam(group);
+  a.step = static_cast<int64_t>(arrays.at("step").values.at(0));
+  a.lr = arrays.at("lr").values.at(0);
+  for (const auto& p : parameters_) {
+    if (p.group != group) continue;
+    for (const bool second : {false, true}) {
+      const std::string prefix = second ? "exp_avg_sq/" : "exp_avg/";
+      Tensor target = view(second ? a.exp_avg_sq : a.exp_avg, p);
+      if (!p.is_stack())
+        target.copy_(to_tensor(arrays.at(prefix + p.name)));
+      else
+        for (int64_t i = 0; i < target.size(0); ++i)
+          target[i].copy_(to_tensor(arrays.at(prefix + stacked_name(p.name, i))));
+    }
+  }
+}
+
+int64_t ParameterStore::n_parameters() const {
+  int64_t n = 0;
+  for (const auto& p : parameters_) n += p.value.numel();
+  return n;
+}
+
+ParameterStore::Snapshot ParameterStore::snapshot() const {
+  Snapshot out;
+  for (const auto& a : adams_)
+    if (a.value.defined()) out.tensors.push_back(a.value.clone());
+  for (const auto& b : buffers_) out.tensors.push_back(b.value.clone());
+  return out;
+}
+
+void ParameterStore::restore(const Snapshot& snapshot) {
+  at::NoGradGuard no_grad;
+  std::size_t k = 0;
+  for (auto& a : adams_)
+    if (a.value.defined()) a.value.copy_(snapshot.tensors.at(k++));
+  for (auto& b : buffers_) b.value.copy_(snapshot.tensors.at(k++));
+}
+
+}  // namespace compert

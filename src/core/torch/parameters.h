@@ -1,0 +1,89 @@
+// Parameters of a model, kept as views into one flat buffer per optimiser, so that zeroing the
+// gradients and the Adam update are one sweep each.
+#pragma once
+#include <array>
+#include <deque>
+#include <string>
+
+#include "torch_util.h"
+
+namespace compert {
+
+enum class Group { kAutoencoder, kAdversaries, kDosers };
+constexpr std::size_t kGroups = 3;
+const char* group_name(Group group);
+
+struct Parameter {
+  /// Name in the model's state. A '*' stands for the index along the first dimension: such a
+  /// parameter is a stack of `size(0)` equally shaped ones, each saved under its own name.
+  std::string name;
+  Tensor value;
+  Group group;
+  /// Stored as its transpose (for the first layer, whose rows are then contiguous per gene).
+  bool transposed = false;
+  bool is_stack() const { return name.find('*') != std::string::npos; }
+};
+
+struct Buffer {
+  std::string name;
+  Tensor value;
+};
+
+/// Adam (Kingma and Ba 2015) with L2 weight decay added to the gradient, as torch.optim.Adam.
+struct Adam {
+  double lr = 1e-3;
+  double weight_decay = 0;
+  int64_t step = 0;
+  Tensor value, grad, exp_avg, exp_avg_sq;  // flat, one entry per scalar parameter
+  void update();
+  void zero_grad() {
+    if (grad.defined()) grad.zero_();
+  }
+};
+
+class ParameterStore {
+ public:
+  /// `init` gives shape, type and first value. Pointers stay valid for the life of the store.
+  Parameter* add(std::string name, const Tensor& init, Group group, bool transposed = false);
+  Buffer* add_buffer(std::string name, const Tensor& init);
+  /// Moves every parameter into its group's flat buffer; call once, after the last `add()`.
+  void pack(at::Device device);
+
+  Adam& adam(Group group) { return adams_[static_cast<std::size_t>(group)]; }
+  const Adam& adam(Group group) const { return adams_[static_cast<std::size_t>(group)]; }
+  /// The leaves of one group, for `backward(inputs)`.
+  const std::vector<Tensor>& leaves(Group group) const {
+    return leaves_[static_cast<std::size_t>(group)];
+  }
+  std::deque<Parameter>& parameters() { return parameters_; }
+
+  /// Values of parameters and buffers by name.
+  NamedArrays values() const;
+  /// Sets those named; every array must exist here and have the right shape. `complete` demands
+  /// that all are named.
+  void set_values(const NamedArrays& arrays, bool complete);
+  NamedArrays gradients() const;
+  /// Moments by name ("exp_avg/<name>", "exp_avg_sq/<name>") and "step".
+  NamedArrays adam_state(Group group) const;
+  void set_adam_state(Group group, const NamedArrays& arrays);
+  int64_t n_parameters() const;
+
+  /// Copies of everything that training changes in the weights, to go back to them.
+  struct Snapshot {
+    std::vector<Tensor> tensors;
+  };
+  Snapshot snapshot() const;
+  void restore(const Snapshot& snapshot);
+
+ private:
+  Tensor view(const Tensor& flat, const Parameter& p) const;
+  void collect(NamedArrays& out, const std::string& prefix, const Parameter& p,
+               const Tensor& t) const;
+  std::deque<Parameter> parameters_;
+  std::deque<Buffer> buffers_;
+  std::deque<int64_t> offsets_;
+  std::array<Adam, kGroups> adams_;
+  std::array<std::vector<Tensor>, kGroups> leaves_;
+};
+
+}  // namespace compert

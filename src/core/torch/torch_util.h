@@ -1,0 +1,42 @@
+// The only gate to LibTorch's headers, and the translation between its world and the core's.
+#pragma once
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/grad_mode.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include "compert/arrays.h"
+#include "compert/error.h"
+
+namespace compert {
+
+using at::Tensor;
+
+/// Runs `body`; an error of LibTorch becomes a core error with its one useful line.
+template <class Body>
+auto translate(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const c10::Error& e) {
+    throw Error("", std::string("LibTorch failed: ") + e.what_without_backtrace());
+  }
+}
+
+inline Array to_array(const Tensor& tensor) {
+  const Tensor t = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
+  Array out;
+  out.shape.assign(t.sizes().begin(), t.sizes().end());
+  out.values.assign(t.data_ptr<double>(), t.data_ptr<double>() + t.numel());
+  return out;
+}
+
+inline Tensor to_tensor(const Array& array) {
+  const Tensor t = at::empty(array.shape, at::kDouble);
+  if (static_cast<int64_t>(array.values.size()) != t.numel())
+    throw Error("", "an array's values must fill its shape");
+  std::copy(array.values.begin(), array.values.end(), t.data_ptr<double>());
+  return t;
+}
+
+}  // namespace compert
