@@ -60,7 +60,7 @@ std::string directory();
 std::vector<std::string> files(const std::string& prefix);
 
 /// max |ours - reference| / max |reference| (absolute where the reference is all zero).
-/// Infinities and NaN must agree place by place; otherwise, or when sizes differ, the result is inf.
+/// Infinities and NaN must agree place by place; else, or when sizes differ, the result is inf.
 double relative_error(const std::vector<double>& ours, const std::vector<double>& reference);
 
 /// Worst relative error per group, for one printed table at the end of a test.

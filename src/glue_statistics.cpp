@@ -1,0 +1,143 @@
+#include <Rcpp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "compert/metrics.h"
+#include "compert/statistics.h"
+#include "glue_convert.h"
+
+using compert_glue::cell_source;
+using compert_glue::CellPoints;
+
+namespace {
+
+compert::GroupStats stats_of_groups(SEXP x, const Rcpp::IntegerVector& group, int n_groups) {
+  if (n_groups < 0) throw compert::Error("n_groups", "must not be negative");
+  return compert::group_stats(*cell_source(x), std::vector<int32_t>(group.begin(), group.end()),
+                              static_cast<std::size_t>(n_groups));
+}
+
+Rcpp::NumericMatrix genes_by_groups(const std::vector<double>& values,
+                                    const compert::GroupStats& stats) {
+  Rcpp::NumericMatrix out(static_cast<int>(stats.n_genes), static_cast<int>(stats.n_groups));
+  std::copy(values.begin(), values.end(), out.begin());
+  return out;
+}
+
+Rcpp::NumericVector pick(const double* values, const std::vector<int64_t>& genes) {
+  Rcpp::NumericVector out(static_cast<R_xlen_t>(genes.size()));
+  for (std::size_t k = 0; k < genes.size(); ++k) {
+    out[static_cast<R_xlen_t>(k)] = values[static_cast<std::size_t>(genes[k])];
+  }
+  return out;
+}
+
+/// Two-sided p-values of all genes: adjustment counts every gene, not only the listed ones.
+std::vector<double> two_sided_p(const compert::WelchTest& test) {
+  std::vector<double> p(test.t.size(), NA_REAL);
+  for (std::size_t g = 0; g < p.size(); ++g) {
+    if (!std::isnan(test.df[g])) p[g] = 2 * R::pt(-std::fabs(test.t[g]), test.df[g], 1, 0);
+  }
+  return p;
+}
+
+Rcpp::List ranking(const compert::GroupStats& stats, std::size_t group, int reference,
+                   std::size_t n_top, bool p_values) {
+  if (!compert::comparable(stats, group, reference)) {
+    return Rcpp::List::create(Rcpp::Named("genes") = Rcpp::IntegerVector(0));
+  }
+  const std::size_t control = static_cast<std::size_t>(reference);
+  const compert::WelchTest test = compert::welch_test(stats, group, control);
+  const std::vector<int64_t> top = compert::rank_by_magnitude(test.t, n_top);
+  Rcpp::List out = Rcpp::List::create(
+      Rcpp::Named("genes") = Rcpp::IntegerVector(top.begin(), top.end()),
+      Rcpp::Named("score") = pick(test.t.data(), top),
+      Rcpp::Named("mean") = pick(stats.mean_of(group), top),
+      Rcpp::Named("mean_control") = pick(stats.mean_of(control), top));
+  if (p_values) {
+    const std::vector<double> p = two_sided_p(test);
+    out["p_value"] = pick(p.data(), top);
+    out["p_adjusted"] = pick(compert::adjust_p_values(p).data(), top);
+  }
+  return out;
+}
+
+std::vector<double> values_of(const Rcpp::NumericVector& x) {
+  return std::vector<double>(x.begin(), x.end());
+}
+
+}  // namespace
+
+// Mean and population variance per gene and group; `group` 0-based, -1 leaves a cell out.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List core_group_stats(SEXP x, const Rcpp::IntegerVector& group, int n_groups) {
+  const compert::GroupStats stats = stats_of_groups(x, group, n_groups);
+  return Rcpp::List::create(Rcpp::Named("n") = Rcpp::IntegerVector(stats.n.begin(), stats.n.end()),
+                            Rcpp::Named("mean") = genes_by_groups(stats.mean, stats),
+                            Rcpp::Named("variance") = genes_by_groups(stats.variance, stats));
+}
+
+// Genes of every group ranked by |Welch t| against group `reference[k]` (0-based, -1 for none).
+// Returns list(n, groups = one list(genes, score, mean, mean_control[, p_value, p_adjusted]) per
+// group); a group that cannot be compared has no genes and no other element.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List core_rank_degs(SEXP x, const Rcpp::IntegerVector& group, int n_groups,
+                          const Rcpp::IntegerVector& reference, int n_top, bool p_values = false) {
+  const compert::GroupStats stats = stats_of_groups(x, group, n_groups);
+  if (reference.size() != n_groups) {
+    throw compert::Error("reference", "must have one value per group");
+  }
+  if (n_top < 0) throw compert::Error("n_top", "must not be negative");
+  Rcpp::List groups(n_groups);
+  for (int k = 0; k < n_groups; ++k) {
+    groups[k] = ranking(stats, static_cast<std::size_t>(k), reference[k],
+                        static_cast<std::size_t>(n_top), p_values);
+    Rcpp::checkUserInterrupt();
+  }
+  return Rcpp::List::create(Rcpp::Named("n") = Rcpp::IntegerVector(stats.n.begin(), stats.n.end()),
+                            Rcpp::Named("groups") = groups);
+}
+
+// [[Rcpp::export(rng = false)]]
+double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction) {
+  return compert::r2(values_of(truth), values_of(prediction));
+}
+
+// [[Rcpp::export(rng = false)]]
+double core_pearson(const Rcpp::NumericVector& a, const Rcpp::NumericVector& b) {
+  return compert::pearson(values_of(a), values_of(b));
+}
+
+// r2 of log2 folds over a control and share of equal signs of these folds.
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericVector core_log_fold(const Rcpp::NumericVector& truth,
+                                  const Rcpp::NumericVector& prediction,
+                                  const Rcpp::NumericVector& control, double pseudo = 1e-5) {
+  const std::vector<double> base = values_of(control);
+  const std::vector<double> observed = compert::log_fold(values_of(truth), base, pseudo);
+  const std::vector<double> predicted = compert::log_fold(values_of(prediction), base, pseudo);
+  return Rcpp::NumericVector::create(
+      Rcpp::Named("r2") = compert::r2(observed, predicted),
+      Rcpp::Named("sign") = compert::sign_agreement(observed, predicted));
+}
+
+// Squared MMD with the sum of 19 Gaussian kernels; cells are columns.
+// [[Rcpp::export(rng = false)]]
+double core_mmd(SEXP x, SEXP y) {
+  const CellPoints a(x, "x"), b(y, "y");
+  return compert::mmd(a.points(), b.points());
+}
+
+// [[Rcpp::export(rng = false)]]
+double core_wasserstein(SEXP x, SEXP y) {
+  const CellPoints a(x, "x"), b(y, "y");
+  return compert::wasserstein(a.points(), b.points());
+}
+
+// [[Rcpp::export(rng = false)]]
+double core_energy(SEXP x, SEXP y) {
+  const CellPoints a(x, "x"), b(y, "y");
+  return compert::energy_distance(a.points(), b.points());
+}
