@@ -14,15 +14,13 @@ abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_en
   cli::cli_abort(bullets, call = call, class = c(class, "compert_input_error"))
 }
 
-# Runs a call into the core and turns its error into the same form, at the user's call.
-# The core writes `argument must ...`, `given ...` and `todo ...` on lines of their own.
+# Runs a call into the core and lays its error out in the same form, at the user's call. The core
+# writes what must hold on the first line, then lines that begin with "x " and "i ".
 with_core_errors <- function(expr, call = rlang::caller_env()) {
-  tryCatch(expr, error = function(cnd) {
-    if (inherits(cnd, "compert_input_error")) stop(cnd)
+  tryCatch(expr, `compert::Error` = function(cnd) {
     lines <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1]]
-    lines <- lines[nzchar(lines)]
-    abort_input(lines[1], if (length(lines) > 1) lines[2],
-                if (length(lines) > 2) lines[-(1:2)], call = call, class = "compert_core_error")
+    bullet <- function(mark) sub("^. ", "", grep(paste0("^", mark, " "), lines, value = TRUE))
+    abort_input(lines[1], bullet("x"), bullet("i"), call = call, class = "compert_core_error")
   })
 }
 

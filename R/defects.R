@@ -1,0 +1,67 @@
+# A defect of a screen: the same three parts as an error, kept as one row of a table so that a
+# screen can be looked at as a whole before anything stops.
+
+# `severity` is "error" (a fit is impossible), "warning" (a fit is possible, but read this) or
+# "note"; `n` counts the cells, genes or conditions concerned.
+new_defect <- function(check, must, given, todo, severity = "error", n = NA_integer_) {
+  tibble::tibble(severity = severity, check = check, n = as.integer(n), must = must,
+                 given = given, todo = todo)
+}
+
+no_defects <- function() {
+  new_defect(character(), character(), character(), character(), character(), integer())
+}
+
+# Binds defects given one by one or in lists; NULL entries vanish.
+bind_defects <- function(...) {
+  rows <- rlang::flatten_if(list(...), function(x) is.list(x) && !is.data.frame(x))
+  rows <- Filter(Negate(is.null), rows)
+  if (length(rows) == 0) return(no_defects())
+  do.call(rbind, rows)
+}
+
+# One error for all defects of severity "error"; nothing when there are none.
+abort_defects <- function(defects, call = rlang::caller_env(), max = 6) {
+  errors <- defects[defects$severity == "error", ]
+  if (nrow(errors) == 0) return(invisible())
+  if (nrow(errors) == 1) {
+    abort_input(errors$must, errors$given, errors$todo, call = call, class = "compert_screen_error")
+  }
+  shown <- utils::head(errors, max)
+  given <- paste(shown$must, shown$given, shown$todo)
+  todo <- if (nrow(errors) > max) {
+    paste0("These are ", max, " of ", nrow(errors), " defects; check_screen() lists all of them.")
+  } else {
+    "check_screen() shows them as a table."
+  }
+  abort_input(paste0("The screen must be free of defects; it has ", nrow(errors), "."), given, todo,
+              call = call, class = "compert_screen_error")
+}
+
+# One warning for all defects of severity "warning".
+warn_defects <- function(defects, call = rlang::caller_env(), max = 6) {
+  warnings <- defects[defects$severity == "warning", ]
+  if (nrow(warnings) == 0) return(invisible())
+  shown <- utils::head(warnings, max)
+  bullets <- rlang::set_names(paste(shown$must, shown$given, shown$todo), rep("!", nrow(shown)))
+  head <- paste0("The screen can be fitted, with ",
+                 if (nrow(warnings) == 1) "one reservation." else
+                   paste(nrow(warnings), "reservations."))
+  more <- if (nrow(warnings) > max) {
+    c(i = paste0("And ", nrow(warnings) - max, " more: see check_screen()."))
+  }
+  text <- c(head, bullets, more)
+  literal <- gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE)
+  cli::cli_warn(rlang::set_names(literal, names(text)), call = call,
+                class = "compert_screen_warning")
+}
+
+# "3 cells", "1 cell"
+count_of <- function(n, what) {
+  paste(format(n, big.mark = ","), if (n == 1) what else paste0(what, "s"))
+}
+
+# " (and 3 more cells)" after the first of n was named
+and_more <- function(n, what = "cell") {
+  if (n <= 1) "" else paste0(" (and ", count_of(n - 1, paste("more", what)), ")")
+}

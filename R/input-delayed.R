@@ -1,0 +1,40 @@
+# DelayedMatrix (HDF5Array, TENxMatrix ...): read by blocks of cells, kept sparse.
+
+#' @exportS3Method read_cells DelayedMatrix
+read_cells.DelayedMatrix <- read_cells.matrix
+
+#' @exportS3Method as_columns DelayedMatrix
+as_columns.DelayedMatrix <- function(x, call = rlang::caller_env()) {
+  check_package("DelayedArray", "to read a DelayedMatrix", call = call)
+  n <- ncol(x)
+  if (n == 0) return(methods::as(as.matrix(x), "dgCMatrix"))
+  width <- max(1L, as.integer(delayed_block_values() / max(nrow(x), 1)))
+  starts <- seq.int(1L, n, by = width)
+  blocks <- lapply(starts, function(start) {
+    cells <- seq.int(start, min(n, start + width - 1L))
+    read_block_sparse(x, cells)
+  })
+  out <- bind_columns(blocks)
+  dimnames(out) <- dimnames(x)
+  out
+}
+
+# How many values of a block are dense at one time: 80 MB.
+delayed_block_values <- function() 1e7
+
+read_block_sparse <- function(x, cells) {
+  block <- DelayedArray::extract_array(x, list(NULL, cells))
+  as_sparse(as_columns.matrix(block))
+}
+
+# A dgCMatrix of a dense matrix.
+as_sparse <- function(x) {
+  if (methods::is(x, "dgCMatrix")) return(x)
+  if (!is.matrix(x)) return(as_columns(x))
+  hit <- which(x != 0 | is.na(x))
+  row <- (hit - 1L) %% nrow(x)
+  col <- (hit - 1L) %/% nrow(x)
+  methods::new("dgCMatrix", i = as.integer(row), x = as.double(x[hit]), Dim = dim(x),
+               p = as.integer(c(0, cumsum(tabulate(col + 1L, ncol(x))))),
+               Dimnames = dimnames(x) %||% list(NULL, NULL))
+}

@@ -1,0 +1,124 @@
+# Matrices: plain, sparse of any Matrix class, and what all containers hold in the end.
+
+#' @exportS3Method read_cells matrix
+read_cells.matrix <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  for (arg in c("assay", "layer")) {
+    refuse_argument(keys[[arg]], arg, "a matrix is all there is", "Leave it out.", call)
+  }
+  values <- as_columns(x, call)
+  sparse <- methods::is(values, "dgCMatrix")
+  list(x = values, col_data = match_col_data(col_data, colnames(x), ncol(x), call),
+       container = if (inherits(x, "DelayedMatrix")) "DelayedMatrix" else "matrix",
+       assay = "x", layer = NULL,
+       log_hint = if (sparse) {
+         "Log-normalise: x <- log1p(x %*% Matrix::Diagonal(x = 1e4 / Matrix::colSums(x)))."
+       } else {
+         "Log-normalise: x <- log1p(t(t(x) / colSums(x)) * 1e4)."
+       },
+       count_hint = "Give the matrix of raw counts as `x`.")
+}
+
+#' @exportS3Method read_cells Matrix
+read_cells.Matrix <- read_cells.matrix
+
+# A dgCMatrix or a double matrix of genes x cells from whatever an assay is, by blocks where the
+# whole must not be made dense.
+as_columns <- function(x, call = rlang::caller_env()) {
+  UseMethod("as_columns")
+}
+
+#' @exportS3Method as_columns matrix
+as_columns.matrix <- function(x, call = rlang::caller_env()) {
+  if (!is.numeric(x) && !is.logical(x)) {
+    abort_input("Expression values must be numbers.",
+                paste0("The matrix holds ", typeof(x), " values."),
+                "Keep names in row and column names, not in the matrix.", call = call)
+  }
+  if (is.double(x) && !is.object(x)) return(x)
+  matrix(as.double(x), nrow(x), ncol(x), dimnames = dimnames(x))
+}
+
+#' @exportS3Method as_columns dgCMatrix
+as_columns.dgCMatrix <- function(x, call = rlang::caller_env()) x
+
+#' @exportS3Method as_columns Matrix
+as_columns.Matrix <- function(x, call = rlang::caller_env()) {
+  if (methods::is(x, "denseMatrix")) return(as_columns(as.matrix(x), call))
+  # The steps work in Matrix 1.5 and 1.7 alike, where as(x, "dgCMatrix") does not.
+  methods::as(methods::as(methods::as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
+}
+
+#' @exportS3Method as_columns default
+as_columns.default <- function(x, call = rlang::caller_env()) {
+  sparse <- if (isS4(x)) tryCatch(methods::as(x, "dgCMatrix"), error = function(e) NULL)
+  if (!is.null(sparse)) return(sparse)
+  abort_input("Expression values must be a matrix, sparse matrix or delayed matrix.",
+              paste0("They are ", describe(x), "."), "Convert them: as.matrix(x).", call = call)
+}
+
+# Columns of several dgCMatrix side by side, in one allocation.
+bind_columns <- function(blocks) {
+  if (length(blocks) == 1) return(blocks[[1]])
+  sizes <- vapply(blocks, function(b) length(b@x), 0)
+  if (sum(sizes) > .Machine$integer.max) {
+    abort_input("A sparse matrix in R must have fewer than 2^31 entries.",
+                paste0("This one has ", format(sum(sizes), big.mark = ","), "."),
+                "Keep the variable genes only, or fewer cells.")
+  }
+  shift <- c(0, cumsum(sizes))
+  starts <- Map(function(b, s) b@p[-1] + s, blocks, shift[seq_along(blocks)])
+  methods::new("dgCMatrix",
+               i = unlist(lapply(blocks, function(b) b@i), use.names = FALSE),
+               p = as.integer(c(0, unlist(starts, use.names = FALSE))),
+               x = unlist(lapply(blocks, function(b) b@x), use.names = FALSE),
+               Dim = c(nrow(blocks[[1]]), as.integer(sum(vapply(blocks, ncol, 0L)))),
+               Dimnames = list(rownames(blocks[[1]]),
+                               unlist(lapply(blocks, colnames), use.names = FALSE)))
+}
+
+# One look at all values. `whole`: only whole numbers; `example`: the first value that is none.
+inspect_values <- function(x) {
+  sparse <- methods::is(x, "dgCMatrix")
+  v <- if (sparse) x@x else x
+  at <- function(k) {
+    if (length(k) == 0 || is.na(k)) return(list(gene = NA_character_, cell = NA_character_))
+    row <- if (sparse) x@i[k] + 1L else (k - 1) %% nrow(x) + 1
+    col <- if (sparse) findInterval(k - 1, x@p, left.open = FALSE) else (k - 1) %/% nrow(x) + 1
+    list(gene = rownames(x)[row] %||% as.character(row),
+         cell = colnames(x)[col] %||% as.character(col))
+  }
+  bad <- if (length(v) > 0 && !is.finite(sum(v))) which(!is.finite(v)) else integer()
+  good <- if (length(bad) > 0) v[-bad] else v
+  span <- if (length(good) > 0) range(good, if (sparse) 0) else c(NA_real_, NA_real_)
+  fraction <- first_fraction(v)
+  negative <- if (!is.na(span[1]) && span[1] < 0) which(v < 0) else integer()
+  odd <- if (length(negative) > 0) negative[1] else fraction
+  list(min = span[1], max = span[2], whole = is.na(fraction),
+       example = if (is.na(odd)) NA_real_ else v[odd],
+       example_gene = at(odd)$gene, example_cell = at(odd)$cell,
+       n_bad = length(bad), bad = if (length(bad)) v[bad[1]], bad_at = at(bad[1]),
+       n_negative = length(negative),
+       negative = if (length(negative)) v[negative[1]], negative_at = at(negative[1]))
+}
+
+# Position of the first value that is no whole number, or NA; stops at it.
+first_fraction <- function(v, block = 1e6) {
+  for (start in seq(1, max(length(v), 1), by = block)) {
+    part <- v[start:min(length(v), start + block - 1)]
+    hit <- which(is.finite(part) & part != round(part))
+    if (length(hit) > 0) return(start + hit[1] - 1)
+  }
+  NA_integer_
+}
+
+# Cells and genes that have no value but 0.
+empty_margins <- function(x) {
+  present <- if (methods::is(x, "dgCMatrix")) Matrix::drop0(x) else NULL
+  if (is.null(present)) {
+    nonzero <- x != 0
+    return(list(cells = which(colSums(nonzero, na.rm = TRUE) == 0),
+                genes = which(rowSums(nonzero, na.rm = TRUE) == 0)))
+  }
+  list(cells = which(diff(present@p) == 0),
+       genes = which(tabulate(present@i + 1L, nrow(x)) == 0))
+}

@@ -1,0 +1,84 @@
+# Seurat objects, with version 4 assays (slots) and version 5 assays (layers, split ones included).
+# What the installed SeuratObject can do is asked, not its version number.
+
+#' @exportS3Method read_cells Seurat
+read_cells.Seurat <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  check_package("SeuratObject", "to read a Seurat object", call = call)
+  refuse_col_data(col_data, "x[[]]", call)
+  assays <- SeuratObject::Assays(x)
+  assay <- keys$assay %||% SeuratObject::DefaultAssay(x)
+  assay <- choose_assay(assays, assay, NULL, character(), character(), "assay", call)
+  object <- x[[assay]]
+  layers <- seurat_layers(object)
+  layer <- choose_assay(layers$names, keys$layer, keys$loss, log_names = "data",
+                        count_names = "counts", arg = "layer", call = call)
+  cells <- colnames(x)
+  values <- as_columns(read_seurat_layer(object, layer, layers$all, cells, call), call)
+  list(x = values, col_data = as.data.frame(x[[]])[cells, , drop = FALSE],
+       container = "Seurat", assay = assay, layer = layer,
+       log_hint = if (layer == "counts" && "data" %in% layers$names && seurat_normalised(object)) {
+         "Use layer = \"data\"."
+       } else {
+         "Log-normalise: x <- Seurat::NormalizeData(x), then layer = \"data\"."
+       },
+       count_hint = "Use layer = \"counts\".")
+}
+
+has_layers <- function(object) {
+  "LayerData" %in% getNamespaceExports("SeuratObject") && !inherits(object, "Assay")
+}
+
+seurat_function <- function(name) getExportedValue("SeuratObject", name)
+
+# Names of the layers that have values. `names` has "counts" once where the layer is split into
+# "counts.1", "counts.2" (or "counts.donor1", ...).
+seurat_layers <- function(object) {
+  if (!has_layers(object)) {
+    slots <- c("counts", "data", "scale.data")
+    filled <- vapply(slots, function(s) length(seurat_slot(object, s)) > 0, NA)
+    return(list(all = slots[filled], names = slots[filled]))
+  }
+  all <- seurat_function("Layers")(object)
+  whole <- c("counts", "data", "scale.data")
+  stems <- sub("[.].*$", "", setdiff(all, whole))
+  list(all = all, names = unique(c(all, intersect(stems, whole))))
+}
+
+seurat_slot <- function(object, slot) methods::slot(object, slot)
+
+seurat_normalised <- function(object) {
+  if (has_layers(object)) return(TRUE)
+  !is.na(first_fraction(as_columns(seurat_slot(object, "data"))@x))
+}
+
+# A layer as one matrix with the columns of the object. Split layers are read one by one and put
+# side by side; genes that one of them lacks are 0 there, as SeuratObject's JoinLayers() has it.
+read_seurat_layer <- function(object, layer, all, cells, call) {
+  if (!has_layers(object)) {
+    values <- seurat_slot(object, layer)
+    return(values[, match(cells, colnames(values)), drop = FALSE])
+  }
+  get_layer <- seurat_function("LayerData")
+  parts <- if (layer %in% all) layer else all[startsWith(all, paste0(layer, "."))]
+  blocks <- lapply(parts, function(part) get_layer(object, layer = part))
+  genes <- if (length(blocks) == 1) rownames(blocks[[1]]) else rownames(object)
+  blocks <- lapply(blocks, function(b) fit_rows(as_sparse(as_columns(b, call)), genes))
+  joined <- bind_columns(blocks)
+  place <- match(cells, colnames(joined))
+  if (anyNA(place)) {
+    abort_input(paste0("Layer ", dQuote(layer, FALSE), " must have every cell of the object."),
+                paste0("It lacks ", dQuote(cells[is.na(place)][1], FALSE),
+                       and_more(sum(is.na(place))), "."),
+                "Keep the cells that the assay has: x <- x[, colnames(x[[assay]])].", call = call)
+  }
+  if (identical(place, seq_len(ncol(joined)))) joined else joined[, place, drop = FALSE]
+}
+
+# Rows of a dgCMatrix brought to `genes`; those it lacks are 0.
+fit_rows <- function(x, genes) {
+  if (identical(rownames(x), genes)) return(x)
+  place <- match(rownames(x), genes)
+  entries <- methods::as(x, "TsparseMatrix")
+  Matrix::sparseMatrix(i = place[entries@i + 1L], j = entries@j + 1L, x = entries@x,
+                       dims = c(length(genes), ncol(x)), dimnames = list(genes, colnames(x)))
+}

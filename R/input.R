@@ -1,0 +1,126 @@
+# What every container has to say for itself: `read_cells()` takes the expression values, the table
+# of cells and the name of what was read out of it, and nothing more. A new container needs one
+# method. Containers live in Suggests; S3 dispatch on their S4 classes needs none of them loaded.
+
+# Returns list(x = dgCMatrix or double matrix, genes x cells; col_data = data.frame; container,
+# assay, layer; hint = how raw counts are log-normalised in that ecosystem).
+# `keys$loss` ("gauss", "nb" or NULL) leads the choice where `keys$assay`/`keys$layer` do not.
+read_cells <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  UseMethod("read_cells")
+}
+
+#' @exportS3Method read_cells default
+read_cells.default <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  todo <- "Matrices have genes in rows and cells in columns, and come with `col_data`."
+  if (is.data.frame(x)) todo <- c("Turn it into a matrix: as.matrix(x).", todo)
+  abort_input(paste("`x` must be a SingleCellExperiment, SummarizedExperiment, Seurat object,",
+                    "matrix, sparse or delayed matrix, or the path of an .h5ad file."),
+              paste0("It is ", describe(x), "."), todo, call = call)
+}
+
+# Which of the available assays (layers) is read: the one asked for, else by the loss.
+# `log_names` and `count_names` are the ecosystem's names in order of preference.
+choose_assay <- function(available, wanted, loss, log_names, count_names, arg, call) {
+  if (length(available) == 0) {
+    abort_input("`x` must have expression values.", "It has no assay.",
+                "Put a matrix of genes x cells into it.", call = call)
+  }
+  if (!is.null(wanted)) {
+    check_string(wanted, arg, call = call)
+    if (wanted %in% available) return(wanted)
+    abort_input(paste0("`", arg, "` must be one that `x` has."),
+                paste0("There is no ", arg, " ", dQuote(wanted, FALSE), "."),
+                paste0(did_you_mean(wanted, available), "`x` has ", name_list(available, 12), "."),
+                call = call)
+  }
+  order <- if (identical(loss, "nb")) count_names else log_names
+  if (is.null(loss)) order <- c(log_names, count_names)
+  found <- intersect(order, available)
+  if (length(found) > 0) return(found[1])
+  if (length(available) == 1) return(available)
+  abort_input(paste0("`", arg, "` must say what to read: `x` has nothing of the usual names."),
+              paste0("Looked for ", name_list(order), "; `x` has ", name_list(available, 12), "."),
+              paste0("Write ", arg, " = ", dQuote(available[1], FALSE), "."), call = call)
+}
+
+# Arguments that a container has no use for are refused, not ignored.
+refuse_argument <- function(value, arg, why, todo, call) {
+  if (is.null(value)) return(invisible())
+  abort_input(paste0("`", arg, "` must be left out: ", why, "."),
+              paste0("It is ", describe(value), "."), todo, call = call)
+}
+
+refuse_col_data <- function(col_data, where, call) {
+  refuse_argument(col_data, "col_data", paste("this object has its own table of cells,", where),
+                  "Put the columns into the object, or give a plain matrix.", call)
+}
+
+# The table of cells of a plain matrix: one row per cell, in the order of the columns or with the
+# columns' names.
+match_col_data <- function(col_data, cells, n, call) {
+  if (is.null(col_data)) {
+    abort_input("`col_data` must be given with a matrix: a data frame with one row per cell.",
+                "It is missing.", "Write col_data = data.frame(condition = ..., ...).", call = call)
+  }
+  if (inherits(col_data, "DataFrame")) col_data <- as.data.frame(col_data, optional = TRUE)
+  if (!is.data.frame(col_data)) {
+    abort_input("`col_data` must be a data frame with one row per cell.",
+                paste0("It is ", describe(col_data), "."), "Write as.data.frame(col_data).",
+                call = call)
+  }
+  if (nrow(col_data) != n) {
+    abort_input("`col_data` must have one row per column of `x`.",
+                paste0("It has ", count_of(nrow(col_data), "row"), ", `x` has ",
+                       count_of(n, "column"), "."),
+                "Matrices have genes in rows and cells in columns: t(x) turns one over.",
+                call = call)
+  }
+  named <- .row_names_info(col_data) > 0 && !is.null(cells)
+  if (named && !identical(rownames(col_data), cells) && setequal(rownames(col_data), cells)) {
+    return(col_data[match(cells, rownames(col_data)), , drop = FALSE])
+  }
+  if (named && !setequal(rownames(col_data), cells)) {
+    stranger <- setdiff(rownames(col_data), cells)[1]
+    abort_input("`col_data` must have the cells of `x` as row names, or none.",
+                paste0("Row ", dQuote(stranger, FALSE), " is no column of `x`."),
+                "Write rownames(col_data) <- colnames(x) if the order is the same.", call = call)
+  }
+  as.data.frame(col_data)
+}
+
+# What the values are: "counts" (whole numbers, none negative), "log" (none negative, below 30 as a
+# logarithm would be) or "other"; NA when there is nothing but zeros.
+value_scale <- function(values) {
+  if (is.na(values$max) || (values$max == 0 && values$min == 0)) return(NA_character_)
+  if (values$min < 0) return("other")
+  if (values$whole) return("counts")
+  if (values$max < 30) "log" else "other"
+}
+
+# The values must suit the likelihood (scverse/scvi-tools#1281: NaN after non-counts). Returns a
+# defect or NULL.
+scale_defect <- function(cells, values, scale, loss) {
+  where <- paste0(dQuote(cells$assay, FALSE), " of the ", cells$container)
+  if (loss == "nb" && !is.na(scale) && scale != "counts") {
+    given <- paste0(where, " holds ", format(values$example, digits = 6), " (gene ",
+                    dQuote(values$example_gene, FALSE), ", cell ",
+                    dQuote(values$example_cell, FALSE), ")",
+                    if (scale == "log") ": it looks log-normalised" else "", ".")
+    return(new_defect("log values for nb", "`loss = \"nb\"` must be given raw counts.", given,
+                      paste(cells$count_hint, "Or use loss = \"gauss\".")))
+  }
+  if (loss == "gauss" && identical(scale, "counts")) {
+    return(new_defect("counts for gauss", "`loss = \"gauss\"` must be given log-normalised values.",
+                      paste0(where, " holds whole numbers up to ", format(values$max),
+                             ": these look like raw counts."),
+                      paste(cells$log_hint, "Or use loss = \"nb\".")))
+  }
+  if (loss == "gauss" && identical(scale, "other")) {
+    what <- if (values$min < 0) "negative values (scaled data?)" else
+      paste0("values up to ", format(values$max, digits = 6), " (no logarithm?)")
+    return(new_defect("unusual scale", "`loss = \"gauss\"` expects log-normalised values.",
+                      paste0(where, " holds ", what, "."),
+                      "Predictions and r2 will be on that scale.", severity = "warning"))
+  }
+  NULL
+}

@@ -1,0 +1,56 @@
+# The names that the user gave to the columns of the cells' table, and what was read.
+
+# `keys` of a screen, checked for form (not yet against a table). `covariates` may be a one-sided
+# formula, ~ cell_type + donor.
+new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
+                     split = NULL, assay = NULL, layer = NULL, loss = NULL, sep = "+",
+                     call = rlang::caller_env()) {
+  if (inherits(covariates, "formula")) covariates <- all.vars(covariates)
+  check_string(perturbation, "perturbation", call = call)
+  check_string(dose, "dose", null_ok = TRUE, call = call)
+  check_strings(covariates, "covariates", call = call)
+  check_string(batch, "batch", null_ok = TRUE, call = call)
+  check_string(split, "split", null_ok = TRUE, call = call)
+  check_string(assay, "assay", null_ok = TRUE, call = call)
+  check_string(layer, "layer", null_ok = TRUE, call = call)
+  check_string(sep, "sep", null_ok = TRUE, call = call)
+  if (!is.null(loss)) loss <- check_choice(loss, c("gauss", "nb"), "loss", call = call)
+  if (!is.null(control)) check_string(control, "control", call = call)
+  check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
+                   batch = batch, split = split), call)
+  list(perturbation = perturbation, dose = dose, covariates = as.character(covariates),
+       control = control, batch = batch, split = split, assay = assay, layer = layer, loss = loss,
+       sep = sep)
+}
+
+# A column has one role.
+check_roles <- function(roles, call) {
+  column <- unlist(roles, use.names = FALSE)
+  role <- rep(names(roles), lengths(roles))
+  twice <- column[duplicated(column)]
+  if (length(twice) == 0) return(invisible())
+  both <- role[column == twice[1]]
+  abort_input("Each column must have one role.",
+              paste0("Column ", dQuote(twice[1], FALSE), " is given as `", both[1], "` and as `",
+                     both[2], "`."),
+              "Leave it out of one of them.", call = call)
+}
+
+# Columns that the table lacks, one defect each.
+column_defects <- function(keys, columns, need) {
+  roles <- list(perturbation = keys$perturbation, dose = keys$dose, covariates = keys$covariates,
+                batch = keys$batch, split = keys$split)[need]
+  one <- function(arg, name) {
+    if (name %in% columns) return(NULL)
+    new_defect("missing column", paste0("`", arg, "` must name a column of the cells' table."),
+               paste0("There is no column ", dQuote(name, FALSE), "."),
+               paste0(did_you_mean(name, columns), "The columns are ",
+                      name_list(columns, 12), "."))
+  }
+  bind_defects(unlist(lapply(names(roles), function(arg) {
+    lapply(roles[[arg]], function(name) one(arg, name))
+  }), recursive = FALSE))
+}
+
+# All covariates in the order of the model: the batch comes last.
+covariate_names <- function(keys) c(keys$covariates, keys$batch)
