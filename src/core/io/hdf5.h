@@ -1,14 +1,15 @@
 #pragma once
 
-// A small RAII wrapper over the HDF5 C library (1.10 to 1.14). Every call that fails throws compert::Error that
-// names the file and the path inside it; HDF5 itself prints nothing. All calls take one lock, because the library
-// is usually built without thread safety.
+// A small RAII wrapper over the HDF5 C library (1.10 to 1.14). Every call that fails throws
+// compert::Error that names the file and the path inside it; HDF5 itself prints nothing. All calls
+// take one lock, because the library is usually built without thread safety.
 
 #include <hdf5.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace compert::hdf5 {
@@ -28,7 +29,7 @@ class Handle {
 
   hid_t id() const { return id_; }
   explicit operator bool() const { return id_ >= 0; }
-  /// Closes now; the result is that of HDF5 (negative: failed, for instance because the disk is full).
+  /// Closes now; negative when HDF5 could not (for instance because the disk is full).
   herr_t reset();
 
  private:
@@ -81,9 +82,9 @@ class File {
   Type type(const std::string& path) const;
   bool is_string(const std::string& path) const { return type(path).kind == Kind::string; }
 
-  /// All values of a numeric dataset in row-major order, converted by HDF5 (values out of range are clipped, so
-  /// read what must be checked as int64_t or double). T: double, float, int8_t, uint8_t, int32_t, uint32_t,
-  /// int64_t or uint64_t.
+  /// All values of a numeric dataset in row-major order, converted by HDF5 (values out of range
+  /// are clipped, so read what must be checked as int64_t or double). T: double, float, int8_t,
+  /// uint8_t, int32_t, uint32_t, int64_t or uint64_t.
   template <typename T>
   std::vector<T> read(const std::string& path, Shape* shape = nullptr) const;
   /// Rows begin to end - 1 of a dataset of any number of dimensions >= 1.
@@ -98,11 +99,12 @@ class File {
   /// One member of a dataset of compound type.
   template <typename T>
   std::vector<T> read_member(const std::string& path, const std::string& member) const;
-  std::vector<std::string> read_member_strings(const std::string& path, const std::string& member) const;
+  std::vector<std::string> read_member_strings(const std::string& path,
+                                               const std::string& member) const;
 
   /// Creates the group and those above it; one that exists is kept.
   void create_group(const std::string& path);
-  /// Writes a dataset (row-major); groups above it are created. deflate: gzip level 1-9, or 0 for none.
+  /// Writes a dataset (row-major); groups above it are created. deflate: gzip level 1-9, 0 none.
   template <typename T>
   void write(const std::string& path, const T* data, const Shape& shape, int deflate = 0);
   template <typename T>
@@ -114,15 +116,18 @@ class File {
     write(path, &value, Shape{}, 0);
   }
   /// Variable-length UTF-8 strings.
-  void write_strings(const std::string& path, const std::vector<std::string>& values, int deflate = 0);
+  void write_strings(const std::string& path, const std::vector<std::string>& values,
+                     int deflate = 0);
   void write_string(const std::string& path, const std::string& value);
   /// Truth values in the encoding of h5py: an enumeration of FALSE and TRUE.
-  void write_booleans(const std::string& path, const std::uint8_t* data, const Shape& shape, int deflate = 0);
+  void write_booleans(const std::string& path, const std::uint8_t* data, const Shape& shape,
+                      int deflate = 0);
 
   bool has_attribute(const std::string& path, const std::string& name) const;
   Type attribute_type(const std::string& path, const std::string& name) const;
   std::string attribute_string(const std::string& path, const std::string& name) const;
-  std::vector<std::string> attribute_strings(const std::string& path, const std::string& name) const;
+  std::vector<std::string> attribute_strings(const std::string& path,
+                                             const std::string& name) const;
   double attribute_number(const std::string& path, const std::string& name) const;
   std::int64_t attribute_int(const std::string& path, const std::string& name) const;
   std::vector<double> attribute_numbers(const std::string& path, const std::string& name) const;
@@ -137,19 +142,31 @@ class File {
   void set_attribute(const std::string& path, const std::string& name, std::int64_t value);
   void set_attribute(const std::string& path, const std::string& name, int value);
   void set_attribute(const std::string& path, const std::string& name, bool value);
-  void set_attribute(const std::string& path, const std::string& name, const std::vector<std::string>& values);
-  void set_attribute(const std::string& path, const std::string& name, const std::vector<double>& values);
-  void set_attribute(const std::string& path, const std::string& name, const std::vector<std::int64_t>& values);
+  void set_attribute(const std::string& path, const std::string& name,
+                     const std::vector<std::string>& values);
+  void set_attribute(const std::string& path, const std::string& name,
+                     const std::vector<double>& values);
+  void set_attribute(const std::string& path, const std::string& name,
+                     const std::vector<std::int64_t>& values);
 
  private:
   File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
 
   Handle open_object(const std::string& path) const;
   Handle open_dataset(const std::string& path) const;
+  /// Opens a dataset and its size, refusing sizes that the file cannot hold (`size`: bytes each).
+  Handle open_sized(const std::string& path, std::size_t size, Shape& shape, std::size_t& n) const;
   Handle open_attribute(const std::string& path, const std::string& name) const;
   Handle create_dataset(const std::string& path, hid_t type, const Shape& shape, int deflate);
-  void put_attribute(const std::string& path, const std::string& name, hid_t type, const Shape& shape,
-                     const void* data);
+  void put(const std::string& path, hid_t type, hid_t memory, const Shape& shape, int deflate,
+           const void* data);
+  std::size_t attribute_count(hid_t attribute, const std::string& path) const;
+  template <typename T>
+  std::vector<T> attribute_values(const std::string& path, const std::string& name) const;
+  template <typename T>
+  T single(std::vector<T> values, const std::string& path, const std::string& name) const;
+  void put_attribute(const std::string& path, const std::string& name, hid_t type,
+                     const Shape& shape, const void* data);
   [[noreturn]] void fail(const std::string& what, const std::string& path) const;
 
   Handle file_;
