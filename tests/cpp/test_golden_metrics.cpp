@@ -27,8 +27,8 @@ constexpr std::size_t kMinCells = 30;  // evaluate_r2 leaves out conditions that
 
 /// What all groups of one file share.
 struct Screen {
-  std::vector<std::string> categories;          // of the conditions, sorted as in the file
-  std::vector<std::vector<int64_t>> cells;      // of each condition
+  std::vector<std::string> categories;      // in the order of the file
+  std::vector<std::vector<int64_t>> cells;  // of each condition
   std::vector<std::vector<int64_t>> degs;
 
   explicit Screen(const golden::File& file) {
@@ -73,7 +73,8 @@ Vector cut(const Array& x, const std::vector<int64_t>& cells, const std::vector<
 }
 
 /// The reference's way with its own predictions: -1 for a condition that is left out.
-void check_evaluate_r2(const golden::File& file, const Screen& screen, Tally& tally) {
+void check_evaluate_r2(const golden::File& file, const Screen& screen,
+                       const std::string& precision, double tolerance, Tally& tally) {
   const Array genes = file.read("inputs/genes");
   Vector by_category;
   std::vector<compert::R2Scores> kept;
@@ -82,7 +83,7 @@ void check_evaluate_r2(const golden::File& file, const Screen& screen, Tally& ta
       by_category.insert(by_category.end(), 4, -1.0);
       continue;
     }
-    const std::string at = "f64/prediction_mean_over_controls/" + screen.categories[k];
+    const std::string at = precision + "/prediction_mean_over_controls/" + screen.categories[k];
     const compert::GroupStats truth = stats(genes, screen.cells[k]);
     const compert::R2Scores s =
         compert::r2_scores(truth.mean, truth.variance, file.read(at + "/mean").values,
@@ -90,21 +91,21 @@ void check_evaluate_r2(const golden::File& file, const Screen& screen, Tally& ta
     kept.push_back(s);
     by_category.insert(by_category.end(), {s.mean, s.mean_deg, s.variance, s.variance_deg});
   }
-  tally.add("evaluate_r2_per_category", file.stem(), by_category,
-            file.read("f64/evaluate_r2_per_category").values, kDouble);
+  tally.add("evaluate_r2_per_category " + precision, file.stem(), by_category,
+            file.read(precision + "/evaluate_r2_per_category").values, tolerance);
   Vector all(4, -1.0);
   if (!kept.empty()) {
     const compert::R2Scores mean = compert::average(kept);
     all = {mean.mean, mean.mean_deg, mean.variance, mean.variance_deg};
   }
-  tally.add("evaluate_r2", file.stem(), all, file.read("f64/evaluate_r2").values, kDouble);
+  tally.add("evaluate_r2 " + precision, file.stem(), all,
+            file.read(precision + "/evaluate_r2").values, tolerance);
 }
 
 /// The r2 of helper.py for one condition: predicted variance = variance over cells of the sampled
 /// predictions, or (not sampled) of the layer of predicted variances, as the reference has it.
 Vector adata_r2(const golden::File& file, const Screen& screen, std::size_t k, bool sampled) {
-  const compert::GroupStats truth =
-      stats(file.read("adata_metrics/truth"), screen.cells[k]);
+  const compert::GroupStats truth = stats(file.read("adata_metrics/truth"), screen.cells[k]);
   const compert::GroupStats predicted =
       stats(file.read("adata_metrics/prediction"), screen.cells[k]);
   const compert::GroupStats layer =
@@ -221,7 +222,8 @@ TEST_CASE("metrics agree with every golden file metrics_fb*.h5", "[golden][metri
   for (const std::string& path : paths) {
     const golden::File file(path);
     const Screen screen(file);
-    check_evaluate_r2(file, screen, tally);
+    check_evaluate_r2(file, screen, "f64", kDouble, tally);
+    if (file.has("f32")) check_evaluate_r2(file, screen, "f32", kSingle, tally);
     check_adata_r2(file, screen, tally);
     check_adata_distances(file, screen, tally);
     check_kernel(file, tally);
