@@ -40,7 +40,8 @@ nearest_name <- function(x, choices) {
   inside <- startsWith(tolower(choices), tolower(x)) | startsWith(tolower(x), tolower(choices))
   far[inside & nchar(choices) > 1 & nchar(x) > 1] <- 1
   best <- which.min(far)
-  if (far[best] <= max(1, 0.34 * max(nchar(x), 3))) choices[best] else NULL
+  near <- far[best] < nchar(x) && far[best] <= max(1, 0.34 * nchar(x))
+  if (near) choices[best] else NULL
 }
 
 did_you_mean <- function(x, choices) {

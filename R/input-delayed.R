@@ -1,7 +1,9 @@
 # DelayedMatrix (HDF5Array, TENxMatrix ...): read by blocks of cells, kept sparse.
 
 #' @exportS3Method read_cells DelayedMatrix
-read_cells.DelayedMatrix <- read_cells.matrix
+read_cells.DelayedMatrix <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  read_cells.matrix(x, keys, col_data, call)
+}
 
 #' @exportS3Method as_columns DelayedMatrix
 as_columns.DelayedMatrix <- function(x, call = rlang::caller_env()) {

@@ -19,7 +19,9 @@ read_cells.matrix <- function(x, keys, col_data = NULL, call = rlang::caller_env
 }
 
 #' @exportS3Method read_cells Matrix
-read_cells.Matrix <- read_cells.matrix
+read_cells.Matrix <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  read_cells.matrix(x, keys, col_data, call)
+}
 
 # A dgCMatrix or a double matrix of genes x cells from whatever an assay is, by blocks where the
 # whole must not be made dense.

@@ -10,13 +10,17 @@ read_cells.Seurat <- function(x, keys, col_data = NULL, call = rlang::caller_env
   assay <- choose_assay(assays, assay, NULL, character(), character(), "assay", call)
   object <- x[[assay]]
   layers <- seurat_layers(object)
+  normalised <- seurat_normalised(object, layers)
+  if (!normalised && is.null(keys$layer) && "counts" %in% layers$names) {
+    layers$names <- setdiff(layers$names, "data")
+  }
   layer <- choose_assay(layers$names, keys$layer, keys$loss, log_names = "data",
                         count_names = "counts", arg = "layer", call = call)
   cells <- colnames(x)
   values <- as_columns(read_seurat_layer(object, layer, layers$all, cells, call), call)
   list(x = values, col_data = as.data.frame(x[[]])[cells, , drop = FALSE],
        container = "Seurat", assay = assay, layer = layer,
-       log_hint = if (layer == "counts" && "data" %in% layers$names && seurat_normalised(object)) {
+       log_hint = if (layer == "counts" && normalised) {
          "Use layer = \"data\"."
        } else {
          "Log-normalise: x <- Seurat::NormalizeData(x), then layer = \"data\"."
@@ -46,9 +50,12 @@ seurat_layers <- function(object) {
 
 seurat_slot <- function(object, slot) methods::slot(object, slot)
 
-seurat_normalised <- function(object) {
+# In a version 4 assay "data" holds the raw counts until NormalizeData() was called.
+seurat_normalised <- function(object, layers) {
+  if (!"data" %in% layers$names) return(FALSE)
   if (has_layers(object)) return(TRUE)
-  !is.na(first_fraction(as_columns(seurat_slot(object, "data"))@x))
+  values <- as_columns(seurat_slot(object, "data"))
+  !is.na(first_fraction(if (methods::is(values, "dgCMatrix")) values@x else values))
 }
 
 # A layer as one matrix with the columns of the object. Split layers are read one by one and put

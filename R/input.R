@@ -97,12 +97,20 @@ value_scale <- function(values) {
   if (values$max < 30) "log" else "other"
 }
 
+# What was read, in words.
+source_text <- function(cells) {
+  if (cells$container %in% c("matrix", "DelayedMatrix")) return("The matrix")
+  if (cells$container == "h5ad") return(paste(dQuote(cells$assay, FALSE), "of the h5ad file"))
+  text <- paste0("assay ", dQuote(cells$assay, FALSE))
+  if (is.null(cells$layer)) text else paste0("layer ", dQuote(cells$layer, FALSE), " of ", text)
+}
+
 # The values must suit the likelihood (scverse/scvi-tools#1281: NaN after non-counts). Returns a
 # defect or NULL.
 scale_defect <- function(cells, values, scale, loss) {
-  where <- paste0(dQuote(cells$assay, FALSE), " of the ", cells$container)
+  where <- source_text(cells)
   if (loss == "nb" && !is.na(scale) && scale != "counts") {
-    given <- paste0(where, " holds ", format(values$example, digits = 6), " (gene ",
+    given <- paste0(where, " holds the value ", format(values$example, digits = 6), " (gene ",
                     dQuote(values$example_gene, FALSE), ", cell ",
                     dQuote(values$example_cell, FALSE), ")",
                     if (scale == "log") ": it looks log-normalised" else "", ".")

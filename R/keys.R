@@ -39,7 +39,8 @@ check_roles <- function(roles, call) {
 # Columns that the table lacks, one defect each.
 column_defects <- function(keys, columns, need) {
   roles <- list(perturbation = keys$perturbation, dose = keys$dose, covariates = keys$covariates,
-                batch = keys$batch, split = keys$split)[need]
+                batch = keys$batch, split = keys$split)
+  roles <- roles[intersect(names(roles), need)]
   one <- function(arg, name) {
     if (name %in% columns) return(NULL)
     new_defect("missing column", paste0("`", arg, "` must name a column of the cells' table."),

@@ -1,0 +1,139 @@
+#' Ask for a condition
+#'
+#' `condition()` says in the names of your own columns which perturbation, at which dose, in which
+#' cells is meant: to predict it, to hold it out, to look it up. `condition_grid()` crosses all
+#' values given. Names are those of the screen; they are checked where the condition is used.
+#'
+#' @param ... The perturbation first, under the name of its column (or without a name), then any
+#'   covariates, each by the name of its column. The perturbation is a text such as `"A"` or `"A+B"`
+#'   (several texts make several conditions), or a list of character vectors, `list(c("A", "B"))`,
+#'   when names hold the separator. Covariates that are not named stay as they are in each cell.
+#' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
+#'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
+#'   means 1 for every part (and for the control the dose it had in training). In
+#'   `condition_grid()` every value is one dose that all parts take.
+#' @param sep What joins names in a combination; `NULL` when nothing does.
+#'
+#' @return A tibble of class `compert_condition` with one row per condition and columns
+#'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
+#'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1
+#'   and 2.
+#' @references Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517 (counterfactual
+#'   queries of the compositional perturbation autoencoder).
+#' @examples
+#' condition(drug = "A+B", dose = c(1, 0.5), cell_type = "K562")
+#' condition(drug = c("A", "B"), cell_type = "K562")
+#' condition_grid(drug = c("A", "B"), dose = c(0.1, 1), cell_type = c("K562", "A549"))
+#' @export
+condition <- function(..., dose = NULL, sep = "+") {
+  check_string(sep, "sep", null_ok = TRUE)
+  given <- split_condition_args(list(...))
+  n <- max(lengths(c(list(given$value), given$covariates)))
+  if (is.list(dose) || (is.character(dose) && length(given$value) == 1)) n <- max(n, length(dose))
+  parts <- condition_parts(given$value, sep)
+  parts <- recycle_to(parts, n, "perturbation")
+  doses <- condition_doses(dose, parts, sep)
+  covariates <- lapply(given$covariates, function(v) as.character(v))
+  covariates <- Map(function(v, name) recycle_to(v, n, name), covariates, names(covariates))
+  new_condition(parts, doses, covariates, given$key, !is.null(dose))
+}
+
+#' @rdname condition
+#' @export
+condition_grid <- function(..., dose = NULL, sep = "+") {
+  check_string(sep, "sep", null_ok = TRUE)
+  given <- split_condition_args(list(...))
+  parts <- condition_parts(given$value, sep)
+  axes <- c(list(perturbation = seq_along(parts)), if (!is.null(dose)) list(dose = seq_along(dose)),
+            lapply(given$covariates, seq_along))
+  at <- rev(expand.grid(rev(axes), KEEP.OUT.ATTRS = FALSE))
+  doses <- lapply(seq_len(nrow(at)), function(i) {
+    p <- parts[[at$perturbation[i]]]
+    if (is.null(dose)) return(rep(1, length(p)))
+    one <- if (is.list(dose)) dose[[at$dose[i]]] else dose[at$dose[i]]
+    if (is.numeric(one) && length(one) == 1) one <- rep(one, length(p))
+    condition_doses(if (is.list(one) || is.character(one)) one else list(one), list(p), sep)[[1]]
+  })
+  covariates <- Map(function(v, name) as.character(v)[at[[name]]], given$covariates,
+                    names(given$covariates))
+  new_condition(parts[at$perturbation], doses, covariates, given$key, !is.null(dose))
+}
+
+# list(key = name of the perturbation's argument, value, covariates)
+split_condition_args <- function(args, call = rlang::caller_env()) {
+  if (length(args) == 0) {
+    abort_input("A condition must name a perturbation.", "Nothing was given.",
+                "Write condition(drug = \"A\"), with the name of your own column.", call = call)
+  }
+  names <- rlang::names2(args)
+  first <- c(which(names == "perturbation"), which(!nzchar(names)), 1)[1]
+  rest <- args[-first]
+  if (any(!nzchar(names[-first])) || anyDuplicated(names[-first])) {
+    abort_input("Covariates of a condition must have names, each its own.",
+                "One has no name, or a name is there twice.",
+                "Write condition(drug = \"A\", cell_type = \"K562\").", call = call)
+  }
+  key <- if (names[first] %in% c("", "perturbation")) "perturbation" else names[first]
+  for (k in seq_along(rest)) {
+    good <- is.atomic(rest[[k]]) && length(rest[[k]]) > 0
+    if (!good) {
+      abort_input(paste0("`", names(rest)[k], "` must be a level or several."),
+                  paste0("It is ", describe(rest[[k]]), "."), "Give the level's name.", call = call)
+    }
+  }
+  list(key = key, value = args[[first]], covariates = rest)
+}
+
+condition_parts <- function(value, sep, call = rlang::caller_env()) {
+  if (is.factor(value)) value <- as.character(value)
+  parts <- if (is.list(value)) lapply(value, as.character) else
+    if (is.character(value)) split_text(value, sep)
+  bad <- length(parts) == 0 ||
+    any(vapply(parts, function(p) length(p) == 0 || anyNA(p) || any(!nzchar(p)), NA))
+  if (bad) {
+    abort_input("The perturbation of a condition must be a text such as \"A\" or \"A+B\".",
+                paste0("It is ", describe(value), "."),
+                "Write condition(drug = \"A+B\") or condition(drug = list(c(\"A\", \"B\"))).",
+                call = call)
+  }
+  unname(parts)
+}
+
+# One numeric vector per condition.
+condition_doses <- function(dose, parts, sep, call = rlang::caller_env()) {
+  size <- lengths(parts)
+  n <- length(parts)
+  if (is.null(dose)) return(lapply(size, rep, x = 1))
+  if (is.factor(dose)) dose <- as.character(dose)
+  doses <- if (is.character(dose)) {
+    split_doses(dose, sep)
+  } else if (is.list(dose)) {
+    lapply(dose, function(d) if (is.character(d)) split_doses(d, sep)[[1]] else as.double(d))
+  } else if (is.numeric(dose) && n == 1) {
+    list(as.double(dose))
+  } else if (is.numeric(dose)) {
+    as.list(as.double(dose))
+  }
+  if (length(doses) == 1) doses <- rep(doses, n)
+  fits <- length(doses) == n && identical(lengths(doses), size)
+  value <- unlist(doses)
+  if (fits && !anyNA(value) && all(is.finite(value)) && all(value >= 0)) return(doses)
+  abort_input(
+    "`dose` must have one number, 0 or greater, per part of each perturbation.",
+    paste0("There ", if (sum(size) == 1) "is 1 part" else paste("are", sum(size), "parts"), " in ",
+           count_of(n, "condition"), "; `dose` is ", describe_dose(dose), "."),
+    c("Write dose = c(1, 0.5) for one combination \"A+B\"; dose = list(1, c(1, 0.5)) for several.",
+      "The perturbation is written first; condition_grid() crosses it with doses."), call = call)
+}
+
+describe_dose <- function(dose) {
+  if (is.atomic(dose)) paste(format(dose, digits = 6), collapse = ", ") else describe(dose)
+}
+
+recycle_to <- function(x, n, name, call = rlang::caller_env()) {
+  if (length(x) == n) return(x)
+  if (length(x) == 1) return(rep(x, n))
+  abort_input(paste0("`", name, "` must have one value, or one per condition."),
+              paste0("It has ", length(x), " for ", count_of(n, "condition"), "."),
+              "condition_grid() crosses all values.", call = call)
+}

@@ -1,0 +1,78 @@
+# Who is a control: cells whose perturbation has the control's name, or cells that a logical column
+# marks. Names are compared for equality, doses play no part. (facebookresearch/CPA, cpa/data.py,
+# compares dose texts and finds no controls in a numeric column; its later test is by substring.)
+
+# list(control = name of the control perturbation, defects)
+find_control <- function(keys, col_data, pairs) {
+  atoms <- sort_names(stats::na.omit(unlist(pairs$parts, use.names = FALSE)))
+  if (is.null(keys$control)) return(list(control = NULL, defects = control_missing(keys, atoms)))
+  whole <- unique(split_text(keys$control, keys$sep)[[1]])
+  if (length(whole) == 1 && whole %in% atoms) return(control_by_name(whole, keys, pairs))
+  if (keys$control %in% names(col_data)) {
+    return(control_by_flag(col_data[[keys$control]], keys, pairs, atoms))
+  }
+  list(control = NULL, defects = new_defect(
+    "no such control", "`control` must be a name in the perturbation column, or a logical column.",
+    paste0(dQuote(keys$control, FALSE), " is neither: no cell is a control."),
+    paste0(did_you_mean(keys$control, c(atoms, names(col_data))), "Column ",
+           dQuote(keys$perturbation, FALSE), " has ", name_list(atoms, 12), ".")))
+}
+
+usual_controls <- function() {
+  c("control", "ctrl", "dmso", "vehicle", "nt", "non-targeting", "untreated", "unstimulated",
+    "mock", "ntc", "safe-targeting", "negctrl")
+}
+
+control_missing <- function(keys, atoms) {
+  likely <- atoms[tolower(atoms) %in% usual_controls()]
+  hint <- if (length(likely) > 0) {
+    paste0("Write control = ", dQuote(likely[1], FALSE), ".")
+  } else {
+    paste0("Column ", dQuote(keys$perturbation, FALSE), " has ", name_list(atoms, 12), ".")
+  }
+  new_defect("no control given", "`control` must name the control perturbation.",
+             "It is missing.", hint)
+}
+
+control_by_name <- function(name, keys, pairs) {
+  pure <- vapply(pairs$parts, function(p) all(p == name), NA)
+  if (any(pure, na.rm = TRUE)) return(list(control = name, defects = NULL))
+  list(control = name, defects = new_defect(
+    "no control cells", "There must be control cells.",
+    paste0(dQuote(name, FALSE), " occurs only inside combinations."),
+    "Add cells that had the control alone."))
+}
+
+control_by_flag <- function(flag, keys, pairs, atoms) {
+  column <- dQuote(keys$control, FALSE)
+  fail <- function(given, todo) {
+    list(control = NULL, defects = new_defect(
+      "control column", "A column given as `control` must mark the cells of one perturbation.",
+      given, todo))
+  }
+  if (is.numeric(flag) && all(flag %in% c(0, 1))) flag <- flag == 1
+  if (!is.logical(flag) || anyNA(flag)) {
+    what <- if (is.logical(flag)) "has missing values" else
+      paste("holds", name_list(utils::head(unique(flag), 20)))
+    return(fail(paste0("Column ", column, " ", what, "."),
+                "Make it TRUE for controls and FALSE for the others, or give the control's name."))
+  }
+  if (!any(flag)) {
+    return(fail(paste0("Column ", column, " is FALSE for every cell: no cell is a control."),
+                "Mark the control cells, or give the control's name."))
+  }
+  codes <- unique(pairs$code[flag])
+  names <- unique(unlist(pairs$parts[codes], use.names = FALSE))
+  if (length(names) != 1 || anyNA(names)) {
+    return(fail(paste0("The cells it marks have perturbations ", name_list(names), "."),
+                "Give all controls one name in the perturbation column."))
+  }
+  alike <- vapply(pairs$parts, function(p) all(p == names), NA)[pairs$code]
+  stray <- which(alike & !flag)
+  if (length(stray) > 0) {
+    return(fail(paste0("It leaves out ", count_of(length(stray), "cell"), " whose perturbation is ",
+                       dQuote(names, FALSE), "."),
+                "Mark them too, or give them another name."))
+  }
+  list(control = names, defects = NULL)
+}

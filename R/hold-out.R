@@ -1,0 +1,206 @@
+# What split_cells() holds out, and the small part of a screen that needs no expression.
+
+# Conditions, controls and covariates of a table of cells.
+label_screen <- function(table, keys, call = rlang::caller_env()) {
+  names <- rownames(table)
+  cells <- list(x = matrix(0, 0, nrow(table), dimnames = list(NULL, names)), col_data = table)
+  need <- c("perturbation", "dose", "covariates", "control")
+  abort_defects(column_defects(keys, names(table), need), call)
+  labels <- read_labels(cells, keys)
+  design <- read_design(cells, keys)
+  abort_defects(bind_defects(labels$defects, design$defects), call)
+  keys$control <- labels$control
+  list(keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
+       control = labels$is_control, covariates = design$covariates, col_data = table)
+}
+
+# One logical per cell: held out. Controls never are.
+held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
+  n <- length(screen$parts)
+  if (is.null(hold_out)) return(rep(FALSE, n))
+  if (is.numeric(hold_out)) {
+    check_number(hold_out, "hold_out", 0, 1, call = call)
+    hold_out <- list(share = hold_out)
+  }
+  held <- if (is.data.frame(hold_out)) {
+    match_conditions(screen, as_condition(hold_out, screen$keys, call), call)
+  } else if (is.list(hold_out) && length(hold_out) > 0 && all(vapply(hold_out, is.list, NA))) {
+    Reduce(`|`, lapply(seq_along(hold_out), function(i) {
+      one <- hold_out[[i]]
+      if (is.data.frame(one)) {
+        return(match_conditions(screen, as_condition(one, screen$keys, call), call))
+      }
+      match_filter(screen, one, seed + i - 1, call)
+    }))
+  } else if (is.list(hold_out)) {
+    match_filter(screen, hold_out, seed, call)
+  } else {
+    abort_input("`hold_out` must be a condition(), a list of filters, or a share.",
+                paste0("It is ", describe(hold_out), "."),
+                "Write hold_out = list(cell_type = \"B\", drug = \"A\").", call = call)
+  }
+  held <- held & !screen$control
+  if (!any(held) && !identical(hold_out, list(share = 0))) {
+    abort_input("`hold_out` must hold out at least one perturbed cell.", "No cell matches it.",
+                "Controls are never held out; check_screen() lists the conditions.", call = call)
+  }
+  held
+}
+
+# Cells of the conditions: same parts (and doses, where given), same covariates where named.
+match_conditions <- function(screen, condition, call) {
+  tidy <- tidy_pairs(condition$perturbation, condition$dose, screen$keys$control)
+  dosed <- isTRUE(attr(condition, "dosed"))
+  known <- unique(unlist(screen$parts, use.names = FALSE))
+  strange <- setdiff(unlist(tidy$parts), known)
+  if (length(strange) > 0) {
+    abort_input("Conditions to hold out must be in the screen.",
+                paste0("No cell has perturbation ", name_list(strange), "."),
+                paste0(did_you_mean(strange[1], known), "There are ", name_list(known, 12), "."),
+                call = call)
+  }
+  key <- function(parts, doses) {
+    condition_key(parts, if (dosed) doses else lapply(parts, function(p) rep(0, length(p))))
+  }
+  first <- match(seq_len(max(screen$code)), screen$code)
+  of_code <- key(screen$parts[first], screen$doses[first])
+  asked <- key(tidy$parts, tidy$doses)
+  held <- rep(FALSE, length(screen$code))
+  for (k in seq_along(asked)) {
+    hit <- (of_code == asked[k])[screen$code]
+    for (name in intersect(names(condition), screen$keys$covariates)) {
+      level <- condition[[name]][k]
+      check_levels(level, screen$covariates[[name]], name, call)
+      if (!is.na(level)) hit <- hit & screen$covariates[[name]] == level
+    }
+    held <- held | hit
+  }
+  held
+}
+
+check_levels <- function(level, column, name, call) {
+  strange <- setdiff(level[!is.na(level)], column)
+  if (length(strange) == 0) return(invisible())
+  abort_input(paste0("`", name, "` of `hold_out` must be among the values of that column."),
+              paste0("No cell has ", dQuote(strange[1], FALSE), "."),
+              paste0(did_you_mean(strange[1], unique(column)), "There are ",
+                     name_list(sort_names(column), 12), "."), call = call)
+}
+
+# Cells for which every filter of the list holds, then `n` or a `share` of their conditions.
+match_filter <- function(screen, filter, seed, call) {
+  if (is.null(names(filter)) || any(!nzchar(names(filter)))) {
+    abort_input("The filters of `hold_out` must have names.", "One has none.",
+                "Write hold_out = list(cell_type = \"B\", drug = \"A\").", call = call)
+  }
+  special <- c("contains", "n_parts", "n", "share")
+  strange <- setdiff(names(filter), c(special, names(screen$col_data)))
+  if (length(strange) > 0) {
+    abort_input("The filters of `hold_out` must be named by columns of the table.",
+                paste0("There is no column ", dQuote(strange[1], FALSE), "."),
+                paste0(did_you_mean(strange[1], c(names(screen$col_data), special)),
+                       "Besides columns there are ", name_list(special), "."), call = call)
+  }
+  held <- !screen$control
+  for (name in setdiff(names(filter), c("n", "share"))) {
+    held <- held & filter_hits(screen, name, filter[[name]], call)
+  }
+  draw_conditions(screen, held, filter, seed, call)
+}
+
+filter_hits <- function(screen, name, value, call) {
+  first <- match(seq_len(max(screen$code)), screen$code)
+  parts <- screen$parts[first]
+  if (name == "contains") {
+    check_levels(value, unlist(parts), "contains", call)
+    return(vapply(parts, function(p) any(value %in% p), NA)[screen$code])
+  }
+  if (name == "n_parts") return((lengths(parts) %in% value)[screen$code])
+  if (name == screen$keys$perturbation) {
+    asked <- new_condition(split_text(as.character(value), screen$keys$sep),
+                           lapply(split_text(as.character(value), screen$keys$sep),
+                                  function(p) rep(1, length(p))), dosed = FALSE)
+    return(match_conditions(screen, asked, call))
+  }
+  column <- screen$col_data[[name]]
+  if (is.numeric(column) && is.numeric(value)) return(column %in% value)
+  check_levels(as.character(value), as.character(column), name, call)
+  as.character(column) %in% as.character(value)
+}
+
+# At random among the conditions (in their covariates) of the marked cells.
+draw_conditions <- function(screen, held, filter, seed, call) {
+  if (is.null(filter$n) && is.null(filter$share)) return(held)
+  group <- condition_group(screen)
+  groups <- sort_names(group[held])
+  count <- if (!is.null(filter$n)) {
+    check_count(filter$n, "n", call = call)
+    filter$n
+  } else {
+    check_number(filter$share, "share", 0, 1, call = call)
+    round(filter$share * length(groups))
+  }
+  chosen <- groups[order(seeded_uniform(length(groups), seed))][seq_len(min(count, length(groups)))]
+  held & group %in% chosen
+}
+
+inform_split <- function(screen, value, name) {
+  n <- table(factor(value, c("train", "test", "ood")))
+  held <- unique(condition_label(screen$parts[value == "ood"],
+                                 if (!is.null(screen$keys$dose)) screen$doses[value == "ood"],
+                                 screen$keys$sep))
+  what <- if (length(held) > 0) paste0("; held out: ", name_list(held)) else ""
+  text <- paste0("Column ", dQuote(name, FALSE), ": ", n[["train"]], " train, ", n[["test"]],
+                 " test, ", n[["ood"]], " ood cells", what, ".")
+  cli::cli_inform(gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE))
+}
+
+# The table of cells of an object, and the object with one more column in it.
+cell_table <- function(x, call = rlang::caller_env()) {
+  UseMethod("cell_table")
+}
+
+set_cell_column <- function(x, name, value) {
+  UseMethod("set_cell_column")
+}
+
+#' @exportS3Method cell_table default
+cell_table.default <- function(x, call = rlang::caller_env()) {
+  abort_input(paste("`x` must be a SingleCellExperiment, SummarizedExperiment, Seurat object or",
+                    "data frame with one row per cell."),
+              paste0("It is ", describe(x), "."),
+              "Of a matrix, give the `col_data`; of an .h5ad file, read_h5ad(file).", call = call)
+}
+
+#' @exportS3Method cell_table data.frame
+cell_table.data.frame <- function(x, call = rlang::caller_env()) as.data.frame(x)
+
+#' @exportS3Method set_cell_column data.frame
+set_cell_column.data.frame <- function(x, name, value) {
+  x[[name]] <- value
+  x
+}
+
+#' @exportS3Method cell_table SummarizedExperiment
+cell_table.SummarizedExperiment <- function(x, call = rlang::caller_env()) {
+  check_package("SummarizedExperiment", "to read a SummarizedExperiment", call = call)
+  as.data.frame(SummarizedExperiment::colData(x), optional = TRUE)
+}
+
+#' @exportS3Method set_cell_column SummarizedExperiment
+set_cell_column.SummarizedExperiment <- function(x, name, value) {
+  table <- SummarizedExperiment::colData(x)
+  table[[name]] <- value
+  SummarizedExperiment::`colData<-`(x, value = table)
+}
+
+#' @exportS3Method cell_table Seurat
+cell_table.Seurat <- function(x, call = rlang::caller_env()) {
+  check_package("SeuratObject", "to read a Seurat object", call = call)
+  as.data.frame(x[[]])
+}
+
+#' @exportS3Method set_cell_column Seurat
+set_cell_column.Seurat <- function(x, name, value) {
+  SeuratObject::AddMetaData(x, value, col.name = name)
+}

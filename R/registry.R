@@ -1,0 +1,130 @@
+# The registry: the coding of genes, perturbations and covariates, made once from the training
+# screen and kept in the fit. Nothing about coding lives outside a fit, so two fits in one session
+# cannot disturb each other. (theislab/cpa, cpa/_model.py, keeps its encoders on the class.)
+
+# Names are sorted in C-locale order (facebookresearch/CPA sorts too: spec of its one-hot columns);
+# the control is an ordinary perturbation with its own code. Codes are positions minus 1.
+new_registry <- function(screen) {
+  pairs <- unique(data.frame(code = screen$code))
+  first <- match(pairs$code, screen$code)
+  parts <- screen$parts[first]
+  doses <- screen$doses[first]
+  atom <- unlist(parts, use.names = FALSE)
+  perturbations <- sort_names(c(atom, screen$keys$control))
+  range <- lapply(split(unlist(doses, use.names = FALSE), factor(atom, perturbations)), range)
+  list(
+    genes = rownames(screen$x),
+    perturbations = perturbations,
+    control = screen$keys$control,
+    covariates = lapply(screen$covariates, sort_names),
+    batch = screen$keys$batch,
+    n_slots = max(lengths(parts)),
+    dose_range = range,
+    sep = screen$keys$sep
+  )
+}
+
+# The design of cells or conditions in the registry's codes, 0-based: perturbation and dose are
+# n_slots x n (empty slots: -1 and 0), covariates are one row per covariate of the registry.
+# A covariate that is not given, or NA, is -1: "as in the cell". A dose of NA is 1. The control as
+# padding of a combination is dropped.
+# Unknown names are one error that tells what is near and what is known.
+encode_design <- function(registry, parts, doses, covariates = NULL,
+                          call = rlang::caller_env()) {
+  n <- length(parts)
+  mixed <- which(lengths(parts) > 1)
+  tidy <- tidy_pairs(parts[mixed], doses[mixed], registry$control)
+  parts[mixed] <- tidy$parts
+  doses[mixed] <- tidy$doses
+  size <- lengths(parts)
+  atom <- unlist(parts, use.names = FALSE)
+  code <- match(atom, registry$perturbations)
+  if (anyNA(code)) abort_unknown_perturbation(registry, atom[is.na(code)], parts, call)
+  dose <- as.double(unlist(doses, use.names = FALSE))
+  dose[is.na(dose)] <- 1
+  n_slots <- max(registry$n_slots, size, 1)
+  place <- sequence(size) + n_slots * rep(seq_len(n) - 1, size)
+  perturbation <- matrix(-1L, n_slots, n)
+  doses <- matrix(0, n_slots, n)
+  perturbation[place] <- code - 1L
+  doses[place] <- dose
+  list(perturbation = perturbation, dose = doses,
+       covariates = encode_covariates(registry, covariates, n, call))
+}
+
+encode_covariates <- function(registry, covariates, n, call) {
+  out <- matrix(-1L, length(registry$covariates), n)
+  for (k in seq_along(registry$covariates)) {
+    name <- names(registry$covariates)[k]
+    if (is.null(covariates[[name]])) next
+    value <- as.character(covariates[[name]])
+    code <- match(value, registry$covariates[[k]])
+    bad <- unique(value[is.na(code) & !is.na(value)])
+    if (length(bad) > 0) abort_unknown_level(registry, name, bad, call)
+    out[k, ] <- ifelse(is.na(code), -1L, code - 1L)
+  }
+  out
+}
+
+abort_unknown_perturbation <- function(registry, unknown, parts, call) {
+  known <- setdiff(registry$perturbations, registry$control)
+  whole <- parts[vapply(parts, function(p) unknown[1] %in% p, NA)][[1]]
+  inside <- if (length(whole) > 1) {
+    paste0(" (in ", dQuote(condition_label(list(whole), sep = registry$sep), FALSE), ")")
+  } else {
+    ""
+  }
+  abort_input(
+    "Perturbations must be among those of the training screen.",
+    paste0(name_list(unknown), inside, " was never perturbed in training."),
+    paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
+           "; the control is ", dQuote(registry$control, FALSE), "."),
+    call = call, class = "compert_unknown_perturbation")
+}
+
+abort_unknown_level <- function(registry, name, unknown, call) {
+  levels <- registry$covariates[[name]]
+  abort_input(
+    paste0("`", name, "` must be a level of the training screen."),
+    paste0(name_list(unknown), " was not in training."),
+    paste0(did_you_mean(unknown[1], levels), "Known: ", name_list(levels, 12), "."),
+    call = call, class = "compert_unknown_level")
+}
+
+# The design of all cells of a screen, each distinct condition coded once.
+encode_screen <- function(registry, screen, call = rlang::caller_env()) {
+  first <- match(seq_len(max(screen$code, 0)), screen$code)
+  used <- which(!is.na(first))
+  pairs <- encode_design(registry, screen$parts[first[used]], screen$doses[first[used]],
+                         call = call)
+  place <- match(screen$code, used)
+  list(perturbation = pairs$perturbation[, place, drop = FALSE],
+       dose = pairs$dose[, place, drop = FALSE],
+       covariates = encode_covariates(registry, screen$covariates, length(place), call))
+}
+
+# Expression of new cells with the rows of the registry, matched by name: the order does not
+# matter. Missing genes are an error, or 0 with `missing_genes = "zero"` up to a tenth of them.
+match_genes <- function(x, registry, missing_genes = c("error", "zero"),
+                        call = rlang::caller_env()) {
+  missing_genes <- check_choice(missing_genes, c("error", "zero"), "missing_genes", call = call)
+  genes <- registry$genes
+  if (identical(rownames(x), genes)) return(x)
+  place <- match(genes, rownames(x))
+  absent <- genes[is.na(place)]
+  share <- length(absent) / length(genes)
+  if (length(absent) > 0 && (missing_genes == "error" || share > 0.1)) {
+    abort_input(
+      "`newdata` must have the genes that the model was trained on.",
+      paste0("It lacks ", format(length(absent), big.mark = ","), " of ",
+             count_of(length(genes), "gene"), " (", format(100 * share, digits = 2), " %): ",
+             name_list(absent), "."),
+      if (share <= 0.1) "Write missing_genes = \"zero\" to take them as 0." else
+        "Genes are matched by row name; give the same kind of names as in training.",
+      call = call)
+  }
+  if (length(absent) == 0) return(x[place, , drop = FALSE])
+  out <- as_sparse(x[place[!is.na(place)], , drop = FALSE])
+  out <- fit_rows(out, genes)
+  if (methods::is(x, "dgCMatrix")) out else as.matrix(out)
+}

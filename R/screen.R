@@ -1,0 +1,152 @@
+# A screen: expression, conditions, controls and covariates of the cells, in the one form that the
+# rest of the package works on. Made from any container, checked once.
+
+all_roles <- function() c("perturbation", "dose", "covariates", "control", "batch", "split")
+
+# Reads `x` into a screen. `need` are the roles that must be there: predictions may start from cells
+# without a perturbation column (they count as controls then), without controls, without a split.
+# Defects that make the cells unreadable stop here, all of them in one error.
+as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
+                      call = rlang::caller_env()) {
+  read <- read_screen(x, keys, col_data, need, call)
+  abort_defects(read$defects, call)
+  read$screen
+}
+
+# The screen (NULL when it cannot be made) and every defect found on the way.
+read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::caller_env()) {
+  cells <- read_cells(x, keys, col_data, call)
+  cells <- name_cells(cells)
+  values <- inspect_values(cells$x)
+  scale <- value_scale(values)
+  keys$loss <- keys$loss %||% if (identical(scale, "counts")) "nb" else "gauss"
+  defects <- bind_defects(name_defects(cells), value_defects(values, keys$loss),
+                          scale_defect(cells, values, scale, keys$loss))
+  keys <- drop_absent(keys, names(cells$col_data), need)
+  absent <- column_defects(keys, names(cells$col_data), need)
+  if (nrow(absent) > 0) return(list(screen = NULL, defects = rbind(absent, defects)))
+  labels <- read_labels(cells, keys, need)
+  design <- read_design(cells, keys)
+  defects <- bind_defects(defects, labels$defects, design$defects)
+  screen <- if (!any(defects$severity == "error")) new_screen(cells, keys, scale, labels, design)
+  list(screen = screen, defects = defects)
+}
+
+new_screen <- function(cells, keys, scale, labels, design) {
+  keys$control <- labels$control
+  structure(list(
+    x = cells$x, col_data = cells$col_data, container = cells$container, assay = cells$assay,
+    layer = cells$layer, scale = if (is.na(scale)) "other" else scale, loss = keys$loss,
+    keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
+    control = labels$is_control, split = design$split, covariates = design$covariates
+  ), class = "compert_screen")
+}
+
+# Roles that are not needed are forgotten when their column is not there.
+drop_absent <- function(keys, columns, need) {
+  for (role in setdiff(c("perturbation", "dose", "batch", "split"), need)) {
+    if (!is.null(keys[[role]]) && !keys[[role]] %in% columns) keys[role] <- list(NULL)
+  }
+  if (!"covariates" %in% need) keys$covariates <- intersect(keys$covariates, columns)
+  keys
+}
+
+# Cells without names are numbered. Genes without names cannot be matched later: a defect.
+name_cells <- function(cells) {
+  n <- ncol(cells$x)
+  if (is.null(colnames(cells$x))) colnames(cells$x) <- paste0("cell", seq_len(n))[seq_len(n)]
+  cells
+}
+
+name_defects <- function(cells) {
+  genes <- rownames(cells$x)
+  twice <- function(names, what, todo) {
+    again <- names[duplicated(names)]
+    if (length(again) == 0) return(NULL)
+    new_defect(paste("duplicated", what, "names"),
+               paste0("Names of ", what, "s must be different from each other."),
+               paste0(dQuote(again[1], FALSE), " is there more than once",
+                      and_more(length(unique(again)), paste(what, "name")), "."),
+               todo, n = length(again))
+  }
+  bind_defects(
+    if (is.null(genes)) {
+      new_defect("no gene names", "`x` must have the genes' names as row names.",
+                 "It has no row names.", "Set them: rownames(x) <- genes.")
+    },
+    twice(genes, "gene", "Write rownames(x) <- make.unique(rownames(x))."),
+    twice(colnames(cells$x), "cell", "Write colnames(x) <- make.unique(colnames(x)).")
+  )
+}
+
+value_defects <- function(values, loss) {
+  at <- function(where) {
+    paste0("gene ", dQuote(where$gene, FALSE), " of cell ", dQuote(where$cell, FALSE))
+  }
+  bind_defects(
+    if (values$n_bad > 0) {
+      new_defect("values not finite", "Expression values must be finite.",
+                 paste0("The value of ", at(values$bad_at), " is ", format(values$bad),
+                        and_more(values$n_bad, "value"), "."),
+                 "Leave these cells out, or put measured values in.", n = values$n_bad)
+    },
+    if (values$n_negative > 0 && loss == "nb") {
+      new_defect("negative counts", "Counts must be 0 or greater.",
+                 paste0("The value of ", at(values$negative_at), " is ",
+                        format(values$negative), and_more(values$n_negative, "value"), "."),
+                 "Give the raw counts, or use loss = \"gauss\".", n = values$n_negative)
+    }
+  )
+}
+
+# Perturbations, doses and controls of the cells. Without a perturbation column all cells are
+# controls.
+read_labels <- function(cells, keys, need = all_roles()) {
+  names <- colnames(cells$x)
+  n <- length(names)
+  if (is.null(keys$perturbation)) {
+    return(list(parts = rep(list(keys$control), n), doses = rep(list(1), n), code = rep(1L, n),
+                is_control = rep(TRUE, n), control = keys$control, defects = no_defects()))
+  }
+  dose <- if (!is.null(keys$dose)) cells$col_data[[keys$dose]]
+  pairs <- parse_pairs(cells$col_data[[keys$perturbation]], dose, keys$sep, names)
+  found <- if ("control" %in% need) {
+    find_control(keys, cells$col_data, pairs)
+  } else {
+    list(control = keys$control)
+  }
+  defects <- bind_defects(pairs$defects, found$defects)
+  if (any(defects$severity == "error")) return(list(defects = defects, control = found$control))
+  tidy <- tidy_pairs(pairs$parts, pairs$doses, found$control)
+  list(parts = tidy$parts[pairs$code], doses = tidy$doses[pairs$code], code = pairs$code,
+       is_control = vapply(tidy$parts, identical, NA, found$control)[pairs$code],
+       control = found$control, defects = defects)
+}
+
+# Covariates (the batch last) and split of the cells.
+read_design <- function(cells, keys) {
+  table <- cells$col_data
+  covariates <- lapply(table[covariate_names(keys)], as.character)
+  covariates <- as.data.frame(covariates, optional = TRUE, stringsAsFactors = FALSE,
+                              row.names = seq_len(nrow(table)))
+  missing <- lapply(names(covariates), function(name) {
+    hit <- which(is.na(covariates[[name]]))
+    if (length(hit) == 0) return(NULL)
+    new_defect("missing covariate", "Covariates must have a value for every cell.",
+               paste0("Cell ", dQuote(colnames(cells$x)[hit[1]], FALSE), " has no ",
+                      dQuote(name, FALSE), and_more(length(hit)), "."),
+               "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
+  })
+  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split)
+  list(covariates = covariates, split = split$value,
+       defects = bind_defects(missing, split$defects))
+}
+
+#' @export
+print.compert_screen <- function(x, ...) {
+  cli::cat_line("<screen> ", count_of(nrow(x$x), "gene"), " x ", count_of(ncol(x$x), "cell"),
+                " from ", x$container, ", ", x$assay, " (", x$scale, ")")
+  cli::cat_line("  ", count_of(length(unique(unlist(x$parts))), "perturbation"), ", ",
+                count_of(sum(x$control), "control cell"))
+  invisible(x)
+}
