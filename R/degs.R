@@ -1,0 +1,214 @@
+# Differentially expressed genes of every condition against the controls of the same covariates.
+
+#' Rank genes by their response to each condition
+#'
+#' Compares the cells of every condition with the control cells of the same covariates, gene by
+#' gene, with Welch's t-test on log-normalised expression, and lists the genes with the largest
+#' absolute t. These are the genes over which [evaluate_r2()] computes its DEG scores.
+#'
+#' The cells are read once, over non-zero values only, so a screen of a hundred thousand cells takes
+#' seconds. Genes with equal scores keep their order in `x`. A gene without variance in both groups
+#' scores 0 when the means are equal, and `Inf` or `-Inf`, without a p-value, when they are not.
+#'
+#' @param x SingleCellExperiment, SummarizedExperiment, Seurat object, matrix (genes x cells, with
+#'   `col_data`), DelayedMatrix, or path of an `.h5ad` file. Log-normalised values are taken as they
+#'   are; counts are first divided by the cell's total, scaled to the median total, and taken to
+#'   log(1 + value), with a message.
+#' @param perturbation Name of the column that holds the perturbation, `"A+B"` for combinations.
+#' @param ... Not used; the arguments after it are given by name.
+#' @param dose Name of the dose column, or `NULL`.
+#' @param covariates Names of columns, such as cell type or donor. Each combination of their levels
+#'   is treated separately, with its own controls.
+#' @param control Name of the control perturbation, or of a logical column that marks controls.
+#' @param n_genes How many genes to list per condition; `nrow(x)` lists all.
+#' @param by_dose `TRUE` ranks each dose by itself, `FALSE` takes all doses of a perturbation
+#'   together.
+#' @param assay,layer Which assay (Seurat: assay and layer; `.h5ad`: layer) to read. `NULL` takes
+#'   the usual name of log-normalised values, else of counts.
+#' @param sep What joins the names of a combination; `NULL` when nothing does.
+#' @param col_data Data frame with one row per cell, for a matrix only.
+#'
+#' @return A tibble with one row per condition and gene: first the columns named in `covariates`,
+#'   `perturbation` and `dose` (numbers, or text such as `"1+0.5"` when there are combinations),
+#'   then
+#'   \describe{
+#'     \item{gene, rank}{name of the gene, and its place, from 1.}
+#'     \item{score}{Welch's t of condition against control.}
+#'     \item{mean, mean_control}{mean over cells, on the log scale.}
+#'     \item{log_fold_change}{their difference (natural logarithm).}
+#'     \item{p_value, p_adjusted}{two-sided, with Welch-Satterthwaite degrees of freedom; adjusted
+#'       over all genes of the condition by Benjamini and Hochberg.}
+#'     \item{n_cells, n_control}{cells compared.}
+#'   }
+#'   When a column of yours has one of these names, the result's begins with `deg_`.
+#'   Covariate combinations without controls, and groups of a single cell (which has no variance),
+#'   are left out with a warning that names them. It is an error when nothing is left.
+#' @references
+#' Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517. The procedure is that of
+#' facebookresearch/CPA, `cpa/helper.py` `rank_genes_groups_by_cov`, and of scanpy's
+#' `rank_genes_groups(rankby_abs = TRUE)` below it.
+#'
+#' Welch (1947) Biometrika 34, 28-35.
+#' @seealso [evaluate_r2()]
+#' @examples
+#' cells <- kang_example()
+#' rank_degs(cells, "condition", covariates = "cell_type", control = "control", n_genes = 5)
+#' @export
+rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control = NULL,
+                      n_genes = 50, by_dose = TRUE, assay = NULL, layer = NULL, sep = "+",
+                      col_data = NULL) {
+  check_no_dots(...)
+  check_count(n_genes, "n_genes")
+  check_flag(by_dose, "by_dose")
+  keys <- new_keys(perturbation, dose, covariates, control, assay = assay, layer = layer,
+                   sep = sep)
+  screen <- as_screen(x, keys, col_data, need = c("perturbation", "dose", "covariates", "control"))
+  if (screen$scale == "counts") {
+    cli::cli_inform(c(i = "Counts were log-normalised: to the median total, log(1 + value)."))
+  }
+  groups <- de_groups(screen, screen$keys$covariates, by_dose)
+  warn_left_out(groups)
+  ranked <- rank_groups(screen, groups, n_genes, p_values = TRUE, call = rlang::current_env())
+  deg_table(screen, groups, ranked, by_dose)
+}
+
+# Gene indices (0-based, best first) of each row of `conditions`, a tibble with the list columns
+# `perturbation` and `dose` and covariate columns: the conditions of an evaluation plan. A covariate
+# without a column, or NA, is pooled over. A condition that cannot be compared (no cells, no
+# controls, a single cell) has no genes.
+degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE) {
+  known <- intersect(names(screen$covariates), names(conditions))
+  given <- !is.na(as.data.frame(conditions)[known])
+  pattern <- apply(given, 1, function(row) paste(which(row), collapse = " "))
+  if (length(known) == 0) pattern <- rep("", nrow(conditions))
+  pairs <- tidy_pairs(conditions$perturbation, conditions$dose, screen$keys$control)
+  wanted <- condition_group_key(pairs$parts, pairs$doses, by_dose)
+  values <- log_values(screen)
+  out <- rep(list(integer()), nrow(conditions))
+  for (one in unique(pattern)) {
+    rows <- which(pattern == one)
+    by <- known[as.integer(strsplit(one, " ", fixed = TRUE)[[1]])]
+    groups <- de_groups(screen, by, by_dose)
+    ranked <- rank_groups(screen, groups, n, p_values = FALSE, x = values)
+    at <- match(paste(covariate_key(conditions, by), wanted)[rows], groups$key)
+    out[rows] <- lapply(at, function(k) if (is.na(k)) integer() else ranked[[k]]$genes)
+  }
+  out
+}
+
+# Cells by covariates and condition; controls are one group per combination of covariates, whatever
+# their dose. `code` is the group of each cell and `reference` the control group of each group, both
+# 0-based, -1 for none.
+de_groups <- function(screen, covariates, by_dose) {
+  distinct <- sort(unique(screen$code))
+  first <- match(distinct, screen$code)
+  condition <- condition_group_key(screen$parts[first], screen$doses[first], by_dose)
+  condition[screen$control[first]] <- "control"
+  level <- covariate_key(screen$covariates, covariates)
+  key <- paste(level, condition[match(screen$code, distinct)])
+  cell <- which(!duplicated(key))
+  label <- condition_label(screen$parts[cell], sep = screen$keys$sep)
+  dose <- vapply(screen$doses[cell], function(d) d[1], 0)
+  order <- do.call(order, c(unname(as.list(screen$covariates[cell, covariates, drop = FALSE])),
+                            list(!screen$control[cell], label, dose, method = "radix")))
+  cell <- cell[order]
+  control <- screen$control[cell]
+  reference <- match(level[cell], level[cell][control])
+  reference <- which(control)[reference]
+  code <- match(key, key[cell])
+  list(code = code - 1L, key = key[cell], cell = cell, control = control,
+       reference = ifelse(is.na(reference) | control, -1L, reference - 1L),
+       n = tabulate(code, length(cell)), level = covariate_label(screen, covariates, cell),
+       covariates = covariates)
+}
+
+# One text per row that says all covariates.
+covariate_key <- function(table, covariates) {
+  if (length(covariates) == 0) return(rep("", nrow(table)))
+  do.call(paste, c(unname(as.list(table[covariates])), sep = "\u001f"))
+}
+
+covariate_label <- function(screen, covariates, cell) {
+  parts <- lapply(covariates, function(name) paste(name, "=", screen$covariates[[name]][cell]))
+  if (length(parts) == 0) rep("", length(cell)) else do.call(paste, c(parts, sep = ", "))
+}
+
+condition_group_key <- function(parts, doses, by_dose) {
+  if (by_dose) return(condition_key(parts, doses))
+  vapply(parts, paste, "", collapse = "\u001e")
+}
+
+# One list(genes, score, mean, mean_control, ...) per group; only `genes`, empty, where there is
+# nothing to compare with.
+rank_groups <- function(screen, groups, n_genes, p_values, x = log_values(screen),
+                        call = rlang::caller_env()) {
+  with_core_errors(
+    core_rank_degs(x, groups$code, length(groups$key), groups$reference,
+                   min(n_genes, nrow(x)), p_values)$groups,
+    call = call)
+}
+
+# The values on a log scale. Counts are brought to the median total per cell first.
+log_values <- function(screen) {
+  x <- screen$x
+  if (screen$scale != "counts") return(x)
+  total <- Matrix::colSums(x)
+  factor <- ifelse(total > 0, stats::median(total[total > 0]) / total, 0)
+  if (!methods::is(x, "dgCMatrix")) return(log1p(x * rep(factor, each = nrow(x))))
+  x@x <- log1p(x@x * rep(factor, diff(x@p)))
+  x
+}
+
+warn_left_out <- function(groups, call = rlang::caller_env()) {
+  alone <- !groups$control & groups$reference == -1
+  few <- groups$n < 2
+  few_control <- groups$reference >= 0 & few[pmax(groups$reference, 0) + 1]
+  level <- function(hit) name_list(ifelse(nzchar(groups$level[hit]), groups$level[hit], "all"))
+  if (any(alone)) {
+    cli::cli_warn(c("Conditions without control cells of the same covariates are left out.",
+                    "!" = "There are no controls for {level(alone)}.",
+                    i = "Leave that covariate out of `covariates` to use all controls."),
+                  call = call, class = "compert_no_controls")
+  }
+  if (any(few & !groups$control) || any(few_control)) {
+    hit <- (few & !groups$control) | few_control
+    n <- sum(hit)
+    cli::cli_warn(c("Conditions that cannot be tested are left out: a group of one cell has no
+                     variance.",
+                    "!" = "{n} condition{?s} of {level(hit)} {?has/have} one cell or one control."),
+                  call = call, class = "compert_one_cell")
+  }
+  kept <- !alone & !groups$control & !few & !few_control
+  if (any(kept)) return(invisible())
+  abort_input("There must be a condition with two cells and two controls of the same covariates.",
+              "No condition has.", "Look at the design with check_screen().", call = call)
+}
+
+# The table of rank_degs(), in the user's own column names.
+deg_table <- function(screen, groups, ranked, by_dose) {
+  size <- lengths(lapply(ranked, `[[`, "genes"))
+  row <- rep(seq_along(ranked), size)
+  cell <- groups$cell[row]
+  user <- as.list(screen$covariates[cell, groups$covariates, drop = FALSE])
+  user[[screen$keys$perturbation]] <- condition_label(screen$parts[cell], sep = screen$keys$sep)
+  if (by_dose && !is.null(screen$keys$dose)) {
+    user[[screen$keys$dose]] <- dose_column(screen$doses[groups$cell], screen$keys$sep)[row]
+  }
+  column <- function(name) unlist(lapply(ranked, `[[`, name)) %||% numeric()
+  own <- list(
+    gene = rownames(screen$x)[column("genes") + 1], rank = sequence(size),
+    score = column("score"), mean = column("mean"), mean_control = column("mean_control"),
+    log_fold_change = column("mean") - column("mean_control"), p_value = column("p_value"),
+    p_adjusted = column("p_adjusted"), n_cells = groups$n[row],
+    n_control = groups$n[groups$reference[row] + 1]
+  )
+  clash <- names(own) %in% names(user)
+  names(own)[clash] <- paste0("deg_", names(own)[clash])
+  tibble::as_tibble(c(user, own))
+}
+
+# Numbers when every condition has one part, else text like "1+0.5".
+dose_column <- function(doses, sep) {
+  if (all(lengths(doses) == 1)) return(unlist(doses))
+  vapply(doses, function(d) paste(format_dose(d), collapse = sep %||% "+"), "")
+}
