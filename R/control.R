@@ -23,10 +23,22 @@ usual_controls <- function() {
     "mock", "ntc", "safe-targeting", "negctrl")
 }
 
+# The control that was meant where the one named is not there, or NULL.
+likely_control <- function(keys, column) {
+  atoms <- sort_names(unlist(split_text(unique(as.character(column)), keys$sep)))
+  near <- if (!is.null(keys$control)) nearest_name(keys$control, atoms)
+  near %||% usual_control(atoms)
+}
+
+usual_control <- function(atoms) {
+  usual <- atoms[tolower(atoms) %in% usual_controls()]
+  if (length(usual) > 0) usual[1]
+}
+
 control_missing <- function(keys, atoms) {
-  likely <- atoms[tolower(atoms) %in% usual_controls()]
-  hint <- if (length(likely) > 0) {
-    paste0("Write control = ", dQuote(likely[1], FALSE), ".")
+  likely <- usual_control(atoms)
+  hint <- if (!is.null(likely)) {
+    paste0("Write control = ", dQuote(likely, FALSE), ".")
   } else {
     paste0("Column ", dQuote(keys$perturbation, FALSE), " has ", name_list(atoms, 12), ".")
   }

@@ -109,6 +109,7 @@ source_text <- function(cells) {
 # defect or NULL.
 scale_defect <- function(cells, values, scale, loss) {
   where <- source_text(cells)
+  if (loss == "nb" && values$n_negative > 0) return(NULL)
   if (loss == "nb" && !is.na(scale) && scale != "counts") {
     given <- paste0(where, " holds the value ", format(values$example, digits = 6), " (gene ",
                     dQuote(values$example_gene, FALSE), ", cell ",

@@ -42,6 +42,7 @@ parse_pairs <- function(label, dose, sep, cells) {
   if (is.null(dose)) {
     raw <- lapply(parts, function(p) rep(1, length(p)))
     return(list(code = label_code, label = labels, dose_text = NULL, parts = parts, doses = raw,
+                ok = label_ok(parts),
                 defects = label_defects(parts, labels, label_code, cells)))
   }
   if (is.factor(dose) || is.logical(dose)) dose <- as.character(dose)
@@ -53,9 +54,17 @@ parse_pairs <- function(label, dose, sep, cells) {
   doses <- split_doses(values, sep)[value]
   out <- list(code = match(pair, pairs), label = labels[of_label],
               dose_text = as.character(values)[value], parts = parts[of_label], doses = doses)
+  out$ok <- label_ok(out$parts) & dose_ok(out$parts, out$doses)
   out$defects <- bind_defects(label_defects(parts, labels, label_code, cells),
                               dose_defects(out, cells))
   out
+}
+
+label_ok <- function(parts) vapply(parts, function(p) !anyNA(p) && all(nzchar(p)), NA)
+
+dose_ok <- function(parts, doses) {
+  lengths(parts) == lengths(doses) &
+    vapply(doses, function(d) all(is.finite(d)) && all(d >= 0), NA)
 }
 
 label_defects <- function(parts, labels, code, cells) {

@@ -13,23 +13,50 @@ as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
   read$screen
 }
 
-# The screen (NULL when it cannot be made) and every defect found on the way.
+# list(screen, partial, defects, ...): the screen is NULL when some cell cannot be read; `partial`
+# is then the screen of the cells that can, so that the rest of the design is looked at all the
+# same (with the control that was probably meant, when the one named is not there).
 read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::caller_env()) {
-  cells <- read_cells(x, keys, col_data, call)
-  cells <- name_cells(cells)
+  cells <- name_cells(read_cells(x, keys, col_data, call))
   values <- inspect_values(cells$x)
   scale <- value_scale(values)
-  keys$loss <- keys$loss %||% if (identical(scale, "counts")) "nb" else "gauss"
+  counts <- isTRUE(values$whole && values$max > 0)
+  keys$loss <- keys$loss %||% if (counts) "nb" else "gauss"
   defects <- bind_defects(name_defects(cells), value_defects(values, keys$loss),
                           scale_defect(cells, values, scale, keys$loss))
+  out <- list(screen = NULL, partial = NULL, source = source_text(cells), loss = keys$loss,
+              dim = dim(cells$x), bytes = as.numeric(utils::object.size(cells$x)))
   keys <- drop_absent(keys, names(cells$col_data), need)
   absent <- column_defects(keys, names(cells$col_data), need)
-  if (nrow(absent) > 0) return(list(screen = NULL, defects = rbind(absent, defects)))
+  if (nrow(absent) > 0) keys <- drop_absent(keys, names(cells$col_data), need = "perturbation")
+  if (isTRUE(!keys$perturbation %in% names(cells$col_data))) {
+    return(c(out, list(defects = bind_defects(absent, defects))))
+  }
   labels <- read_labels(cells, keys, need)
   design <- read_design(cells, keys)
-  defects <- bind_defects(defects, labels$defects, design$defects)
-  screen <- if (!any(defects$severity == "error")) new_screen(cells, keys, scale, labels, design)
-  list(screen = screen, defects = defects)
+  unreadable <- bind_defects(absent, labels$defects, design$defects)
+  if (nrow(unreadable) == 0) {
+    out$screen <- new_screen(cells, keys, scale, labels, design)
+  } else {
+    out$partial <- readable_screen(cells, keys, scale, labels$ok & design$ok)
+  }
+  c(out, list(defects = bind_defects(unreadable, defects)))
+}
+
+readable_screen <- function(cells, keys, scale, ok) {
+  if (!any(ok)) return(NULL)
+  cells$x <- cells$x[, ok, drop = FALSE]
+  cells$col_data <- cells$col_data[ok, , drop = FALSE]
+  if (!is.null(keys$split) && !is.null(read_split(cells$col_data[[keys$split]], "")$defects)) {
+    keys["split"] <- list(NULL)
+  }
+  labels <- read_labels(cells, keys)
+  if (is.null(labels$control)) {
+    keys$control <- likely_control(keys, cells$col_data[[keys$perturbation]])
+    labels <- read_labels(cells, keys)
+  }
+  if (nrow(labels$defects) > 0) return(NULL)
+  new_screen(cells, keys, scale, labels, read_design(cells, keys))
 }
 
 new_screen <- function(cells, keys, scale, labels, design) {
@@ -106,21 +133,21 @@ read_labels <- function(cells, keys, need = all_roles()) {
   n <- length(names)
   if (is.null(keys$perturbation)) {
     return(list(parts = rep(list(keys$control), n), doses = rep(list(1), n), code = rep(1L, n),
-                is_control = rep(TRUE, n), control = keys$control, defects = no_defects()))
+                is_control = rep(TRUE, n), control = keys$control, ok = rep(TRUE, n),
+                defects = no_defects()))
   }
   dose <- if (!is.null(keys$dose)) cells$col_data[[keys$dose]]
   pairs <- parse_pairs(cells$col_data[[keys$perturbation]], dose, keys$sep, names)
-  found <- if ("control" %in% need) {
-    find_control(keys, cells$col_data, pairs)
-  } else {
-    list(control = keys$control)
-  }
+  found <- find_control(keys, cells$col_data, pairs)
+  if (!"control" %in% need && !is.null(found$defects)) found <- list(control = keys$control)
   defects <- bind_defects(pairs$defects, found$defects)
-  if (any(defects$severity == "error")) return(list(defects = defects, control = found$control))
+  if (nrow(defects) > 0) {
+    return(list(defects = defects, control = found$control, ok = pairs$ok[pairs$code]))
+  }
   tidy <- tidy_pairs(pairs$parts, pairs$doses, found$control)
   list(parts = tidy$parts[pairs$code], doses = tidy$doses[pairs$code], code = pairs$code,
        is_control = vapply(tidy$parts, identical, NA, found$control)[pairs$code],
-       control = found$control, defects = defects)
+       control = found$control, ok = pairs$ok[pairs$code], defects = defects)
 }
 
 # Covariates (the batch last) and split of the cells.
@@ -138,7 +165,8 @@ read_design <- function(cells, keys) {
                "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
   })
   split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split)
-  list(covariates = covariates, split = split$value,
+  list(covariates = covariates, split = split$value, ok = stats::complete.cases(covariates) |
+         ncol(covariates) == 0,
        defects = bind_defects(missing, split$defects))
 }
 

@@ -1,0 +1,99 @@
+#' Look at a screen before fitting it
+#'
+#' Reads a screen the way [cpa()] does and reports everything that is wrong, or odd, in one look:
+#' missing columns, absent controls, doses that cannot be read, values that are not finite, names
+#' that are there twice or nearly twice, covariates without controls or tied to the perturbation,
+#' conditions with hardly any cells, counts where logarithms belong. `cpa()` runs the same checks:
+#' errors stop it, warnings are said once, together.
+#'
+#' @inheritParams cpa
+#'
+#' @return A list of class `compert_check` with
+#'   \describe{
+#'     \item{defects}{tibble, one row per defect: `severity` (`"error"`, `"warning"`, `"note"`),
+#'       `check` (its short name), `n` (how many cells, genes or conditions), `must`, `given`,
+#'       `todo` (what has to hold, what was found, what to do).}
+#'     \item{design}{tibble, one row per condition and combination of covariates: your own columns,
+#'       `n_cells`, `n_control` (controls of the same covariates) and, with a split, `n_train`,
+#'       `n_test`, `n_ood`. Cells that cannot be read are not counted.}
+#'     \item{assay, loss, n_genes, n_cells, bytes}{what was read, the likelihood that it suits or
+#'       that was asked for, its size, and its memory.}
+#'   }
+#' @references The input that the reference asserts: facebookresearch/CPA, `cpa/data.py`.
+#' @examples
+#' cells <- data.frame(drug = c("control", "A", "A", "a "), dose = c("1", "1", "x", "1"))
+#' x <- matrix(c(0, 1.2, 0.4, 2.1), 2, 4, dimnames = list(c("g1", "g2"), NULL))
+#' check_screen(x, "drug", dose = "dose", control = "control", col_data = cells)
+#' @export
+check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
+                         batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
+                         col_data = NULL, sep = "+") {
+  check_no_dots(...)
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  read <- read_screen(x, keys, col_data)
+  screen <- read$screen %||% read$partial
+  defects <- all_defects(read)
+  rank <- match(defects$severity, c("error", "warning", "note"))
+  structure(list(
+    defects = defects[order(rank), ],
+    design = if (is.null(screen)) tibble::tibble() else design_table(screen),
+    assay = read$source, loss = read$loss, n_genes = read$dim[1], n_cells = read$dim[2],
+    bytes = read$bytes
+  ), class = "compert_check")
+}
+
+# Defects met while reading, and those of the design. Where some cells could not be read the design
+# is that of the others, and what it lacks may be a consequence: its errors are not repeated.
+all_defects <- function(read) {
+  if (!is.null(read$screen)) return(bind_defects(read$defects, design_defects(read$screen)))
+  if (is.null(read$partial)) return(read$defects)
+  more <- design_defects(read$partial)
+  bind_defects(read$defects, more[more$severity != "error", ])
+}
+
+# Conditions x covariates with numbers of cells, in the user's own column names.
+design_table <- function(screen) {
+  group <- condition_group(screen)
+  first <- which(!duplicated(group))
+  levels <- screen$covariates[screen$keys$covariates]
+  key <- do.call(paste, c(list(rep("", length(group))), unname(as.list(levels)), sep = "\u001d"))
+  controls <- table(key[screen$control])
+  out <- as.list(levels[first, , drop = FALSE])
+  out[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
+  if (!is.null(screen$keys$dose)) {
+    out[[screen$keys$dose]] <- vapply(screen$doses[first], function(d) {
+      paste(format_dose(d), collapse = screen$keys$sep %||% "+")
+    }, "")
+  }
+  out <- tibble::as_tibble(out)
+  code <- match(group, group[first])
+  out$n_cells <- tabulate(code, length(first))
+  out$n_control <- as.integer(controls[key[first]])
+  out$n_control[is.na(out$n_control)] <- 0L
+  for (part in if (is.null(screen$split)) character() else c("train", "test", "ood")) {
+    out[[paste0("n_", part)]] <- tabulate(code[screen$split == part], length(first))
+  }
+  by <- c(list(!screen$control[first]), unname(as.list(out[seq_len(ncol(levels) + 1)])))
+  out[do.call(order, c(by, method = "radix")), ]
+}
+
+#' @export
+print.compert_check <- function(x, ..., n = 10) {
+  cli::cat_line("<screen of ", count_of(x$n_cells, "cell"), " x ", count_of(x$n_genes, "gene"),
+                ", ", format(round(x$bytes / 2^20, 1), nsmall = 1), " MB; ", x$assay,
+                "; loss = ", dQuote(x$loss, FALSE), ">")
+  mark <- c(error = "x", warning = "!", note = "i")
+  if (nrow(x$defects) == 0) cli::cat_line("No defects.")
+  text <- paste(x$defects$must, x$defects$given, x$defects$todo)
+  if (length(text) > 0) {
+    bullets <- cli::format_bullets_raw(rlang::set_names(text, mark[x$defects$severity]))
+    cli::cat_line(bullets)
+  }
+  if (nrow(x$design) > 0) {
+    cli::cat_line("Design: ", count_of(nrow(x$design), "condition"))
+    print(x$design, n = n)
+  }
+  invisible(x)
+}

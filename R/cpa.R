@@ -1,0 +1,133 @@
+#' Fit a compositional perturbation autoencoder
+#'
+#' Learns from a perturbation screen what each perturbation adds to a cell, apart from what the cell
+#' is: an encoder takes each cell to a basal state from which adversaries cannot read perturbation
+#' or covariates; embeddings of perturbations (scaled by a dose-response curve) and covariates are
+#' added; a decoder turns the sum into means and variances of all genes. The fit then answers
+#' [predict()][predict.compert_fit] for conditions that were never measured.
+#'
+#' @param x The cells: a SingleCellExperiment or SummarizedExperiment; a Seurat object (version 4
+#'   assays and version 5 assays, also with split layers); a matrix, sparse matrix of the Matrix
+#'   package or DelayedMatrix with genes in rows and cells in columns, together with `col_data`; or
+#'   the path of an `.h5ad` file.
+#' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
+#'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
+#' @param ... Must be empty: all later arguments are given by name.
+#' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
+#'   `NULL`: every part has dose 1.
+#' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
+#' @param control Name of the control perturbation, or of a logical column that marks the controls.
+#' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
+#'   out, and that predictions keep as it is in each cell.
+#' @param split Name of a column with `"train"`, `"test"` and `"ood"` (`"validation"` counts as
+#'   test, `"holdout"` as ood), as [split_cells()] makes it. `NULL`: a quarter of the cells of each
+#'   condition, drawn at random under the seed, is for testing.
+#' @param assay,layer What to read. SummarizedExperiment: `assay`; Seurat: `assay` and `layer`;
+#'   `.h5ad`: `layer` (`"X"` or the name of a layer). `NULL` takes what `loss` needs under the usual
+#'   names: `"logcounts"`, `"data"`, `"X"` for `"gauss"`, `"counts"` for `"nb"`.
+#' @param loss Likelihood: `"gauss"` for log-normalised values, `"nb"` for raw counts. `NULL`:
+#'   `"gauss"`, or `"nb"` where there are only counts (it says so).
+#' @param col_data Data frame with one row per cell, with a matrix only.
+#' @param sep What joins the names of a combination in the perturbation column, and their doses.
+#'   `NULL` when nothing does.
+#' @param settings Hyperparameters, from [cpa_settings()].
+#'
+#' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
+#'   [evaluate_r2()], [cell_embedding()], [save_fit()]. Interrupting (Ctrl-C) returns the fit so
+#'   far, with a warning.
+#' @section Errors: All defects of the input are reported in one error; [check_screen()] lists them
+#'   as a table beforehand.
+#' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in
+#'   high-throughput screens. Molecular Systems Biology 19, e11517. Reference implementation:
+#'   facebookresearch/CPA, `cpa/api.py`, `cpa/model.py`, `cpa/data.py`.
+#' @examples
+#' cells <- kang_example()
+#' fit <- cpa(cells, "condition", control = "control", covariates = "cell_type", split = "split",
+#'            settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
+#' fit
+#' @export
+cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, batch = NULL,
+                split = NULL, assay = NULL, layer = NULL, loss = NULL, col_data = NULL, sep = "+",
+                settings = cpa_settings()) {
+  check_no_dots(...)
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  check_settings(settings)
+  loss <- settings_with_loss(settings, loss)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  task <- new_task(x, keys, col_data, settings, rlang::current_env())
+  if (show_messages(settings$verbose)) inform_task(task)
+  result <- with_core_errors(core_fit(
+    task$screen$x, task$design, task$train, task$plan, settings_json(task$settings),
+    meta_to_json(task$meta), NULL, progress_reporter(settings$verbose)
+  ))
+  tell_stop(result, task$settings)
+  new_fit(result$state)
+}
+
+# Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),
+# evaluation plan, complete settings and what the fit remembers.
+new_task <- function(x, keys, col_data, settings, call) {
+  read <- read_screen(x, keys, col_data, call = call)
+  defects <- all_defects(read)
+  abort_defects(defects, call)
+  screen <- read$screen
+  warn_defects(defects, call)
+  settings$seed <- resolve_seed(settings$seed, call)
+  settings$loss_ae <- screen$loss
+  automatic <- is.null(screen$split)
+  if (automatic) screen$split <- auto_split(screen, settings$seed)
+  registry <- new_registry(screen)
+  plan <- new_plan(screen, registry, "test", call = call)
+  list(screen = screen, registry = registry, settings = settings, plan = plan,
+       design = encode_screen(registry, screen, call),
+       train = which(screen$split == "train") - 1L, automatic = automatic,
+       chose_loss = is.null(keys$loss),
+       meta = new_meta(screen, registry, settings, plan))
+}
+
+# The one line that says what is being fitted.
+inform_task <- function(task) {
+  screen <- task$screen
+  n <- table(factor(screen$split, c("train", "test", "ood")))
+  levels <- lengths(task$registry$covariates)
+  text <- paste0(
+    source_text(screen), ", loss = ", dQuote(screen$loss, FALSE), ": ",
+    count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), ", ",
+    count_of(length(task$registry$perturbations) - 1, "perturbation"), " and ",
+    dQuote(screen$keys$control, FALSE),
+    if (length(levels) > 0) paste0(", ", paste0(names(levels), " (", levels, ")", collapse = ", ")),
+    "; ", n[["train"]], " train, ", n[["test"]], " test, ", n[["ood"]], " ood",
+    if (task$automatic) " (a random quarter of each condition tests: split = NULL)",
+    "; seed ", task$settings$seed, "."
+  )
+  bullets <- c(i = text)
+  if (task$chose_loss && screen$loss == "nb") {
+    bullets <- c(bullets, i = paste("Only raw counts were found: the negative binomial likelihood",
+                                    "is used. Log-normalise for loss = \"gauss\"."))
+  }
+  if (is.null(task$plan)) {
+    bullets <- c(bullets, "!" = paste("No perturbed condition has 5 test cells: training is not",
+                                      "validated and runs all its epochs."))
+  }
+  literal <- gsub("}", "}}", gsub("{", "{{", bullets, fixed = TRUE), fixed = TRUE)
+  cli::cli_inform(rlang::set_names(literal, names(bullets)))
+}
+
+# A run that did not end by its number of epochs, or by patience, says so.
+tell_stop <- function(result, settings, call = rlang::caller_env()) {
+  why <- result$stopped
+  if (why %in% c("epochs", "patience")) return(invisible())
+  reason <- switch(why,
+    interrupt = "Training was interrupted",
+    max_minutes = paste0("Training reached max_minutes = ", format(settings$max_minutes)),
+    nan = "Training stopped at a value that is not finite",
+    paste("Training stopped:", why)
+  )
+  text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), ".")
+  detail <- if (length(result$message) == 1 && nzchar(result$message)) result$message
+  bullets <- c(text, "!" = detail, i = "The fit holds the best state so far; resume_fit() goes on.")
+  literal <- gsub("}", "}}", gsub("{", "{{", bullets, fixed = TRUE), fixed = TRUE)
+  cli::cli_warn(rlang::set_names(literal, names(bullets)), call = call,
+                class = paste0("compert_stopped_", why))
+}

@@ -1,0 +1,198 @@
+# What can be odd about the design of a screen that could be read.
+
+design_defects <- function(screen) {
+  bind_defects(size_defects(screen), split_defects(screen), untrained_defects(screen),
+               control_defects(screen), few_cell_defects(screen), empty_defects(screen),
+               name_like_defects(screen), confounded_defects(screen), dose_range_defects(screen))
+}
+
+size_defects <- function(screen) {
+  n <- ncol(screen$x)
+  least <- function(check, what, have, need, todo) {
+    if (have >= need) return(NULL)
+    new_defect(check, paste0("A screen must have at least ", need, " ", what, "."),
+               paste0("It has ", have, "."), todo)
+  }
+  bind_defects(
+    least("too few cells", "cells", n, 4, "Give all cells of the screen, controls included."),
+    least("too few genes", "genes", nrow(screen$x), 2,
+          "Matrices have genes in rows and cells in columns: t(x) turns one over."),
+    least("no perturbed cells", "perturbed cells", sum(!screen$control), 1,
+          "The model learns from perturbed cells; controls alone teach no perturbation.")
+  )
+}
+
+split_defects <- function(screen) {
+  if (is.null(screen$split)) return(NULL)
+  n <- sum(screen$split == "train")
+  bind_defects(
+    if (n < 2) {
+      new_defect("no training cells", "The split must leave at least two cells in \"train\".",
+                 paste0("It leaves ", n, "."), "split = NULL splits automatically.")
+    },
+    if (n >= 2 && !any(screen$control & screen$split == "train")) {
+      new_defect("no training controls", "Some controls should be in \"train\".",
+                 "None is.", "Put some there, or let split_cells() make the column.",
+                 severity = "warning")
+    }
+  )
+}
+
+# Names that training never meets have embeddings that nothing has moved: predictions for them are
+# random.
+untrained_defects <- function(screen) {
+  if (is.null(screen$split)) return(NULL)
+  train <- screen$split == "train"
+  parts <- unique(screen$code[train])
+  of_code <- screen$parts[match(parts, screen$code)]
+  seen <- unlist(of_code, use.names = FALSE)
+  all <- unlist(screen$parts[!duplicated(screen$code)], use.names = FALSE)
+  one <- function(unseen, what) {
+    if (length(unseen) == 0) return(NULL)
+    new_defect(paste("untrained", what), paste0("Every ", what, " should be in training cells."),
+               paste0(name_list(unseen), if (length(unseen) == 1) " is" else " are", " not."),
+               "Predictions for it would be random; keep some of its cells in \"train\".",
+               severity = "warning", n = length(unseen))
+  }
+  bind_defects(
+    one(setdiff(all, seen), "perturbation"),
+    lapply(names(screen$covariates), function(name) {
+      level <- screen$covariates[[name]]
+      one(setdiff(level, level[train]), paste("level of", name))
+    })
+  )
+}
+
+# Combinations of covariates that have perturbed cells and no controls.
+control_defects <- function(screen) {
+  names <- screen$keys$covariates
+  if (length(names) == 0) return(NULL)
+  level <- do.call(paste, c(unname(as.list(screen$covariates[names])), sep = ", "))
+  alone <- setdiff(level, level[screen$control])
+  if (length(alone) == 0) return(NULL)
+  new_defect("covariate without controls",
+             paste0("Each combination of ", paste(names, collapse = " x "),
+                    " should have control cells."),
+             paste0(name_list(alone), if (length(alone) == 1) " has" else " have", " none."),
+             "Predictions there start from the controls of the others.",
+             severity = "warning", n = length(alone))
+}
+
+few_cell_defects <- function(screen, least = 5) {
+  group <- condition_group(screen)
+  code <- match(group, unique(group))
+  size <- tabulate(code)
+  few <- which(size < least)
+  if (length(few) == 0) return(NULL)
+  first <- match(few, code)
+  label <- condition_label(screen$parts[first], if (!is.null(screen$keys$dose)) screen$doses[first],
+                           screen$keys$sep)
+  levels <- screen$covariates[first, screen$keys$covariates, drop = FALSE]
+  for (level in levels) label <- paste0(label, ", ", level)
+  new_defect("few cells", paste0("Conditions should have at least ", least, " cells."),
+             paste0(name_list(label), if (length(few) == 1) " has" else " have", " fewer."),
+             "They teach little and are left out of scores; merge or drop them.",
+             severity = "warning", n = length(few))
+}
+
+empty_defects <- function(screen) {
+  empty <- empty_margins(screen$x)
+  bind_defects(
+    if (length(empty$cells) > 0) {
+      new_defect("empty cells", "Cells should have some expression.",
+                 paste0(name_list(colnames(screen$x)[empty$cells]),
+                        if (length(empty$cells) == 1) " has" else " have", " only 0."),
+                 "Filter them out.", severity = "warning", n = length(empty$cells))
+    },
+    if (length(empty$genes) > 0) {
+      new_defect("empty genes", "Genes are more use when some cell expresses them.",
+                 paste0(count_of(length(empty$genes), "gene"), " of ", nrow(screen$x),
+                        if (length(empty$genes) == 1) " has" else " have", " only 0: ",
+                        name_list(rownames(screen$x)[empty$genes], 3), "."),
+                 "Leaving them out saves time.", severity = "note", n = length(empty$genes))
+    }
+  )
+}
+
+# Names that differ in case, blanks, dots, dashes and underscores only; a second control.
+name_like_defects <- function(screen) {
+  atoms <- sort_names(unlist(screen$parts[!duplicated(screen$code)], use.names = FALSE))
+  sets <- c(list(perturbation = atoms), lapply(screen$covariates, sort_names))
+  twins <- lapply(names(sets), function(what) {
+    plain <- tolower(gsub("[[:space:]_.-]", "", sets[[what]]))
+    alike <- sets[[what]][plain %in% plain[duplicated(plain)]]
+    if (length(alike) == 0) return(NULL)
+    new_defect("names nearly alike", paste0("Names of ", what, " should be clearly different."),
+               paste0(name_list(alike, 8), " differ in case, blanks or dashes only."),
+               "Spell them alike if they mean the same.", severity = "warning", n = length(alike))
+  })
+  others <- setdiff(atoms[tolower(atoms) %in% usual_controls()], screen$keys$control)
+  blanks <- unlist(sets)[grepl("^\\s|\\s$", unlist(sets))]
+  bind_defects(
+    twins,
+    if (length(others) > 0) {
+      new_defect("second control", "All controls should have one name.",
+                 paste0("Besides ", dQuote(screen$keys$control, FALSE), " there is ",
+                        name_list(others), "."),
+                 "If these are controls, give them the control's name.", severity = "warning")
+    },
+    if (length(blanks) > 0) {
+      new_defect("blanks around names", "Names should not begin or end with a blank.",
+                 paste0(name_list(blanks), if (length(blanks) == 1) " does." else " do."),
+                 "Write trimws() around the column.", severity = "warning", n = length(blanks))
+    }
+  )
+}
+
+# A covariate whose effect cannot be told from the perturbations': its indicator columns add less
+# than its levels - 1 to the rank of the perturbations' columns.
+confounded_defects <- function(screen) {
+  atoms <- sort_names(unlist(screen$parts[!duplicated(screen$code)], use.names = FALSE))
+  lapply(names(screen$covariates), function(name) {
+    level <- screen$covariates[[name]]
+    levels <- sort_names(level)
+    if (length(levels) < 2) return(NULL)
+    if (length(levels) > 200 || length(levels) > length(level) / 2) {
+      return(new_defect("many levels", paste0("`", name, "` should have few levels."),
+                        paste0("It has ", length(levels), " in ", length(level), " cells."),
+                        "Bin a number, or leave it out.", severity = "warning"))
+    }
+    pair <- !duplicated(paste(screen$code, level))
+    parts <- screen$parts[pair]
+    drug <- matrix(0, length(parts), length(atoms))
+    drug[cbind(rep(seq_along(parts), lengths(parts)), match(unlist(parts), atoms))] <- 1
+    with <- outer(level[pair], levels[-1], "==") + 0
+    gain <- qr(cbind(1, drug, with))$rank - qr(cbind(1, drug))$rank
+    if (gain >= length(levels) - 1) return(NULL)
+    new_defect("confounded", paste0("`", name, "` should vary within perturbations."),
+               paste0(length(levels) - 1 - gain, " of the ", length(levels) - 1,
+                      " differences between its levels cannot be told from perturbations."),
+               "Controls of every level cure this; else leave it out.", severity = "warning")
+  })
+}
+
+dose_range_defects <- function(screen) {
+  if (is.null(screen$keys$dose)) return(NULL)
+  pick <- !duplicated(screen$code)
+  dose <- unlist(screen$doses[pick & !screen$control], use.names = FALSE)
+  atom <- unlist(screen$parts[pick & !screen$control], use.names = FALSE)
+  zero <- unique(atom[dose == 0])
+  control <- sort(unique(unlist(screen$doses[pick & screen$control])))
+  bind_defects(
+    if (length(zero) > 0) {
+      new_defect("dose 0", "Perturbed cells should have a dose above 0.",
+                 paste0(name_list(zero), " at dose 0: the perturbation adds nothing there."),
+                 "Name these cells as controls.", severity = "warning", n = length(zero))
+    },
+    if (length(dose) > 0 && max(dose) > 100) {
+      new_defect("large doses", "Doses work best near 1.",
+                 paste0("They go up to ", format(max(dose), digits = 6), "."),
+                 "Divide them by the largest, or take log10 steps.", severity = "warning")
+    },
+    if (length(control) > 1) {
+      new_defect("doses of controls", "Controls are easiest to read at one dose.",
+                 paste0("Theirs are ", paste(format_dose(utils::head(control, 6)), collapse = ", "),
+                        "."), "Give them one.", severity = "note", n = length(control))
+    }
+  )
+}

@@ -1,0 +1,101 @@
+# What a fit remembers of the screen and the run, kept as JSON inside its state.
+
+new_meta <- function(screen, registry, settings, plan, notes = character()) {
+  list(
+    format = 1L,
+    package_version = as.character(utils::packageVersion("compert")),
+    model = "cpa",
+    created = format(Sys.time(), "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"),
+    settings = run_settings(settings),
+    registry = registry,
+    keys = screen$keys,
+    container = screen$container,
+    assay = screen$assay,
+    layer = screen$layer,
+    scale = screen$scale,
+    n_cells = as.list(table(factor(screen$split, c("train", "test", "ood")))),
+    conditions = seen_conditions(screen),
+    degs = plan_gene_names(plan, registry),
+    seed = settings$seed,
+    notes = notes
+  )
+}
+
+run_settings <- function(settings) {
+  values <- unclass(settings)
+  attributes(values) <- list(names = names(values))
+  values[setdiff(names(values), "verbose")]
+}
+
+# One entry per distinct condition x covariates (batch included) x split: what the model saw.
+seen_conditions <- function(screen) {
+  group <- paste(condition_group(screen, names(screen$covariates)), screen$split, sep = "\u001d")
+  first <- which(!duplicated(group))
+  order <- do.call(order, c(unname(as.list(screen$covariates[first, , drop = FALSE])),
+                            list(condition_key(screen$parts[first], screen$doses[first]),
+                                 screen$split[first]), method = "radix"))
+  first <- first[order]
+  list(
+    label = condition_label(screen$parts[first],
+                            if (!is.null(screen$keys$dose)) screen$doses[first], screen$keys$sep),
+    parts = screen$parts[first],
+    doses = screen$doses[first],
+    covariates = as.list(screen$covariates[first, , drop = FALSE]),
+    split = screen$split[first],
+    control = screen$control[first],
+    n_cells = tabulate(match(group, group[first]), length(first))
+  )
+}
+
+# The DEGs of the scored conditions, by name.
+plan_gene_names <- function(plan, registry) {
+  if (is.null(plan)) return(list())
+  lapply(seq_along(plan$degs), function(k) {
+    list(parts = plan$conditions$perturbation[[k]], doses = plan$conditions$dose[[k]],
+         covariates = lapply(plan$conditions[setdiff(names(registry$covariates), registry$batch)],
+                             `[`, k),
+         genes = registry$genes[plan$degs[[k]] + 1L])
+  })
+}
+
+# Vectors stay vectors through JSON: everything that may have one element is kept from unboxing.
+meta_to_json <- function(meta) {
+  keep <- function(x) {
+    if (is.list(x)) return(lapply(x, keep))
+    if (is.null(x)) x else I(x)
+  }
+  meta$registry$covariates <- as_object(meta$registry$covariates)
+  meta$registry$dose_range <- as_object(meta$registry$dose_range)
+  meta$conditions$covariates <- as_object(meta$conditions$covariates)
+  vectors <- c("registry", "keys", "conditions", "degs", "notes")
+  meta[vectors] <- lapply(meta[vectors], keep)
+  scalars <- list(registry = c("control", "batch", "n_slots", "sep"),
+                  keys = setdiff(names(meta$keys), "covariates"))
+  for (part in names(scalars)) {
+    for (name in intersect(scalars[[part]], names(meta[[part]]))) {
+      value <- meta[[part]][[name]]
+      if (!is.null(value)) meta[[part]][[name]] <- unclass(value)
+    }
+  }
+  as.character(jsonlite::toJSON(meta, auto_unbox = TRUE, digits = I(17), null = "null",
+                                na = "null"))
+}
+
+# An empty list is an empty object, not an empty array.
+as_object <- function(x) {
+  if (length(x) == 0) return(rlang::set_names(list(), character()))
+  as.list(x)
+}
+
+meta_from_json <- function(json) {
+  meta <- jsonlite::fromJSON(json, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
+  texts <- function(x) lapply(x, as.character)
+  meta$registry$genes <- as.character(meta$registry$genes)
+  meta$registry$covariates <- texts(meta$registry$covariates)
+  meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
+  meta$keys$covariates <- as.character(meta$keys$covariates)
+  meta$conditions$parts <- texts(meta$conditions$parts)
+  meta$conditions$doses <- lapply(meta$conditions$doses, as.double)
+  meta$conditions$covariates <- texts(meta$conditions$covariates)
+  meta
+}

@@ -1,0 +1,95 @@
+# Which conditions are scored, from which cells they are predicted and with which they are compared.
+# One plan serves the validation during training and evaluate_r2().
+
+# Conditions of the perturbed cells in the given parts of the split, each with its covariates (the
+# batch is no part of a condition: every cell keeps its own). Entry k of
+#   truth, source   0-based cells; the source are controls, see plan_source()
+#   target          the design of the conditions; the batch is -1, "as in the cell"
+#   degs            0-based genes, the top `n_degs` by |Welch t| of the condition's cells against
+#                   the controls of its covariates; held-out cells are left out of this
+#                   unless held-out conditions are scored
+# `conditions` is a tibble of what is scored. Conditions with fewer than `min_cells` cells are left
+# out. NULL when nothing is left.
+new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 50,
+                     source = c("matched", "all"), min_controls = 5,
+                     call = rlang::caller_env()) {
+  source <- check_choice(source, c("matched", "all"), "source", call = call)
+  group <- condition_group(screen)
+  parts <- lapply(split, function(one) {
+    plan_of_split(screen, group, one, min_cells, source, min_controls)
+  })
+  conditions <- do.call(rbind, lapply(parts, `[[`, "conditions"))
+  if (is.null(conditions) || nrow(conditions) == 0) return(NULL)
+  covariates <- lapply(rlang::set_names(screen$keys$covariates), function(k) conditions[[k]])
+  list(
+    truth = unlist(lapply(parts, `[[`, "truth"), recursive = FALSE),
+    source = unlist(lapply(parts, `[[`, "source"), recursive = FALSE),
+    target = encode_design(registry, conditions$perturbation, conditions$dose, covariates, call),
+    degs = plan_degs(screen, conditions, n_degs, seen_only = !"ood" %in% split),
+    min_cells = min_cells,
+    conditions = conditions
+  )
+}
+
+plan_of_split <- function(screen, group, split, min_cells, source, min_controls) {
+  cells <- which(screen$split == split & !screen$control)
+  truth <- base::split(cells, group[cells])
+  truth <- truth[lengths(truth) >= min_cells]
+  if (length(truth) == 0) return(NULL)
+  first <- vapply(truth, `[`, 1L, 1L)
+  label <- condition_key(screen$parts[first], screen$doses[first])
+  levels <- screen$covariates[first, screen$keys$covariates, drop = FALSE]
+  order <- do.call(order, c(unname(as.list(levels)), list(label), method = "radix"))
+  truth <- unname(truth[order])
+  first <- unname(first[order])
+  from <- lapply(first, function(cell) plan_source(screen, cell, split, source, min_controls))
+  conditions <- tibble::tibble(perturbation = screen$parts[first], dose = screen$doses[first])
+  for (name in screen$keys$covariates) conditions[[name]] <- screen$covariates[[name]][first]
+  conditions$split <- split
+  conditions$n_cells <- lengths(truth)
+  conditions$n_source <- lengths(lapply(from, `[[`, "cells"))
+  conditions$matched <- vapply(from, `[[`, NA, "matched")
+  list(truth = lapply(truth, function(i) i - 1L), conditions = conditions,
+       source = lapply(from, function(s) s$cells - 1L))
+}
+
+# The controls that a condition is predicted from: those of the same covariates, in training for
+# training conditions, else in the test part when it has at least `min_controls` of them, else all
+# of training. Held-out cells are never a source. Where a covariate has no controls at all, the
+# controls of the others (`matched` is FALSE then). `source = "all"` takes the controls of the part
+# whatever their covariates (facebookresearch/CPA, cpa/train.py, evaluate_r2).
+plan_source <- function(screen, cell, split, source, min_controls) {
+  same <- rep(TRUE, length(screen$control))
+  if (source == "matched") {
+    for (name in screen$keys$covariates) {
+      level <- screen$covariates[[name]]
+      same <- same & level == level[cell]
+    }
+  }
+  pick <- function(among) {
+    test <- which(among & screen$control & screen$split == "test")
+    train <- which(among & screen$control & screen$split == "train")
+    if (split == "train") return(if (length(train) > 0) train else test)
+    if (length(test) >= min_controls || length(train) == 0) test else train
+  }
+  cells <- pick(same)
+  if (length(cells) > 0) return(list(cells = cells, matched = TRUE))
+  list(cells = pick(TRUE), matched = FALSE)
+}
+
+plan_degs <- function(screen, conditions, n_degs, seen_only) {
+  ood <- screen$split == "ood"
+  if (seen_only && any(ood)) screen <- subset_screen(screen, which(!ood))
+  degs_of_screen(screen, conditions, n = n_degs)
+}
+
+# The screen of some of its cells.
+subset_screen <- function(screen, cells) {
+  screen$x <- screen$x[, cells, drop = FALSE]
+  screen$col_data <- screen$col_data[cells, , drop = FALSE]
+  screen$covariates <- screen$covariates[cells, , drop = FALSE]
+  for (part in c("parts", "doses", "code", "control", "split")) {
+    screen[part] <- list(screen[[part]][cells])
+  }
+  screen
+}
