@@ -30,26 +30,31 @@ void Adam::update() {
   ++step;
   const double bias1 = 1 - std::pow(kBeta1, static_cast<double>(step));
   const double bias2 = 1 - std::pow(kBeta2, static_cast<double>(step));
-  const AdamStep s{lr / bias1, weight_decay, kBeta1, kBeta2, std::sqrt(bias2), kEpsilon};
-  if (value.is_cuda()) {
-    at::NoGradGuard no_grad;
-    grad.add_(value, weight_decay);
-    exp_avg.mul_(kBeta1).add_(grad, 1 - kBeta1);
-    exp_avg_sq.mul_(kBeta2).addcmul_(grad, grad, 1 - kBeta2);
-    value.addcdiv_(exp_avg, exp_avg_sq.sqrt().div_(s.sqrt_bias2).add_(kEpsilon), -s.step_size);
-    return;
+  for (const Run& run : runs) {
+    const AdamStep s{lr * run.lr_factor / bias1, weight_decay,       kBeta1, kBeta2,
+                     std::sqrt(bias2),           kEpsilon};
+    const int64_t n = run.end - run.begin;
+    Tensor p = value.narrow(0, run.begin, n), g = grad.narrow(0, run.begin, n),
+           m = exp_avg.narrow(0, run.begin, n), v = exp_avg_sq.narrow(0, run.begin, n);
+    if (value.is_cuda()) {
+      at::NoGradGuard no_grad;
+      const Tensor decayed = g + p * weight_decay;
+      m.mul_(kBeta1).add_(decayed, 1 - kBeta1);
+      v.mul_(kBeta2).addcmul_(decayed, decayed, 1 - kBeta2);
+      p.addcdiv_(m, v.sqrt().div_(s.sqrt_bias2).add_(kEpsilon), -s.step_size);
+    } else if (value.scalar_type() == at::kFloat) {
+      adam_sweep(p.data_ptr<float>(), g.data_ptr<float>(), m.data_ptr<float>(),
+                 v.data_ptr<float>(), n, s);
+    } else {
+      adam_sweep(p.data_ptr<double>(), g.data_ptr<double>(), m.data_ptr<double>(),
+                 v.data_ptr<double>(), n, s);
+    }
   }
-  const auto n = value.numel();
-  if (value.scalar_type() == at::kFloat)
-    adam_sweep(value.data_ptr<float>(), grad.data_ptr<float>(), exp_avg.data_ptr<float>(),
-               exp_avg_sq.data_ptr<float>(), n, s);
-  else
-    adam_sweep(value.data_ptr<double>(), grad.data_ptr<double>(), exp_avg.data_ptr<double>(),
-               exp_avg_sq.data_ptr<double>(), n, s);
 }
 
-Parameter* ParameterStore::add(std::string name, const Tensor& init, Group group, bool transposed) {
-  parameters_.push_back({std::move(name), init, group, transposed});
+Parameter* ParameterStore::add(std::string name, const Tensor& init, Group group, bool transposed,
+                               double lr_factor) {
+  parameters_.push_back({std::move(name), init, group, transposed, lr_factor});
   return &parameters_.back();
 }
 
@@ -70,8 +75,12 @@ void ParameterStore::pack(at::Device device) {
   std::array<int64_t, kGroups> sizes{};
   for (const auto& p : parameters_) {
     auto& size = sizes[static_cast<std::size_t>(p.group)];
+    auto& runs = adam(p.group).runs;
     offsets_.push_back(size);
+    if (runs.empty() || runs.back().lr_factor != p.lr_factor)
+      runs.push_back({size, size, p.lr_factor});
     size += p.value.numel();
+    runs.back().end = size;
   }
   if (parameters_.empty()) return;
   const auto options = parameters_.front().value.options().device(device).requires_grad(false);
@@ -197,6 +206,15 @@ void ParameterStore::restore(const Snapshot& snapshot) {
   for (auto& a : adams_)
     if (a.value.defined()) a.value.copy_(snapshot.tensors.at(k++));
   for (auto& b : buffers_) b.value.copy_(snapshot.tensors.at(k++));
+}
+
+void ParameterStore::clear_moments() {
+  for (auto& a : adams_) {
+    if (!a.value.defined()) continue;
+    a.exp_avg.zero_();
+    a.exp_avg_sq.zero_();
+    a.step = 0;
+  }
 }
 
 }  // namespace compert

@@ -21,6 +21,8 @@ struct Parameter {
   Group group;
   /// Stored as its transpose (for the first layer, whose rows are then contiguous per gene).
   bool transposed = false;
+  /// Multiplies the group's learning rate.
+  double lr_factor = 1;
   bool is_stack() const { return name.find('*') != std::string::npos; }
 };
 
@@ -35,6 +37,12 @@ struct Adam {
   double weight_decay = 0;
   int64_t step = 0;
   Tensor value, grad, exp_avg, exp_avg_sq;  // flat, one entry per scalar parameter
+  /// Runs of scalars that share a learning rate: [begin, end) with its factor.
+  struct Run {
+    int64_t begin, end;
+    double lr_factor;
+  };
+  std::vector<Run> runs;
   void update();
   void zero_grad() {
     if (grad.defined()) grad.zero_();
@@ -44,7 +52,8 @@ struct Adam {
 class ParameterStore {
  public:
   /// `init` gives shape, type and first value. Pointers stay valid for the life of the store.
-  Parameter* add(std::string name, const Tensor& init, Group group, bool transposed = false);
+  Parameter* add(std::string name, const Tensor& init, Group group, bool transposed = false,
+                 double lr_factor = 1);
   Buffer* add_buffer(std::string name, const Tensor& init);
   /// Moves every parameter into its group's flat buffer; call once, after the last `add()`.
   void pack(at::Device device);
@@ -74,6 +83,8 @@ class ParameterStore {
   };
   Snapshot snapshot() const;
   void restore(const Snapshot& snapshot);
+  /// Forgets the moments of all three optimisers.
+  void clear_moments();
 
  private:
   Tensor view(const Tensor& flat, const Parameter& p) const;

@@ -12,9 +12,9 @@ struct Settings {
   std::string loss_ae = "gauss";
   std::string doser_type = "sigm";
   std::string decoder_activation = "linear";
-  int64_t dim = 64;
+  int64_t dim = 32;
   int64_t autoencoder_width = 128;
-  int64_t autoencoder_depth = 2;
+  int64_t autoencoder_depth = 1;
   int64_t dosers_width = 64;
   int64_t dosers_depth = 2;
   int64_t adversary_width = 64;
@@ -22,10 +22,11 @@ struct Settings {
   // objective
   double reg_adversary = 1;
   double penalty_adversary = 1;
-  double reg_alignment = 1;
+  double reg_alignment = 10;
   // optimisation
-  double autoencoder_lr = 1e-3;
+  double autoencoder_lr = 3e-3;
   double autoencoder_wd = 1e-6;
+  double embeddings_lr = 3e-2;
   double dosers_lr = 1e-3;
   double dosers_wd = 1e-7;
   double adversary_lr = 3e-4;

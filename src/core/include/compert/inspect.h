@@ -1,0 +1,34 @@
+#pragma once
+#include "compert/model.h"
+
+namespace compert {
+
+/// Step-by-step access to a model's arithmetic, to compare it with a reference implementation.
+/// Names follow facebookresearch/CPA.
+class Inspector {
+ public:
+  explicit Inspector(Model& model) : model_(model) {}
+
+  /// Latents, doser outputs, decoder outputs, adversary logits of one batch.
+  NamedArrays forward(const CellSource& cells, const Design& design, bool training);
+
+  struct Step {
+    NamedArrays losses, gradients;
+  };
+  /// Losses and gradients of every parameter that the objective reaches; nothing is updated.
+  Step autoencoder_step(const CellSource& cells, const Design& design);
+  Step adversary_step(const CellSource& cells, const Design& design);
+
+  /// One update of the alternating schedule; what the reference reports.
+  NamedArrays update(const CellSource& cells, const Design& design);
+  /// What one evaluation does to the learning rates.
+  void step_schedulers();
+  /// autoencoder, adversaries, dosers
+  std::vector<double> learning_rates() const;
+  NamedArrays adam_state(const std::string& group) const;
+
+ private:
+  Model& model_;
+};
+
+}  // namespace compert

@@ -1,0 +1,125 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compert/arrays.h"
+#include "compert/cells.h"
+#include "compert/design.h"
+#include "compert/progress.h"
+#include "compert/settings.h"
+
+namespace compert {
+
+/// The sizes of a model, all that it needs to know of the data.
+struct Architecture {
+  int64_t n_genes = 0;
+  int64_t n_perturbations = 0;
+  std::vector<int64_t> covariate_levels;  ///< one entry per covariate; empty: none
+  int64_t batch_covariate = -1;           ///< the covariate that `corrected` leaves out; -1: none
+};
+
+/// Why training ended.
+enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite };
+
+struct FitResult {
+  Stopped stopped = Stopped::kEpochs;
+  std::string message;  ///< for kNotFinite: epoch, batch and term
+};
+
+/// Which latent state of a cell.
+enum class Latent {
+  kBasal,     ///< the encoder's output
+  kTreated,   ///< basal + perturbations + covariates: what the decoder gets
+  kCorrected  ///< as treated, without the batch covariate
+};
+
+/// Per condition, statistics over its source cells; each array is conditions x genes.
+struct ConditionSummary {
+  std::vector<int64_t> n;
+  std::vector<double> mean;                 ///< mean of the decoded means
+  std::vector<double> variance;             ///< mean of the decoded variances
+  std::vector<double> variance_of_means;    ///< population variance of the decoded means
+  std::vector<double> mean_difference;      ///< counterfactual by difference: mean
+  std::vector<double> variance_difference;  ///< and population variance
+};
+
+/// What each predicted cell is.
+struct CellPrediction {
+  enum class Type { kMean, kSample } type = Type::kMean;
+  bool residual = false;  ///< by difference: observed + decoded(new) - decoded(own)
+  int64_t n_samples = 1;  ///< draws per cell, for kSample
+  int64_t seed = 0;
+  bool variance_as_deviation = false;  ///< facebookresearch/CPA draws with sd = variance
+};
+
+/// The compositional model: encoder, perturbation embedding x doser, covariate embeddings,
+/// decoder, adversaries, with the state of its training. CPA is one choice of parts.
+///
+/// All calls throw `Error` on bad input and leave the model as it was.
+class Model {
+ public:
+  Model(const Architecture& architecture, const Settings& settings);
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  const Architecture& architecture() const;
+  const Settings& settings() const;
+
+  /// Trains on the cells `train` (indices into `cells` and rows of `design`). `plan` scores the
+  /// fit every `checkpoint_freq` epochs; when it is not empty the weights of the best score are the
+  /// model's at the end. Called again, it goes on where it stopped for `settings().epochs` more.
+  /// `meta` is kept in checkpoints.
+  FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
+                const EvaluationPlan& plan, const std::string& meta, Progress& progress);
+  /// Changes what may change between two calls of `fit()`: everything but the network's shape.
+  void set_run_settings(const Settings& settings);
+
+  const std::vector<EpochRecord>& history() const;
+  int64_t epochs_done() const;
+  int64_t best_epoch() const;  ///< 0 without evaluation
+  int64_t n_parameters() const;
+
+  /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
+  /// Every distinct cell is encoded once. `own` is the design of all cells.
+  ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
+                             const std::vector<std::vector<int64_t>>& source) const;
+  /// Predictions cell by cell, condition after condition (samples of a cell next to each other),
+  /// written as cells x genes to `mean` and, unless null, to `variance`.
+  void predict_cells(const CellSource& cells, const Design& own, const Design& target,
+                     const std::vector<std::vector<int64_t>>& source, const CellPrediction& how,
+                     double* mean, double* variance) const;
+  /// Decoded means and variances of cells under their own design, cells x genes.
+  void reconstruct(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
+                   double* mean, double* variance) const;
+  /// Latent states, cells x dim.
+  void embed(const CellSource& cells, const Design& own, Latent which, double* out) const;
+
+  int64_t dim() const { return settings().dim; }
+  /// Sum over slots of response x embedding, rows x dim; covariates of `rows` are not used.
+  std::vector<double> perturbation_embedding(const Design& rows) const;
+  /// h_j(u) for pairs of perturbation and dose.
+  std::vector<double> dose_response(const std::vector<int32_t>& perturbation,
+                                    const std::vector<double>& dose) const;
+  /// Levels x dim.
+  std::vector<double> covariate_embedding(std::size_t covariate) const;
+
+  /// Parameters and buffers by name.
+  NamedArrays values() const;
+  void set_values(const NamedArrays& values);
+
+  /// The whole model with its training state as the bytes of an HDF5 file (see model_file.h).
+  std::vector<uint8_t> state(const std::string& meta) const;
+  static Model from_state(const std::vector<uint8_t>& image);
+
+  struct Impl;
+
+ private:
+  friend class Inspector;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace compert

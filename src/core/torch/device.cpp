@@ -1,0 +1,51 @@
+#include "compert/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include "impl.h"
+
+namespace compert {
+
+DeviceInfo device_info() {
+  DeviceInfo info;
+  info.libtorch = TORCH_VERSION;
+  info.cuda_built = at::globalContext().hasCUDA() || at::detail::getCUDAHooks().hasCUDA();
+  info.threads = at::get_num_threads();
+  info.parallel = at::get_parallel_info();
+  if (!at::globalContext().hasCUDA()) {
+    info.cuda_reason = "this LibTorch was built without CUDA, or its CUDA library is not loaded";
+    return info;
+  }
+  const int64_t n = at::detail::getCUDAHooks().getNumGPUs();
+  for (int64_t i = 0; i < n; ++i) info.cuda_devices.push_back("cuda:" + std::to_string(i));
+  if (n == 0) info.cuda_reason = "no CUDA device or driver was found";
+  return info;
+}
+
+void set_threads(int64_t n) {
+  if (n < 1) throw Error("threads", "must be at least 1", std::to_string(n));
+  translate([n] { at::set_num_threads(static_cast<int>(n)); });
+}
+
+void use_threads(int64_t n) {
+  if (n > 0) set_threads(n);
+}
+
+at::Device pick_device(const std::string& setting) {
+  if (setting == "cpu") return at::kCPU;
+  const DeviceInfo info = device_info();
+  const auto n = static_cast<int64_t>(info.cuda_devices.size());
+  if (setting == "auto") return n > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  const int64_t index = setting == "cuda" ? 0 : std::stoll(setting.substr(5));
+  if (index >= n)
+    throw Error("device", "must be a device that LibTorch can use",
+                "\"" + setting + "\" was given; " +
+                    (n == 0 ? info.cuda_reason : std::to_string(n) + " CUDA devices are there"),
+                "Use device = \"cpu\" or \"auto\"; device_info() shows what is there");
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+}  // namespace compert

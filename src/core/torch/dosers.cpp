@@ -1,0 +1,119 @@
+#include "dosers.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace compert {
+namespace {
+
+class LinearDoser final : public Doser {
+ public:
+  Tensor respond(const Slots& s) const override { return s.dose * s.filled; }
+  Tensor raw(const Slots& s) const override { return s.dose; }
+};
+
+/// sigmoid(beta u + b) - sigmoid(b), with u or log(1 + u).
+class SigmoidDoser final : public Doser {
+ public:
+  SigmoidDoser(ParameterStore& store, Initialiser& init, int64_t n, bool log)
+      : beta_(store.add("dosers.beta", init.constant({1, n}, 1), Group::kDosers)),
+        bias_(store.add("dosers.bias", init.constant({1, n}, 0), Group::kDosers)),
+        log_(log) {}
+
+  Tensor raw(const Slots& s) const override {
+    const Tensor u = log_ ? s.dose.log1p() : s.dose;
+    const Tensor beta = pick(beta_, s), bias = pick(bias_, s);
+    return (beta * u + bias).sigmoid() - bias.sigmoid();
+  }
+  Tensor respond(const Slots& s) const override { return raw(s) * s.filled; }
+
+ private:
+  static Tensor pick(const Parameter* p, const Slots& s) {
+    return p->value.view({-1}).index_select(0, s.perturbation.reshape({-1})).view(s.dose.sizes());
+  }
+  Parameter *beta_, *bias_;
+  bool log_;
+};
+
+/// One small network per perturbation, sigmoid at the end, 0 at dose 0. All networks run at once as
+/// batched products, each only on the distinct doses that the batch holds for it.
+class MlpDoser final : public Doser {
+ public:
+  MlpDoser(ParameterStore& store, Initialiser& init, int64_t n, int64_t width, int64_t depth)
+      : n_(n) {
+    std::vector<int64_t> sizes(static_cast<std::size_t>(depth), width);
+    sizes.insert(sizes.begin(), 1);
+    sizes.push_back(1);
+    for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+      const int64_t in = sizes[i], out = sizes[i + 1];
+      const std::string name = "dosers.*.network." + std::to_string(2 * i);
+      layers_.push_back({store.add(name + ".weight", init.linear({n, out, in}, in), Group::kDosers),
+                         store.add(name + ".bias", init.linear({n, out}, in), Group::kDosers)});
+    }
+  }
+
+  Tensor respond(const Slots& s) const override {
+    const Tensor positive = (s.dose > 0).to(s.dose.scalar_type()) * s.filled;
+    return raw(s).sigmoid() * positive;
+  }
+
+  Tensor raw(const Slots& s) const override {
+    const Grid grid = distinct_doses(s);
+    Tensor x = grid.doses.to(s.dose.device()).unsqueeze(2);  // perturbations x doses x 1
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      x = at::baddbmm(layers_[i].bias->value.unsqueeze(1), x, layers_[i].weight->value.transpose(1, 2));
+      if (i + 1 < layers_.size()) x = x.relu();
+    }
+    return x.reshape({-1}).index_select(0, grid.where.to(x.device())).view(s.dose.sizes());
+  }
+
+ private:
+  struct Layer {
+    Parameter *weight, *bias;
+  };
+  struct Grid {
+    Tensor doses;  // perturbations x doses, padded with 0
+    Tensor where;  // per slot, its place in the grid
+  };
+
+  Grid distinct_doses(const Slots& s) const {
+    const Tensor codes = s.perturbation.to(at::kCPU).contiguous();
+    const Tensor doses = s.dose.to(at::kCPU, at::kDouble).contiguous();
+    const int64_t* code = codes.data_ptr<int64_t>();
+    const double* dose = doses.data_ptr<double>();
+    std::vector<std::vector<double>> known(static_cast<std::size_t>(n_));
+    std::vector<int64_t> place(static_cast<std::size_t>(codes.numel()));
+    std::size_t longest = 1;
+    for (std::size_t k = 0; k < place.size(); ++k) {
+      auto& list = known[static_cast<std::size_t>(code[k])];
+      const auto found = std::find(list.begin(), list.end(), dose[k]);
+      place[k] = found - list.begin();
+      if (found == list.end()) list.push_back(dose[k]);
+      longest = std::max(longest, list.size());
+    }
+    const auto width = static_cast<int64_t>(longest);
+    const Tensor grid = at::zeros({n_, width}, at::kDouble), where = at::empty_like(codes);
+    for (std::size_t j = 0; j < known.size(); ++j)
+      std::copy(known[j].begin(), known[j].end(),
+                grid.data_ptr<double>() + static_cast<int64_t>(j) * width);
+    for (std::size_t k = 0; k < place.size(); ++k)
+      where.data_ptr<int64_t>()[k] = code[k] * width + place[k];
+    return {grid.to(s.dose.scalar_type()), where.view({-1})};
+  }
+
+  int64_t n_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Doser> Doser::make(const std::string& type, ParameterStore& store,
+                                   Initialiser& init, int64_t n, int64_t width, int64_t depth) {
+  if (type == "linear") return std::make_unique<LinearDoser>();
+  if (type == "sigm") return std::make_unique<SigmoidDoser>(store, init, n, false);
+  if (type == "logsigm") return std::make_unique<SigmoidDoser>(store, init, n, true);
+  if (type == "mlp") return std::make_unique<MlpDoser>(store, init, n, width, depth);
+  throw Error("doser_type", "must be \"linear\", \"sigm\", \"logsigm\" or \"mlp\"", type);
+}
+
+}  // namespace compert

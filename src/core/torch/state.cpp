@@ -1,0 +1,214 @@
+// Reading and writing the state of a fit.
+#include <nlohmann/json.hpp>
+
+#include "../io/hdf5.h"
+#include "compert/model_file.h"
+#include "impl.h"
+
+namespace compert {
+namespace {
+
+using Json = nlohmann::json;
+using hdf5::File;
+
+const char* const kFormat = "compert-fit";
+
+struct Column {
+  const char* name;
+  double (*get)(const EpochRecord&);
+  void (*set)(EpochRecord&, double);
+};
+#define COMPERT_COLUMN(field)                                                  \
+  Column {                                                                     \
+#field, [](const EpochRecord& r) { return static_cast<double>(r.field); }, \
+        [](EpochRecord& r, double v) { r.field = static_cast<decltype(r.field)>(v); } \
+  }
+const Column kColumns[] = {COMPERT_COLUMN(epoch),
+                           COMPERT_COLUMN(seconds),
+                           COMPERT_COLUMN(loss_reconstruction),
+                           COMPERT_COLUMN(loss_adv_perturbations),
+                           COMPERT_COLUMN(loss_adv_covariates),
+                           COMPERT_COLUMN(penalty_adv_perturbations),
+                           COMPERT_COLUMN(penalty_adv_covariates),
+                           COMPERT_COLUMN(loss_alignment),
+                           COMPERT_COLUMN(r2_mean),
+                           COMPERT_COLUMN(r2_mean_deg),
+                           COMPERT_COLUMN(r2_var),
+                           COMPERT_COLUMN(r2_var_deg),
+                           COMPERT_COLUMN(best)};
+#undef COMPERT_COLUMN
+
+void write(File& file, const std::string& folder, const NamedArrays& arrays, bool as_double) {
+  file.create_group(folder);
+  for (const auto& [name, array] : arrays) {
+    const hdf5::Shape shape(array.shape.begin(), array.shape.end());
+    if (as_double) {
+      file.write(folder + "/" + name, array.values.data(), shape);
+    } else {
+      const std::vector<float> narrow(array.values.begin(), array.values.end());
+      file.write(folder + "/" + name, narrow.data(), shape);
+    }
+  }
+}
+
+void collect(const File& file, const std::string& folder, const std::string& prefix,
+             NamedArrays& out) {
+  for (const auto& child : file.children(folder + prefix)) {
+    const std::string name = prefix.empty() ? child : prefix.substr(1) + "/" + child;
+    const std::string path = folder + "/" + name;
+    if (file.is_group(path)) {
+      collect(file, folder, "/" + name, out);
+      continue;
+    }
+    hdf5::Shape shape;
+    Array array;
+    array.values = file.read<double>(path, &shape);
+    array.shape.assign(shape.begin(), shape.end());
+    out[name] = std::move(array);
+  }
+}
+
+NamedArrays read(const File& file, const std::string& folder) {
+  NamedArrays out;
+  collect(file, folder, "", out);
+  return out;
+}
+
+std::string group_path(Group g) { return std::string("optimizer/") + group_name(g); }
+constexpr Group kAllGroups[] = {Group::kAutoencoder, Group::kAdversaries, Group::kDosers};
+
+File open(const std::vector<uint8_t>& image) {
+  File file = File::from_image(image);
+  if (!file.has_attribute("/", "format") || file.attribute_string("/", "format") != kFormat)
+    throw Error("file", "must be a fit saved by compert", "this HDF5 file is something else");
+  const int64_t version = file.attribute_int("/", "version");
+  if (version > kModelFileVersion)
+    throw Error("file", "must be of a version that this compert can read",
+                "version " + std::to_string(version) + ", known up to " +
+                    std::to_string(kModelFileVersion),
+                "Update compert");
+  return file;
+}
+
+std::vector<EpochRecord> read_history(const File& file) {
+  std::vector<EpochRecord> out;
+  for (const auto& column : kColumns) {
+    const auto values = file.read<double>(std::string("history/") + column.name);
+    out.resize(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) column.set(out[i], values[i]);
+  }
+  return out;
+}
+
+Architecture read_architecture(const File& file) {
+  const Json json = Json::parse(file.read_string("architecture"));
+  Architecture a;
+  a.n_genes = json.at("n_genes");
+  a.n_perturbations = json.at("n_perturbations");
+  a.covariate_levels = json.at("covariate_levels").get<std::vector<int64_t>>();
+  a.batch_covariate = json.at("batch_covariate");
+  return a;
+}
+
+/// Errors of HDF5 and JSON inside a damaged file, said once and alike.
+template <class Body>
+auto reading(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Error& e) {
+    if (e.argument() == "file" || e.argument() == "device") throw;
+    throw Error("file", "must be a whole fit saved by compert", e.what(), "Is it truncated?");
+  } catch (const std::exception& e) {
+    throw Error("file", "must be a whole fit saved by compert", e.what(), "Is it truncated?");
+  }
+}
+
+}  // namespace
+
+std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
+  File file = File::create_image();
+  file.set_attribute("/", "format", kFormat);
+  file.set_attribute("/", "version", kModelFileVersion);
+  file.write_string("meta", meta);
+  file.write_string("settings", settings_to_json(settings));
+  file.write_string("architecture", Json{{"n_genes", architecture.n_genes},
+                                         {"n_perturbations", architecture.n_perturbations},
+                                         {"covariate_levels", architecture.covariate_levels},
+                                         {"batch_covariate", architecture.batch_covariate}}
+                                        .dump());
+  const bool as_double = settings.precision == "float64";
+  write(file, "weights", network.store().values(), as_double);
+  if (last) {
+    auto& store = const_cast<ParameterStore&>(network.store());
+    const auto best = store.snapshot();
+    store.restore(*last);
+    write(file, "last", store.values(), as_double);
+    store.restore(best);
+  }
+  for (const Group g : kAllGroups)
+    write(file, group_path(g), network.store().adam_state(g), true);
+  for (const auto& column : kColumns) {
+    std::vector<double> values;
+    for (const auto& record : history) values.push_back(column.get(record));
+    file.write(std::string("history/") + column.name, values);
+  }
+  file.create_group("training");
+  file.set_attribute("training", "iteration", iteration);
+  file.set_attribute("training", "epochs_done", epochs_done);
+  file.set_attribute("training", "scheduler_steps", scheduler_steps);
+  file.set_attribute("training", "trials", trials);
+  file.set_attribute("training", "best_score", best_score);
+  file.set_attribute("training", "best_epoch", best_epoch);
+  file.set_attribute("training", "n_parameters", network.store().n_parameters());
+  return file.image();
+}
+
+Model Model::from_state(const std::vector<uint8_t>& image) {
+  return reading([&] {
+    const File file = open(image);
+    Settings s = settings_from_json(file.read_string("settings"));
+    // A fit made on a GPU opens anywhere.
+    if (s.device != "cpu") s.device = "auto";
+    return translate([&] {
+      auto impl = std::make_unique<Impl>(read_architecture(file), s);
+      ParameterStore& store = impl->network.store();
+      if (file.exists("last")) {
+        store.set_values(read(file, "last"), true);
+        impl->last = store.snapshot();
+      }
+      store.set_values(read(file, "weights"), true);
+      for (const Group g : kAllGroups) store.set_adam_state(g, read(file, group_path(g)));
+      impl->history = read_history(file);
+      impl->iteration = file.attribute_int("training", "iteration");
+      impl->epochs_done = file.attribute_int("training", "epochs_done");
+      impl->scheduler_steps = file.attribute_int("training", "scheduler_steps");
+      impl->trials = file.attribute_int("training", "trials");
+      impl->best_score = file.attribute_number("training", "best_score");
+      impl->best_epoch = file.attribute_int("training", "best_epoch");
+      impl->reset_learning_rates();
+      return Model(std::move(impl));
+    });
+  });
+}
+
+std::string state_meta(const std::vector<uint8_t>& image) {
+  return reading([&] { return open(image).read_string("meta"); });
+}
+
+StateInfo state_info(const std::vector<uint8_t>& image) {
+  return reading([&] {
+    const File file = open(image);
+    StateInfo info;
+    info.settings = file.read_string("settings");
+    info.n_parameters = file.attribute_int("training", "n_parameters");
+    info.epochs_done = file.attribute_int("training", "epochs_done");
+    info.best_epoch = file.attribute_int("training", "best_epoch");
+    return info;
+  });
+}
+
+std::vector<EpochRecord> state_history(const std::vector<uint8_t>& image) {
+  return reading([&] { return read_history(open(image)); });
+}
+
+}  // namespace compert
