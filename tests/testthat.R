@@ -1,0 +1,4 @@
+library(testthat)
+library(compert)
+
+test_check("compert")

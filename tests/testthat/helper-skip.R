@@ -1,0 +1,28 @@
+# Every skip names what is missing. COMPERT_REQUIRE_ALL=1 turns skips into failures, for machines
+# where everything is supposed to be there.
+
+skip_without <- function(present, capability) {
+  if (present) return(invisible())
+  if (nzchar(Sys.getenv("COMPERT_REQUIRE_ALL"))) {
+    testthat::fail(paste("needed here, because COMPERT_REQUIRE_ALL is set:", capability))
+  }
+  testthat::skip(paste("without", capability))
+}
+
+skip_without_package <- function(...) {
+  for (package in c(...)) {
+    skip_without(requireNamespace(package, quietly = TRUE), paste("the package", package))
+  }
+}
+
+# The root of the source tree, or "" where only the installed package is there.
+source_tree <- function() {
+  for (root in c(Sys.getenv("COMPERT_SOURCE"), "../..", "../00_pkg_src/compert")) {
+    if (nzchar(root) && dir.exists(file.path(root, "src", "core", "include"))) {
+      return(normalizePath(root))
+    }
+  }
+  ""
+}
+
+skip_without_source_tree <- function() skip_without(nzchar(source_tree()), "source tree")
