@@ -17,7 +17,7 @@ skip_without_package <- function(...) {
 
 # The root of the source tree, or "" where only the installed package is there.
 source_tree <- function() {
-  for (root in c(Sys.getenv("COMPERT_SOURCE"), "../..", "../00_pkg_src/compert")) {
+  for (root in c(Sys.getenv("COMPERT_SOURCE"), "../..", "../../00_pkg_src/compert")) {
     if (nzchar(root) && dir.exists(file.path(root, "src", "core", "include"))) {
       return(normalizePath(root))
     }
