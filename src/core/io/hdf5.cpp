@@ -130,6 +130,14 @@ Type describe(hid_t type) {
       }
       break;
     }
+    case H5T_ARRAY: {
+      const Handle base(H5Tget_super(type), H5Tclose);
+      std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Tget_array_ndims(type))));
+      H5Tget_array_dims2(type, dims.data());
+      out = describe(base.id());
+      out.dims.insert(out.dims.begin(), dims.begin(), dims.end());
+      break;
+    }
     default:
       break;
   }

@@ -51,6 +51,7 @@ struct Type {
   std::vector<Type> members;         ///< of compounds
   std::vector<std::string> levels;   ///< names of an enumeration
   std::vector<std::int64_t> values;  ///< values of an enumeration
+  std::vector<std::size_t> dims;     ///< of members that are arrays of the kind above
 };
 
 /// An open HDF5 file, on disk or in memory. Paths are like "obs/cell_type"; "/" is the root.
@@ -96,7 +97,7 @@ class File {
   /// Strings of fixed or variable length, ASCII or UTF-8.
   std::vector<std::string> read_strings(const std::string& path, Shape* shape = nullptr) const;
   std::string read_string(const std::string& path) const;
-  /// One member of a dataset of compound type.
+  /// One member of a dataset of compound type; members that are arrays are read in full.
   template <typename T>
   std::vector<T> read_member(const std::string& path, const std::string& member) const;
   std::vector<std::string> read_member_strings(const std::string& path,
@@ -117,7 +118,11 @@ class File {
   }
   /// Variable-length UTF-8 strings.
   void write_strings(const std::string& path, const std::vector<std::string>& values,
-                     int deflate = 0);
+                     const Shape& shape, int deflate = 0);
+  void write_strings(const std::string& path, const std::vector<std::string>& values,
+                     int deflate = 0) {
+    write_strings(path, values, Shape{values.size()}, deflate);
+  }
   void write_string(const std::string& path, const std::string& value);
   /// Truth values in the encoding of h5py: an enumeration of FALSE and TRUE.
   void write_booleans(const std::string& path, const std::uint8_t* data, const Shape& shape,

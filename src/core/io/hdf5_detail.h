@@ -37,8 +37,8 @@ Handle utf8_type();
 
 Type describe(hid_t type);
 
-/// Asks for the layout of HDF5 1.8: its metadata carry checksums, so that damage is found, and every
-/// version in use reads it.
+/// Asks for the layout of HDF5 1.8: its metadata carry checksums, so that damage is found, and
+/// every version in use reads it.
 void use_checksums(hid_t access);
 /// Without time stamps: the same content gives the same bytes.
 Handle creation_list();

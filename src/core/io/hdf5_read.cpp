@@ -199,13 +199,23 @@ T File::read_scalar(const std::string& path) const {
 template <typename T>
 std::vector<T> File::read_member(const std::string& path, const std::string& member) const {
   const Quiet quiet;
-  Shape dims;
+  std::size_t width = 1;
+  std::vector<hsize_t> dims;
+  for (const Type& candidate : type(path).members) {
+    if (candidate.name != member) continue;
+    dims.assign(candidate.dims.begin(), candidate.dims.end());
+    for (const hsize_t dim : dims) width *= dim;
+  }
+  Shape shape;
   std::size_t n = 0;
-  const Handle dataset = open_sized(path, sizeof(T), dims, n);
-  const Handle memory(H5Tcreate(H5T_COMPOUND, sizeof(T)), H5Tclose);
-  std::vector<T> out(n);
-  if (H5Tinsert(memory.id(), member.c_str(), 0, detail::native<T>()) < 0 ||
-      (n > 0 &&
+  const Handle dataset = open_sized(path, sizeof(T) * width, shape, n);
+  const hid_t value = detail::native<T>();
+  const Handle array(H5Tarray_create2(value, static_cast<unsigned>(dims.size()), dims.data()),
+                     H5Tclose);
+  const Handle memory(H5Tcreate(H5T_COMPOUND, sizeof(T) * width), H5Tclose);
+  std::vector<T> out(n * width);
+  if (H5Tinsert(memory.id(), member.c_str(), 0, dims.empty() ? value : array.id()) < 0 ||
+      (!out.empty() &&
        H5Dread(dataset.id(), memory.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()) < 0)) {
     fail("reading the member \"" + member + "\" of", path);
   }

@@ -70,7 +70,9 @@ Handle File::create_dataset(const std::string& path, hid_t type, const Shape& sh
   const Handle links = link_list();
   const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.id(), 0);
-  if (deflate > 0 && !shape.empty() && detail::count(shape) > 0) {
+  // Chunks have a price of their own; what is small is not cut into them.
+  constexpr std::size_t kSmall = 1024;
+  if (deflate > 0 && !shape.empty() && detail::count(shape) * H5Tget_size(type) > kSmall) {
     const std::vector<hsize_t> chunk = chunk_of(shape, H5Tget_size(type));
     if (H5Pset_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data()) < 0 ||
         H5Pset_shuffle(creation.id()) < 0 ||
@@ -101,13 +103,13 @@ void File::write(const std::string& path, const T* data, const Shape& shape, int
 }
 
 void File::write_strings(const std::string& path, const std::vector<std::string>& values,
-                         int deflate) {
+                         const Shape& shape, int deflate) {
   const Quiet quiet;
   const Handle type = detail::utf8_type();
   std::vector<const char*> raw;
   raw.reserve(values.size());
   for (const std::string& value : values) raw.push_back(value.c_str());
-  put(path, type.id(), type.id(), Shape{values.size()}, deflate, raw.data());
+  put(path, type.id(), type.id(), shape, deflate, raw.data());
 }
 
 void File::write_string(const std::string& path, const std::string& value) {

@@ -1,0 +1,208 @@
+# What the writers of .h5ad files share: R's tables, arrays and lists as the core takes them.
+
+# Writes parts (X, layers, obs, var, obsm, uns, raw; cells in columns of matrices) and warns of what
+# was left out.
+write_h5ad_parts <- function(parts, path, genes, cells, size, call) {
+  check_string(path, "path", call = call)
+  full <- enc2native(path.expand(path))
+  if (!dir.exists(dirname(full))) {
+    abort_input("`path` must lie in a folder that exists.",
+                paste0("There is no folder ", dQuote(dirname(path), FALSE), "."),
+                "Create it: dir.create(dirname(path), recursive = TRUE).", call = call)
+  }
+  cells <- cells %||% as.character(seq_len(size[2]))
+  genes <- genes %||% as.character(seq_len(size[1]))
+  obs <- pack_table(parts$obs, cells, "obs")
+  var <- pack_table(parts$var, genes, "var")
+  obsm <- pack_obsm(parts$obsm, length(cells), call)
+  uns <- pack_uns(parts$uns, "")
+  raw <- if (!is.null(parts$raw)) pack_table(parts$raw$var, rownames(parts$raw$X), "raw/var")
+  with_core_errors(core_write_h5ad(full, list(
+    x = parts$X, layers = as.list(parts$layers), obs = obs$table, var = var$table,
+    obsm = obsm$items, uns = uns$items, raw_x = parts$raw$X, raw_var = raw$table
+  ), 4L), call)
+  warn_h5ad(paste0("Not everything was written to ", dQuote(path, FALSE), "."),
+            c(parts$notes, obs$notes, var$notes, obsm$notes, uns$notes, raw$notes))
+  invisible(path)
+}
+
+# A dgCMatrix or a double matrix; what is dense stays dense.
+h5ad_values <- function(x, call) {
+  if (inherits(x, "DelayedMatrix") && !DelayedArray::is_sparse(x)) x <- as.matrix(x)
+  as_columns(x, call)
+}
+
+# Row names that someone gave, or NULL.
+frame_names <- function(table) {
+  if (is.data.frame(table) && .row_names_info(table) <= 0) return(NULL)
+  rownames(table)
+}
+
+pack_table <- function(table, index, where) {
+  notes <- character()
+  columns <- list()
+  for (name in colnames(table)) {
+    column <- pack_column(table[[name]])
+    if (is.null(column)) {
+      notes[paste0(where, "/", name)] <- paste0("a column of class ", class(table[[name]])[1])
+    } else {
+      columns[[name]] <- column
+    }
+  }
+  names(columns) <- as.character(names(columns))
+  list(table = list(kind = "table", n = as.double(length(index)), index = as.character(index),
+                    columns = columns), notes = notes)
+}
+
+# A vector that the core can write, or NULL.
+pack_column <- function(x) {
+  if (inherits(x, "Rle")) x <- as.vector(x)
+  if (inherits(x, "AsIs")) class(x) <- setdiff(class(x), "AsIs")
+  if (inherits(x, c("Date", "POSIXt"))) x <- format(x)
+  if (inherits(x, "difftime")) x <- as.double(x, units = "secs")
+  if (is.factor(x)) {
+    if (anyNA(levels(x))) x <- factor(as.character(x), setdiff(levels(x), NA))
+    return(x)
+  }
+  if (!is.null(dim(x)) || !is.atomic(x) || is.complex(x) || is.raw(x)) return(NULL)
+  if (is.object(x)) {
+    if (inherits(x, "integer64")) return(NULL)
+    x <- if (is.character(x)) as.character(x) else unclass(x)
+  }
+  attributes(x) <- NULL
+  x
+}
+
+pack_obsm <- function(arrays, n, call) {
+  items <- list()
+  notes <- character()
+  for (name in names(arrays)) {
+    value <- arrays[[name]]
+    if (is.null(nrow(value)) || nrow(value) != n) {
+      abort_input("Arrays of cells (`obsm`, reductions) must have one row per cell.",
+                  paste0(dQuote(name, FALSE), " has ", nrow(value) %||% "no", " rows; there are ",
+                         n, " cells."), "Keep cells in rows there.", call = call)
+    }
+    if (is.data.frame(value) || inherits(value, "DataFrame")) {
+      packed <- pack_table(value, rep("", n), paste0("obsm/", name))
+      items[[name]] <- packed$table
+      notes <- c(notes, packed$notes)
+      next
+    }
+    if (inherits(value, "LinearEmbeddingMatrix")) {
+      value <- SingleCellExperiment::sampleFactors(value)
+    }
+    items[[name]] <- list(kind = "matrix", value = t_values(value, call))
+  }
+  list(items = items, notes = notes)
+}
+
+t_values <- function(x, call) {
+  values <- h5ad_values(x, call)
+  if (methods::is(values, "dgCMatrix")) Matrix::t(values) else t(values)
+}
+
+# Nested lists as paths.
+pack_uns <- function(x, prefix) {
+  items <- list()
+  notes <- character()
+  keys <- rlang::names2(x)
+  for (k in seq_along(x)) {
+    path <- paste0(prefix, keys[k])
+    where <- paste0("uns/", path)
+    value <- x[[k]]
+    if (!nzchar(keys[k]) || grepl("/", keys[k], fixed = TRUE) || keys[k] %in% keys[-k]) {
+      notes[where] <- "names of uns must be there once and have no \"/\""
+    } else if (is.list(value) && !is.object(value)) {
+      inner <- pack_uns(value, paste0(path, "/"))
+      items <- c(items, inner$items)
+      notes <- c(notes, inner$notes)
+    } else {
+      item <- pack_uns_value(value, where)
+      if (is.null(item$item)) {
+        notes[where] <- paste0("a value of class ", class(value)[1])
+      } else {
+        items[[path]] <- item$item
+      }
+      notes <- c(notes, item$notes)
+    }
+  }
+  list(items = items, notes = notes)
+}
+
+pack_uns_value <- function(value, where) {
+  if (is.data.frame(value) || inherits(value, "DataFrame")) {
+    index <- rownames(value) %||% as.character(seq_len(nrow(value)))
+    packed <- pack_table(value, index, where)
+    return(list(item = packed$table, notes = packed$notes))
+  }
+  if (methods::is(value, "dgCMatrix")) {
+    return(list(item = list(kind = "matrix", value = Matrix::t(value))))
+  }
+  shape <- dim(value)
+  if (length(shape) > 1 && is.atomic(value)) value <- as.vector(aperm(value))
+  value <- if (!is.null(value)) pack_column(value)
+  if (is.null(value)) return(list())
+  if (is.null(shape)) {
+    shape <- if (length(value) == 1 && !is.na(value) && !is.factor(value)) integer() else
+      length(value)
+  }
+  # Truth values and text with holes are stored as vectors.
+  list(item = list(kind = "values", value = value, shape = as.integer(shape)))
+}
+
+# What a SingleCellExperiment has beside a SummarizedExperiment.
+add_sce_parts <- function(parts, x, call) {
+  parts$obsm <- as.list(SingleCellExperiment::reducedDims(x))
+  others <- SingleCellExperiment::altExpNames(x)
+  if ("raw" %in% others) {
+    raw <- SingleCellExperiment::altExp(x, "raw")
+    if ("X" %in% SummarizedExperiment::assayNames(raw)) {
+      values <- h5ad_values(SummarizedExperiment::assay(raw, "X"), call)
+      parts$raw <- list(X = values, var = SummarizedExperiment::rowData(raw))
+      others <- setdiff(others, "raw")
+    }
+  }
+  parts$notes <- rlang::set_names(rep("an alternative experiment", length(others)), others)
+  parts
+}
+
+# The layers of a Seurat assay that have its genes, and which of them becomes X.
+seurat_matrices <- function(object, layer, cells, genes, call) {
+  layers <- seurat_layers(object)
+  normalised <- seurat_normalised(object, layers)
+  names <- layers$names
+  if (!normalised && is.null(layer) && "counts" %in% names) names <- setdiff(names, "data")
+  top <- choose_assay(names, layer, NULL, "data", "counts", "layer", call)
+  names <- setdiff(names, setdiff(layers$all[grepl("^(counts|data|scale[.]data)[.].", layers$all)],
+                                  top))
+  matrices <- list()
+  notes <- character()
+  for (name in names) {
+    values <- h5ad_values(read_seurat_layer(object, name, layers$all, cells, call), call)
+    if (!setequal(rownames(values), genes)) {
+      notes[name] <- paste0("a layer of ", nrow(values), " of the ", length(genes), " genes")
+    } else {
+      matrices[[name]] <- values[match(genes, rownames(values)), , drop = FALSE]
+    }
+  }
+  if (is.null(matrices[[top]])) {
+    abort_input("`layer` must name a layer that has every gene of the assay.",
+                paste0(dQuote(top, FALSE), " has not."), "Choose another layer.", call = call)
+  }
+  list(matrices = matrices, top = top, notes = notes)
+}
+
+seurat_reductions <- function(x, cells) {
+  arrays <- list()
+  notes <- character()
+  for (name in SeuratObject::Reductions(x)) {
+    values <- SeuratObject::Embeddings(x[[name]])
+    if (all(cells %in% rownames(values))) {
+      arrays[[paste0("X_", name)]] <- values[cells, , drop = FALSE]
+    } else {
+      notes[name] <- "a reduction that lacks cells"
+    }
+  }
+  list(arrays = arrays, notes = notes)
+}

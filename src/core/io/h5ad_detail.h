@@ -1,0 +1,46 @@
+#pragma once
+
+// What the translation units of the .h5ad reader and writer share; nobody else includes this.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compert/h5ad.h"
+#include "hdf5.h"
+
+namespace compert::h5ad::detail {
+
+/// An open file and what was left out of it so far.
+struct Source {
+  const hdf5::File& file;
+  std::vector<Skipped>& skipped;
+
+  void skip(const std::string& path, const std::string& reason) const;
+  [[noreturn]] void damaged(const std::string& path, const std::string& problem) const;
+};
+
+std::string join(const std::string& group, const std::string& name);
+
+/// The attribute "encoding-type", or "" where there is none.
+std::string encoding(const Source& source, const std::string& path);
+
+/// A dense or sparse matrix; nothing (and a note) where `path` is no matrix of numbers.
+std::optional<Matrix> read_matrix(const Source& source, const std::string& path);
+bool is_sparse(const Source& source, const std::string& path);
+
+/// An array, categorical or nullable array; nothing (and a note) where it is none of these.
+std::optional<Values> read_values(const Source& source, const std::string& path);
+
+/// A data frame in any encoding, the record arrays of anndata < 0.7 included.
+Table read_table(const Source& source, const std::string& path);
+bool is_table(const Source& source, const std::string& path);
+
+/// The record array at `path`; members that are arrays are returned in `matrices` if given.
+Table read_records(const Source& source, const std::string& path, std::vector<Item>* matrices);
+
+/// Texts that are valid UTF-8; others are taken as Latin-1, with a note.
+std::vector<std::string> read_texts(const Source& source, const std::string& path);
+void repair_texts(const Source& source, const std::string& path, std::vector<std::string>& texts);
+
+}  // namespace compert::h5ad::detail
