@@ -15,12 +15,18 @@ abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_en
 }
 
 # Runs a call into the core and lays its error out in the same form, at the user's call. The core
-# writes what must hold on the first line, then lines that begin with "x " and "i ".
-with_core_errors <- function(expr, call = rlang::caller_env()) {
+# writes what must hold on the first line, then lines that begin with "x " and "i ". `todo` stands
+# in where the core has no advice; `argument` is what the user knows the core's argument as.
+with_core_errors <- function(expr, call = rlang::caller_env(), todo = NULL, argument = NULL) {
   tryCatch(expr, `compert::Error` = function(cnd) {
     lines <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1]]
+    lines <- sub("([^.!?:])$", "\\1.", lines)
     bullet <- function(mark) sub("^. ", "", grep(paste0("^", mark, " "), lines, value = TRUE))
-    abort_input(lines[1], bullet("x"), bullet("i"), call = call, class = "compert_core_error")
+    must <- lines[1]
+    if (!is.null(argument)) must <- sub("^`[^`]*`", paste0("`", argument, "`"), must)
+    advice <- bullet("i")
+    abort_input(must, bullet("x"), if (length(advice) > 0) advice else todo, call = call,
+                class = "compert_core_error")
   })
 }
 

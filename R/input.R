@@ -101,8 +101,9 @@ value_scale <- function(values) {
 source_text <- function(cells) {
   if (cells$container %in% c("matrix", "DelayedMatrix")) return("The matrix")
   if (cells$container == "h5ad") return(paste(dQuote(cells$assay, FALSE), "of the h5ad file"))
-  text <- paste0("assay ", dQuote(cells$assay, FALSE))
-  if (is.null(cells$layer)) text else paste0("layer ", dQuote(cells$layer, FALSE), " of ", text)
+  assay <- paste0("ssay ", dQuote(cells$assay, FALSE))
+  if (is.null(cells$layer)) return(paste0("A", assay))
+  paste0("Layer ", dQuote(cells$layer, FALSE), " of a", assay)
 }
 
 # The values must suit the likelihood (scverse/scvi-tools#1281: NaN after non-counts). Returns a

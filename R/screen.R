@@ -17,7 +17,8 @@ as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
 # is then the screen of the cells that can, so that the rest of the design is looked at all the
 # same (with the control that was probably meant, when the one named is not there).
 read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::caller_env()) {
-  cells <- name_cells(read_cells(x, keys, col_data, call))
+  cells <- read_cells(x, keys, col_data, call)
+  cells <- name_cells(cells)
   values <- inspect_values(cells$x)
   scale <- value_scale(values)
   counts <- isTRUE(values$whole && values$max > 0)

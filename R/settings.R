@@ -75,7 +75,10 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
 new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
   for (name in names(given)) check_setting(given[[name]], name, call)
   if (!is.null(given$checkpoint)) given$checkpoint <- path.expand(given$checkpoint)
-  complete <- jsonlite::fromJSON(with_core_errors(core_settings(settings_json(given)), call))
+  complete <- jsonlite::fromJSON(with_core_errors(
+    core_settings(settings_json(given)), call,
+    todo = "Print cpa_settings() to see every setting with its default."
+  ))
   if (is.null(given$seed)) complete["seed"] <- list(NULL)
   structure(c(complete, list(verbose = verbose)), given = given, class = "compert_settings")
 }

@@ -1,0 +1,40 @@
+# The path of an .h5ad file. Only the matrix that is needed is read, with the table of cells.
+
+#' @exportS3Method read_cells character
+read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  refuse_argument(col_data, "col_data", "an .h5ad file has its own table of cells (obs)",
+                  "Leave it out.", call)
+  check_string(x, "x", call = call)
+  if (!is.null(keys$assay) && !is.null(keys$layer) && keys$assay != keys$layer) {
+    refuse_argument(keys$assay, "assay", "an .h5ad file has layers",
+                    "Write layer = \"...\" only.", call)
+  }
+  wanted <- keys$layer %||% keys$assay
+  check_file(x, call)
+  outline <- with_core_errors(core_h5ad_outline(path.expand(x)), call, argument = "x",
+                              todo = "Write the file anew, or read it with Python's anndata.")
+  available <- c(if (outline$x) "X", outline$layers)
+  name <- choose_assay(available, wanted, keys$loss, log_names = c("X", "logcounts"),
+                       count_names = c("counts", "X"), arg = "layer", call = call)
+  parts <- read_h5ad_parts(x, name, obsm = FALSE, uns = FALSE, call = call)
+  values <- if (name == "X") parts$X else parts$layers[[name]]
+  list(x = as_columns(values, call), col_data = parts$obs, container = "h5ad", assay = name,
+       layer = NULL,
+       log_hint = if (name != "X" && outline$x) {
+         "Use layer = \"X\" if X is log-normalised."
+       } else {
+         "Log-normalise in Python: sc.pp.normalize_total(a, target_sum=1e4); sc.pp.log1p(a)."
+       },
+       count_hint = if ("counts" %in% outline$layers) "Use layer = \"counts\"." else
+         "Put the raw counts into a layer \"counts\".")
+}
+
+check_file <- function(x, call) {
+  path <- path.expand(x)
+  if (file.exists(path) && !dir.exists(path)) return(invisible())
+  near <- list.files(dirname(path), "[.]h5ad$")
+  abort_input("A text given as `x` must be the path of an .h5ad file.",
+              paste0(dQuote(x, FALSE), if (dir.exists(path)) " is a folder." else
+                " does not exist."),
+              paste0("Files of this kind in that folder: ", name_list(near), "."), call = call)
+}
