@@ -100,7 +100,10 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
   place <- match(screen$code, used)
   list(perturbation = pairs$perturbation[, place, drop = FALSE],
        dose = pairs$dose[, place, drop = FALSE],
-       covariates = encode_covariates(registry, screen$covariates, length(place), call))
+       covariates = encode_covariates(registry, screen$covariates, length(place), call),
+       n_perturbations = length(registry$perturbations),
+       covariate_levels = as.integer(lengths(registry$covariates)),
+       batch_covariate = match(registry$batch %||% NA, names(registry$covariates), 0L) - 1L)
 }
 
 # Expression of new cells with the rows of the registry, matched by name: the order does not

@@ -34,7 +34,8 @@ struct Model::Impl {
   bool parity_fb() const { return settings.parity == "fb"; }
 
   /// The objective of the autoencoder's turn; `total` is what is differentiated.
-  Tensor autoencoder_objective(const Batch& batch, StepLosses& losses);
+  Tensor autoencoder_objective(const Batch& batch, StepLosses& losses,
+                               AdversaryLoss* adversaries = nullptr);
   StepLosses autoencoder_step(const Batch& batch);
   StepLosses adversary_step(const Batch& batch);
   StepLosses update(const Batch& batch);

@@ -79,7 +79,12 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     const Tensor raw = network.decoder_raw(hidden);
     const Decoded d = decoded(raw, network.likelihood(),
                               model_.impl_->settings.decoder_activation == "ReLU");
-    out["decoder_raw"] = to_array(raw);
+    // The reference's decoder ends with its activation, so its raw output has the ReLU applied.
+    const int64_t genes = raw.size(1) / 2;
+    out["decoder_raw"] = to_array(
+        model_.impl_->settings.decoder_activation == "ReLU"
+            ? at::cat({raw.narrow(1, 0, genes).relu(), raw.narrow(1, genes, genes)}, 1)
+            : raw);
     out["reconstruction_means"] = to_array(d.mean);
     out["reconstruction_variances"] = to_array(d.second);
     out["loss_reconstruction"] = to_array(network.reconstruction(hidden, batch));
@@ -100,12 +105,13 @@ Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Desig
     const Batch batch = whole_batch(impl.network, cells, design);
     zero_all(impl.network.store());
     StepLosses losses;
-    const Tensor total = impl.autoencoder_objective(batch, losses);
+    AdversaryLoss adversaries;
+    const Tensor total = impl.autoencoder_objective(batch, losses, &adversaries);
     torch::autograd::backward({total});
     Step out;
+    out.losses = named(adversaries);
     out.losses["loss_reconstruction"] = scalar(losses.reconstruction);
-    out.losses["loss_adv_drugs"] = scalar(losses.adv_perturbations);
-    out.losses["loss_adv_covariates"] = scalar(losses.adv_covariates);
+    out.losses["penalty_adv_drugs"] = out.losses["penalty_adv_covariates"] = scalar(0);
     out.losses["total"] = to_array(total);
     out.gradients = impl.network.store().gradients();
     return out;
@@ -125,6 +131,11 @@ Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design&
     torch::autograd::backward({total});
     Step out;
     out.losses = named(a);
+    out.losses["loss_reconstruction"] = to_array(impl.network.reconstruction(
+        impl.network.decoder_hidden(basal + impl.network.perturbation_effect(batch.slots) +
+                                        impl.network.covariate_effect(batch.covariates),
+                                    true),
+        batch));
     out.losses["penalty_adv_drugs"] = to_array(a.penalty_perturbations);
     out.losses["penalty_adv_covariates"] = to_array(a.penalty_covariates);
     out.losses["penalty_parts"] = to_array(at::stack(a.penalty_parts));

@@ -148,25 +148,23 @@ COMPERT_INLINE void axpy1(T* out, const T* a, T xa, int64_t n) {
 }
 
 template <class T>
-COMPERT_INLINE void gather_row(T* out, const T* weight, const int32_t* genes, const float* values,
+COMPERT_INLINE void gather_row(T* out, const T* weight, const int32_t* genes, const T* values,
                                int64_t stored, int64_t width) {
   int64_t k = 0;
   for (; k + 4 <= stored; k += 4)
     axpy4(out, weight + genes[k] * width, weight + genes[k + 1] * width,
-          weight + genes[k + 2] * width, weight + genes[k + 3] * width, static_cast<T>(values[k]),
-          static_cast<T>(values[k + 1]), static_cast<T>(values[k + 2]),
-          static_cast<T>(values[k + 3]), width);
-  for (; k < stored; ++k) axpy1(out, weight + genes[k] * width, static_cast<T>(values[k]), width);
+          weight + genes[k + 2] * width, weight + genes[k + 3] * width, values[k], values[k + 1],
+          values[k + 2], values[k + 3], width);
+  for (; k < stored; ++k) axpy1(out, weight + genes[k] * width, values[k], width);
 }
 
 template <class T>
-COMPERT_INLINE void scatter_columns(const CellBatch& x, const T* grad_out, T* grad_weight,
-                                    int64_t width, int64_t begin, int64_t end) {
+COMPERT_INLINE void scatter_columns(const CellBatch& x, const T* values, const T* grad_out,
+                                    T* grad_weight, int64_t width, int64_t begin, int64_t end) {
   for (std::size_t b = 0; b < x.n_cells(); ++b) {
     const T* row = grad_out + static_cast<int64_t>(b) * width;
     for (int64_t k = x.offsets[b]; k < x.offsets[b + 1]; ++k)
-      axpy1(grad_weight + x.genes[k] * width + begin, row + begin, static_cast<T>(x.values[k]),
-            end - begin);
+      axpy1(grad_weight + x.genes[k] * width + begin, row + begin, values[k], end - begin);
   }
 }
 
@@ -195,12 +193,13 @@ COMPERT_INLINE void adam_range(T* value, const T* grad, T* m, T* v, int64_t n, c
     return nb_zero_row<T>(a, b, scratch, n, w);                                                    \
   }                                                                                                \
   COMPERT_CLONES void gather_row_of(T* out, const T* weight, const int32_t* genes,                 \
-                                    const float* values, int64_t stored, int64_t width) {          \
+                                    const T* values, int64_t stored, int64_t width) {              \
     gather_row<T>(out, weight, genes, values, stored, width);                                      \
   }                                                                                                \
-  COMPERT_CLONES void scatter_columns_of(const CellBatch& x, const T* grad_out, T* grad_weight,    \
-                                         int64_t width, int64_t begin, int64_t end) {              \
-    scatter_columns<T>(x, grad_out, grad_weight, width, begin, end);                               \
+  COMPERT_CLONES void scatter_columns_of(const CellBatch& x, const T* values, const T* grad_out,   \
+                                         T* grad_weight, int64_t width, int64_t begin,             \
+                                         int64_t end) {                                            \
+    scatter_columns<T>(x, values, grad_out, grad_weight, width, begin, end);                       \
   }                                                                                                \
   COMPERT_CLONES void adam_range_of(T* p, const T* g, T* m, T* v, int64_t n, const AdamStep& s) {  \
     adam_range<T>(p, g, m, v, n, s);                                                               \
@@ -291,24 +290,26 @@ double nb(T* raw, const CellBatch& x) {
 }
 
 template <class T>
-void linear(const CellBatch& x, const T* weight, const T* bias, T* out, int64_t width) {
+void linear(const CellBatch& x, const T* values, const T* weight, const T* bias, T* out,
+            int64_t width) {
   in_parallel(static_cast<int64_t>(x.n_cells()), threads(), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       T* row = out + b * width;
       std::copy(bias, bias + width, row);
       const int64_t first = x.offsets[static_cast<std::size_t>(b)];
-      gather_row_of(row, weight, x.genes.data() + first, x.values.data() + first,
+      gather_row_of(row, weight, x.genes.data() + first, values + first,
                     x.offsets[static_cast<std::size_t>(b) + 1] - first, width);
     }
   });
 }
 
 template <class T>
-void linear_grad(const CellBatch& x, const T* grad_out, T* grad_weight, int64_t width) {
+void linear_grad(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,
+                 int64_t width) {
   // Threads own columns: no two write the same place, and the order of sums never changes.
   const int64_t parts = std::min<int64_t>(threads(), std::max<int64_t>(1, width / 16));
   in_parallel(width, parts, [&](int64_t, int64_t begin, int64_t end) {
-    scatter_columns_of(x, grad_out, grad_weight, width, begin, end);
+    scatter_columns_of(x, values, grad_out, grad_weight, width, begin, end);
   });
 }
 
@@ -320,7 +321,7 @@ void adam(T* value, const T* grad, T* m, T* v, int64_t n, const AdamStep& s) {
 }
 
 template <class T>
-void dense(const CellBatch& x, T* out) {
+void dense(const CellBatch& x, const T* values, T* out) {
   const auto genes = static_cast<int64_t>(x.n_genes);
   in_parallel(static_cast<int64_t>(x.n_cells()), threads(), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
@@ -328,7 +329,7 @@ void dense(const CellBatch& x, T* out) {
       std::fill(row, row + genes, T(0));
       for (int64_t k = x.offsets[static_cast<std::size_t>(b)];
            k < x.offsets[static_cast<std::size_t>(b) + 1]; ++k)
-        row[x.genes[static_cast<std::size_t>(k)]] = static_cast<T>(x.values[static_cast<std::size_t>(k)]);
+        row[x.genes[static_cast<std::size_t>(k)]] = values[k];
     }
   });
 }
@@ -339,13 +340,15 @@ void dense(const CellBatch& x, T* out) {
   void adam_sweep(T* value, const T* grad, T* m, T* v, int64_t n, const AdamStep& s) {             \
     adam<T>(value, grad, m, v, n, s);                                                              \
   }                                                                                                \
-  void sparse_linear(const CellBatch& x, const T* weight, const T* bias, T* out, int64_t width) {  \
-    linear<T>(x, weight, bias, out, width);                                                        \
+  void sparse_linear(const CellBatch& x, const T* values, const T* weight, const T* bias, T* out,  \
+                     int64_t width) {                                                              \
+    linear<T>(x, values, weight, bias, out, width);                                                \
   }                                                                                                \
-  void sparse_linear_grad(const CellBatch& x, const T* grad_out, T* grad_weight, int64_t width) {  \
-    linear_grad<T>(x, grad_out, grad_weight, width);                                               \
+  void sparse_linear_grad(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,  \
+                          int64_t width) {                                                         \
+    linear_grad<T>(x, values, grad_out, grad_weight, width);                                       \
   }                                                                                                \
-  void to_dense(const CellBatch& x, T* out) { dense<T>(x, out); }                                  \
+  void to_dense(const CellBatch& x, const T* values, T* out) { dense<T>(x, values, out); }         \
   double gaussian_sweep(T* raw, const CellBatch& x, bool relu_mean) {                              \
     return gaussian<T>(raw, x, relu_mean);                                                         \
   }                                                                                                \

@@ -14,20 +14,21 @@ void adam_sweep(float* value, const float* grad, float* m, float* v, int64_t n, 
 void adam_sweep(double* value, const double* grad, double* m, double* v, int64_t n,
                 const AdamStep& s);
 
-/// out[b, :] = bias + sum over stored genes of x[b, g] * weight[g, :]; weight is genes x width.
-void sparse_linear(const CellBatch& x, const float* weight, const float* bias, float* out,
-                   int64_t width);
-void sparse_linear(const CellBatch& x, const double* weight, const double* bias, double* out,
-                   int64_t width);
+/// out[b, :] = bias + sum over stored genes of x[b, g] * weight[g, :]; weight is genes x width. The
+/// batch gives the places, `values` what is stored there.
+void sparse_linear(const CellBatch& x, const float* values, const float* weight, const float* bias,
+                   float* out, int64_t width);
+void sparse_linear(const CellBatch& x, const double* values, const double* weight,
+                   const double* bias, double* out, int64_t width);
 /// grad_weight[g, :] += x[b, g] * grad_out[b, :], the gradient of the above.
-void sparse_linear_grad(const CellBatch& x, const float* grad_out, float* grad_weight,
-                        int64_t width);
-void sparse_linear_grad(const CellBatch& x, const double* grad_out, double* grad_weight,
-                        int64_t width);
+void sparse_linear_grad(const CellBatch& x, const float* values, const float* grad_out,
+                        float* grad_weight, int64_t width);
+void sparse_linear_grad(const CellBatch& x, const double* values, const double* grad_out,
+                        double* grad_weight, int64_t width);
 
 /// Writes the batch as a dense cells x genes array.
-void to_dense(const CellBatch& x, float* out);
-void to_dense(const CellBatch& x, double* out);
+void to_dense(const CellBatch& x, const float* values, float* out);
+void to_dense(const CellBatch& x, const double* values, double* out);
 
 /// Gaussian negative log-likelihood, mean over cells and genes, constant dropped:
 /// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | before softplus]; v is

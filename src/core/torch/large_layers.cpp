@@ -1,5 +1,8 @@
 #include "large_layers.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace compert {
 namespace {
 
@@ -19,26 +22,30 @@ void by_type(const Tensor& t, Body&& body) {
 struct SparseFirstLayer : public Function<SparseFirstLayer> {
   // `weight` and `bias` are leaves; the batch lives as long as the training step.
   static Tensor forward(AutogradContext* ctx, const Tensor& weight, const Tensor& bias,
-                        const CellBatch* x, Tensor weight_grad) {
+                        const CellBatch* x, Tensor values, Tensor weight_grad) {
     const Tensor by_gene = weight.t();  // contiguous: see Parameter::transposed
     Tensor out = at::empty({static_cast<int64_t>(x->n_cells()), weight.size(0)}, weight.options());
     by_type(weight, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      sparse_linear(*x, by_gene.data_ptr<T>(), bias.data_ptr<T>(), out.data_ptr<T>(), weight.size(0));
+      sparse_linear(*x, values.data_ptr<T>(), by_gene.data_ptr<T>(), bias.data_ptr<T>(),
+                    out.data_ptr<T>(), weight.size(0));
     });
     ctx->saved_data["batch"] = reinterpret_cast<int64_t>(x);
+    ctx->saved_data["values"] = values;
     ctx->saved_data["weight_grad"] = weight_grad;
     return out;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto* x = reinterpret_cast<const CellBatch*>(ctx->saved_data["batch"].toInt());
     const Tensor weight_grad = ctx->saved_data["weight_grad"].toTensor();
+    const Tensor values = ctx->saved_data["values"].toTensor();
     const Tensor grad = grads[0].contiguous();
     by_type(grad, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      sparse_linear_grad(*x, grad.data_ptr<T>(), weight_grad.t().data_ptr<T>(), grad.size(1));
+      sparse_linear_grad(*x, values.data_ptr<T>(), grad.data_ptr<T>(),
+                         weight_grad.t().data_ptr<T>(), grad.size(1));
     });
-    return {Tensor(), grad.sum(0), Tensor(), Tensor()};
+    return {Tensor(), grad.sum(0), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -80,7 +87,8 @@ Tensor gradient_view(const Parameter* p) { return p->value.grad(); }
 /// The likelihoods from LibTorch's own operations, for devices without the sweeps.
 Tensor composed_loss(const Tensor& raw, const CellBatch& target, Likelihood likelihood, bool relu) {
   const Decoded d = decoded(raw, likelihood, relu);
-  const Tensor x = dense_tensor(target, raw.options());
+  const Tensor x =
+      dense_tensor(target, stored_values(target, raw.scalar_type(), false), raw.device());
   if (likelihood == Likelihood::kGaussian)
     return (d.second.log() + (d.mean - x).square() / d.second).mean() * 0.5;
   const double eps = 1e-8;
@@ -92,21 +100,35 @@ Tensor composed_loss(const Tensor& raw, const CellBatch& target, Likelihood like
 
 }  // namespace
 
-Tensor dense_tensor(const CellBatch& x, const at::TensorOptions& options) {
-  Tensor out = at::empty({static_cast<int64_t>(x.n_cells()), static_cast<int64_t>(x.n_genes)},
-                         options.device(at::kCPU).requires_grad(false));
-  by_type(out, [&](auto* type) {
-    using T = std::remove_pointer_t<decltype(type)>;
-    to_dense(x, out.data_ptr<T>());
+Tensor stored_values(const CellBatch& x, at::ScalarType type, bool log) {
+  Tensor out = at::empty({static_cast<int64_t>(x.n_stored())}, type);
+  by_type(out, [&](auto* typed) {
+    using T = std::remove_pointer_t<decltype(typed)>;
+    T* to = out.data_ptr<T>();
+    if (log)
+      std::transform(x.values.begin(), x.values.end(), to,
+                     [](float v) { return std::log1p(static_cast<T>(v)); });
+    else
+      std::copy(x.values.begin(), x.values.end(), to);
   });
-  return out.to(options.device());
+  return out;
 }
 
-Tensor first_layer(const CellBatch& x, const Mlp::Layer& layer, bool dense) {
+Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device) {
+  Tensor out = at::empty({static_cast<int64_t>(x.n_cells()), static_cast<int64_t>(x.n_genes)},
+                         at::TensorOptions(values.scalar_type()));
+  by_type(out, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    to_dense(x, values.data_ptr<T>(), out.data_ptr<T>());
+  });
+  return out.to(device);
+}
+
+Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense) {
   const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
   if (dense || weight.is_cuda())
-    return at::linear(dense_tensor(x, weight.options()), weight, bias);
-  return SparseFirstLayer::apply(weight, bias, &x, gradient_view(layer.weight));
+    return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
+  return SparseFirstLayer::apply(weight, bias, &x, values, gradient_view(layer.weight));
 }
 
 Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,

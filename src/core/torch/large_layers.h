@@ -10,8 +10,9 @@ namespace compert {
 /// Fraction of stored values above which the first layer multiplies dense matrices.
 constexpr double kDenseFrom = 0.35;
 
-/// cells x genes times the first weight. `dense`: as a dense product.
-Tensor first_layer(const CellBatch& x, const Mlp::Layer& layer, bool dense);
+/// cells x genes times the first weight; `values` are what is stored at the batch's places.
+/// `dense`: as a dense product.
+Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense);
 
 enum class Likelihood { kGaussian, kNegativeBinomial };
 
@@ -25,7 +26,9 @@ struct Decoded {
 };
 Decoded decoded(const Tensor& raw, Likelihood likelihood, bool relu_mean);
 
-/// The batch as a dense tensor of the given type and device.
-Tensor dense_tensor(const CellBatch& x, const at::TensorOptions& options);
+/// The values stored in a batch, in the given type; `log` takes log(1 + value).
+Tensor stored_values(const CellBatch& x, at::ScalarType type, bool log);
+/// The batch as a dense tensor on the given device, of the type of `values`.
+Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device);
 
 }  // namespace compert

@@ -85,11 +85,8 @@ void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
                 std::to_string(cells.n_genes()) + " given, the model has " +
                     std::to_string(architecture_.n_genes));
   cells.fetch(which, n, out.target);
-  out.is_logged = likelihood_ == Likelihood::kNegativeBinomial;
-  if (out.is_logged) {
-    out.logged = out.target;
-    for (auto& v : out.logged.values) v = std::log1p(v);
-  }
+  out.input = stored_values(out.target, c10::typeMetaToScalarType(options_.dtype()),
+                            likelihood_ == Likelihood::kNegativeBinomial);
   load_design(rows, out);
 }
 
@@ -142,7 +139,8 @@ void Network::load_design(const Design& rows, Batch& out) const {
 }
 
 Tensor Network::encode(const Batch& batch, bool training) const {
-  return encoder_->after_first(first_layer(batch.input(), encoder_->first(), dense_input_),
+  return encoder_->after_first(first_layer(batch.target, batch.input, encoder_->first(),
+                                           dense_input_),
                                training);
 }
 

@@ -12,14 +12,12 @@ namespace compert {
 /// A batch as the network reads it.
 struct Batch {
   CellBatch target;           // expression as given: what the likelihood is of
-  CellBatch logged;           // log1p of it, the encoder's input for counts
-  bool is_logged = false;
+  Tensor input;               // its stored values as the encoder reads them: log1p of counts
   Slots slots;
   Tensor present;             // cells x perturbations: 1 where the dose is above 0
   std::vector<Tensor> covariates;  // per covariate, levels (int64)
   std::vector<int64_t> stratum;    // cells with the same covariates share one
   std::vector<int64_t> condition;  // cells with the same stratum, perturbations and doses too
-  const CellBatch& input() const { return is_logged ? logged : target; }
   int64_t size() const { return static_cast<int64_t>(target.n_cells()); }
 };
 

@@ -99,7 +99,9 @@ class Counterfactuals {
     network_.load(cells_, which, n, own_.rows(which, n), block.batch);
     block.basal = network_.encode(block.batch, false);
     if (!with_difference) return;
-    block.expression = dense_tensor(block.batch.target, block.basal.options());
+    block.expression = dense_tensor(
+        block.batch.target, stored_values(block.batch.target, block.basal.scalar_type(), false),
+        block.basal.device());
     block.own_mean = network_
                          .decode(block.basal + network_.perturbation_effect(block.batch.slots) +
                                  network_.covariate_effect(block.batch.covariates))

@@ -3,13 +3,15 @@
 
 namespace compert {
 
-Tensor Model::Impl::autoencoder_objective(const Batch& batch, StepLosses& losses) {
+Tensor Model::Impl::autoencoder_objective(const Batch& batch, StepLosses& losses,
+                                          AdversaryLoss* adversaries) {
   const Tensor basal = network.encode(batch, true);
   const Tensor treated =
       basal + network.perturbation_effect(batch.slots) + network.covariate_effect(batch.covariates);
   const Tensor reconstruction =
       network.reconstruction(network.decoder_hidden(treated, true), batch);
   const AdversaryLoss adversary = network.adversary_loss(basal, batch, false);
+  if (adversaries != nullptr) *adversaries = adversary;
   losses.reconstruction = reconstruction.item<double>();
   losses.adv_perturbations = adversary.perturbations.item<double>();
   losses.adv_covariates = adversary.covariates.item<double>();

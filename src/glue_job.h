@@ -1,0 +1,91 @@
+/// Long computations outside R's thread. The worker touches no R object; R's thread waits in short
+/// slices, asks for interrupts and hands queued progress to R.
+#pragma once
+#include <Rcpp.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <vector>
+
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+#include "compert/device.h"
+#include "compert/error.h"
+#include "compert/progress.h"
+
+namespace compert_glue {
+
+/// A forked R process inherits LibTorch's thread pool without its threads: any parallel region
+/// would wait for ever. Refuse instead.
+inline void check_not_forked() {
+#ifndef _WIN32
+  static const pid_t loaded_by = getpid();
+  if (getpid() != loaded_by && compert::device_info().threads > 1)
+    throw compert::Error("", "compert can't compute in a forked process",
+                         "This R process was forked from one that had loaded compert.",
+                         "Use fresh processes: BiocParallel::SnowParam() or future::multisession");
+#endif
+}
+
+/// What the worker sees: records go into a queue, the stop flag comes out.
+class QueuedProgress final : public compert::Progress {
+ public:
+  void on_epoch(const compert::EpochRecord& record, int64_t last_epoch) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    queue_.emplace_back(record, last_epoch);
+  }
+  bool should_stop() override { return stop_.load(std::memory_order_relaxed); }
+  void stop() { stop_.store(true, std::memory_order_relaxed); }
+  std::vector<std::pair<compert::EpochRecord, int64_t>> drain() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(queue_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<compert::EpochRecord, int64_t>> queue_;
+  std::atomic<bool> stop_{false};
+};
+
+inline void check_interrupt(void*) { R_CheckUserInterrupt(); }
+inline bool interrupted() { return R_ToplevelExec(check_interrupt, nullptr) == FALSE; }
+
+/// Runs `work` on another thread until it ends; `report` gets each epoch on R's thread. Ctrl-C asks
+/// the work to stop; an error in `report` too, and is then thrown on.
+template <class Result>
+Result run_job(const std::function<Result(QueuedProgress&)>& work,
+               const std::function<void(const compert::EpochRecord&, int64_t)>& report) {
+  check_not_forked();
+  QueuedProgress progress;
+  std::future<Result> job = std::async(std::launch::async, [&] { return work(progress); });
+  std::exception_ptr failed;
+  const auto hand_over = [&] {
+    for (const auto& [record, last] : progress.drain()) {
+      if (failed) continue;
+      try {
+        report(record, last);
+      } catch (...) {
+        failed = std::current_exception();
+        progress.stop();
+      }
+    }
+  };
+  while (job.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+    hand_over();
+    if (interrupted()) progress.stop();
+  }
+  hand_over();
+  if (failed) {
+    job.wait();
+    std::rethrow_exception(failed);
+  }
+  return job.get();
+}
+
+}  // namespace compert_glue
