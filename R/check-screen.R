@@ -84,12 +84,13 @@ print.compert_check <- function(x, ..., n = 10) {
   cli::cat_line("<screen of ", count_of(x$n_cells, "cell"), " x ", count_of(x$n_genes, "gene"),
                 ", ", format(round(x$bytes / 2^20, 1), nsmall = 1), " MB; ", x$assay,
                 "; loss = ", dQuote(x$loss, FALSE), ">")
-  mark <- c(error = "x", warning = "!", note = "i")
   if (nrow(x$defects) == 0) cli::cat_line("No defects.")
+  mark <- c(error = cli::col_red(cli::symbol$cross), warning = cli::col_yellow("!"),
+            note = cli::col_cyan(cli::symbol$info))
   text <- paste(x$defects$must, x$defects$given, x$defects$todo)
-  if (length(text) > 0) {
-    bullets <- cli::format_bullets_raw(rlang::set_names(text, mark[x$defects$severity]))
-    cli::cat_line(bullets)
+  for (k in seq_along(text)) {
+    lines <- strwrap(text[k], width = cli::console_width() - 3)
+    cli::cat_line(c(mark[[x$defects$severity[k]]], rep(" ", length(lines) - 1)), " ", lines)
   }
   if (nrow(x$design) > 0) {
     cli::cat_line("Design: ", count_of(nrow(x$design), "condition"))

@@ -66,7 +66,7 @@ split_condition_args <- function(args, call = rlang::caller_env()) {
                 "Write condition(drug = \"A\"), with the name of your own column.", call = call)
   }
   names <- rlang::names2(args)
-  first <- c(which(names == "perturbation"), which(!nzchar(names)), 1)[1]
+  first <- c(which(names == "perturbation"), 1)[1]
   rest <- args[-first]
   if (any(!nzchar(names[-first])) || anyDuplicated(names[-first])) {
     abort_input("Covariates of a condition must have names, each its own.",

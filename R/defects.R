@@ -14,8 +14,8 @@ no_defects <- function() {
 
 # Binds defects given one by one or in lists; NULL entries vanish.
 bind_defects <- function(...) {
-  rows <- rlang::flatten_if(list(...), function(x) is.list(x) && !is.data.frame(x))
-  rows <- Filter(Negate(is.null), rows)
+  rows <- lapply(list(...), function(x) if (is.data.frame(x) || is.null(x)) list(x) else x)
+  rows <- Filter(Negate(is.null), unlist(rows, recursive = FALSE))
   if (length(rows) == 0) return(no_defects())
   do.call(rbind, rows)
 }

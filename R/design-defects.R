@@ -55,7 +55,7 @@ untrained_defects <- function(screen) {
                severity = "warning", n = length(unseen))
   }
   bind_defects(
-    one(setdiff(all, seen), "perturbation"),
+    one(setdiff(all, c(seen, screen$keys$control)), "perturbation"),
     lapply(names(screen$covariates), function(name) {
       level <- screen$covariates[[name]]
       one(setdiff(level, level[train]), paste("level of", name))
@@ -127,7 +127,8 @@ name_like_defects <- function(screen) {
                "Spell them alike if they mean the same.", severity = "warning", n = length(alike))
   })
   others <- setdiff(atoms[tolower(atoms) %in% usual_controls()], screen$keys$control)
-  blanks <- unlist(sets)[grepl("^\\s|\\s$", unlist(sets))]
+  names <- unique(unlist(sets, use.names = FALSE))
+  blanks <- names[grepl("^\\s|\\s$", names)]
   bind_defects(
     twins,
     if (length(others) > 0) {

@@ -130,15 +130,17 @@ filter_hits <- function(screen, name, value, call) {
 
 # At random among the conditions (in their covariates) of the marked cells.
 draw_conditions <- function(screen, held, filter, seed, call) {
-  if (is.null(filter$n) && is.null(filter$share)) return(held)
+  n <- filter[["n"]]
+  share <- filter[["share"]]
+  if (is.null(n) && is.null(share)) return(held)
   group <- condition_group(screen)
   groups <- sort_names(group[held])
-  count <- if (!is.null(filter$n)) {
-    check_count(filter$n, "n", call = call)
-    filter$n
+  count <- if (!is.null(n)) {
+    check_count(n, "n", call = call)
+    n
   } else {
-    check_number(filter$share, "share", 0, 1, call = call)
-    round(filter$share * length(groups))
+    check_number(share, "share", 0, 1, call = call)
+    round(share * length(groups))
   }
   chosen <- groups[order(seeded_uniform(length(groups), seed))][seq_len(min(count, length(groups)))]
   held & group %in% chosen

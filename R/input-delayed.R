@@ -5,24 +5,19 @@ read_cells.DelayedMatrix <- function(x, keys, col_data = NULL, call = rlang::cal
   read_cells.matrix(x, keys, col_data, call)
 }
 
+# `values`: how many values of a block are dense at one time (80 MB).
 #' @exportS3Method as_columns DelayedMatrix
-as_columns.DelayedMatrix <- function(x, call = rlang::caller_env()) {
+as_columns.DelayedMatrix <- function(x, call = rlang::caller_env(), ..., values = 1e7) {
   check_package("DelayedArray", "to read a DelayedMatrix", call = call)
   n <- ncol(x)
-  if (n == 0) return(methods::as(as.matrix(x), "dgCMatrix"))
-  width <- max(1L, as.integer(delayed_block_values() / max(nrow(x), 1)))
-  starts <- seq.int(1L, n, by = width)
-  blocks <- lapply(starts, function(start) {
-    cells <- seq.int(start, min(n, start + width - 1L))
-    read_block_sparse(x, cells)
+  width <- max(1L, as.integer(values / max(nrow(x), 1)))
+  blocks <- lapply(seq.int(1L, max(n, 1L), by = width), function(start) {
+    read_block_sparse(x, seq_len(n)[seq.int(start, length.out = min(width, n - start + 1))])
   })
   out <- bind_columns(blocks)
-  dimnames(out) <- dimnames(x)
+  dimnames(out) <- dimnames(x) %||% list(NULL, NULL)
   out
 }
-
-# How many values of a block are dense at one time: 80 MB.
-delayed_block_values <- function() 1e7
 
 read_block_sparse <- function(x, cells) {
   block <- DelayedArray::extract_array(x, list(NULL, cells))

@@ -1,5 +1,8 @@
 # Matrices: plain, sparse of any Matrix class, and what all containers hold in the end.
 
+#' @importClassesFrom Matrix dgCMatrix
+NULL
+
 #' @exportS3Method read_cells matrix
 read_cells.matrix <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
   for (arg in c("assay", "layer")) {
@@ -25,12 +28,12 @@ read_cells.Matrix <- function(x, keys, col_data = NULL, call = rlang::caller_env
 
 # A dgCMatrix or a double matrix of genes x cells from whatever an assay is, by blocks where the
 # whole must not be made dense.
-as_columns <- function(x, call = rlang::caller_env()) {
+as_columns <- function(x, call = rlang::caller_env(), ...) {
   UseMethod("as_columns")
 }
 
 #' @exportS3Method as_columns matrix
-as_columns.matrix <- function(x, call = rlang::caller_env()) {
+as_columns.matrix <- function(x, call = rlang::caller_env(), ...) {
   if (!is.numeric(x) && !is.logical(x)) {
     abort_input("Expression values must be numbers.",
                 paste0("The matrix holds ", typeof(x), " values."),
@@ -41,17 +44,17 @@ as_columns.matrix <- function(x, call = rlang::caller_env()) {
 }
 
 #' @exportS3Method as_columns dgCMatrix
-as_columns.dgCMatrix <- function(x, call = rlang::caller_env()) x
+as_columns.dgCMatrix <- function(x, call = rlang::caller_env(), ...) x
 
 #' @exportS3Method as_columns Matrix
-as_columns.Matrix <- function(x, call = rlang::caller_env()) {
+as_columns.Matrix <- function(x, call = rlang::caller_env(), ...) {
   if (methods::is(x, "denseMatrix")) return(as_columns(as.matrix(x), call))
   # The steps work in Matrix 1.5 and 1.7 alike, where as(x, "dgCMatrix") does not.
   methods::as(methods::as(methods::as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
 }
 
 #' @exportS3Method as_columns default
-as_columns.default <- function(x, call = rlang::caller_env()) {
+as_columns.default <- function(x, call = rlang::caller_env(), ...) {
   sparse <- if (isS4(x)) tryCatch(methods::as(x, "dgCMatrix"), error = function(e) NULL)
   if (!is.null(sparse)) return(sparse)
   abort_input("Expression values must be a matrix, sparse matrix or delayed matrix.",

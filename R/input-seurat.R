@@ -58,8 +58,7 @@ seurat_normalised <- function(object, layers) {
   !is.na(first_fraction(if (methods::is(values, "dgCMatrix")) values@x else values))
 }
 
-# A layer as one matrix with the columns of the object. Split layers are read one by one and put
-# side by side; genes that one of them lacks are 0 there, as SeuratObject's JoinLayers() has it.
+# A layer as one matrix with the columns of the object.
 read_seurat_layer <- function(object, layer, all, cells, call) {
   if (!has_layers(object)) {
     values <- seurat_slot(object, layer)
@@ -67,8 +66,15 @@ read_seurat_layer <- function(object, layer, all, cells, call) {
   }
   get_layer <- seurat_function("LayerData")
   parts <- if (layer %in% all) layer else all[startsWith(all, paste0(layer, "."))]
-  blocks <- lapply(parts, function(part) get_layer(object, layer = part))
-  genes <- if (length(blocks) == 1) rownames(blocks[[1]]) else rownames(object)
+  join_layers(parts, function(part) get_layer(object, layer = part), rownames(object), cells,
+              layer, call)
+}
+
+# Split layers are read one by one and put side by side; genes that one of them lacks are 0 there,
+# as SeuratObject's JoinLayers() has it.
+join_layers <- function(parts, get, genes, cells, layer, call) {
+  blocks <- lapply(parts, get)
+  if (length(blocks) == 1) genes <- rownames(blocks[[1]])
   blocks <- lapply(blocks, function(b) fit_rows(as_sparse(as_columns(b, call)), genes))
   joined <- bind_columns(blocks)
   place <- match(cells, colnames(joined))

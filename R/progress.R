@@ -16,6 +16,7 @@ show_messages <- function(verbose) {
 # A function for core_fit() that moves the bar, or NULL. The bar belongs to the frame `envir` and
 # ends with it, after an error too.
 progress_reporter <- function(verbose, envir = rlang::caller_env()) {
+  force(envir)
   if (!show_progress(verbose)) return(NULL)
   bar <- NULL
   function(step) {

@@ -74,12 +74,13 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
 # Completed by the core from the values that were given; these are remembered for resume and print.
 new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
   for (name in names(given)) check_setting(given[[name]], name, call)
-  if (!is.null(given$checkpoint)) given$checkpoint <- path.expand(given$checkpoint)
+  file <- given[["checkpoint"]]
+  if (is.character(file)) given[["checkpoint"]] <- path.expand(file)
   complete <- jsonlite::fromJSON(with_core_errors(
     core_settings(settings_json(given)), call,
     todo = "Print cpa_settings() to see every setting with its default."
   ))
-  if (is.null(given$seed)) complete["seed"] <- list(NULL)
+  if (is.null(given[["seed"]])) complete["seed"] <- list(NULL)
   structure(c(complete, list(verbose = verbose)), given = given, class = "compert_settings")
 }
 
@@ -110,7 +111,7 @@ check_settings <- function(settings, arg = "settings", call = rlang::caller_env(
 
 # The settings of a run: `loss` laid over them; the two must not contradict each other.
 settings_with_loss <- function(settings, loss, call = rlang::caller_env()) {
-  set <- attr(settings, "given")$loss_ae
+  set <- attr(settings, "given")[["loss_ae"]]
   if (!is.null(set) && !is.null(loss) && set != loss) {
     abort_input("`loss` and `loss_ae` of the settings must agree.",
                 paste0("They are ", dQuote(loss, FALSE), " and ", dQuote(set, FALSE), "."),

@@ -1,0 +1,74 @@
+test_that("an error has its three parts and takes text literally", {
+  f <- function() abort_input("`dose` must {hold}.", c("one {", "two"), "Do this.")
+  parts <- error_parts(f())
+  expect_identical(parts$must, "`dose` must {hold}.")
+  expect_identical(parts$given, c("one {", "two"))
+  expect_identical(parts$todo, "Do this.")
+  expect_identical(parts$call, quote(f()))
+})
+
+test_that("checks name the argument, at the caller", {
+  verb <- function(n) check_count(n, "n", 1, 10)
+  expect_null(verb(3))
+  for (bad in list(0, 11, 2.5, "3", NA, c(1, 2), NULL, Inf, list(1))) {
+    parts <- expect_refused(verb(bad), "`n` must be one whole number from 1 to 10")
+    expect_identical(parts$call[[1]], quote(verb))
+  }
+  expect_refused(check_string(c("a", "b"), "x"), "`x` must be one text.*2 texts")
+  expect_refused(check_string("", "x"), "`x` must be one text")
+  expect_refused(check_strings(c("a", "a"), "x"), "\"a\" is there twice")
+  expect_refused(check_flag(NA, "x"), "`TRUE` or `FALSE`")
+  expect_refused(check_number(-1, "x", 0), "number of at least 0")
+  expect_refused(check_column("drg", c("drug", "dose"), "perturbation"), "Did you mean \"drug\"")
+})
+
+test_that("a choice is resolved or refused with the nearest one", {
+  choose <- function(loss = c("gauss", "nb")) check_choice(loss, c("gauss", "nb"), "loss")
+  expect_identical(choose(), "gauss")
+  expect_identical(choose("nb"), "nb")
+  expect_refused(choose("gaus"), "Did you mean \"gauss\"")
+  expect_refused(choose(3), "one of \"gauss\", \"nb\"")
+})
+
+test_that("arguments that do not exist are refused by name, with the nearest", {
+  verb <- function(x, ..., covariates = NULL) check_no_dots(...)
+  expect_null(verb(1))
+  expect_refused(verb(1, covariate = 2), "no argument `covariate`.*Did you mean \"covariates\"")
+  expect_refused(verb(1, 2), "must be given by name")
+})
+
+test_that("near names are found and far ones are not", {
+  expect_identical(nearest_name("contrl", c("drug", "control")), "control")
+  expect_identical(nearest_name("CD4", c("CD4 T", "B")), "CD4 T")
+  expect_null(nearest_name("zzz", c("drug", "control")))
+  expect_null(nearest_name("w", c("u", "v")))
+  expect_null(nearest_name("a", character()))
+  expect_identical(name_list(letters, 3), "\"a\", \"b\", \"c\" and 23 more")
+})
+
+test_that("a seed that is given leaves R's stream alone, one that is not is drawn from it", {
+  withr::with_seed(1, {
+    before <- .Random.seed
+    expect_identical(resolve_seed(5), 5L)
+    expect_identical(.Random.seed, before)
+    first <- resolve_seed(NULL)
+    expect_false(identical(.Random.seed, before))
+  })
+  expect_identical(withr::with_seed(1, resolve_seed(NULL)), first)
+  expect_refused(resolve_seed(-1), "`seed` must be one whole number")
+})
+
+test_that("an error of the core gets the same form and the user's call", {
+  core <- function(text) {
+    stop(structure(class = c("compert::Error", "C++Error", "error", "condition"),
+                   list(message = text, call = NULL)))
+  }
+  verb <- function(text) with_core_errors(core(text), todo = "Look it up.")
+  parts <- error_parts(verb("`dim` must be positive\nx 0 was given\ni Write 3"))
+  expect_identical(parts$must, "`dim` must be positive.")
+  expect_identical(parts$given, "0 was given.")
+  expect_identical(parts$todo, "Write 3.")
+  expect_identical(parts$call[[1]], quote(verb))
+  expect_identical(error_parts(verb("`dim` must be positive\nx 0"))$todo, "Look it up.")
+  expect_error(with_core_errors(stop("other")), "other")
+})

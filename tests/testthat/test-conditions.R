@@ -1,0 +1,49 @@
+test_that("condition() keeps pairs together, whatever their order", {
+  a <- condition(drug = "A+B", dose = c(1, 0.5), cell_type = "K562")
+  b <- condition(drug = "B+A", dose = c(0.5, 1), cell_type = "K562")
+  expect_s3_class(a, "compert_condition")
+  expect_identical(a$perturbation, list(c("A", "B")))
+  expect_identical(a$dose, list(c(1, 0.5)))
+  expect_identical(a$cell_type, "K562")
+  expect_identical(as.list(a), as.list(b))
+  expect_identical(condition(drug = "B+A", dose = "0.5+1")$dose, list(c(1, 0.5)))
+})
+
+test_that("several conditions at once, lists of parts, and no separator", {
+  several <- condition(drug = c("A", "B"), dose = c(1, 2), cell_type = "T")
+  expect_identical(several$dose, list(1, 2))
+  expect_identical(several$cell_type, c("T", "T"))
+  listed <- condition(drug = list(c("(+)-x", "y")), dose = list(c(1, 2)))
+  expect_identical(listed$perturbation, list(c("(+)-x", "y")))
+  expect_identical(condition(drug = "a+b", sep = NULL)$perturbation, list("a+b"))
+  expect_identical(condition("A")$perturbation, list("A"))
+})
+
+test_that("condition_grid() crosses everything, the first axis slowest", {
+  grid <- condition_grid(drug = c("A", "A+B"), dose = c(0.1, 1), cell_type = c("x", "y"))
+  expect_identical(nrow(grid), 8L)
+  expect_identical(format(grid)[c(1, 2, 3, 5)],
+                   c("A@0.1, cell_type = x", "A@0.1, cell_type = y", "A, cell_type = x",
+                     "A@0.1+B@0.1, cell_type = x"))
+  expect_identical(condition_grid(drug = "A+B", dose = list(c(1, 2)))$dose, list(c(1, 2)))
+})
+
+test_that("conditions that cannot be meant are refused", {
+  expect_refused(condition(), "must name a perturbation")
+  expect_refused(condition(drug = "A+"), "text such as")
+  expect_refused(condition(drug = 3), "text such as")
+  expect_refused(condition(drug = "A", dose = c(1, 2)), "one number, 0 or greater, per part")
+  expect_refused(condition(drug = "A", dose = -1), "0 or greater")
+  expect_refused(condition(drug = "A", dose = NA_real_), "0 or greater")
+  expect_refused(condition(drug = "A+B", dose = 1), "per part")
+  expect_refused(condition(drug = c("A", "B"), cell = c("x", "y", "z")), "one per condition")
+  expect_refused(condition(drug = "A", cell = list()), "must be a level")
+  expect_refused(condition(drug = "A", "B"), "must have names")
+  expect_refused(condition_grid(drug = "A+B", dose = "1"), "per part")
+})
+
+test_that("print says each condition on a line", {
+  expect_output(print(condition(drug = "A+B", dose = c(1, 0.5), cell_type = "T")),
+                "<1 condition>\n  A@1\\+B@0.5, cell_type = T")
+  expect_output(print(condition_grid(drug = letters), n = 3), "... and 23 more")
+})

@@ -1,0 +1,70 @@
+pairs_of <- function(label, dose, sep = "+", control = "control") {
+  pairs <- parse_pairs(label, dose, sep, paste0("cell", seq_along(label)))
+  tidy <- tidy_pairs(pairs$parts, pairs$doses, control)
+  list(parts = tidy$parts[pairs$code], doses = tidy$doses[pairs$code], defects = pairs$defects)
+}
+
+test_that("the order of a combination never matters, and doses travel with their drug", {
+  p <- pairs_of(c("B+A", "A+B", "C+A+B"), c("2+1", "1+2", "3+1+2"))
+  expect_identical(p$parts[[1]], c("A", "B"))
+  expect_identical(p$doses[[1]], c(1, 2))
+  expect_identical(p$parts[[1]], p$parts[[2]])
+  expect_identical(p$doses[[1]], p$doses[[2]])
+  expect_identical(p$doses[[3]], c(1, 2, 3))
+  expect_identical(nrow(p$defects), 0L)
+})
+
+test_that("no dose is dose 1 for every part, the control included", {
+  p <- pairs_of(c("control", "A", "A+B"), NULL)
+  expect_identical(p$doses, list(1, 1, c(1, 1)))
+})
+
+test_that("doses may be numbers, texts, factors; 1e+05 is one number", {
+  expect_identical(pairs_of("A", 0.5)$doses[[1]], 0.5)
+  expect_identical(pairs_of("A", 2L)$doses[[1]], 2)
+  expect_identical(pairs_of("A+B", factor("1e+05+2"))$doses[[1]], c(1e5, 2))
+  expect_identical(pairs_of("A+B", "1e-3+2E+1")$doses[[1]], c(1e-3, 20))
+})
+
+test_that("padding with the control is dropped, repeats add up", {
+  p <- pairs_of(c("A+control", "control+control", "A+A"), c("2+1", "1+1", "2+3"))
+  expect_identical(p$parts, list("A", "control", "A"))
+  expect_identical(p$doses, list(2, 1, 5))
+})
+
+test_that("another separator, or none, keeps names that hold a plus", {
+  p <- pairs_of(c("(+)-JQ1|DMSO", "(+)-JQ1"), c("1|2", "3"), sep = "|", control = "x")
+  expect_identical(p$parts, list(c("(+)-JQ1", "DMSO"), "(+)-JQ1"))
+  expect_identical(pairs_of("(+)-JQ1", "3", sep = NULL)$parts, list("(+)-JQ1"))
+  expect_identical(pairs_of("A_1 b", "3")$parts, list("A_1 b"))
+})
+
+test_that("each kind of bad label or dose is one defect that names a cell", {
+  p <- parse_pairs(c("A+B", "A", "A", "A", "A+", NA, "A", "B"),
+                   c("1", "-1", "high", NA, "1+1", "1", "Inf", "1"), "+", paste0("c", 1:8))
+  expect_setequal(p$defects$check, c("missing perturbation", "empty perturbation", "missing dose",
+                                     "number of doses", "dose is no number", "dose is infinite",
+                                     "negative dose"))
+  arity <- p$defects[p$defects$check == "number of doses", ]
+  expect_match(arity$given, "Cell \"c1\" has perturbation \"A\\+B\" and dose \"1\"")
+  expect_match(arity$todo, "1.0+1.0", fixed = TRUE)
+  expect_identical(p$ok, seq_along(p$ok) == 8)
+})
+
+test_that("labels are built from pairs and keys tell all conditions apart", {
+  expect_identical(condition_label(list("A", c("A", "B"), c("A", "B")),
+                                   list(1, c(1, 1), c(0.5, 1))), c("A", "A+B", "A@0.5+B@1"))
+  expect_identical(condition_label(list(), list()), character())
+  key <- condition_key(list("A+B", c("A", "B"), c("A", "B")), list(1, c(1, 1), c(1, 2)))
+  expect_identical(anyDuplicated(key), 0L)
+})
+
+test_that("parsing looks at distinct labels only", {
+  n <- 3e5
+  label <- rep(c("A", "B", "A+B"), length.out = n)
+  dose <- rep(c("1", "2", "1+2"), length.out = n)
+  took <- system.time(pairs <- parse_pairs(label, dose, "+", character(n)))[["elapsed"]]
+  expect_identical(length(pairs$parts), 3L)
+  expect_identical(length(pairs$code), as.integer(n))
+  expect_lt(took, 3)
+})

@@ -1,0 +1,39 @@
+test_that("what a fit remembers survives JSON, vectors of one element included", {
+  cells <- toy_cells(160)
+  cells$one <- "only"
+  cells$part <- rep(rep(c("train", "test"), each = 8), 10)
+  for (covariates in list(NULL, "one", c("cell_type", "one"))) {
+    screen <- toy_screen(cells = cells, split = "part", covariates = covariates, batch = "donor")
+    registry <- new_registry(screen)
+    plan <- new_plan(screen, registry)
+    meta <- new_meta(screen, registry, cpa_settings(seed = 3), plan)
+    back <- meta_from_json(meta_to_json(meta))
+    expect_identical(back$registry[names(registry)], registry)
+    expect_identical(back$keys, screen$keys)
+    expect_equal(back$conditions, meta$conditions)
+    expect_identical(back$n_cells, list(train = 80L, test = 80L, ood = 0L))
+    expect_identical(back$degs[[1]]$genes, meta$degs[[1]]$genes)
+    expect_length(back$degs, nrow(plan$conditions))
+    expect_identical(back$settings$seed, 3L)
+    kept <- back$registry
+    expect_identical(encode_screen(kept, screen), encode_screen(registry, screen))
+  }
+})
+
+test_that("conditions that were seen are counted per split", {
+  cells <- toy_cells()
+  cells$part <- ifelse(cells$drug == "A+B", "ood", "train")
+  screen <- toy_screen(cells = cells, split = "part")
+  seen <- seen_conditions(screen)
+  expect_identical(sum(seen$n_cells), 60L)
+  expect_identical(seen$label[seen$split == "ood"], c("A@0.5+B@2", "A@0.5+B@2"))
+  expect_identical(sum(seen$control), 2L)
+  expect_identical(lengths(seen$covariates), c(cell_type = 8L))
+})
+
+test_that("a screen without scored conditions has no DEGs", {
+  screen <- toy_screen()
+  screen$split <- rep("train", 60)
+  meta <- new_meta(screen, new_registry(screen), cpa_settings(), NULL)
+  expect_identical(meta_from_json(meta_to_json(meta))$degs, list())
+})

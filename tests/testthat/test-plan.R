@@ -1,0 +1,100 @@
+plan_toy <- function(assign, ..., cells = toy_cells(160), covariates = "cell_type",
+                     batch = NULL) {
+  cells$part <- assign(cells)
+  screen <- toy_screen(cells = cells, split = "part", covariates = covariates, batch = batch)
+  registry <- new_registry(screen)
+  list(screen = screen, registry = registry, cells = cells,
+       plan = new_plan(screen, registry, ...))
+}
+half <- function(cells) rep(rep(c("train", "test"), each = 8), length.out = nrow(cells))
+
+test_that("conditions of the test cells are scored, from test controls of the same covariates", {
+  p <- plan_toy(half)
+  conditions <- p$plan$conditions
+  expect_identical(nrow(conditions), 6L)
+  expect_true(all(conditions$matched) && all(conditions$n_cells == 10))
+  for (k in seq_len(6)) {
+    truth <- p$cells[p$plan$truth[[k]] + 1, ]
+    source <- p$cells[p$plan$source[[k]] + 1, ]
+    expect_true(all(truth$part == "test") && all(source$part == "test"))
+    expect_true(all(source$drug == "control"))
+    expect_identical(unique(source$cell_type), conditions$cell_type[k])
+    expect_identical(unique(truth$cell_type), conditions$cell_type[k])
+    expect_identical(unique(truth$drug), paste(conditions$perturbation[[k]], collapse = "+"))
+  }
+  expect_identical(p$plan$target$covariates[1, ],
+                   match(conditions$cell_type, p$registry$covariates$cell_type) - 1L)
+})
+
+test_that("too few test controls: those of training; held-out cells are never a source", {
+  few <- function(cells) {
+    part <- half(cells)
+    part[cells$drug == "control"] <- "train"
+    part[which(cells$drug == "control")[1:4]] <- "test"
+    part[cells$drug == "B" & cells$cell_type == "NK"] <- "ood"
+    part[which(cells$drug == "control" & cells$cell_type == "NK")[5:9]] <- "ood"
+    part
+  }
+  p <- plan_toy(few)
+  sources <- lapply(p$plan$source, function(i) unique(p$cells$part[i + 1]))
+  expect_identical(unique(unlist(sources)), "train")
+  in_nk <- p$plan$conditions$perturbation[p$plan$conditions$cell_type == "NK"]
+  expect_identical(in_nk, list("A", c("A", "B")))
+  ood <- new_plan(p$screen, p$registry, "ood")
+  expect_identical(ood$conditions$perturbation, list("B"))
+  expect_identical(unique(p$cells$part[ood$truth[[1]] + 1]), "ood")
+  expect_identical(unique(p$cells$part[ood$source[[1]] + 1]), "train")
+})
+
+test_that("a covariate without controls is predicted from the others, and says so", {
+  cells <- toy_cells(160)
+  cells$drug[cells$cell_type == "NK" & cells$drug == "control"] <- "A"
+  cells$dose[cells$cell_type == "NK" & cells$drug == "A"] <- "0.5"
+  p <- plan_toy(half, cells = cells)
+  matched <- p$plan$conditions$matched
+  expect_identical(matched, p$plan$conditions$cell_type == "T")
+  away <- p$plan$source[[which(!matched)[1]]] + 1
+  expect_identical(unique(cells$cell_type[away]), "T")
+})
+
+test_that("all controls, fewest cells, and nothing to score", {
+  p <- plan_toy(half, source = "all")
+  both <- p$cells[p$plan$source[[1]] + 1, ]
+  expect_setequal(both$cell_type, c("T", "NK"))
+  expect_null(plan_toy(half, min_cells = 11)$plan)
+  expect_null(plan_toy(function(cells) "train")$plan)
+  three <- plan_toy(half, split = c("train", "test"))$plan
+  expect_identical(three$conditions$split, rep(c("train", "test"), each = 6))
+})
+
+test_that("the batch is no part of a condition: cells keep their own", {
+  p <- plan_toy(half, batch = "donor")
+  expect_identical(nrow(p$plan$conditions), 6L)
+  expect_identical(p$plan$target$covariates[2, ], rep(-1L, 6))
+})
+
+test_that("DEGs come from cells that are not held out, best first", {
+  cells <- toy_cells(160)
+  x <- toy_log(160)
+  x["gene7", cells$drug == "A"] <- x["gene7", cells$drug == "A"] + 5
+  ood <- rep(c(FALSE, TRUE), each = 80) & cells$drug == "A"
+  x["gene9", ood] <- x["gene9", ood] + 50
+  cells$part <- ifelse(ood, "ood", rep(rep(c("train", "test"), each = 8), 10))
+  screen <- toy_screen(cells = cells, x = x, split = "part")
+  plan <- new_plan(screen, new_registry(screen), n_degs = 3)
+  is_a <- vapply(plan$conditions$perturbation, identical, NA, "A")
+  best <- lapply(plan$degs[is_a], function(g) rownames(x)[g[1] + 1])
+  expect_identical(unique(unlist(best)), "gene7")
+  expect_true(all(lengths(plan$degs) == 3))
+  expect_false("gene9" %in% rownames(x)[unlist(plan$degs[is_a]) + 1])
+  held <- new_plan(screen, new_registry(screen), "ood", n_degs = 2)
+  expect_setequal(rownames(x)[held$degs[[1]] + 1], c("gene7", "gene9"))
+})
+
+test_that("a subset of a screen is the screen of the subset", {
+  screen <- toy_screen(batch = "donor")
+  some <- c(3, 9, 40)
+  expect_equal(subset_screen(screen, some)[c("x", "parts", "doses", "control")],
+               toy_screen(cells = toy_cells()[some, ], x = toy_log()[, some], batch = "donor",
+                          control = "control", loss = "gauss")[c("x", "parts", "doses", "control")])
+})

@@ -1,0 +1,35 @@
+step <- function(...) {
+  utils::modifyList(list(epoch = 3, epochs = 10, loss_reconstruction = 0.12345,
+                         loss_adv_perturbations = 0.69, loss_adv_covariates = 1.95, r2 = NA,
+                         seconds = 3, seconds_left = 95), list(...))
+}
+
+test_that("the bar's text has losses, r2 when there is one, and the time left", {
+  expect_identical(progress_text(step()), "loss 0.123, adversaries 0.690 1.95, 1m 35s left")
+  expect_match(progress_text(step(r2 = 0.912)), "r2 0.912")
+  expect_identical(vapply(c(5, 65, 3700), duration_text, ""), c("5s", "1m 5s", "1h 1m"))
+})
+
+test_that("there is a bar when asked for, never while knitting, none when not interactive", {
+  expect_null(progress_reporter(FALSE))
+  expect_null(progress_reporter(NULL))
+  expect_true(is.function(progress_reporter(TRUE)))
+  withr::with_options(list(knitr.in.progress = TRUE), {
+    expect_null(progress_reporter(TRUE))
+    expect_false(show_messages(TRUE))
+  })
+  withr::with_options(list(compert.verbose = TRUE), expect_true(show_progress(NULL)))
+  withr::with_options(list(compert.verbose = FALSE), expect_false(show_messages(NULL)))
+  expect_true(show_messages(NULL))
+  expect_false(show_messages(FALSE))
+})
+
+test_that("the bar moves through a whole run and ends with its frame", {
+  run <- function() {
+    report <- progress_reporter(TRUE)
+    for (epoch in 1:9) report(step(epoch = epoch))
+    cli::cli_progress_num()
+  }
+  expect_gt(suppressMessages(run()), 0)
+  expect_identical(cli::cli_progress_num(), 0L)
+})

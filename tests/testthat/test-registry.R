@@ -1,0 +1,64 @@
+test_that("the registry is sorted in C order, with the control among the perturbations", {
+  cells <- toy_cells()
+  cells$cell_type[1:4] <- "b"
+  registry <- new_registry(toy_screen(cells = cells, batch = "donor"))
+  expect_identical(registry$perturbations, c("A", "B", "control"))
+  expect_identical(registry$covariates,
+                   list(cell_type = c("NK", "T", "b"), donor = c("d1", "d2")))
+  expect_identical(registry$batch, "donor")
+  expect_identical(registry$n_slots, 2L)
+  expect_identical(registry$dose_range$A, c(0.5, 0.5))
+  expect_identical(registry$genes, paste0("gene", 1:12))
+})
+
+test_that("a design has one column per cell, empty slots are -1 with dose 0", {
+  screen <- toy_screen()
+  registry <- new_registry(screen)
+  design <- encode_screen(registry, screen)
+  expect_identical(design$perturbation[, 1:4], cbind(c(2L, -1L), c(0L, -1L), c(1L, -1L), 0:1))
+  expect_identical(design$dose[, 1:4], cbind(c(1, 0), c(0.5, 0), c(2, 0), c(0.5, 2)))
+  expect_identical(design$covariates[1, ], ifelse(screen$covariates$cell_type == "T", 1L, 0L))
+  direct <- encode_design(registry, screen$parts, screen$doses, screen$covariates)
+  expect_identical(design, direct)
+})
+
+test_that("drugs and doses permuted together give the same design", {
+  registry <- new_registry(toy_screen())
+  a <- encode_design(registry, list(c("A", "B")), list(c(1, 2)))
+  b <- encode_design(registry, list(c("B", "A")), list(c(2, 1)))
+  expect_identical(a, b)
+})
+
+test_that("longer combinations get more slots; NA doses are 1; no covariates give no rows", {
+  cells <- toy_cells()
+  cells$drug[4] <- "C"
+  cells$dose[4] <- "1"
+  screen <- toy_screen(cells = cells, covariates = NULL)
+  registry <- new_registry(screen)
+  design <- encode_design(registry, list(c("A", "B", "C")), list(c(1, NA, 3)))
+  expect_identical(design$perturbation, matrix(0:2))
+  expect_identical(design$dose, matrix(c(1, 1, 3)))
+  expect_identical(dim(design$covariates), c(0L, 1L))
+})
+
+test_that("unknown names list what is near and what is known", {
+  registry <- new_registry(toy_screen())
+  expect_refused(encode_design(registry, list("Aa"), list(1)),
+                 "\"Aa\" was never perturbed.*Did you mean \"A\".*Known: \"A\", \"B\"")
+  expect_error(encode_design(registry, list("Q"), list(1)), class = "compert_unknown_perturbation")
+  expect_refused(encode_design(registry, list("A"), list(1), list(cell_type = "NK2")),
+                 "\"NK2\" was not in training.*Did you mean \"NK\"")
+})
+
+test_that("genes are matched by name", {
+  registry <- new_registry(toy_screen())
+  x <- toy_log()
+  expect_identical(match_genes(x[12:1, ], registry), x)
+  expect_identical(match_genes(rbind(x, extra = 1), registry), x)
+  expect_refused(match_genes(x[-1, ], registry), "lacks 1 of 12 genes.*\"gene1\"")
+  zero <- match_genes(x[-1, ], registry, "zero")
+  expect_identical(zero[1, ], x[1, ] * 0)
+  expect_identical(zero[-1, ], x[-1, ])
+  expect_identical(as.matrix(match_genes(as_sparse(x[-1, ]), registry, "zero")), zero)
+  expect_refused(match_genes(x[1:3, ], registry, "zero"), "lacks 9 of 12 genes")
+})

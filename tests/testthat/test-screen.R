@@ -1,0 +1,85 @@
+test_that("a screen holds what the contract of its readers says", {
+  screen <- toy_screen(batch = "donor")
+  expect_identical(screen$parts[[4]], c("A", "B"))
+  expect_identical(screen$doses[[4]], c(0.5, 2))
+  expect_identical(which(screen$control), seq(1L, 60L, 4L))
+  expect_identical(names(screen$covariates), c("cell_type", "donor"))
+  expect_true(is.character(screen$covariates$donor))
+  expect_null(screen$split)
+  expect_identical(screen$keys$loss, "gauss")
+  expect_output(print(screen), "12 genes x 60 cells from matrix.*3 perturbations, 15 control cells")
+})
+
+test_that("controls are found by name, by logical column, and by 0 and 1", {
+  cells <- toy_cells()
+  cells$untreated <- cells$drug == "control"
+  cells$flag <- as.integer(cells$untreated)
+  for (control in c("control", "untreated", "flag")) {
+    screen <- toy_screen(cells = cells, control = control)
+    expect_identical(which(screen$control), seq(1L, 60L, 4L))
+    expect_identical(screen$keys$control, "control")
+  }
+})
+
+test_that("columns that mark controls badly are refused", {
+  cells <- toy_cells()
+  cells$none <- FALSE
+  cells$two <- cells$drug %in% c("control", "A")
+  cells$part <- seq_len(60) == 1
+  cells$gap <- ifelse(cells$drug == "control", TRUE, NA)
+  cells$word <- "yes"
+  refused <- function(control, pattern) {
+    expect_refused(toy_screen(cells = cells, control = control), pattern)
+  }
+  refused("none", "FALSE for every cell")
+  refused("two", "perturbations \"control\", \"A\"")
+  refused("part", "leaves out 14 cells whose perturbation is \"control\"")
+  refused("gap", "has missing values")
+  refused("word", "holds \"yes\"")
+  refused("contrl", "is neither.*Did you mean \"control\"")
+  refused(NULL, "Write control = \"control\"")
+})
+
+test_that("names are compared for equality: AB is no control because it contains A", {
+  cells <- toy_cells()
+  cells$drug[cells$drug == "B"] <- "controlled"
+  expect_identical(which(toy_screen(cells = cells)$control), seq(1L, 60L, 4L))
+})
+
+test_that("cells for a prediction need no perturbation column, split, dose or control", {
+  bare <- toy_cells()["cell_type"]
+  start <- as_screen(toy_log(), toy_keys(split = "split", batch = "donor"), bare,
+                     need = "covariates")
+  expect_true(all(start$control))
+  expect_identical(unique(start$parts), list("control"))
+  treated <- toy_cells()[toy_cells()$drug != "control", ]
+  x <- toy_log()[, rownames(treated)]
+  expect_refused(as_screen(x, toy_keys(), treated), "`control` must be a name")
+  some <- as_screen(x, toy_keys(), treated, need = c("perturbation", "dose", "covariates"))
+  expect_false(any(some$control))
+})
+
+test_that("several defects are one error that names all of them", {
+  cells <- toy_cells()
+  cells$dose[2] <- "-1"
+  cells$dose[8] <- "1"
+  cells$cell_type[3] <- NA
+  x <- toy_log()
+  x[2, 5] <- Inf
+  parts <- expect_refused(toy_screen(cells = cells, x = x), "it has 4")
+  expect_length(parts$given, 4)
+  expect_match(paste(parts$given, collapse = " "), "one value per perturbation.*0 or greater")
+})
+
+test_that("any characters are allowed in names of columns and levels", {
+  cells <- toy_cells()
+  names(cells) <- c("drug used (1)", "dose/uM", "cell type", "donor")
+  cells[["drug used (1)"]] <- sub("^A$", "{A_1} 'x'", cells[["drug used (1)"]])
+  cells[["drug used (1)"]] <- sub("^A[+]B$", "B|{A_1} 'x'", cells[["drug used (1)"]])
+  cells[["dose/uM"]] <- sub("0.5+2", "2|0.5", cells[["dose/uM"]], fixed = TRUE)
+  screen <- as_screen(toy_log(), new_keys("drug used (1)", dose = "dose/uM",
+                                          covariates = "cell type", control = "control",
+                                          sep = "|"), cells)
+  expect_identical(screen$parts[[4]], c("B", "{A_1} 'x'"))
+  expect_identical(screen$doses[[4]], c(2, 0.5))
+})
