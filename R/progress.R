@@ -38,7 +38,10 @@ progress_text <- function(step) {
   number <- function(x) formatC(x, digits = 3, format = "fg", flag = "#")
   text <- paste("loss", number(step$loss_reconstruction))
   adversary <- c(step$loss_adv_perturbations, step$loss_adv_covariates)
-  text <- paste0(text, ", adversaries ", paste(number(adversary), collapse = " "))
+  adversary <- adversary[!is.na(adversary)]
+  if (length(adversary) > 0) {
+    text <- paste0(text, ", adversaries ", paste(number(adversary), collapse = " "))
+  }
   if (!is.null(step$r2) && !is.na(step$r2)) text <- paste0(text, ", r2 ", number(step$r2))
   left <- step$seconds_left
   if (!is.null(left) && !is.na(left)) text <- paste0(text, ", ", duration_text(left), " left")

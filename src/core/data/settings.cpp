@@ -41,15 +41,18 @@ const std::vector<Field>& fields() {
       {"adversary_width", &Settings::adversary_width, 1, {}, "width of the adversaries"},
       {"adversary_depth", &Settings::adversary_depth, 1, {}, "hidden layers of the adversaries"},
       {"reg_adversary", &Settings::reg_adversary, 0, {},
-       "weight of the adversaries in the autoencoder's objective"},
+       "weight of the adversaries in the autoencoder's objective; 0 = none are trained"},
       {"penalty_adversary", &Settings::penalty_adversary, 0, {},
        "weight of the gradient penalty in the adversaries' objective"},
       {"reg_alignment", &Settings::reg_alignment, 0, {},
-       "weight of the alignment of basal states between perturbed cells and controls; 0 = off"},
+       "weight of the alignment of basal states: their dependence on the perturbation, given the "
+       "covariates, as a share of energy distances; 0 = off"},
       {"autoencoder_lr", &Settings::autoencoder_lr, 0, {},
-       "learning rate of encoder, decoder and embeddings"},
+       "learning rate of encoder and decoder"},
       {"autoencoder_wd", &Settings::autoencoder_wd, 0, {},
        "weight decay of encoder, decoder and embeddings"},
+      {"embeddings_lr", &Settings::embeddings_lr, 0, {},
+       "learning rate of perturbation and covariate embeddings"},
       {"dosers_lr", &Settings::dosers_lr, 0, {}, "learning rate of the dosers"},
       {"dosers_wd", &Settings::dosers_wd, 0, {}, "weight decay of the dosers"},
       {"adversary_lr", &Settings::adversary_lr, 0, {}, "learning rate of the adversaries"},
@@ -95,6 +98,7 @@ Settings defaults(const std::string& parity) {
     s.reg_alignment = 0;
     s.autoencoder_lr = 3e-4;
     s.autoencoder_wd = 4e-7;
+    s.embeddings_lr = 3e-4;
     s.dosers_lr = 4e-3;
     s.dosers_wd = 1e-7;
     s.adversary_lr = 3e-4;

@@ -15,6 +15,8 @@ namespace compert::h5ad::detail {
 struct Source {
   const hdf5::File& file;
   std::vector<Skipped>& skipped;
+  /// Read everything but the values of matrices, of which the first and the last do.
+  bool sketch = false;
 
   void skip(const std::string& path, const std::string& reason) const;
   [[noreturn]] void damaged(const std::string& path, const std::string& problem) const;

@@ -103,6 +103,15 @@ bool is_numeric(hdf5::Kind kind) {
   return kind == hdf5::Kind::real || kind == hdf5::Kind::integer || kind == hdf5::Kind::boolean;
 }
 
+// Reads the first and the last row.
+void touch_ends(const Source& source, const std::string& path) {
+  const hdf5::Shape shape = source.file.shape(path);
+  const std::size_t n = shape.empty() ? 0 : shape[0];
+  if (n == 0) return;
+  source.file.read_rows<double>(path, 0, 1);
+  source.file.read_rows<double>(path, n - 1, n);
+}
+
 std::optional<Matrix> read_dense(const Source& source, const std::string& path) {
   const hdf5::Shape shape = source.file.shape(path);
   if (!is_numeric(source.file.type(path).kind) || shape.empty() || shape.size() > 2) {
@@ -112,7 +121,11 @@ std::optional<Matrix> read_dense(const Source& source, const std::string& path) 
   Matrix out;
   out.n_rows = shape[0];
   out.n_columns = shape.size() == 2 ? shape[1] : 1;
-  out.values = source.file.read<double>(path);
+  if (source.sketch) {
+    touch_ends(source, path);
+  } else {
+    out.values = source.file.read<double>(path);
+  }
   return out;
 }
 
@@ -162,6 +175,10 @@ Matrix read_sparse(const Source& source, const std::string& path) {
   }
   out.n_rows = static_cast<std::size_t>(shape[0]);
   out.n_columns = static_cast<std::size_t>(shape[1]);
+  if (source.sketch) {
+    for (const char* part : {"indptr", "indices", "data"}) touch_ends(source, join(path, part));
+    return out;
+  }
   out.offsets = source.file.read<std::int64_t>(join(path, "indptr"));
   // Larger values are clipped to the largest index, which check_sparse() refuses.
   out.indices = source.file.read<std::int32_t>(join(path, "indices"));

@@ -183,10 +183,10 @@ bool has_x(const Source& source) {
   return source.file.exists("X") && detail::encoding(source, "X") != "null";
 }
 
-Contents read_all(const std::string& path, const ReadOptions& options) {
+Contents read_all(const std::string& path, const ReadOptions& options, bool sketch) {
   const hdf5::File file = open_h5ad(path);
   Contents out;
-  const Source source{file, out.skipped};
+  const Source source{file, out.skipped, sketch};
   out.obs = detail::read_table(source, "obs");
   out.var = detail::read_table(source, "var");
   std::vector<std::string> used;
@@ -203,9 +203,20 @@ Contents read_all(const std::string& path, const ReadOptions& options) {
   return out;
 }
 
-}  // namespace
+Contents read_or_explain(const std::string& path, const ReadOptions& options, bool sketch) {
+  try {
+    return read_all(path, options, sketch);
+  } catch (const std::bad_alloc&) {
+    throw Error("path", "must name a file that fits into memory", "\"" + path + "\" does not.",
+                "Read fewer layers, or keep the variable genes only.");
+  } catch (const std::length_error&) {
+    throw Error("path", "must name an intact .h5ad file",
+                "\"" + path + "\" claims more values than there can be.",
+                "The file may be damaged; copy or download it again.");
+  }
+}
 
-Outline outline(const std::string& path) {
+Outline read_outline(const std::string& path) {
   const hdf5::File file = open_h5ad(path);
   std::vector<Skipped> ignored;
   Outline out;
@@ -216,17 +227,16 @@ Outline outline(const std::string& path) {
   return out;
 }
 
+}  // namespace
+
+Outline outline(const std::string& path) {
+  hdf5::rehearse(path, [&] { read_outline(path); });
+  return read_outline(path);
+}
+
 Contents read(const std::string& path, const ReadOptions& options) {
-  try {
-    return read_all(path, options);
-  } catch (const std::bad_alloc&) {
-    throw Error("path", "must name a file that fits into memory", "\"" + path + "\" does not.",
-                "Read fewer layers, or keep the variable genes only.");
-  } catch (const std::length_error&) {
-    throw Error("path", "must name an intact .h5ad file",
-                "\"" + path + "\" claims more values than there can be.",
-                "The file may be damaged; copy or download it again.");
-  }
+  hdf5::rehearse(path, [&] { read_or_explain(path, options, true); });
+  return read_or_explain(path, options, false);
 }
 
 }  // namespace compert::h5ad

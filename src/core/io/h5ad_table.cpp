@@ -10,7 +10,7 @@ namespace compert::h5ad::detail {
 
 namespace {
 
-// The columns in their order.
+// The columns in their order. One that is listed may also be the index.
 std::vector<std::string> column_names(const Source& source, const std::string& path,
                                       const std::string& index) {
   std::vector<std::string> names;
@@ -20,9 +20,10 @@ std::vector<std::string> column_names(const Source& source, const std::string& p
     if (any) names = source.file.attribute_strings(path, "column-order");
   } else {
     names = source.file.children(path);
-    names.erase(std::remove(names.begin(), names.end(), "__categories"), names.end());
+    for (const std::string& other : {std::string("__categories"), index}) {
+      names.erase(std::remove(names.begin(), names.end(), other), names.end());
+    }
   }
-  names.erase(std::remove(names.begin(), names.end(), index), names.end());
   if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
     source.damaged(path, "lists a column twice");
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <stdexcept>
 
 #include "compert/error.h"
@@ -62,6 +63,8 @@ Quiet::Quiet() : lock_(library_lock()) {
 }
 
 Quiet::~Quiet() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
+
+void renew_lock() { new (&library_lock()) std::recursive_mutex; }
 
 std::string last_error() {
   std::string text;

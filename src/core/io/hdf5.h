@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -177,5 +178,10 @@ class File {
   Handle file_;
   std::string name_;
 };
+
+/// Runs `act`, which reads the file, in a copy of the process first, because a damaged file can
+/// make the HDF5 library itself crash or loop. Throws what `act` throws there, or says that the
+/// file is damaged; returns when `act` is safe to run here. Does nothing on Windows.
+void rehearse(const std::string& path, const std::function<void()>& act);
 
 }  // namespace compert::hdf5

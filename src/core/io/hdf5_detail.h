@@ -25,6 +25,9 @@ class Quiet {
   void* data_ = nullptr;
 };
 
+/// Makes the lock anew in a copied process, where its owner no longer exists.
+void renew_lock();
+
 /// The first cause that HDF5 recorded for the call that just failed.
 std::string last_error();
 

@@ -36,9 +36,9 @@ std::size_t count(const Shape& shape) {
 namespace {
 
 // A dataset whose header was damaged may claim any size. Deflate shrinks by 1032 at best; what is
-// larger than that and than a gigabyte is not believed.
+// larger than that and than 64 megabytes is not believed.
 bool is_plausible(hid_t dataset, std::size_t n, std::size_t size) {
-  constexpr std::size_t kAlways = std::size_t{1} << 30;
+  constexpr std::size_t kAlways = std::size_t{1} << 26;
   if (size == 0 || n > std::numeric_limits<std::size_t>::max() / 2 / size) return false;
   if (n * size <= kAlways) return true;
   return n * size / 1100 <= H5Dget_storage_size(dataset);

@@ -75,7 +75,6 @@ Handle File::create_dataset(const std::string& path, hid_t type, const Shape& sh
   if (deflate > 0 && !shape.empty() && detail::count(shape) * H5Tget_size(type) > kSmall) {
     const std::vector<hsize_t> chunk = chunk_of(shape, H5Tget_size(type));
     if (H5Pset_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data()) < 0 ||
-        H5Pset_shuffle(creation.id()) < 0 ||
         H5Pset_deflate(creation.id(), static_cast<unsigned>(deflate)) < 0) {
       fail("asking HDF5 to compress", path);
     }

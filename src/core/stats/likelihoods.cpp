@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kEps = 1e-8;
 constexpr double kStirlingFrom = 10;
+constexpr int kProductTo = 24;  // counts up to here are products of as many factors
 
 /// Stirling's correction: lgamma(x) - [(x - 1/2) log x - x + log(2 pi)/2], for x >= 10.
 double stirling(double x) {
@@ -37,11 +38,36 @@ GammaRatio rising(double x, int n) {
   return {log_product + std::log(product), reciprocals};
 }
 
+const std::array<double, kProductTo + 1>& reciprocals() {
+  static const auto table = [] {
+    std::array<double, kProductTo + 1> t{};
+    for (int k = 1; k <= kProductTo; ++k) t[static_cast<std::size_t>(k)] = 1.0 / k;
+    return t;
+  }();
+  return table;
+}
+
+/// log(1 + r) - r / (1 + r) for r >= 0, with u = r / (1 + r): u^2/2 + u^3/3 + ...
+double log1p_minus_share(double r) {
+  const double u = r / (1 + r);
+  if (u > 0.03) return std::log1p(r) - u;
+  double sum = 0;
+  for (int k = 12; k >= 2; --k) sum = sum * u + 1.0 / k;
+  return sum * u * u;
+}
+
+bool is_valid(double y, double mu, double theta) { return y >= 0 && mu >= 0 && theta >= 0; }
+
+NbTerm not_a_number() {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  return {nan, nan, nan};
+}
+
 }  // namespace
 
 GammaRatio log_gamma_ratio(double y, double theta) {
   if (y == 0) return {0, 0};
-  if (y == std::floor(y) && y <= 24) return rising(theta, static_cast<int>(y));
+  if (y <= kProductTo && y == std::floor(y)) return rising(theta, static_cast<int>(y));
   const int shift_b = std::max(0, static_cast<int>(std::ceil(kStirlingFrom - theta)));
   const double top = theta + y;
   const int shift_a = std::max(0, static_cast<int>(std::ceil(kStirlingFrom - top)));
@@ -68,22 +94,51 @@ double log_factorial(double y) {
   return log_gamma_ratio(y, 1).log_ratio;
 }
 
-NbTerm nb_log_prob(double y, double mu, double theta) {
-  if (!(y >= 0) || !(mu >= 0) || !(theta >= 0)) {
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    return {nan, nan, nan};
+NbTerm nb_count_term(double y, double mu, double theta) {
+  const double m = mu + kEps, total = theta + m, share = m / total;
+  const double d_mu = y * theta / (m * total);
+  if (y <= kProductTo && y == std::floor(y)) {
+    // p = product over k < y of (theta + k) share / (k + 1), and
+    // d = p * sum over k of (m - k) / (theta + k), which is total * (its logarithm's derivative).
+    const auto& inverse = reciprocals();
+    double p = 1, d = 0;
+    for (int k = 0; k < static_cast<int>(y); ++k) {
+      const double c = share * inverse[static_cast<std::size_t>(k) + 1], factor = (theta + k) * c;
+      d = d * factor + p * c * (m - k);
+      p *= factor;
+    }
+    if (p > 1e-280 && p < 1e280) return {std::log(p), d_mu, d / (p * total)};
   }
-  const double total = theta + mu + kEps;
-  const double log_share = -std::log1p(mu / (theta + kEps));  // log(theta+e) - log(theta+mu+e)
-  NbTerm out{theta * log_share, -theta / total,
-             log_share + theta * mu / ((theta + kEps) * total)};
-  if (y == 0) return out;
   const GammaRatio ratio = log_gamma_ratio(y, theta);
-  out.log_prob += y * std::log((mu + kEps) / total) + ratio.log_ratio - log_factorial(y);
-  out.d_mu += y * theta / ((mu + kEps) * total);
+  return {y * std::log(share) + ratio.log_ratio - log_factorial(y), d_mu,
+          ratio.d_theta - y / total};
+}
+
+NbTerm nb_log_prob(double y, double mu, double theta) {
+  if (!is_valid(y, mu, theta)) return not_a_number();
+  const double t = theta + kEps, total = t + mu, r = mu / t;
+  NbTerm out{-theta * std::log1p(r), -theta / total,
+             -log1p_minus_share(r) - kEps / t * (mu / total)};
+  if (y == 0) return out;
+  const NbTerm count = nb_count_term(y, mu, theta);
+  return {out.log_prob + count.log_prob, out.d_mu + count.d_mu, out.d_theta + count.d_theta};
+}
+
+NbTerm nb_log_prob_2021(double y, double mu, double theta) {
+  if (!is_valid(y, mu, theta)) return not_a_number();
+  const double t = theta + kEps, m = mu + kEps, total = t + mu, r = mu / t;
+  const double log_total = std::log1p(r);  // log(t + mu) - log t
+  NbTerm out{-(theta + y) * log_total, -(theta + y) / total,
+             -log1p_minus_share(r) - kEps / t * (mu / total)};
+  if (y == 0) return out;
+  const GammaRatio ratio = log_gamma_ratio(y, t);
+  out.log_prob += y * std::log(m / t) + ratio.log_ratio - log_factorial(y);
+  out.d_mu += y / m;
   out.d_theta += ratio.d_theta - y / total;
   return out;
 }
+
+double nb_variance(double mu, double theta) { return mu + mu * mu / theta; }
 
 GaussianTerm gaussian_nll(double x, double mean, double variance) {
   const double v = std::max(variance, 1e-6), d = mean - x;
@@ -91,5 +146,10 @@ GaussianTerm gaussian_nll(double x, double mean, double variance) {
 }
 
 double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+
+double sigmoid(double x) {
+  const double t = std::exp(-std::abs(x));
+  return (x > 0 ? 1 : t) / (1 + t);
+}
 
 }  // namespace compert

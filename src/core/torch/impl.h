@@ -32,6 +32,11 @@ struct Model::Impl {
   std::optional<ParameterStore::Snapshot> last;
 
   bool parity_fb() const { return settings.parity == "fb"; }
+  /// Without weight in the objective the adversaries are neither run nor trained.
+  bool uses_adversaries() const { return settings.reg_adversary > 0 || parity_fb(); }
+  bool adversaries_turn() const {
+    return uses_adversaries() && iteration % settings.adversary_steps != 0;
+  }
 
   /// The objective of the autoencoder's turn; `total` is what is differentiated.
   Tensor autoencoder_objective(const Batch& batch, StepLosses& losses,

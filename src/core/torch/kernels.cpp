@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <vector>
 
 #ifdef _OPENMP
@@ -11,88 +9,25 @@
 #endif
 
 #include "compert/likelihoods.h"
-
-// One binary for every x86-64: the loader picks the version that fits the processor.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
-#define COMPERT_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
-#else
-#define COMPERT_CLONES
-#endif
-#define COMPERT_INLINE static inline __attribute__((always_inline))
+#include "vector_math.h"
 
 namespace compert {
 namespace {
-
-// ---- element-wise functions that the compiler can vectorise ------------------------------------
-// Single precision: range reduction and minimax polynomials (coefficients of the Cephes library,
-// S. Moshier, netlib.org/cephes), about one unit in the last place. Double precision, used to
-// verify: the standard library.
-
-COMPERT_INLINE float exp_of(float x) {
-  x = x < -87.f ? -87.f : (x > 88.f ? 88.f : x);
-  const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to whole numbers
-  const float n = (x * 1.44269504088896341f + magic) - magic;
-  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.f;
-  const int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
-}
-
-COMPERT_INLINE float log_of(float x) {  // x > 0, not subnormal
-  int32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  const int32_t shifted = bits - 0x3f3504f3;  // bits of sqrt(1/2)
-  const float e = static_cast<float>(shifted >> 23);
-  const int32_t mantissa = (shifted & 0x007fffff) + 0x3f3504f3;
-  float m;
-  std::memcpy(&m, &mantissa, sizeof m);
-  const float f = m - 1.f, z = f * f;
-  float p = 7.0376836292e-2f;
-  p = p * f - 1.1514610310e-1f;
-  p = p * f + 1.1676998740e-1f;
-  p = p * f - 1.2420140846e-1f;
-  p = p * f + 1.4249322787e-1f;
-  p = p * f - 1.6668057665e-1f;
-  p = p * f + 2.0000714765e-1f;
-  p = p * f - 2.4999993993e-1f;
-  p = p * f + 3.3333331174e-1f;
-  const float tail = p * f * z + e * -2.12194440e-4f - 0.5f * z;
-  return f + tail + e * 0.693359375f;
-}
-
-COMPERT_INLINE double exp_of(double x) { return std::exp(x); }
-COMPERT_INLINE double log_of(double x) { return std::log(x); }
-
-template <class T>
-COMPERT_INLINE T log1p_of(T t) {  // t >= 0
-  const T u = T(1) + t;
-  return log_of(u) + (t - (u - T(1))) / u;
-}
 
 // ---- rows --------------------------------------------------------------------------------------
 
 template <class T>
 COMPERT_INLINE double gaussian_row(T* mean, T* scale, const T* x, int64_t genes, bool relu, T weight) {
+  const int32_t always = relu ? 0 : -1;
   T loss = 0;
-  const T floor = relu ? T(0) : std::numeric_limits<T>::lowest();
 #pragma omp simd reduction(+ : loss)
   for (int64_t g = 0; g < genes; ++g) {
-    const T raw = scale[g], t = exp_of(-std::abs(raw));
-    const T v = (raw > 0 ? raw : T(0)) + log1p_of(t) + T(1e-3);
-    const T sigmoid = (raw > 0 ? T(1) : t) / (T(1) + t);
-    const T m = mean[g] > floor ? mean[g] : floor;
-    const T d = m - x[g], inverse = T(1) / v, scaled = d * inverse;
+    const T raw = scale[g], t = exp_minus_abs(raw);
+    const T v = softplus_of(raw, t) + T(1e-3), inverse = T(1) / v;
+    const T m = mean[g], d = where_positive(m, m, always) - x[g], scaled = d * inverse;
     loss += log_of(v) + d * scaled;
-    mean[g] = mean[g] > floor ? scaled * weight : T(0);
-    scale[g] = T(0.5) * (inverse - scaled * scaled) * sigmoid * weight;
+    mean[g] = where_positive(m, scaled * weight, always);
+    scale[g] = T(0.5) * (inverse - scaled * scaled) * sigmoid_of(raw, t) * weight;
   }
   return 0.5 * static_cast<double>(loss);
 }
@@ -115,12 +50,9 @@ COMPERT_INLINE double nb_zero_row(T* raw_mu, T* raw_theta, NbScratch<T>& scratch
   T loss = 0;
 #pragma omp simd reduction(+ : loss)
   for (int64_t g = 0; g < genes; ++g) {
-    const T a = raw_mu[g], ta = exp_of(-std::abs(a));
-    const T b = raw_theta[g], tb = exp_of(-std::abs(b));
-    const T mu = (a > 0 ? a : T(0)) + log1p_of(ta) + T(1e-3);
-    const T theta = (b > 0 ? b : T(0)) + log1p_of(tb) + T(1e-3);
-    const T da = (a > 0 ? T(1) : ta) / (T(1) + ta) * weight;
-    const T db = (b > 0 ? T(1) : tb) / (T(1) + tb) * weight;
+    const T a = raw_mu[g], ta = exp_minus_abs(a), b = raw_theta[g], tb = exp_minus_abs(b);
+    const T mu = softplus_of(a, ta) + T(1e-3), theta = softplus_of(b, tb) + T(1e-3);
+    const T da = sigmoid_of(a, ta) * weight, db = sigmoid_of(b, tb) * weight;
     const T total = theta + mu + eps, ratio = mu / (theta + eps);
     const T log_share = log1p_of(ratio);
     loss += theta * log_share;
@@ -277,11 +209,11 @@ double nb(T* raw, const CellBatch& x) {
       double loss = nb_zero_row_of(d_mu, d_theta, scratch, genes, static_cast<T>(1 / n));
       for (int64_t k = x.offsets[row]; k < x.offsets[row + 1]; ++k) {
         const auto g = static_cast<std::size_t>(x.genes[k]);
-        const double mu = scratch.mu[g], theta = scratch.theta[g];
-        const NbTerm whole = nb_log_prob(x.values[k], mu, theta), zero = nb_log_prob(0, mu, theta);
-        loss -= whole.log_prob - zero.log_prob;
-        d_mu[g] -= static_cast<T>(whole.d_mu - zero.d_mu) * scratch.chain_mu[g];
-        d_theta[g] -= static_cast<T>(whole.d_theta - zero.d_theta) * scratch.chain_theta[g];
+        const NbTerm count = nb_count_term(x.values[static_cast<std::size_t>(k)], scratch.mu[g],
+                                           scratch.theta[g]);
+        loss -= count.log_prob;
+        d_mu[g] -= static_cast<T>(count.d_mu) * scratch.chain_mu[g];
+        d_theta[g] -= static_cast<T>(count.d_theta) * scratch.chain_theta[g];
       }
       losses[row] = loss;
     }

@@ -63,7 +63,10 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
       sizes(s.dim, s.adversary_width, s.adversary_depth, a.n_perturbations), Group::kAdversaries);
   doser_ = Doser::make(s.doser_type, store_, init, a.n_perturbations, s.dosers_width,
                        s.dosers_depth);
-  perturbations_ = store_.add("drug_embeddings.weight", init.normal({a.n_perturbations, s.dim}),
+  // Small embeddings start every condition close to the basal state; the reference draws N(0, 1).
+  const double spread = s.parity == "fb" ? 1 : 0.1;
+  perturbations_ = store_.add("drug_embeddings.weight",
+                              init.normal({a.n_perturbations, s.dim}) * spread,
                               Group::kAutoencoder, false, s.embeddings_lr / s.autoencoder_lr);
   for (std::size_t k = 0; k < a.covariate_levels.size(); ++k) {
     const std::string index = std::to_string(k);
@@ -72,7 +75,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
         store_, init, "adversary_covariates." + index,
         sizes(s.dim, s.adversary_width, s.adversary_depth, levels), Group::kAdversaries));
     covariates_.push_back(store_.add("covariates_embeddings." + index + ".weight",
-                                     init.normal({levels, s.dim}), Group::kAutoencoder, false,
+                                     init.normal({levels, s.dim}) * spread, Group::kAutoencoder, false,
                                      s.embeddings_lr / s.autoencoder_lr));
   }
   store_.pack(device);

@@ -10,13 +10,15 @@ Tensor Model::Impl::autoencoder_objective(const Batch& batch, StepLosses& losses
       basal + network.perturbation_effect(batch.slots) + network.covariate_effect(batch.covariates);
   const Tensor reconstruction =
       network.reconstruction(network.decoder_hidden(treated, true), batch);
-  const AdversaryLoss adversary = network.adversary_loss(basal, batch, false);
-  if (adversaries != nullptr) *adversaries = adversary;
   losses.reconstruction = reconstruction.item<double>();
-  losses.adv_perturbations = adversary.perturbations.item<double>();
-  losses.adv_covariates = adversary.covariates.item<double>();
-  Tensor total =
-      reconstruction - (adversary.perturbations + adversary.covariates) * settings.reg_adversary;
+  Tensor total = reconstruction;
+  if (uses_adversaries()) {
+    const AdversaryLoss adversary = network.adversary_loss(basal, batch, false);
+    losses.adv_perturbations = adversary.perturbations.item<double>();
+    losses.adv_covariates = adversary.covariates.item<double>();
+    total = total - (adversary.perturbations + adversary.covariates) * settings.reg_adversary;
+    if (adversaries != nullptr) *adversaries = adversary;
+  }
   if (settings.reg_alignment > 0) {
     const Tensor alignment = network.alignment_loss(basal, batch);
     losses.alignment = alignment.item<double>();
@@ -72,9 +74,9 @@ StepLosses Model::Impl::adversary_step(const Batch& batch) {
 }
 
 StepLosses Model::Impl::update(const Batch& batch) {
-  const bool adversaries_turn = iteration % settings.adversary_steps != 0;
+  const bool adversaries = adversaries_turn();
   ++iteration;
-  return adversaries_turn ? adversary_step(batch) : autoencoder_step(batch);
+  return adversaries ? adversary_step(batch) : autoencoder_step(batch);
 }
 
 void Model::Impl::reset_learning_rates() {

@@ -13,7 +13,7 @@
 namespace compert {
 namespace {
 
-constexpr int64_t kAutomaticUpdates = 6000;  // what `epochs = 0` aims at
+constexpr int64_t kAutomaticSteps = 2000;  // autoencoder steps that `epochs = 0` aims at
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
 
 /// Small, portable random numbers (splitmix64), so that a seed means the same batches everywhere.
@@ -131,7 +131,7 @@ const char* not_finite(const StepLosses& l) {
 /// that compute it, and penalties likewise; the reference divides all by the number of steps.
 class EpochMeans {
  public:
-  explicit EpochMeans(bool parity_fb) : parity_(parity_fb) {}
+  EpochMeans(bool parity_fb, bool adversaries) : parity_(parity_fb), adversaries_(adversaries) {}
   void add(const StepLosses& l, bool adversaries_turn) {
     sum_.reconstruction += l.reconstruction;
     sum_.adv_perturbations += l.adv_perturbations;
@@ -147,6 +147,7 @@ class EpochMeans {
     const double adv = parity_ ? all : std::max<double>(1, static_cast<double>(adversary_));
     r.loss_reconstruction = sum_.reconstruction / own;
     r.loss_alignment = sum_.alignment / own;
+    if (!adversaries_) return;  // theirs stay NaN: there was nothing to measure
     r.loss_adv_perturbations = sum_.adv_perturbations / all;
     r.loss_adv_covariates = sum_.adv_covariates / all;
     r.penalty_adv_perturbations = sum_.penalty_perturbations / adv;
@@ -154,13 +155,13 @@ class EpochMeans {
   }
 
  private:
-  bool parity_;
+  bool parity_, adversaries_;
   StepLosses sum_;
   int64_t autoencoder_ = 0, adversary_ = 0;
 };
 
-int64_t automatic_epochs(std::size_t batches) {
-  const auto epochs = static_cast<int64_t>(kAutomaticUpdates / std::max<std::size_t>(1, batches));
+int64_t automatic_epochs(std::size_t batches, int64_t cycle) {
+  const int64_t epochs = kAutomaticSteps * cycle / static_cast<int64_t>(batches);
   return std::clamp(epochs, kFewestEpochs, kMostEpochs);
 }
 
@@ -186,7 +187,10 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     network.start_output_at(s.mean, s.variance);
   }
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
-  const int64_t more = settings.epochs > 0 ? settings.epochs : automatic_epochs(ends.size());
+  const int64_t more = settings.epochs > 0
+                           ? settings.epochs
+                           : automatic_epochs(ends.size(),
+                                              uses_adversaries() ? settings.adversary_steps : 1);
   const int64_t last_epoch = epochs_done + more;
   const Validation validation(plan, cells, design);
   const double seconds_before = history.empty() ? 0 : history.back().seconds;
@@ -199,7 +203,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   while (epochs_done < last_epoch) {
     const auto order = shuffled(train, settings.seed, epochs_done + 1);
     const auto epoch_start = network.store().snapshot();
-    EpochMeans means(parity_fb());
+    EpochMeans means(parity_fb(), uses_adversaries());
     std::size_t begin = 0;
     for (std::size_t b = 0; b < ends.size(); begin = ends[b++]) {
       if (progress.should_stop()) {
@@ -208,7 +212,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       }
       const std::size_t n = ends[b] - begin;
       network.load(cells, order.data() + begin, n, design.rows(order.data() + begin, n), batch);
-      const bool adversaries_turn = iteration % settings.adversary_steps != 0;
+      const bool adversaries = adversaries_turn();
       const StepLosses losses = update(batch);
       if (const char* term = not_finite(losses)) {
         network.store().restore(epoch_start);
@@ -218,7 +222,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                                            std::to_string(b + 1)};
         break;
       }
-      means.add(losses, adversaries_turn);
+      means.add(losses, adversaries);
     }
     if (result.stopped != Stopped::kEpochs) break;
     ++epochs_done;

@@ -6,15 +6,15 @@
 namespace compert {
 
 /// What one epoch of training did. Losses are means over the epoch's steps; scores are NaN in
-/// epochs without evaluation.
+/// epochs without evaluation, the adversaries' losses where they have no weight.
 struct EpochRecord {
   int64_t epoch = 0;         ///< 1-based, counted over the whole life of the fit
   double seconds = 0;        ///< training time so far, without the time spent before a resume
   double loss_reconstruction = 0;
-  double loss_adv_perturbations = 0;
-  double loss_adv_covariates = 0;
-  double penalty_adv_perturbations = 0;
-  double penalty_adv_covariates = 0;
+  double loss_adv_perturbations = std::numeric_limits<double>::quiet_NaN();
+  double loss_adv_covariates = std::numeric_limits<double>::quiet_NaN();
+  double penalty_adv_perturbations = std::numeric_limits<double>::quiet_NaN();
+  double penalty_adv_covariates = std::numeric_limits<double>::quiet_NaN();
   double loss_alignment = 0;
   double r2_mean = std::numeric_limits<double>::quiet_NaN();
   double r2_mean_deg = std::numeric_limits<double>::quiet_NaN();

@@ -20,7 +20,7 @@ struct Settings {
   int64_t adversary_width = 64;
   int64_t adversary_depth = 2;
   // objective
-  double reg_adversary = 1;
+  double reg_adversary = 0;
   double penalty_adversary = 1;
   double reg_alignment = 10;
   // optimisation
