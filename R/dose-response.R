@@ -1,0 +1,139 @@
+#' How the response grows with the dose
+#'
+#' In latent space the response of perturbation j is the scalar h_j(dose) by which its embedding is
+#' multiplied (linear doser: the dose itself). In gene space it is what the model predicts: for
+#' every covariate combination, perturbation and dose the mean predicted expression over the source
+#' cells, and the length of that change.
+#'
+#' @inheritParams evaluate_r2
+#' @param fit A `compert_fit`.
+#' @param newdata For `space = "genes"`: cells in any container that [cpa()] takes, with controls.
+#' @param space `"latent"`, or `"genes"` (needs `newdata`).
+#' @param perturbation Names; `NULL` for all but the control.
+#' @param dose Numbers from 0; `NULL` for `n_points` equal steps from 0 to the highest trained dose
+#'   of each perturbation.
+#' @param n_points Length of the default grid.
+#' @param genes Names of genes to return one by one, for `space = "genes"`.
+#' @param source As in [predict()][predict.compert_fit].
+#' @return A tibble. `space = "latent"`: `perturbation`, `dose`, `response` (h, no unit).
+#'   `space = "genes"`: the covariates, `perturbation`, `dose`, `n_cells` (source cells), and either
+#'   `norm_of_mean` (Euclidean length of the mean predicted expression, the references' measure) and
+#'   `norm_of_difference` (length of its change from the same cells under their own condition), or,
+#'   with `genes`, one row per gene with `gene`, `mean` and `difference`. Numbers are on the scale
+#'   of the training data; the mean is of the fit's kind of counterfactual (`residual`).
+#' @section Errors:
+#' Unknown names, a negative dose, `space = "genes"` without `newdata`. Doses above the trained
+#' range give one warning.
+#' @source `latent_dose_response` and `get_response` in `cpa/api.py` of facebookresearch/CPA.
+#' @seealso [plot_dose_response()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' dose_response(fit, n_points = 3)
+#' dose_response(fit, screen, space = "genes", dose = c(0, 1))
+#' @export
+dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes"),
+                          perturbation = NULL, dose = NULL, n_points = 20L, genes = NULL,
+                          source = "matched", residual = NULL, assay = NULL, layer = NULL,
+                          col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  space <- check_choice(space, c("latent", "genes"), "space")
+  grid <- dose_grid(fit, perturbation, dose, n_points)
+  if (space == "latent") return(latent_response(fit, grid))
+  if (is.null(newdata)) need_newdata(TRUE, "dose_response")
+  residual <- pick_residual(fit, residual)
+  genes <- check_genes(fit, genes)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
+  gene_response(fit, screen, grid, source, residual, genes)
+}
+
+# Pairs of a perturbation and a dose, perturbation by perturbation.
+dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_env()) {
+  registry <- fit$meta$registry
+  check_strings(perturbation, "perturbation", call = call)
+  check_count(n_points, "n_points", min = 2, call = call)
+  if (!is.null(dose)) check_doses(dose, length(dose), call)
+  names <- perturbation %||% setdiff(registry$perturbations, registry$control)
+  unknown <- setdiff(names, registry$perturbations)
+  if (length(unknown)) {
+    abort_input(
+      "`perturbation` must name perturbations of the fit.",
+      paste0(name_list(unknown), " was not in training."),
+      paste0(did_you_mean(unknown[1L], registry$perturbations), "Known: ",
+             name_list(registry$perturbations), "."), call
+    )
+  }
+  doses <- lapply(names, function(name) {
+    dose %||% seq(0, max(registry$dose_range[[name]]), length.out = n_points)
+  })
+  data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
+             stringsAsFactors = FALSE)
+}
+
+latent_response <- function(fit, grid) {
+  code <- match(grid$perturbation, fit$meta$registry$perturbations) - 1L
+  grid$response <- with_core_errors(core_doser_response(fit$state, code, grid$dose))
+  tibble::as_tibble(grid)
+}
+
+check_genes <- function(fit, genes, call = rlang::caller_env()) {
+  check_strings(genes, "genes", call = call)
+  unknown <- setdiff(genes, fit$meta$registry$genes)
+  if (length(unknown) == 0L) return(genes)
+  abort_input(
+    "`genes` must be genes of the fit.",
+    paste0(name_list(unknown), " ", if (length(unknown) == 1L) "is" else "are", " not."),
+    paste0(did_you_mean(unknown[1L], fit$meta$registry$genes),
+           "`fit$meta$registry$genes` lists them."), call
+  )
+}
+
+# One row per covariate combination that `screen` has, perturbation and dose (and gene).
+gene_response <- function(fit, screen, grid, source, residual, genes, call = rlang::caller_env()) {
+  names <- condition_covariates(fit)
+  places <- unique(screen$covariates[screen$control, names, drop = FALSE])
+  if (length(names) == 0L || nrow(places) == 0L) places <- data.frame(row.names = 1L)
+  places <- places[order(row_keys(places)), , drop = FALSE]
+  at <- rep(seq_len(nrow(places)), each = nrow(grid))
+  what <- rep(seq_len(nrow(grid)), nrow(places))
+  condition <- tibble::as_tibble(places[at, , drop = FALSE])
+  condition$perturbation <- as.list(grid$perturbation[what])
+  condition$dose <- as.list(grid$dose[what])
+  targets <- make_targets(fit, condition, call)
+  warn_dose_range(fit, targets, below = FALSE, call = call)
+  cells <- source_cells(fit, screen, targets, source, call)
+  answer <- run_predict(fit, screen, targets, cells, TRUE, TRUE, call = call)
+  mean <- if (residual) answer$mean_difference else answer$mean
+  difference <- answer$mean_difference - observed_means(screen, cells)
+  rows <- cbind(condition[names], grid[what, ], n_cells = lengths(cells))
+  tibble::as_tibble(add_response(rows, mean, difference, genes, fit$meta$registry$genes))
+}
+
+# Mean observed expression of the source cells; equal sources are averaged once.
+observed_means <- function(screen, cells) {
+  key <- vapply(cells, function(i) rlang::hash(i), "")
+  first <- which(!duplicated(key))
+  means <- vapply(first, function(k) {
+    group <- replace(rep(-1L, ncol(screen$x)), cells[[k]], 0L)
+    core_group_stats(screen$x, group, 1L)$mean[, 1L]
+  }, numeric(nrow(screen$x)))
+  means <- matrix(means, nrow = nrow(screen$x))
+  means[, match(key, key[first]), drop = FALSE]
+}
+
+add_response <- function(rows, mean, difference, genes, all_genes) {
+  if (is.null(genes)) {
+    rows$norm_of_mean <- sqrt(colSums(mean^2))
+    rows$norm_of_difference <- sqrt(colSums(difference^2))
+    return(rows)
+  }
+  at <- match(genes, all_genes)
+  long <- rows[rep(seq_len(nrow(rows)), each = length(genes)), , drop = FALSE]
+  long$gene <- rep(genes, nrow(rows))
+  long$mean <- as.vector(mean[at, ])
+  long$difference <- as.vector(difference[at, ])
+  rownames(long) <- NULL
+  long
+}

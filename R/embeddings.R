@@ -1,0 +1,141 @@
+#' Latent vectors of cells, perturbations and covariates
+#'
+#' `cell_embedding()` gives the latent state of cells, `perturbation_embedding()` the vector that a
+#' perturbation at a dose adds to it, `covariate_embedding()` the vector that a covariate level
+#' adds. They live in one space of d dimensions (`dim` in [cpa_settings()]), without units.
+#'
+#' @details
+#' With z the encoder's output, v_j the embedding of perturbation j, h_j its dose response and e_k
+#' the embedding of covariate level k: `"basal"` is z; `"treated"` is
+#' `z + sum_j h_j(dose_j) v_j + sum_k e_k` under each cell's own condition; `"corrected"` is
+#' `"treated"` without the batch's vector.
+#' A perturbation's vector at dose u is h_j(u) v_j; that of a combination is the sum.
+#'
+#' @param fit A `compert_fit`.
+#' @param x Cells in any container that [cpa()] takes.
+#' @param which `"basal"`, `"treated"` or `"corrected"`.
+#' @param ... Not used.
+#' @param assay,layer,col_data As in [cpa()].
+#' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
+#'   the cells lack them.
+#' @param perturbation Names of perturbations, a [condition()] (for combinations and doses), or
+#'   `NULL` for all, control included.
+#' @param dose One dose for all, or one per name. Not used with a [condition()].
+#' @param covariate Name of one covariate, or `NULL` for all.
+#' @return `cell_embedding()`: matrix, cells x d. `perturbation_embedding()`: matrix, perturbations
+#'   x d. `covariate_embedding()`: matrix, levels x d, or a named list of these for `NULL`.
+#'   `similarity()`: matrix n x n.
+#' @section Errors:
+#' Names that the fit never saw; missing genes; a fit without covariates.
+#' @source `get_latent`, `get_drug_embeddings`, `mix_drugs` and `get_covars_embeddings` in
+#'   `cpa/api.py` of facebookresearch/CPA.
+#' @seealso [plot_embedding()], [plot_similarity()], [write_back()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' dim(cell_embedding(fit, screen, "basal"))
+#' drugs <- perturbation_embedding(fit)
+#' similarity(covariate_embedding(fit, "cell_type"))
+#' @export
+cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected"), ..., assay = NULL,
+                           layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  which <- check_choice(which, c("basal", "treated", "corrected"), "which")
+  need_newdata(missing(x), "cell_embedding", arg = "x")
+  screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes)
+  embed_screen(fit, screen, which)
+}
+
+embed_screen <- function(fit, screen, which, call = rlang::caller_env()) {
+  z <- with_core_errors(
+    core_embed(fit$state, screen$x, encode_screen(fit$meta$registry, screen), which), call = call
+  )
+  name_embedding(t(z), colnames(screen$x), which)
+}
+
+name_embedding <- function(z, rows, stem) {
+  dimnames(z) <- list(rows, paste0(stem, "_", seq_len(ncol(z))))
+  z
+}
+
+#' @rdname cell_embedding
+#' @export
+perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = 1) {
+  check_no_dots(...)
+  validate_fit(fit)
+  asked <- asked_perturbations(fit, perturbation, dose)
+  z <- with_core_errors(
+    core_perturbation_embedding(fit$state, asked$design$perturbation, asked$design$dose)
+  )
+  name_embedding(t(z), asked$names, "dim")
+}
+
+# Names (or a condition) and doses as parts, doses, labels and codes.
+asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_env()) {
+  registry <- fit$meta$registry
+  if (inherits(perturbation, "compert_condition")) {
+    parts <- perturbation$perturbation
+    doses <- perturbation$dose
+    names <- condition_label(parts, doses, registry$sep)
+  } else {
+    names <- if (is.null(perturbation)) registry$perturbations else perturbation
+    check_strings(names, "perturbation", call = call)
+    check_doses(dose, length(names), call)
+    parts <- as.list(names)
+    doses <- as.list(rep_len(as.numeric(dose), length(names)))
+  }
+  blank <- lapply(registry$covariates, function(levels) rep(levels[1L], length(parts)))
+  blank <- if (length(blank)) as.data.frame(blank, check.names = FALSE) else
+    data.frame(row.names = seq_along(parts))
+  list(names = names, design = encode_design(registry, parts, doses, blank))
+}
+
+check_doses <- function(dose, n, call = rlang::caller_env()) {
+  ok <- is.numeric(dose) && length(dose) %in% c(1L, n) && all(is.finite(dose)) && all(dose >= 0)
+  if (ok) return(invisible())
+  abort_input(
+    "`dose` must be one number of at least 0, or one per perturbation.",
+    paste0("It is ", describe(dose), " for ", n, " perturbations."),
+    "Write `dose = 1`.", call
+  )
+}
+
+#' @rdname cell_embedding
+#' @export
+covariate_embedding <- function(fit, covariate = NULL, ...) {
+  check_no_dots(...)
+  validate_fit(fit)
+  levels <- fit$meta$registry$covariates
+  if (length(levels) == 0L) {
+    abort_input("`fit` must have covariates.", "It was fitted without any.",
+                "Fit with `cpa(..., covariates = \"name\")`.")
+  }
+  check_string(covariate, "covariate", null_ok = TRUE)
+  if (!is.null(covariate)) covariate <- check_choice(covariate, names(levels), "covariate")
+  tables <- with_core_errors(core_covariate_embedding(fit$state))
+  tables <- Map(function(z, rows) name_embedding(t(z), rows, "dim"), tables, levels)
+  names(tables) <- names(levels)
+  if (is.null(covariate)) tables else tables[[covariate]]
+}
+
+#' @rdname cell_embedding
+#' @param embedding Matrix with one vector per row, as the functions above return.
+#' @param method `"cosine"`: cosine of the angle, from -1 to 1 (vectors of length 0 give `NA`);
+#'   `"euclidean"`: distance, 0 or more.
+#' @export
+similarity <- function(embedding, method = c("cosine", "euclidean"), ...) {
+  check_no_dots(...)
+  method <- check_choice(method, c("cosine", "euclidean"), "method")
+  if (!is.matrix(embedding) || !is.numeric(embedding)) {
+    abort_input("`embedding` must be a numeric matrix with one vector per row.",
+                paste0("It is ", describe(embedding), "."),
+                "Take one from `perturbation_embedding()` or `covariate_embedding()`.")
+  }
+  if (method == "euclidean") return(as.matrix(stats::dist(embedding)))
+  length <- sqrt(rowSums(embedding^2))
+  length[length == 0] <- NA
+  unit <- embedding / length
+  pmax(pmin(tcrossprod(unit), 1), -1)
+}

@@ -1,0 +1,74 @@
+# How each published code scores a condition, as options of one procedure.
+
+# `min_cells`: fewest observed cells; `controls`: cells that predictions start from;
+# `control_split`: "all", or "own" for the training controls with training conditions and the test
+# controls with test and ood ones; `variance`, `variance_nb`: see evaluate_r2(); `residual`: which
+# counterfactual is the row "model" (NULL: the fit's default); `control_rows`: splits whose control
+# cells are scored as a condition; `skip_names`: conditions left out by name; `min_degs`: fewest
+# DEGs; `limit`: bound on predictions; `order`, `empty`: columns of the summary and its value
+# without conditions.
+r2_presets <- function() {
+  fb <- list(
+    min_cells = 31L, controls = "pooled", control_split = "own", ddof = 0L,
+    variance = "predicted", variance_nb = "sampled", clamp_negative = FALSE, residual = FALSE,
+    control_rows = "ood", skip_names = NULL, min_degs = 0L, limit = Inf,
+    order = c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"), empty = -1
+  )
+  list(
+    compert = utils::modifyList(fb, list(
+      min_cells = 5L, controls = "matched", control_split = "all", ddof = 1L, variance = "total",
+      variance_nb = "total", residual = NULL, control_rows = character(), empty = NA_real_
+    )),
+    fb = fb,
+    fb_api = utils::modifyList(fb, list(
+      min_cells = 1L, variance_nb = "predicted", empty = NA_real_
+    )),
+    chemcpa = utils::modifyList(fb, list(
+      min_cells = 6L, ddof = 1L, variance_nb = "predicted", clamp_negative = TRUE,
+      skip_names = "dmso|control", min_degs = 2L, limit = 3e12, empty = NA_real_
+    )),
+    multicpa = utils::modifyList(fb, list(
+      variance_nb = "predicted", order = c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg")
+    ))
+  )
+}
+
+# The preset with the user's own choices laid over it, all checked.
+r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
+  presets <- r2_presets()
+  preset <- check_choice(preset, names(presets), "preset", call)
+  options <- presets[[preset]]
+  if (identical(loss, "nb")) options$variance <- options$variance_nb
+  check_count(own$min_cells, "min_cells", null_ok = TRUE, call = call)
+  check_flag(own$clamp_negative, "clamp_negative", null_ok = TRUE, call = call)
+  check_count(own$ddof, "ddof", min = 0, max = 1, null_ok = TRUE, call = call)
+  check_flag(own$residual, "residual", null_ok = TRUE, call = call)
+  if (!is.null(own$variance)) {
+    check_choice(own$variance, c("total", "predicted", "of_means", "sampled"), "variance", call)
+  }
+  if (is.character(own$controls) && length(own$controls) == 1L) {
+    check_choice(own$controls, c("matched", "pooled"), "controls", call)
+  }
+  given <- own[!vapply(own, is.null, TRUE)]
+  options[names(given)] <- given
+  options$preset <- preset
+  options$changed <- names(given)
+  options
+}
+
+# One line on what the numbers mean, for print().
+preset_words <- function(options) {
+  controls <- if (!is.character(options$controls) || length(options$controls) > 1L) {
+    "chosen source cells"
+  } else if (options$controls == "matched") {
+    "controls of the same covariates"
+  } else {
+    "all controls of the split"
+  }
+  changed <- if (length(options$changed)) {
+    paste0(" with own ", paste0("`", options$changed, "`", collapse = ", "))
+  }
+  paste0("preset \"", options$preset, "\"", changed, ": ", controls, ", at least ",
+         options$min_cells, " cells, ", options$n_degs, " DEGs, ddof ", options$ddof,
+         if (options$clamp_negative) ", negative r2 set to 0")
+}

@@ -1,0 +1,137 @@
+# The table of scores: its class, its print and its summary.
+
+new_r2 <- function(table, rows, split, options) {
+  structure(
+    tibble::as_tibble(table),
+    class = c("compert_r2", "tbl_df", "tbl", "data.frame"),
+    preset = options$preset, words = preset_words(options), splits = split,
+    order = options$order, empty = options$empty,
+    left_out = c(`too few cells` = rows$too_small, `too few DEGs` = rows$few_degs %||% 0L)
+  )
+}
+
+# A table without rows, of the same columns.
+no_scores <- function(fit, rows, split, options) {
+  groups <- list(parts = list(), doses = list(), covariates = empty_covariates(fit))
+  about <- describe_rows(fit, groups, data.frame(group = integer(), split = character(),
+                                                 n_cells = integer()))
+  scores <- as.data.frame(stats::setNames(rep(list(numeric()), 6L), metric_names))
+  table <- cbind(about$before, method = character(), about$after, scores,
+                 n_controls = integer(), note = character())
+  new_r2(table, rows, split, options)
+}
+
+empty_covariates <- function(fit) {
+  names <- condition_covariates(fit)
+  as.data.frame(stats::setNames(rep(list(character()), length(names)), names),
+                check.names = FALSE, stringsAsFactors = FALSE)
+}
+
+#' @export
+print.compert_r2 <- function(x, ...) {
+  if (is.null(attr(x, "preset")) || !all(c("method", metric_names) %in% names(x))) {
+    return(NextMethod())
+  }
+  cat("r2 of predicted condition statistics, ", attr(x, "words"), "\n", sep = "")
+  left_out <- attr(x, "left_out")
+  left_out <- left_out[left_out > 0]
+  if (length(left_out)) {
+    cat("Left out: ", paste0(left_out, " with ", names(left_out), collapse = ", "), "\n", sep = "")
+  }
+  if (nrow(x) == 0L) {
+    cat("No condition to score in split ", paste(attr(x, "splits"), collapse = ", "), ".\n",
+        sep = "")
+    return(invisible(x))
+  }
+  cat("\nAverages\n")
+  print_averages(method_averages(x))
+  cat("\n", paste0(verdict(x), "\n"), "\n", sep = "")
+  print(tibble::as_tibble(unclass_r2(x)), ...)
+  invisible(x)
+}
+
+unclass_r2 <- function(x) {
+  class(x) <- setdiff(class(x), "compert_r2")
+  for (name in c("preset", "words", "splits", "order", "empty", "left_out")) attr(x, name) <- NULL
+  x
+}
+
+method_averages <- function(x, fun = mean) {
+  methods <- unique(x$method)
+  values <- lapply(methods, function(method) {
+    rows <- x$method == method
+    c(n = sum(rows), vapply(metric_names, function(name) average(x[[name]][rows], fun), 0))
+  })
+  cbind(data.frame(method = methods, stringsAsFactors = FALSE), do.call(rbind, values))
+}
+
+average <- function(values, fun) {
+  values <- values[is.finite(values)]
+  if (length(values)) fun(values) else NA_real_
+}
+
+# Fixed-width lines, whatever the width of the console.
+print_averages <- function(table) {
+  shown <- lapply(table[metric_names], function(v) {
+    ifelse(is.na(v), "-", formatC(v, digits = 3, format = "f"))
+  })
+  shown <- c(list(method = table$method, n = as.character(table$n)), shown)
+  columns <- Map(function(values, name) {
+    format(c(name, values), justify = if (name == "method") "left" else "right")
+  }, shown, names(shown))
+  cat(paste0(do.call(paste, c(unname(columns), sep = " ")), "\n"), sep = "")
+}
+
+# In plain words, how the model stands against each baseline, on conditions that both can score.
+verdict <- function(x) {
+  baselines <- intersect(c("additive", "control"), x$method)
+  unlist(lapply(baselines, function(name) {
+    c(compare_methods(x, name, "r2_mean_deg", "r2 of the means of DEGs"),
+      if (name == "additive") compare_methods(x, name, "r2_lfc_deg", "r2 of the effects on DEGs"))
+  }))
+}
+
+compare_methods <- function(x, baseline, metric, words) {
+  model <- x[[metric]][x$method == "model"]
+  other <- x[[metric]][x$method == baseline]
+  both <- is.finite(model) & is.finite(other)
+  if (!any(both)) return(NULL)
+  beats <- mean(model[both]) > mean(other[both])
+  paste0(
+    if (beats) "The model beats" else "The model does NOT beat", " the ", baseline,
+    " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",
+    sprintf("%.3f", mean(other[both])), " (better in ", sum(model[both] > other[both]), " of ",
+    sum(both), ")."
+  )
+}
+
+#' @rdname evaluate_r2
+#' @param object A `compert_r2`.
+#' @param fun How conditions are averaged, such as `mean` or `median`.
+#' @export
+summary.compert_r2 <- function(object, ..., fun = mean) {
+  check_no_dots(...)
+  if (!is.function(fun)) {
+    abort_input("`fun` must be a function of a numeric vector.",
+                paste0("It is ", describe(fun), "."), "Write `fun = median`.")
+  }
+  order <- c(attr(object, "order"), setdiff(metric_names, attr(object, "order")))
+  splits <- attr(object, "splits")
+  if (anyNA(object$split)) splits <- NA_character_
+  parts <- lapply(splits, function(split) summarise_split(object, split, order, fun))
+  tibble::as_tibble(do.call(rbind, parts))
+}
+
+summarise_split <- function(object, split, order, fun) {
+  rows <- unclass_r2(object)[object$split %in% split, , drop = FALSE]
+  if (nrow(rows) == 0L) {
+    values <- as.list(stats::setNames(rep(attr(object, "empty"), length(order)), order))
+    table <- data.frame(method = "model", n_conditions = 0L, values, stringsAsFactors = FALSE)
+  } else {
+    table <- method_averages(rows, fun)
+    names(table)[names(table) == "n"] <- "n_conditions"
+    table$n_conditions <- as.integer(table$n_conditions)
+    table <- table[c("method", "n_conditions", order)]
+  }
+  cbind(split = split, table, stringsAsFactors = FALSE)
+}

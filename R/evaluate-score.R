@@ -1,0 +1,107 @@
+# Scores of predicted against observed condition statistics.
+
+metric_names <- c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", "r2_lfc_deg", "pearson_delta")
+
+# One row of the six scores per condition. All arguments are genes x K matrices but `degs`, a list
+# of K gene index vectors. Effects are differences to the observed controls, `reference`.
+score_method <- function(truth, prediction, reference, degs, options) {
+  mean <- pmin(pmax(prediction$mean, -options$limit), options$limit)
+  variance <- pmin(pmax(prediction$variance, -options$limit), options$limit)
+  scores <- vapply(seq_along(degs), function(k) {
+    score_condition(truth$mean[, k], truth$variance[, k], mean[, k], variance[, k],
+                    reference$mean[, k], degs[[k]])
+  }, numeric(length(metric_names)))
+  scores <- matrix(scores, nrow = length(metric_names), dimnames = list(metric_names, NULL))
+  r2 <- metric_names[1:4]
+  if (options$clamp_negative) scores[r2, ] <- pmax(scores[r2, ], 0)
+  as.data.frame(t(scores))
+}
+
+score_condition <- function(truth_mean, truth_variance, mean, variance, reference, deg) {
+  if (anyNA(mean) || anyNA(truth_mean)) return(rep(NA_real_, length(metric_names)))
+  c(
+    safe_r2(truth_mean, mean), safe_r2(truth_mean[deg], mean[deg]),
+    safe_r2(truth_variance, variance), safe_r2(truth_variance[deg], variance[deg]),
+    safe_r2((truth_mean - reference)[deg], (mean - reference)[deg]),
+    safe_pearson(truth_mean - reference, mean - reference)
+  )
+}
+
+# r2 needs two genes; fewer, or unknown values, have no score.
+safe_r2 <- function(truth, prediction) {
+  if (length(truth) < 2L || anyNA(truth) || anyNA(prediction)) return(NA_real_)
+  core_r2(truth, prediction)
+}
+
+# No score when one side is constant (a prediction without any effect has no direction).
+safe_pearson <- function(truth, prediction) {
+  if (length(truth) < 2L || anyNA(truth) || anyNA(prediction)) return(NA_real_)
+  if (stats::sd(truth) == 0 || stats::sd(prediction) == 0) return(NA_real_)
+  core_pearson(truth, prediction)
+}
+
+# Population variances per column as variances with denominator n - ddof (NA when that is 0).
+rescale_variance <- function(variance, n, ddof) {
+  factor <- ifelse(n > ddof, n / (n - ddof), NA_real_)
+  sweep(variance, 2L, factor, `*`)
+}
+
+# Means and variances per group as list(n, mean, variance); variances with the option's ddof.
+group_statistics <- function(x, group, n_groups, ddof) {
+  stats <- core_group_stats(x, as.integer(group), as.integer(n_groups))
+  stats$variance <- rescale_variance(stats$variance, stats$n, ddof)
+  stats
+}
+
+# Columns k of the statistics; an empty group has NA.
+take_groups <- function(stats, k) {
+  out <- lapply(stats[c("mean", "variance")], function(m) m[, k, drop = FALSE])
+  empty <- stats$n[k] == 0
+  lapply(out, function(m) {
+    m[, empty] <- NA_real_
+    m
+  })
+}
+
+# The two kinds of counterfactual for every row, genes x K; rows without source cells are NA.
+predict_rows <- function(fit, screen, targets, source, options, seed) {
+  full <- which(lengths(source) > 0L)
+  blank <- matrix(NA_real_, nrow(screen$x), length(source))
+  both <- list(decoded = list(mean = blank, variance = blank),
+               difference = list(mean = blank, variance = blank))
+  if (length(full) == 0L) return(both)
+  some <- subset_targets(targets, full)
+  answer <- run_predict(fit, screen, some, source[full], TRUE, TRUE, seed = seed)
+  n <- lengths(source[full])
+  spread <- rescale_variance(answer$variance_of_means, n, options$ddof)
+  both$decoded$mean[, full] <- answer$mean
+  both$decoded$variance[, full] <- switch(options$variance,
+    predicted = answer$variance,
+    of_means = spread,
+    total = answer$variance + ifelse(is.na(spread), 0, spread),
+    sampled = sampled_variance(fit, screen, some, source[full], options$ddof, seed)
+  )
+  both$difference$mean[, full] <- answer$mean_difference
+  both$difference$variance[, full] <-
+    rescale_variance(answer$variance_difference, n, options$ddof)
+  both
+}
+
+subset_targets <- function(targets, k) {
+  targets$design <- lapply(targets$design, function(m) m[, k, drop = FALSE])
+  targets$parts <- targets$parts[k]
+  targets$doses <- targets$doses[k]
+  targets$covariates <- targets$covariates[k, , drop = FALSE]
+  targets
+}
+
+# facebookresearch/CPA, cpa/train.py: for counts, the variance over cells of one draw per cell.
+sampled_variance <- function(fit, screen, targets, source, ddof, seed) {
+  columns <- vapply(seq_along(source), function(k) {
+    draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE, FALSE,
+                        type = "sample", seed = (as.numeric(seed) + k) %% .Machine$integer.max)$mean
+    n <- ncol(draw)
+    rowSums((draw - rowMeans(draw))^2) / max(n - ddof, 1L)
+  }, numeric(nrow(screen$x)))
+  matrix(columns, nrow = nrow(screen$x))
+}

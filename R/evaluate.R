@@ -1,0 +1,230 @@
+#' Score predictions of held-out conditions, beside honest baselines
+#'
+#' For every condition with observed cells, the counterfactual that [predict()][predict.compert_fit]
+#' would give from control cells is compared with what was measured: the vector over genes of means
+#' and of variances, by `r2 = 1 - sum((truth - prediction)^2) / sum((truth - mean(truth))^2)`
+#' (the coefficient of determination: at most 1, unbounded below, not a squared correlation). The
+#' same scores of two baselines stand beside the model's, because r2 over all genes is high for any
+#' prediction that resembles a cell.
+#'
+#' @section Rows:
+#' `method` is `"model"` (the fit's default kind of counterfactual; with a reference's preset the
+#' decoded kind, which is the only one they have), `"model_decoded"` or `"model_difference"` (the
+#' other kind), `"control"` (the observed controls of the same covariates: no effect) and
+#' `"additive"`: these controls plus, learned on training cells only, the average over other
+#' covariate combinations of mean(condition) - mean(control); for a condition that was measured
+#' under no other covariates, the sum of the shifts of its single perturbations (same covariates if
+#' measured there, else the average over others; nearest dose). Where that is impossible the row is
+#' `NA` and `note` says why.
+#'
+#' @section Scores:
+#' \describe{
+#'   \item{`r2_mean`, `r2_mean_deg`}{r2 of means, over all genes and over the condition's DEGs.}
+#'   \item{`r2_var`, `r2_var_deg`}{r2 of variances.}
+#'   \item{`r2_lfc_deg`}{r2 of the effect, mean - observed control mean, over the DEGs (a log fold
+#'     change when the data are logarithms).}
+#'   \item{`pearson_delta`}{Pearson correlation of the same effect over all genes; `NA` for the
+#'     control baseline, which has none.}
+#' }
+#' Effects are always taken against the *observed* controls of the same covariates. Means and
+#' variances are on the scale that the model was trained on. Fewer than two genes give `NA`; a
+#' constant truth gives 1 if met exactly and 0 otherwise, as in scikit-learn.
+#'
+#' @section Presets:
+#' | | `compert` | `fb` | `fb_api` | `chemcpa` | `multicpa` |
+#' |---|---|---|---|---|---|
+#' | fewest cells | 5 | 31 | 1 | 6 | 31 |
+#' | controls fed in | same covariates | all of split | all of split | all of split | all of split |
+#' | denominator of variances | n - 1 | n | n | n - 1 | n |
+#' | predicted variance | mean + variance of means | mean | mean | mean | mean |
+#' | ... for counts | the same | one draw per cell | mean | mean | mean |
+#' | negative r2 set to 0 | no | no | no | yes | no |
+#'
+#' "Same covariates": the controls of every split. "All of split": training controls for training
+#' conditions, *test* controls for test and ood conditions, whatever their covariates. The
+#' references also score control cells in ood (`fb`, `fb_api`, `multicpa`), leave out names with
+#' "dmso" or "control" and conditions with fewer than two DEGs, and cut predictions at 3e12
+#' (`chemcpa`). The default's `total` variance is what the model says about the spread over cells:
+#' the mean of the predicted variances plus the variance of the predicted means.
+#'
+#' @inheritParams predict.compert_fit
+#' @param fit A `compert_fit`.
+#' @param newdata All cells of the screen, in any container that [cpa()] takes: the held-out cells,
+#'   controls, and the training cells that the additive baseline learns from.
+#' @param preset Whose conventions: see "Presets". Every argument below that is not `NULL` overrides
+#'   the preset.
+#' @param split Splits to score, of `"train"`, `"test"` and `"ood"`.
+#' @param condition A [condition()]: score only these conditions.
+#' @param baselines `FALSE` leaves the baselines out.
+#' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
+#'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
+#' @param degs Your own DEGs: a named list of gene names, named by perturbation label or by
+#'   covariates and label (`"B, IFNb"`).
+#' @param min_cells Fewest observed cells of a condition in its split.
+#' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from.
+#' @param ddof 0 or 1: variances are divided by n - `ddof`.
+#' @param variance Predicted variance: `"predicted"` (mean of the decoder's variances),
+#'   `"of_means"` (variance over cells of predicted means), `"total"` (their sum) or `"sampled"`
+#'   (variance over cells of one draw each).
+#' @param clamp_negative `TRUE` sets negative r2 to 0.
+#' @param residual Which counterfactual is `"model"`; `NULL`: as described under "Rows".
+#' @return A tibble of class `compert_r2` with one row per condition and method: the covariates,
+#'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
+#'   [predict()][predict.compert_fit]), `n_cells` (observed), the six scores, `n_controls` (cells
+#'   that the model started from) and `note`. `print()` shows the preset, the averages, and says so
+#'   when the model does not beat a baseline. `summary()` gives the averages per split and method,
+#'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
+#'   without conditions.
+#' @section Errors:
+#' No split column and no `condition`; no controls in the split that a reference's preset predicts
+#' from; missing genes; unknown names.
+#' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
+#'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
+#' @seealso [plot_r2()], [rank_degs()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' scores <- evaluate_r2(fit, screen, split = "ood")
+#' scores
+#' summary(scores)
+#' @export
+evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api", "chemcpa",
+                                                      "multicpa"),
+                        split = c("test", "ood"), condition = NULL, baselines = TRUE,
+                        n_degs = 50L, degs = NULL, min_cells = NULL, controls = NULL, ddof = NULL,
+                        variance = NULL, clamp_negative = NULL, residual = NULL, seed = NULL,
+                        assay = NULL, layer = NULL, col_data = NULL,
+                        missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "evaluate_r2")
+  own <- list(min_cells = min_cells, controls = controls, ddof = ddof, variance = variance,
+              clamp_negative = clamp_negative, residual = residual)
+  options <- r2_options(preset, own, fit$meta$settings$loss_ae)
+  options$residual <- pick_residual(fit, options$residual)
+  options$n_degs <- n_degs
+  check_count(n_degs, "n_degs", min = 2)
+  check_flag(baselines, "baselines")
+  check_split_names(split)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "covariates", "batch"))
+  screen["split"] <- list(evaluation_split(fit, screen, condition))
+  groups <- condition_groups(fit, screen)
+  rows <- evaluation_rows(fit, screen, groups, split, condition, options)
+  if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
+  rows <- keep_with_degs(rows, options)
+  table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
+  new_r2(table, rows, split, options)
+}
+
+check_split_names <- function(split, call = rlang::caller_env()) {
+  known <- c("train", "test", "ood")
+  if (is.character(split) && length(split) > 0L && all(split %in% known)) return(invisible())
+  abort_input("`split` must be some of \"train\", \"test\" and \"ood\".",
+              paste0("It is ", describe(split), "."), "Write `split = \"ood\"`.", call)
+}
+
+# The split of the cells: their column, or the automatic split of the same cells drawn again. NULL
+# when the user names the conditions to score.
+evaluation_split <- function(fit, screen, condition, call = rlang::caller_env()) {
+  if (!is.null(screen$split)) return(screen$split)
+  if (is.null(fit$meta$keys$split)) {
+    screen$split <- auto_split(screen, fit$meta$seed)
+    if (same_cells(fit$meta, screen)) return(screen$split)
+  }
+  if (!is.null(condition)) return(NULL)
+  abort_input(
+    "`newdata` must have the split column that the fit was made with, or `condition` be given.",
+    "There is none, so held-out conditions cannot be told from trained ones.",
+    c("Make one with `split_cells()` before fitting, or name the conditions to score.",
+      "After an automatic split the cells must be those of the training, in their order."), call
+  )
+}
+
+# The reference leaves out conditions with too few DEGs (a preset with min_degs).
+keep_with_degs <- function(rows, options) {
+  keep <- which(lengths(rows$degs) >= options$min_degs)
+  rows$few_degs <- nrow(rows$table) - length(keep)
+  rows$table <- rows$table[keep, , drop = FALSE]
+  rows$degs <- rows$degs[keep]
+  rows$of_cell <- match(rows$of_cell, keep)
+  rows
+}
+
+# All methods' scores as one data frame, rows of one condition together.
+score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
+  table <- rows$table
+  control <- evaluation_controls(screen, groups, table, options)
+  truth <- group_statistics(screen$x, zero_based(rows$of_cell), nrow(table), options$ddof)
+  stats <- group_statistics(screen$x, control$reference_of_cell, control$n_reference, options$ddof)
+  reference <- take_groups(stats, control$reference)
+  targets <- group_targets(fit, groups, table$group)
+  both <- predict_rows(fit, screen, targets, control$source, options, seed)
+  methods <- method_order(both, options)
+  notes <- list(model = ifelse(lengths(control$source) == 0L,
+                               "no control cells of the same covariates", NA_character_))
+  if (baselines) {
+    train <- if (is.null(screen$split)) is.na(rows$of_cell) else screen$split %in% "train"
+    methods$control <- control_baseline(reference)
+    methods$additive <- additive_baseline(screen, groups, table, train, reference)
+    notes$additive <- methods$additive$note
+  }
+  about <- describe_rows(fit, groups, table)
+  scored <- lapply(names(methods), function(name) {
+    scores <- score_method(truth, methods[[name]], reference, rows$degs, options)
+    note <- notes[[name]] %||% notes$model
+    cbind(about$before, method = name, about$after, scores,
+          n_controls = lengths(control$source), note = note)
+  })
+  all <- do.call(rbind, scored)
+  all[order(rep(seq_len(nrow(table)), length(methods))), , drop = FALSE]
+}
+
+zero_based <- function(index) ifelse(is.na(index), -1L, index - 1L)
+
+# "model" is the kind that `options$residual` names; the other kind has its own name.
+method_order <- function(both, options) {
+  if (options$residual) {
+    list(model = both$difference, model_decoded = both$decoded)
+  } else {
+    list(model = both$decoded, model_difference = both$difference)
+  }
+}
+
+# The conditions as codes; the batch stays as it is in each source cell.
+group_targets <- function(fit, groups, which) {
+  registry <- fit$meta$registry
+  covariates <- groups$covariates[which, , drop = FALSE]
+  for (name in registry$batch) covariates[[name]] <- rep(NA_character_, length(which))
+  covariates <- covariates[names(registry$covariates)]
+  parts <- groups$parts[which]
+  doses <- groups$doses[which]
+  list(parts = parts, doses = doses, covariates = covariates,
+       design = encode_design(registry, parts, doses, covariates))
+}
+
+# The user's own columns, in front of and behind `method`.
+describe_rows <- function(fit, groups, table) {
+  keys <- fit$meta$keys
+  registry <- fit$meta$registry
+  g <- table$group
+  before <- groups$covariates[g, , drop = FALSE]
+  rownames(before) <- NULL
+  perturbation <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
+  dose <- if (length(keys$dose) == 1L) keys$dose else "dose"
+  before[[perturbation]] <- condition_label(groups$parts[g], NULL, registry$sep)
+  before[[dose]] <- if (registry$n_slots > 1L) {
+    vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
+  } else {
+    vapply(groups$doses[g], `[`, 0, 1L)
+  }
+  after <- data.frame(
+    split = table$split,
+    seen = seen_in_training(fit, groups$parts[g], groups$doses[g],
+                            groups$covariates[g, , drop = FALSE]),
+    n_cells = table$n_cells, stringsAsFactors = FALSE
+  )
+  list(before = before, after = after)
+}

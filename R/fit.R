@@ -1,0 +1,193 @@
+# The fit: one HDF5 image of the model (`state`), and what is read back from it.
+
+#' A fitted model
+#'
+#' What [cpa()] returns. The fit holds no cells. Everything in it comes from one raw vector, an HDF5
+#' image of the weights, the optimisers and a description in JSON, so that `saveRDS()` and
+#' [save_fit()] both keep the whole model.
+#'
+#' @section Elements:
+#' \describe{
+#'   \item{`state`}{raw vector, the HDF5 image ([save_fit()] describes it).}
+#'   \item{`meta`}{list: `model`, `settings`, `registry` (genes, perturbations, covariate levels,
+#'     trained dose ranges), `keys` (the user's column names), `container`, `assay`, `scale`,
+#'     `n_cells` per split, `conditions` (what the screen held), `degs`, `seed`, and
+#'     `residual`, the default kind of counterfactual in [predict.compert_fit()].}
+#'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
+#'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` and
+#'     `best`.}
+#' }
+#'
+#' @param x,object A `compert_fit`.
+#' @param ... Not used.
+#' @return `print()` and `format()` give a few lines of text; `summary()` a list of class
+#'   `summary.compert_fit` with the settings, the parameter count and the conditions; `nobs()` the
+#'   number of training cells.
+#' @name compert_fit
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' fit
+#' nobs(fit)
+#' summary(fit)
+NULL
+
+# Makes a fit from the HDF5 image that the core returns. Errors when the image is not a model.
+new_fit <- function(state) {
+  fit <- structure(
+    list(
+      state = state,
+      meta = meta_from_json(core_state_meta(state)),
+      history = tibble::as_tibble(core_state_history(state))
+    ),
+    class = "compert_fit"
+  )
+  validate_fit(fit)
+}
+
+# Stops when `fit` is not a whole compert_fit.
+validate_fit <- function(fit, arg = "fit", call = rlang::caller_env()) {
+  if (!inherits(fit, "compert_fit")) {
+    abort_input(
+      paste0("`", arg, "` must be a fit made by `cpa()`."),
+      paste0("It is ", describe(fit), "."),
+      "Fit a model with `cpa()`, or read one with `load_fit()`.", call
+    )
+  }
+  whole <- is.raw(fit$state) && is.list(fit$meta) && is.data.frame(fit$history) &&
+    is.list(fit$meta$registry)
+  if (!whole) {
+    abort_input(
+      paste0("`", arg, "` must hold `state`, `meta` and `history`."),
+      "Parts of it are gone or were changed.",
+      "Read the fit again with `load_fit()` or `readRDS()`.", call
+    )
+  }
+  fit
+}
+
+#' @rdname compert_fit
+#' @export
+format.compert_fit <- function(x, ...) {
+  meta <- x$meta
+  registry <- meta$registry
+  cells <- meta$n_cells
+  held_out <- cells[setdiff(names(cells), "train")]
+  held_out <- held_out[vapply(held_out, function(n) isTRUE(n > 0), TRUE)]
+  c(
+    paste0("<compert_fit> ", toupper(meta$model), ", ", meta$settings$loss_ae, " loss"),
+    paste0(
+      "Cells:         ", count(cells$train), " training",
+      paste0(", ", vapply(held_out, count, ""), " ", names(held_out), collapse = "")[
+        length(held_out) > 0L],
+      "; ", count(length(registry$genes)), " genes (", meta$assay, ")"
+    ),
+    paste0("Perturbations: ", enumerate(registry$perturbations, registry$control)),
+    format_covariates(registry),
+    format_training(x$history, meta),
+    paste0("Predicts:      ", residual_words(isTRUE(meta$residual)))
+  )
+}
+
+format_covariates <- function(registry) {
+  levels <- registry$covariates
+  if (length(levels) == 0L) return("Covariates:    none")
+  names <- ifelse(names(levels) %in% registry$batch, paste(names(levels), "(batch)"), names(levels))
+  text <- paste0(names, " (", lengths(levels), ")", collapse = ", ")
+  paste0("Covariates:    ", text)
+}
+
+format_training <- function(history, meta) {
+  best <- history$epoch[which(history$best %in% TRUE)]
+  best <- if (length(best)) paste0(", best ", best[length(best)]) else ""
+  paste0("Training:      ", nrow(history), " epochs", best, ", ",
+         duration_text(training_seconds(history)), ", seed ", meta$seed)
+}
+
+# `seconds` counts up within one run and begins anew after a resume.
+training_seconds <- function(history) {
+  now <- history$seconds[is.finite(history$seconds)]
+  step <- diff(c(0, now))
+  sum(ifelse(step < 0, now, step))
+}
+
+residual_words <- function(residual) {
+  if (residual) "by difference: cell + decoded(new) - decoded(own)" else "the decoded expression"
+}
+
+count <- function(n) format(n, big.mark = ",", trim = TRUE)
+
+# "3: A, B, control (control)", cut after `most` names.
+enumerate <- function(x, control = NULL, most = 6L) {
+  shown <- utils::head(c(setdiff(x, control), control), most)
+  shown <- ifelse(shown %in% control, paste(shown, "(control)"), shown)
+  rest <- length(x) - length(shown)
+  more <- if (rest > 0L) paste0(", and ", rest, " more") else ""
+  paste0(length(x), ": ", paste(shown, collapse = ", "), more)
+}
+
+#' @rdname compert_fit
+#' @export
+print.compert_fit <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+#' @rdname compert_fit
+#' @export
+summary.compert_fit <- function(object, ...) {
+  validate_fit(object, "object")
+  info <- core_state_info(object$state)
+  structure(
+    list(
+      text = format(object),
+      n_parameters = info$n_parameters,
+      best_epoch = info$best_epoch,
+      epochs = info$epochs_done,
+      settings = object$meta$settings,
+      conditions = conditions_table(object),
+      scores = last_scores(object$history),
+      notes = object$meta$notes
+    ),
+    class = "summary.compert_fit"
+  )
+}
+
+# One row per condition, covariates and split that the screen had.
+conditions_table <- function(fit) {
+  rows <- fit$meta$conditions
+  columns <- c(rows$covariates, list(condition = rows$label), rows[c("split", "control")],
+               list(n_cells = rows$n_cells))
+  tibble::as_tibble(columns, .name_repair = "unique")
+}
+
+# The four r2 of the last scored epoch that was the best so far; NULL when none was scored.
+last_scores <- function(history) {
+  scored <- history[which(history$best %in% TRUE), , drop = FALSE]
+  if (nrow(scored) == 0L) return(NULL)
+  as.list(scored[nrow(scored), c("epoch", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")])
+}
+
+#' @export
+print.summary.compert_fit <- function(x, ...) {
+  writeLines(x$text)
+  writeLines(paste0("Parameters:    ", count(x$n_parameters)))
+  if (!is.null(x$scores)) {
+    values <- vapply(x$scores[-1L], function(v) formatC(v, digits = 3, format = "f"), "")
+    writeLines(paste0("Test r2:       ", paste(names(values), values, collapse = ", "),
+                      " (epoch ", x$scores$epoch, ")"))
+  }
+  if (length(x$notes)) writeLines(paste0("Note:          ", unlist(x$notes)))
+  cat("\nConditions:\n")
+  print(x$conditions, ...)
+  invisible(x)
+}
+
+#' @rdname compert_fit
+#' @importFrom stats nobs
+#' @export
+nobs.compert_fit <- function(object, ...) {
+  validate_fit(object, "object")
+  as.integer(object$meta$n_cells$train)
+}

@@ -1,0 +1,50 @@
+# What every verb on a fit does with the user's cells: read, match genes, encode.
+
+# The screen of `newdata`, read by the fit's column names, with the fit's genes in the fit's order.
+# `need` are the roles whose columns must be there. The fit's assay and layer are for its own kind
+# of container; another kind falls back on that ecosystem's default.
+read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NULL,
+                         missing_genes = "error", need = c("covariates", "batch"),
+                         call = rlang::caller_env()) {
+  keys <- fit$meta$keys
+  keys["loss"] <- list(fit$meta$settings$loss_ae)
+  if (!identical(container_kind(newdata), kind_of_name(fit$meta$container))) {
+    keys[c("assay", "layer")] <- list(NULL)
+  }
+  if (!is.null(assay)) keys[c("assay", "layer")] <- list(assay, NULL)
+  if (!is.null(layer)) keys$layer <- layer
+  screen <- as_screen(newdata, keys, col_data = col_data, need = need, call = call)
+  screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)
+  screen
+}
+
+# Containers whose assays are named alike.
+container_kind <- function(x) {
+  if (inherits(x, "SummarizedExperiment")) return("experiment")
+  if (inherits(x, "Seurat")) return("seurat")
+  if (is.character(x)) return("h5ad")
+  "matrix"
+}
+
+kind_of_name <- function(container) {
+  switch(container, SingleCellExperiment = , SummarizedExperiment = "experiment",
+         Seurat = "seurat", h5ad = "h5ad", "matrix")
+}
+
+# "B+A@2": what people read. Doses only where the screen has them; covariates are other columns.
+pair_labels <- function(fit, parts, doses) {
+  doses <- if (!is.null(fit$meta$keys$dose)) doses
+  condition_label(parts, doses, fit$meta$registry$sep)
+}
+
+# Names of the covariates that describe a condition: all but the batch.
+condition_covariates <- function(fit) {
+  registry <- fit$meta$registry
+  setdiff(names(registry$covariates), registry$batch)
+}
+
+# One string per row of a data frame of covariates; equal strings mean equal rows.
+row_keys <- function(table) {
+  if (ncol(table) == 0L) return(rep("", nrow(table)))
+  do.call(paste, c(unname(as.list(table)), sep = "\r"))
+}

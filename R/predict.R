@@ -1,0 +1,178 @@
+#' Predict expression under conditions of your choice
+#'
+#' Answers "what would these cells look like under that perturbation, dose and covariate?". Every
+#' condition is predicted from its *source cells*: by default the control cells of `newdata` with
+#' the covariates that the condition names. Without a condition there is no question to answer, so
+#' that is an error; to pass cells through the model unchanged use [reconstruct()].
+#'
+#' @section Kinds of prediction:
+#' With `residual = FALSE` the answer is the decoded counterfactual, the references' way: encode the
+#' source cell, take its basal state, add the embeddings of the new condition, decode. With
+#' `residual = TRUE` it is the counterfactual *by difference*,
+#' `observed cell + decoded(new condition) - decoded(own condition)`, which keeps what the
+#' autoencoder does not reconstruct; for count models the result is cut at 0. The default is the
+#' one that the fit stores (`fit$meta$residual`).
+#'
+#' @section Variances:
+#' Per cell, the variance is the decoder's, in squared units of the expression (negative binomial:
+#' `mu + mu^2 / theta`). Per condition (`summarise = "condition"`) it is the variance over cells
+#' that the model expects: `mean(variance) + var(mean)` over the source cells with
+#' `residual = FALSE`, and the variance of the per-cell values with `residual = TRUE` (both with
+#' denominator n).
+#'
+#' @param object A `compert_fit`.
+#' @param newdata The cells to start from, in any container that [cpa()] takes, with the columns
+#'   that the fit was made with. Genes are matched by name: their order is free and further genes
+#'   are ignored.
+#' @param condition A [condition()] or [condition_grid()] with K conditions. A covariate that it
+#'   leaves out keeps each source cell's own level.
+#' @param ... Not used.
+#' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
+#'   `"sample"`: draws from the model's distribution (negative draws are set to 0, Gaussian draws
+#'   use the standard deviation; always the decoded kind).
+#' @param summarise `"cell"`: one column per condition and source cell, condition by condition;
+#'   `"condition"`: one column per condition, the mean over its source cells.
+#' @param source Where predictions start: `"matched"`, the control cells of `newdata` with the
+#'   covariates of the condition; `"all"`, all control cells whatever their covariates, relabelled
+#'   (the references' convention); or a vector of cells of `newdata` (names, numbers or `TRUE`/
+#'   `FALSE`).
+#' @param residual `TRUE` or `FALSE`, see "Kinds of prediction"; `NULL` takes the fit's default.
+#' @param n_samples Draws per source cell for `type = "sample"`.
+#' @param seed Whole number that fixes the draws; `NULL` takes one from R's stream, so that
+#'   `set.seed()` governs.
+#' @param assay,layer,col_data As in [cpa()]: another assay or layer than the fit's, and the data
+#'   frame with a row per cell that goes with a matrix.
+#' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
+#'   `newdata` lacks them.
+#' @return An object like `newdata` with the fit's genes as rows, on the scale of the training data:
+#'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
+#'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
+#'   assays of these names; for a matrix, a matrix (of variances for `type = "variance"`) with the
+#'   columns' description as attribute `col_data`. The description holds the columns of the source
+#'   cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`), `cpa_cell` (source cell)
+#'   and `seen`, what training saw of the condition: `"condition"`, `"parts only"` (every
+#'   perturbation under these covariates, but not this combination or dose), `"drug new to
+#'   covariate"`, or `"drug new"`. With `summarise = "condition"` it holds `cpa_condition`,
+#'   `cpa_source`, `seen`, `n_cells` (source cells) and the condition's covariates; assays are
+#'   `mean` and `variance`.
+#' @section Errors:
+#' Names that the fit never saw, missing genes, conditions without source cells, and a missing
+#' condition. Doses outside the trained range give one warning with the range.
+#' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
+#'   Molecular Systems Biology 19:e11517.
+#' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' stimulated_b <- condition(condition = "IFNb", cell_type = "B")
+#' predict(fit, screen, stimulated_b)
+#' predict(fit, screen, stimulated_b, summarise = "condition")
+#' @importFrom stats predict
+#' @export
+predict.compert_fit <- function(object, newdata, condition, ...,
+                                type = c("mean", "variance", "sample"),
+                                summarise = c("cell", "condition"), source = "matched",
+                                residual = NULL, n_samples = 1L, seed = NULL, assay = NULL,
+                                layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(object, "object")
+  type <- check_choice(type, c("mean", "variance", "sample"), "type")
+  summarise <- check_choice(summarise, c("cell", "condition"), "summarise")
+  need_newdata(missing(newdata), "predict")
+  need_condition(missing(condition))
+  residual <- pick_residual(object, residual)
+  check_samples(n_samples, type, summarise)
+  screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes)
+  targets <- make_targets(object, condition)
+  warn_dose_range(object, targets)
+  cells <- source_cells(object, screen, targets, source)
+  answer <- run_predict(object, screen, targets, cells, summarise == "condition", residual, type,
+                        n_samples, resolve_seed(seed))
+  if (summarise == "condition") {
+    values <- condition_values(answer, residual)
+    about <- describe_conditions(object, targets, lengths(cells))
+  } else {
+    values <- cell_values(answer, type)
+    about <- describe_cells(object, screen, targets, cells, if (type == "sample") n_samples else 1L)
+  }
+  wrap_output(values, about, screen, object, type, newdata)
+}
+
+need_newdata <- function(gone, verb, arg = "newdata", call = rlang::caller_env()) {
+  if (!gone) return(invisible())
+  abort_input(paste0("`", arg, "` must be given: a fit keeps no cells."), "It is missing.",
+              paste0("Write `", verb, "(fit, ", arg, ", ...)` with the cells in question."), call)
+}
+
+need_condition <- function(gone, call = rlang::caller_env()) {
+  if (!gone) return(invisible())
+  abort_input(
+    "`condition` must say what to predict.", "It is missing.",
+    paste0("For a counterfactual give `condition(...)`; to pass cells through the model under ",
+           "their own condition use `reconstruct(fit, newdata)`."), call
+  )
+}
+
+pick_residual <- function(fit, residual, call = rlang::caller_env()) {
+  check_flag(residual, "residual", null_ok = TRUE, call = call)
+  if (is.null(residual)) isTRUE(fit$meta$residual) else residual
+}
+
+check_samples <- function(n_samples, type, summarise, call = rlang::caller_env()) {
+  check_count(n_samples, "n_samples", call = call)
+  if (type == "sample" && summarise == "condition") {
+    abort_input("`type = \"sample\"` must go with `summarise = \"cell\"`.",
+                "`summarise` is \"condition\".",
+                "Take `type = \"mean\"` for the average, or average the draws yourself.", call)
+  }
+}
+
+# One warning when a dose lies outside what training saw for its perturbation.
+warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env()) {
+  registry <- fit$meta$registry
+  asked <- data.frame(part = unlist(targets$parts), dose = unlist(targets$doses))
+  asked <- unique(asked[asked$part != registry$control, , drop = FALSE])
+  range <- registry$dose_range[asked$part]
+  low <- vapply(range, function(r) r[1L], 0)
+  high <- vapply(range, function(r) r[2L], 0)
+  slack <- 1e-8 * pmax(1, abs(high))
+  out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
+  if (length(out) == 0L) return(invisible())
+  lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": trained on ",
+                  format_dose(low), " to ", format_dose(high))[out]
+  cli::cli_warn(c(
+    "Some doses lie outside the trained range; predictions there are extrapolations.",
+    stats::setNames(escape_braces(utils::head(lines, 5L)),
+                    rep("x", min(5L, length(lines))))
+  ), call = call, class = "compert_extrapolation")
+}
+
+escape_braces <- function(x) gsub("}", "}}", gsub("{", "{{", x, fixed = TRUE), fixed = TRUE)
+
+# Calls the core with the source cells only. Indices into `screen` become 0-based ones into them.
+run_predict <- function(fit, screen, targets, cells, summarise, residual, type = "mean",
+                        n_samples = 1L, seed = 0L, call = rlang::caller_env()) {
+  used <- sort(unique(unlist(cells)))
+  small <- subset_screen(screen, used)
+  sources <- lapply(cells, function(i) match(i, used) - 1L)
+  own <- encode_screen(fit$meta$registry, small, call)
+  with_core_errors(
+    core_predict(fit$state, small$x, own, targets$design, sources, summarise, residual, type,
+                 as.integer(n_samples), seed),
+    call = call
+  )
+}
+
+cell_values <- function(answer, type) {
+  switch(type,
+    mean = list(mean = answer$mean),
+    variance = list(mean = answer$mean, variance = answer$variance),
+    sample = list(sample = answer$mean)
+  )
+}
+
+condition_values <- function(answer, residual) {
+  if (residual) return(list(mean = answer$mean_difference, variance = answer$variance_difference))
+  list(mean = answer$mean, variance = answer$variance + answer$variance_of_means)
+}

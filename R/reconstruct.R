@@ -1,0 +1,40 @@
+#' Pass cells through the model under their own condition
+#'
+#' The other question than [predict()][predict.compert_fit]: encode every cell, add the embeddings
+#' of the condition that it was measured under, decode. A good reconstruction says how much of the
+#' data the model holds; it says nothing about unseen conditions, because the answer was shown.
+#'
+#' @inheritParams predict.compert_fit
+#' @param fit A `compert_fit`.
+#' @param newdata Cells in any container that [cpa()] takes.
+#' @param type `"mean"`, or `"variance"` for mean and variance.
+#' @return Like [predict()][predict.compert_fit] with one column per cell of `newdata`, in its
+#'   order, and `cpa_source` = `"reconstruction"`.
+#' @section Errors:
+#' Missing genes, and perturbations or covariate levels that the fit never saw.
+#' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA.
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' reconstruct(fit, screen)
+#' @export
+reconstruct <- function(fit, newdata, ..., type = c("mean", "variance"), assay = NULL,
+                        layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  type <- check_choice(type, c("mean", "variance"), "type")
+  need_newdata(missing(newdata), "reconstruct")
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
+  cells <- seq_len(ncol(screen$x))
+  answer <- with_core_errors(
+    core_reconstruct(fit$state, screen$x, encode_screen(fit$meta$registry, screen), cells - 1L)
+  )
+  about <- screen$col_data
+  about$cpa_condition <- pair_labels(fit, screen$parts, screen$doses)
+  about$cpa_source <- rep("reconstruction", length(cells))
+  about$cpa_cell <- colnames(screen$x)
+  about$seen <- seen_by_group(fit, screen$parts, screen$doses, screen$covariates)
+  rownames(about) <- colnames(screen$x)
+  wrap_output(cell_values(answer, type), about, screen, fit, type, newdata)
+}

@@ -1,0 +1,99 @@
+#' Train a fit further
+#'
+#' Goes on where a fit stopped: weights, optimisers, learning-rate schedule, early stopping and
+#' history continue, so that 10 epochs and 10 more are the same as 20, to the bit. The fit that is
+#' given stays as it is.
+#'
+#' @param fit A `compert_fit`.
+#' @param newdata The cells that the fit was trained on (a fit keeps none), in any container that
+#'   [cpa()] takes. Their perturbations, covariates and genes must be those of the fit.
+#' @param epochs How many epochs to add.
+#' @param ... Run settings to change, by the names of [cpa_settings()]: for instance `max_minutes`,
+#'   `patience`, `checkpoint`, `device`, `threads`, `verbose`. What shapes the network (`dim`,
+#'   widths, depths, `loss_ae`, `doser_type`) cannot be changed.
+#' @inheritParams cell_embedding
+#' @return A `compert_fit` with the longer history.
+#' @section Errors:
+#' Other cells than those of the training (a fit knows its conditions and their numbers of cells);
+#' unknown settings, or ones that would change the network.
+#' @source Wanted in scverse/scvi-tools#853 and theislab/scgen#96; facebookresearch/CPA keeps no
+#'   optimiser state in its checkpoints.
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' longer <- resume_fit(fit, screen, epochs = 2, verbose = FALSE)
+#' nrow(longer$history)
+#' @export
+resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, col_data = NULL) {
+  validate_fit(fit)
+  need_newdata(missing(newdata), "resume_fit")
+  if (missing(epochs)) {
+    abort_input("`epochs` must say how many epochs to add.", "It is missing.",
+                "Write `epochs = 50`.")
+  }
+  check_count(epochs, "epochs")
+  settings <- resumed_settings(fit, epochs, rlang::list2(...))
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles())
+  screen$split <- training_split(fit, screen, "newdata")
+  plan <- new_plan(screen, fit$meta$registry, "test")
+  meta <- fit$meta
+  meta$settings <- run_settings(settings)
+  result <- with_core_errors(core_fit(
+    screen$x, encode_screen(fit$meta$registry, screen), which(screen$split == "train") - 1L, plan,
+    settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
+  ))
+  tell_stop(result, settings)
+  new_fit(result$state)
+}
+
+fixed_settings <- function() {
+  c("loss_ae", "doser_type", "decoder_activation", "dim", "autoencoder_width",
+    "autoencoder_depth", "dosers_width", "dosers_depth", "adversary_width", "adversary_depth",
+    "precision", "parity", "seed", "epochs")
+}
+
+# The fit's settings with the user's changes laid over them, checked by cpa_settings().
+resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
+  if (length(changes) && any(!nzchar(rlang::names2(changes)))) {
+    abort_input("Settings in `...` must be given by name.", "One has no name.",
+                "Write, for instance, `max_minutes = 10`.", call)
+  }
+  fixed <- intersect(names(changes), fixed_settings())
+  if (length(fixed)) {
+    abort_input("`...` must hold settings that may change between two runs.",
+                paste0(name_list(fixed), " may not: the network or the run was made with it."),
+                "Make a new fit with `cpa()`.", call)
+  }
+  old <- fit$meta$settings
+  old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]
+  old$epochs <- epochs
+  do.call(cpa_settings, utils::modifyList(old, changes))
+}
+
+# train/test/ood of the cells that a fit was trained on: their split column, or the automatic split
+# drawn again from the fit's seed. An error when the cells are not those of the training.
+training_split <- function(fit, screen, arg, call = rlang::caller_env()) {
+  split <- screen$split %||% auto_split(screen, fit$meta$seed)
+  screen$split <- split
+  if (same_cells(fit$meta, screen)) return(split)
+  abort_input(
+    paste0("`", arg, "` must hold the cells that the fit was trained on, in their order."),
+    paste0("Its conditions and numbers of cells are others than those of the ",
+           count_of(sum(unlist(fit$meta$n_cells)), "cell"), " of the training."),
+    if (is.null(fit$meta$keys$split)) {
+      "The split was drawn automatically; a split column (`split_cells()`) goes with any cells."
+    } else {
+      "Give the same cells, with the same split column."
+    }, call
+  )
+}
+
+# Compares what the fit remembers of its cells with these ones.
+same_cells <- function(meta, screen) {
+  now <- seen_conditions(screen)
+  parts <- c("parts", "doses", "covariates", "split", "n_cells")
+  same <- all(vapply(parts, function(p) isTRUE(all.equal(now[[p]], meta$conditions[[p]],
+                                                         check.attributes = FALSE)), TRUE))
+  same && (is.null(meta$cells) || identical(meta$cells, rlang::hash(colnames(screen$x))))
+}

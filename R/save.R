@@ -1,0 +1,126 @@
+#' Keep a fit in a file
+#'
+#' `save_fit()` writes one HDF5 file, `load_fit()` reads it back; predictions of the loaded fit are
+#' equal to the bit. `saveRDS()` and `readRDS()` keep a fit just as well; the HDF5 file can also be
+#' read without R.
+#'
+#' @section The file:
+#' It is the fit's `state`, byte for byte, followed by 40 bytes that guard it (the text `compert:`
+#' and the MD5 sum of what comes before; HDF5 readers ignore them). Attributes of the root group
+#' name the format, its version and the version of compert that wrote it; the weights are data sets
+#' under `/model`, by the layers' names, in float32 or float64 as trained; `/meta` holds the
+#' description as JSON text (settings, genes, perturbations, covariate levels, column names),
+#' `/history` the table of epochs, and `/optimisers` what [resume_fit()] needs. In Python:
+#' `h5py.File("fit.h5")["model"]`.
+#'
+#' @param fit A `compert_fit`.
+#' @param file Path of the file, conventionally ending in `.h5`.
+#' @param ... Not used.
+#' @param overwrite `TRUE` replaces an existing file. The new file is written beside it first and
+#'   renamed when it is whole, so that an interruption leaves the old one.
+#' @return `save_fit()`: `file`, invisibly. `load_fit()`: a `compert_fit`.
+#' @section Errors:
+#' `load_fit()` stops with one message when there is no file, when it is cut off or changed, when it
+#' is no fit of this package, and when a later version of the package wrote it.
+#' @source `API.load` and the checkpoint of `cpa/train.py` in facebookresearch/CPA, which keep a
+#'   Python pickle.
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' file <- tempfile(fileext = ".h5")
+#' save_fit(fit, file)
+#' identical(load_fit(file), fit)
+#' @export
+save_fit <- function(fit, file, ..., overwrite = FALSE) {
+  check_no_dots(...)
+  validate_fit(fit)
+  check_string(file, "file")
+  check_flag(overwrite, "overwrite")
+  if (dir.exists(file) || !dir.exists(dirname(file))) {
+    abort_input("`file` must be a path in a folder that exists.",
+                paste0("It is ", dQuote(file, FALSE), "."),
+                "Create the folder first, or choose another path.")
+  }
+  if (file.exists(file) && !overwrite) {
+    abort_input("`file` must not exist yet.", paste0(dQuote(file, FALSE), " does."),
+                "Choose another name, or set `overwrite = TRUE`.")
+  }
+  write_whole(fit$state, file)
+  invisible(file)
+}
+
+guard_mark <- function() charToRaw("compert:")
+
+guard_size <- function() 40L
+
+# Writes beside `file`, adds the guard, then renames: the file is there whole or not at all.
+write_whole <- function(bytes, file, call = rlang::caller_env()) {
+  part <- tempfile(paste0(".", basename(file), "-"), tmpdir = dirname(file))
+  on.exit(unlink(part))
+  written <- tryCatch({
+    writeBin(bytes, part)
+    con <- file(part, open = "ab")
+    tryCatch(writeBin(c(guard_mark(), charToRaw(md5_of(bytes))), con), finally = close(con))
+    file.size(part) == length(bytes) + guard_size() && file.rename(part, file)
+  }, error = function(cnd) FALSE, warning = function(cnd) FALSE)
+  if (isTRUE(written)) return(invisible())
+  abort_input("`file` must be writable.", paste0("Writing ", dQuote(file, FALSE), " failed."),
+              "Look at the folder's permissions and at the free space.", call)
+}
+
+# MD5 of raw bytes by way of a file, which works in every R since 4.2.
+md5_of <- function(bytes) {
+  file <- tempfile("compert-md5-")
+  on.exit(unlink(file))
+  writeBin(bytes, file)
+  unname(tools::md5sum(file))
+}
+
+#' @rdname save_fit
+#' @export
+load_fit <- function(file, ...) {
+  check_no_dots(...)
+  check_string(file, "file")
+  if (!file.exists(file) || dir.exists(file)) {
+    abort_input("`file` must be a file written by `save_fit()`.",
+                paste0("There is no file ", dQuote(file, FALSE), "."),
+                "Check the path; the working directory is `getwd()`.")
+  }
+  bytes <- tryCatch(readBin(file, "raw", file.size(file)), error = function(cnd) raw())
+  bytes <- strip_guard(bytes, file)
+  fit <- tryCatch(new_fit(bytes), error = function(cnd) stop_unreadable(file, cnd))
+  check_format(fit$meta, file)
+  fit
+}
+
+# The image without its guard. Checkpoints of a running fit have none; a wrong one is an error.
+strip_guard <- function(bytes, file, call = rlang::caller_env()) {
+  n <- length(bytes) - guard_size()
+  if (n <= 0 || !identical(bytes[n + seq_len(8L)], guard_mark())) return(bytes)
+  image <- bytes[seq_len(n)]
+  if (identical(rawToChar(bytes[n + 8L + seq_len(32L)]), md5_of(image))) return(image)
+  abort_input("`file` must be as `save_fit()` wrote it.",
+              paste0(dQuote(file, FALSE), " was changed afterwards (its check sum differs)."),
+              "Copy it again from where it is whole, or fit again.", call)
+}
+
+# The one error for everything that the core could not read as a fit.
+stop_unreadable <- function(file, cnd, call = rlang::caller_env(2)) {
+  reason <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1L]]
+  abort_input("`file` must be a whole file written by `save_fit()`.",
+              paste0(dQuote(file, FALSE), " could not be read: ", reason[1L]),
+              "It may be cut off, damaged, or something else; copy it again, or fit again.", call)
+}
+
+# A later format than this package knows is named with the version that wrote it.
+check_format <- function(meta, file, call = rlang::caller_env()) {
+  known <- 1L
+  if (is.numeric(meta$format) && meta$format <= known) return(invisible())
+  abort_input(
+    paste0("`file` must have a format that this version of compert knows (up to ", known, ")."),
+    paste0(dQuote(file, FALSE), " has format ", meta$format %||% "unknown",
+           ", written by compert ", meta$package_version %||% "unknown", "."),
+    "Update compert.", call
+  )
+}

@@ -1,0 +1,54 @@
+# What training showed of a condition.
+
+seen_levels <- c("condition", "parts only", "drug new to covariate", "drug new")
+
+# One of `seen_levels` per condition. "parts only": every perturbation occurred under these
+# covariates, but not this combination or dose. `covariates` has no missing values here.
+seen_in_training <- function(fit, parts, doses, covariates) {
+  rows <- trained_conditions(fit)
+  known <- row_keys(rows$covariates[condition_covariates(fit)])
+  asked <- row_keys(covariates[condition_covariates(fit)])
+  whole <- paste(known, condition_key(rows$parts, rows$doses), sep = "\f")
+  single <- unlist(Map(function(k, p) paste(k, p, sep = "\f"), known, rows$parts))
+  all_parts <- unlist(rows$parts)
+  keys <- paste(asked, condition_key(parts, doses), sep = "\f")
+  vapply(seq_along(parts), function(i) {
+    if (keys[i] %in% whole) return("condition")
+    if (!all(parts[[i]] %in% all_parts)) return("drug new")
+    if (!all(paste(asked[i], parts[[i]], sep = "\f") %in% single)) return("drug new to covariate")
+    "parts only"
+  }, "")
+}
+
+# The same for many rows, worked out once per distinct pair of condition and covariates.
+seen_by_group <- function(fit, parts, doses, covariates) {
+  key <- paste(condition_key(parts, doses), row_keys(covariates[condition_covariates(fit)]),
+               sep = "\f")
+  first <- which(!duplicated(key))
+  seen <- seen_in_training(fit, parts[first], doses[first], covariates[first, , drop = FALSE])
+  seen[match(key, key[first])]
+}
+
+# A condition that leaves a covariate open has been seen as well as its least known level was.
+seen_of_targets <- function(fit, targets) {
+  names <- condition_covariates(fit)
+  levels <- fit$meta$registry$covariates[names]
+  vapply(seq_along(targets$parts), function(k) {
+    asked <- targets$covariates[k, names, drop = FALSE]
+    choices <- Map(function(value, all) if (is.na(value)) all else value, asked, levels)
+    grid <- if (length(choices)) expand.grid(choices, stringsAsFactors = FALSE) else asked
+    n <- nrow(grid)
+    seen <- seen_in_training(fit, rep(targets$parts[k], n), rep(targets$doses[k], n), grid)
+    seen_levels[max(match(seen, seen_levels))]
+  }, "")
+}
+
+# The entries of meta$conditions that are training cells; covariates as a data frame.
+trained_conditions <- function(fit) {
+  rows <- fit$meta$conditions
+  train <- which(rows$split == "train")
+  covariates <- as.data.frame(rows$covariates, optional = TRUE, stringsAsFactors = FALSE,
+                              row.names = seq_along(rows$split))
+  list(parts = rows$parts[train], doses = rows$doses[train],
+       covariates = covariates[train, , drop = FALSE])
+}

@@ -1,0 +1,103 @@
+#' Situation report
+#'
+#' Everything about the installation that decides whether and how fast a fit runs: for your own
+#' look, and to be pasted into a question.
+#'
+#' @return A list of class `compert_sitrep` with `versions` (compert, R, LibTorch, HDF5 and the
+#'   compiler), `libtorch` (paths of every LibTorch in this process), `blas` (`kind`, `path`,
+#'   `slow`), `threads`, `devices` ([device_info()]), `built_with` (CUDA, distributed training,
+#'   RDKit), `packages` (optional R packages and their versions, `NA` when absent) and `problems`,
+#'   sentences on what should be changed. `print()` shows it.
+#' @source After `arrow::arrow_info()` and the situation reports of other R packages with a native
+#'   library.
+#' @examples
+#' compert_sitrep()
+#' @export
+compert_sitrep <- function() {
+  info <- with_core_errors(core_device_info())
+  build <- core_build_info()
+  libraries <- loaded_libraries()
+  blas <- blas_in_use(libraries, info$parallel)
+  torch <- grep("libtorch_cpu", libraries, value = TRUE)
+  report <- list(
+    versions = c(
+      compert = as.character(utils::packageVersion("compert")),
+      R = paste(R.version$major, R.version$minor, sep = "."),
+      LibTorch = info$libtorch, HDF5 = build$hdf5 %||% "unknown",
+      compiler = paste0(build$compiler, ", C++", build$cxx_standard), ABI = build$abi %||% "C++11"
+    ),
+    platform = R.version$platform,
+    libtorch = torch, blas = blas, threads = as.integer(info$threads),
+    cores = parallel_cores(), devices = device_info(),
+    built_with = c(OpenMP = build$openmp, CUDA = build$cuda, distributed = build$c10d,
+                   RDKit = build$rdkit),
+    packages = optional_packages()
+  )
+  report$problems <- sitrep_problems(report)
+  structure(report, class = "compert_sitrep")
+}
+
+# Cores that this process may use.
+parallel_cores <- function() {
+  status <- "/proc/self/status"
+  allowed <- if (file.exists(status)) {
+    grep("^Cpus_allowed_list:", readLines(status, warn = FALSE), value = TRUE)
+  }
+  if (length(allowed) == 0L) return(NA_integer_)
+  ranges <- strsplit(strsplit(sub("^Cpus_allowed_list:\\s*", "", allowed), ",")[[1L]], "-")
+  sum(vapply(ranges, function(r) {
+    ends <- as.integer(r)
+    ends[length(ends)] - ends[1L] + 1L
+  }, 1L))
+}
+
+optional_packages <- function() {
+  names <- c("SingleCellExperiment", "SummarizedExperiment", "SeuratObject", "DelayedArray",
+             "HDF5Array", "ggplot2", "uwot", "BiocParallel")
+  vapply(names, function(name) {
+    if (nzchar(system.file(package = name))) as.character(utils::packageVersion(name)) else
+      NA_character_
+  }, "")
+}
+
+sitrep_problems <- function(report) {
+  c(
+    if (report$blas$slow) paste0("The BLAS in use is slow (", report$blas$kind, "). ",
+                                 report$blas$advice),
+    if (length(report$libtorch) > 1L) {
+      paste0("Two LibTorch libraries are in this process, which can crash it: ",
+             paste(report$libtorch, collapse = ", "), ". Use compert in a session without the ",
+             "other package that loads LibTorch.")
+    },
+    if (isTRUE(report$threads > report$cores)) {
+      paste0("LibTorch uses ", report$threads, " threads on ", report$cores,
+             " cores. Set `cpa_settings(threads = ", report$cores, ")`.")
+    }
+  )
+}
+
+#' @export
+print.compert_sitrep <- function(x, ...) {
+  line <- function(name, value) cat(format(name, width = 14L), value, "\n", sep = "")
+  cat("compert situation report\n")
+  for (name in names(x$versions)) line(name, x$versions[[name]])
+  line("platform", x$platform)
+  for (path in x$libtorch) line("loaded from", path)
+  line("BLAS", paste0(x$blas$kind, if (nzchar(x$blas$path)) paste0(" (", x$blas$path, ")")))
+  line("threads", paste0(x$threads, " of ", x$cores, " cores"))
+  for (k in seq_len(nrow(x$devices))) {
+    why <- if (x$devices$available[k]) "available" else x$devices$reason[k]
+    line(x$devices$device[k], why)
+  }
+  with <- names(x$built_with)[vapply(x$built_with, isTRUE, TRUE)]
+  line("built with", if (length(with)) paste(with, collapse = ", ") else "none of the options")
+  there <- !is.na(x$packages)
+  line("packages", paste(paste(names(x$packages), x$packages)[there], collapse = ", "))
+  if (any(!there)) line("not installed", paste(names(x$packages)[!there], collapse = ", "))
+  if (length(x$problems) == 0L) {
+    cat("\nNo problem found.\n")
+  } else {
+    cat("\n", paste0("! ", strwrap(x$problems, 96L, exdent = 2L), collapse = "\n"), "\n", sep = "")
+  }
+  invisible(x)
+}

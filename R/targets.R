@@ -1,0 +1,82 @@
+# The K conditions that are asked for, as codes, and the cells that each starts from.
+
+# The conditions as lists and codes. A covariate that is not named is NA here and -1 in the codes:
+# every source cell keeps its own level.
+make_targets <- function(fit, condition, call = rlang::caller_env()) {
+  asked <- resolve_conditions(condition, fit$meta$registry, fit$meta$keys, call)
+  covariates <- as.data.frame(asked$covariates, optional = TRUE, stringsAsFactors = FALSE,
+                              row.names = seq_along(asked$parts))
+  list(parts = asked$parts, doses = asked$doses, covariates = covariates, label = asked$label,
+       design = asked$target)
+}
+
+# K integer vectors (1-based cells of `screen`), one per condition.
+# `source`: "matched", "all", or the user's own choice of cells.
+source_cells <- function(fit, screen, targets, source, call = rlang::caller_env()) {
+  n <- length(targets$parts)
+  if (!is.character(source) || !identical(source, "matched") && !identical(source, "all")) {
+    return(rep(list(chosen_cells(screen, source, call)), n))
+  }
+  controls <- which(screen$control)
+  if (length(controls) == 0L) {
+    abort_input(
+      "`newdata` must hold control cells, the cells that predictions start from.",
+      paste0("None of its ", count(ncol(screen$x)), " cells is a control."),
+      "Give the cells to start from by `source = `, a vector of cell names or numbers.", call
+    )
+  }
+  if (identical(source, "all")) return(rep(list(controls), n))
+  cells <- matched_cells(screen, controls, targets$covariates, condition_covariates(fit))
+  stop_unmatched(cells, targets, screen, call)
+  cells
+}
+
+# Among `pool`, the cells whose covariates are those asked for; NA asks for any level.
+matched_cells <- function(screen, pool, asked, names) {
+  names <- intersect(names, names(asked))
+  lapply(seq_len(nrow(asked)), function(k) {
+    keep <- rep(TRUE, length(pool))
+    for (name in names) {
+      level <- asked[[name]][k]
+      if (!is.na(level)) keep <- keep & screen$covariates[[name]][pool] == level
+    }
+    pool[keep]
+  })
+}
+
+stop_unmatched <- function(cells, targets, screen, call) {
+  empty <- which(lengths(cells) == 0L)
+  if (length(empty) == 0L) return(invisible())
+  asked <- unique(vapply(empty, function(k) {
+    levels <- targets$covariates[k, , drop = FALSE]
+    levels <- levels[!is.na(levels)]
+    paste0("\"", paste(unlist(levels), collapse = "\", \""), "\"")
+  }, ""))
+  abort_input(
+    "`newdata` must hold control cells with the covariates of every condition.",
+    paste0("There is none for ", paste(utils::head(asked, 5L), collapse = "; "), "."),
+    "Leave the covariate out, use `source = \"all\"`, or name the cells to start from.", call
+  )
+}
+
+# The user's own vector of cells: logical, numbers or names.
+chosen_cells <- function(screen, source, call) {
+  n <- ncol(screen$x)
+  cells <- if (is.logical(source) && length(source) == n) {
+    which(source)
+  } else if (is.character(source)) {
+    match(source, colnames(screen$x))
+  } else if (is.numeric(source) && !is.object(source)) {
+    ifelse(source >= 1 & source <= n & source == round(source), source, NA)
+  }
+  if (length(cells) == 0L || anyNA(cells)) {
+    bad <- if (is.character(source)) source[is.na(cells)]
+    abort_input(
+      "`source` must be \"matched\", \"all\", or a vector of cells (names, numbers, TRUE/FALSE).",
+      if (length(bad)) paste0("Not cells of `newdata`: ", name_list(bad), ".")
+      else paste0("It is ", describe(source), " and `newdata` has ", count(n), " cells."),
+      "Cell names are the column names of `newdata`.", call
+    )
+  }
+  as.integer(cells)
+}

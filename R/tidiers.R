@@ -1,0 +1,102 @@
+#' A fit as tibbles
+#'
+#' The broom verbs. `tidy()` gives the perturbation embeddings, `glance()` one row about the whole
+#' fit, `augment()` one row per cell.
+#'
+#' @param x A `compert_fit`.
+#' @param data For `augment()`: cells in any container that [cpa()] takes.
+#' @param ... Not used.
+#' @param dose Dose at which perturbations are embedded ([perturbation_embedding()]).
+#' @inheritParams cell_embedding
+#' @return `tidy()`: a tibble with one row per perturbation and latent dimension: `perturbation`,
+#'   `dose`, `dimension`, `estimate`. `glance()`: one row with `model`, `loss`, `n_cells`
+#'   (training), `n_genes`, `n_perturbations`, `n_covariates`, `n_parameters`, `epochs`,
+#'   `best_epoch`, `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
+#'   `r2_var_deg` of the best epoch on the test cells (`NA` when there were none). `augment()`: the
+#'   table of the cells with `.cell`, `.condition`, `.seen` (see [predict()][predict.compert_fit])
+#'   and `.r2`, the r2 over genes between the cell and its reconstruction.
+#' @source The generics of the generics package, as broom has them.
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' glance(fit)
+#' tidy(fit)
+#' augment(fit, screen)
+#' @name tidiers
+NULL
+
+#' @importFrom generics tidy
+#' @export
+generics::tidy
+
+#' @importFrom generics glance
+#' @export
+generics::glance
+
+#' @importFrom generics augment
+#' @export
+generics::augment
+
+#' @rdname tidiers
+#' @export
+tidy.compert_fit <- function(x, ..., dose = 1) {
+  check_no_dots(...)
+  z <- perturbation_embedding(x, dose = dose)
+  tibble::tibble(
+    perturbation = rep(rownames(z), each = ncol(z)),
+    dose = rep(rep_len(as.numeric(dose), nrow(z)), each = ncol(z)),
+    dimension = rep(seq_len(ncol(z)), nrow(z)),
+    estimate = as.vector(t(z))
+  )
+}
+
+#' @rdname tidiers
+#' @export
+glance.compert_fit <- function(x, ...) {
+  check_no_dots(...)
+  validate_fit(x, "x")
+  meta <- x$meta
+  info <- core_state_info(x$state)
+  scores <- last_scores(x$history) %||%
+    list(r2_mean = NA_real_, r2_mean_deg = NA_real_, r2_var = NA_real_, r2_var_deg = NA_real_)
+  scores$epoch <- NULL
+  about <- tibble::tibble(
+    model = meta$model, loss = meta$settings$loss_ae, n_cells = nobs(x),
+    n_genes = length(meta$registry$genes), n_perturbations = length(meta$registry$perturbations),
+    n_covariates = length(meta$registry$covariates), n_parameters = info$n_parameters,
+    epochs = nrow(x$history), best_epoch = info$best_epoch,
+    seconds = training_seconds(x$history), seed = meta$seed
+  )
+  tibble::as_tibble(c(about, scores))
+}
+
+#' @rdname tidiers
+#' @export
+augment.compert_fit <- function(x, data, ..., assay = NULL, layer = NULL, col_data = NULL,
+                                missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(x, "x")
+  need_newdata(missing(data), "augment", arg = "data")
+  screen <- read_newdata(x, data, assay, layer, col_data, missing_genes)
+  about <- tibble::as_tibble(screen$col_data)
+  about$.cell <- colnames(screen$x)
+  about$.condition <- pair_labels(x, screen$parts, screen$doses)
+  about$.seen <- seen_by_group(x, screen$parts, screen$doses, screen$covariates)
+  about$.r2 <- reconstruction_r2(x, screen)
+  about
+}
+
+# r2 over genes of every cell, a block of cells at a time so that no whole dense matrix is made.
+reconstruction_r2 <- function(fit, screen, block = 1000L, call = rlang::caller_env()) {
+  n <- ncol(screen$x)
+  starts <- seq(1L, max(n, 1L), by = block)
+  unlist(lapply(starts, function(start) {
+    some <- subset_screen(screen, start:min(n, start + block - 1L))
+    cells <- seq_len(ncol(some$x))
+    own <- encode_screen(fit$meta$registry, some, call)
+    answer <- with_core_errors(core_reconstruct(fit$state, some$x, own, cells - 1L), call = call)
+    truth <- as.matrix(some$x)
+    vapply(cells, function(i) core_r2(truth[, i], answer$mean[, i]), 0)
+  }))
+}

@@ -1,0 +1,34 @@
+test_that("libraries are told apart by their path", {
+  lib <- "/usr/lib/x86_64-linux-gnu/"
+  kind <- function(...) blas_kind(paste0(lib, c(...)))
+  expect_identical(kind("blas/libblas.so.3.11.0"), "reference")
+  expect_identical(kind("openblas-pthread/libblas.so.3", "openblas-pthread/libopenblasp-r0.so"),
+                   "OpenBLAS (pthread)")
+  expect_identical(kind("openblas-openmp/libblas.so.3", "openblas-openmp/libopenblasp-r0.so"),
+                   "OpenBLAS (OpenMP)")
+  expect_identical(kind("openblas-serial/libblas.so.3"), "OpenBLAS (one thread)")
+  expect_identical(kind("blis-openmp/libblis.so.4"), "BLIS")
+  expect_identical(kind("libm.so.6"), "unknown")
+  expect_identical(blas_kind("/x/blas/libblas.so.3", "Intel(R) Math Kernel Library"), "MKL")
+})
+
+test_that("the slow ones come with a remedy", {
+  slow <- blas_in_use("/usr/lib/x86_64-linux-gnu/blas/libblas.so.3")
+  expect_true(slow$slow)
+  expect_match(slow$advice, "libopenblas0-openmp")
+  fine <- blas_in_use("/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3")
+  expect_false(fine$slow)
+  expect_null(fine$advice)
+})
+
+test_that("the libraries of this process are found", {
+  skip_without(file.exists("/proc/self/maps"), "/proc")
+  expect_true(any(grepl("compert[.]so$|libR[.]so", loaded_libraries())))
+  file <- withr::local_tempfile(lines = c(
+    "7f00-7f10 r-xp 00000000 fe:00 12                 /lib/libx.so.1",
+    "7f10-7f20 r--p 00000000 fe:00 12                 /lib/libx.so.1",
+    "7f20-7f30 rw-p 00000000 00:00 0                  [heap]",
+    "7f30-7f40 r--p 00000000 fe:00 13                 /a folder/liby.so"
+  ))
+  expect_identical(loaded_libraries(file), c("/lib/libx.so.1", "/a folder/liby.so"))
+})

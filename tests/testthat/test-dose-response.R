@@ -1,0 +1,47 @@
+test_that("latent responses start at 0 and have one row per dose", {
+  latent <- dose_response(small_fit(), n_points = 5)
+  expect_identical(names(latent), c("perturbation", "dose", "response"))
+  expect_identical(unique(latent$perturbation), "IFNb")
+  expect_equal(latent$dose, seq(0, 1, 0.25))
+  expect_equal(latent$response[1], 0, tolerance = 1e-6)
+})
+
+test_that("gene responses are those of predict()", {
+  cells <- small_cells()
+  fit <- small_fit()
+  table <- suppressWarnings(dose_response(fit, cells$x, space = "genes", dose = c(0.5, 1),
+                                          col_data = cells$col_data))
+  expect_identical(names(table), c("cell_type", "perturbation", "dose", "n_cells", "norm_of_mean",
+                                   "norm_of_difference"))
+  expect_identical(nrow(table), 6L)
+  predicted <- predict(fit, cells$x, condition(condition = "IFNb", cell_type = "NK"),
+                       summarise = "condition", col_data = cells$col_data)
+  row <- table[table$cell_type == "NK" & table$dose == 1, ]
+  expect_equal(row$norm_of_mean, sqrt(sum(predicted^2)), tolerance = 1e-5)
+  shift <- predict(fit, cells$x, condition(condition = "IFNb", cell_type = "NK"),
+                   summarise = "condition", residual = TRUE, col_data = cells$col_data)
+  nk <- cells$col_data$cell_type == "NK" & cells$col_data$condition == "control"
+  change <- shift[, 1] - rowMeans(as.matrix(cells$x[, nk]))
+  expect_equal(row$norm_of_difference, sqrt(sum(change^2)), tolerance = 1e-4)
+  genes <- rownames(cells$x)[c(7, 2)]
+  long <- dose_response(fit, cells$x, space = "genes", dose = 1, genes = genes,
+                        col_data = cells$col_data)
+  expect_identical(long$gene, rep(genes, 3))
+  expect_equal(long$mean[long$cell_type == "NK"], unname(predicted[genes, 1]), tolerance = 1e-5)
+  expect_equal(long$difference[long$cell_type == "NK"], unname(change[genes]), tolerance = 1e-4)
+})
+
+test_that("wrong questions are refused, extrapolation warns", {
+  fit <- small_fit()
+  cells <- small_cells()
+  expect_error(dose_response(fit, perturbation = "IFNg"), "Did you mean \"IFNb\"")
+  expect_error(dose_response(fit, dose = -1), "`dose` must be")
+  expect_error(dose_response(fit, n_points = 1), "`n_points` must be")
+  expect_error(dose_response(fit, space = "genes"), "`newdata` must be given")
+  expect_error(dose_response(fit, cells$x, space = "genes", genes = "ISG",
+                             col_data = cells$col_data), "`genes` must be genes of the fit")
+  expect_warning(dose_response(fit, cells$x, space = "genes", dose = c(1, 9),
+                               col_data = cells$col_data), class = "compert_extrapolation")
+  expect_warning(dose_response(fit, cells$x, space = "genes", dose = c(0, 1),
+                               col_data = cells$col_data), NA)
+})

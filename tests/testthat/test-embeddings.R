@@ -1,0 +1,58 @@
+test_that("cell embeddings add up", {
+  cells <- small_cells()
+  fit <- small_fit()
+  z <- lapply(c(basal = "basal", treated = "treated", corrected = "corrected"), function(which) {
+    cell_embedding(fit, cells$x, which, col_data = cells$col_data)
+  })
+  expect_identical(dim(z$basal), c(ncol(cells$x), 8L))
+  expect_identical(rownames(z$basal), colnames(cells$x))
+  expect_equal(z$corrected, z$treated, ignore_attr = TRUE)
+  own <- perturbation_embedding(fit)[cells$col_data$condition, ] +
+    covariate_embedding(fit, "cell_type")[cells$col_data$cell_type, ]
+  expect_equal(z$treated - z$basal, own, tolerance = 1e-4, ignore_attr = TRUE)
+})
+
+test_that("corrected leaves the batch out", {
+  cells <- small_cells()
+  cells$col_data$run <- rep(c("r1", "r2"), length.out = ncol(cells$x))
+  fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", batch = "run",
+             split = "split", col_data = cells$col_data, settings = quick_settings(1))
+  treated <- cell_embedding(fit, cells$x, "treated", col_data = cells$col_data)
+  corrected <- cell_embedding(fit, cells$x, "corrected", col_data = cells$col_data)
+  expect_equal(treated - corrected, covariate_embedding(fit, "run")[cells$col_data$run, ],
+               tolerance = 1e-4, ignore_attr = TRUE)
+})
+
+test_that("perturbations follow their dose; a condition() gives combinations", {
+  fit <- small_fit()
+  at <- function(dose) perturbation_embedding(fit, "IFNb", dose = dose)
+  expect_equal(at(0.5) / dose_response(fit, dose = 0.5)$response,
+               at(1) / dose_response(fit, dose = 1)$response, tolerance = 1e-4)
+  by_condition <- perturbation_embedding(fit, condition(condition = c("IFNb", "control"),
+                                                        dose = c(0.5, 1)))
+  expect_equal(by_condition[1, ], at(0.5)[1, ], tolerance = 1e-6)
+  expect_identical(rownames(perturbation_embedding(fit)), c("IFNb", "control"))
+})
+
+test_that("similarity is the cosine, NA for a vector without length", {
+  z <- rbind(a = c(1, 0), b = c(1, 1), c = c(-2, 0), d = c(0, 0))
+  s <- similarity(z)
+  expect_equal(s["a", "b"], 1 / sqrt(2))
+  expect_equal(s["a", "c"], -1)
+  expect_identical(s["d", "a"], NA_real_)
+  expect_equal(similarity(z, "euclidean")["a", "c"], 3)
+})
+
+test_that("wrong questions are refused", {
+  fit <- small_fit()
+  expect_error(perturbation_embedding(fit, "IFNg"), "Did you mean \"IFNb\"")
+  expect_error(perturbation_embedding(fit, "IFNb", dose = -1), "`dose` must be")
+  expect_error(covariate_embedding(fit, "celltype"), "Did you mean \"cell_type\"")
+  expect_error(cell_embedding(fit), "`x` must be given")
+  expect_error(cell_embedding(fit, small_cells()$x, "latent"), "`which` must be one of")
+  expect_error(similarity(list(1)), "`embedding` must be")
+  cells <- small_cells()
+  plain <- cpa(cells$x, "condition", control = "control", split = "split",
+               col_data = cells$col_data, settings = quick_settings(1))
+  expect_error(covariate_embedding(plain), "must have covariates")
+})

@@ -1,0 +1,44 @@
+test_that("presets have the conventions of the published codes", {
+  p <- r2_presets()
+  expect_identical(vapply(p, function(o) o$min_cells, 1L),
+                   c(compert = 5L, fb = 31L, fb_api = 1L, chemcpa = 6L, multicpa = 31L))
+  expect_identical(vapply(p, function(o) o$ddof, 1L),
+                   c(compert = 1L, fb = 0L, fb_api = 0L, chemcpa = 1L, multicpa = 0L))
+  expect_identical(names(Filter(function(o) o$clamp_negative, p)), "chemcpa")
+  expect_identical(names(Filter(function(o) o$controls == "matched", p)), "compert")
+  expect_identical(p$multicpa$order, c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg"))
+  expect_identical(p$fb$order, c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"))
+  expect_identical(c(p$fb$empty, p$multicpa$empty), c(-1, -1))
+  expect_true(is.na(p$chemcpa$empty))
+  expect_identical(p$chemcpa$limit, 3e12)
+  expect_identical(p$chemcpa$min_degs, 2L)
+  expect_null(p$compert$residual)
+  expect_false(p$fb$residual)
+})
+
+test_that("the variance of counts is the preset's own", {
+  variance <- function(preset, loss) r2_options(preset, list(), loss)$variance
+  expect_identical(variance("fb", "gauss"), "predicted")
+  expect_identical(variance("fb", "nb"), "sampled")
+  expect_identical(variance("fb_api", "nb"), "predicted")
+  expect_identical(variance("multicpa", "nb"), "predicted")
+  expect_identical(variance("compert", "nb"), "total")
+})
+
+test_that("own options override, and are named in print", {
+  o <- r2_options("fb", list(min_cells = 3, ddof = NULL), "gauss")
+  expect_identical(o$min_cells, 3)
+  expect_identical(o$ddof, 0L)
+  o$n_degs <- 50
+  expect_match(preset_words(o), "preset \"fb\" with own `min_cells`: all controls of the split")
+  expect_match(preset_words(o), "at least 3 cells, 50 DEGs, ddof 0")
+})
+
+test_that("wrong options are refused", {
+  expect_error(r2_options("fbb", list(), "gauss"), "`preset` must be one of")
+  expect_error(r2_options("fb", list(ddof = 2), "gauss"), "`ddof` must be")
+  expect_error(r2_options("fb", list(variance = "none"), "gauss"), "`variance` must be one of")
+  expect_error(r2_options("fb", list(controls = "mine"), "gauss"), "`controls` must be one of")
+  expect_error(r2_options("fb", list(min_cells = -1), "gauss"), "`min_cells` must be")
+  expect_error(r2_options("fb", list(clamp_negative = "yes"), "gauss"), "`clamp_negative` must be")
+})

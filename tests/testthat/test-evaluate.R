@@ -1,0 +1,153 @@
+all_cells <- function() {
+  cells <- small_cells()
+  list(x = cells$x, col_data = cells$col_data)
+}
+
+score <- function(fit = small_fit(), ...) {
+  cells <- all_cells()
+  evaluate_r2(fit, cells$x, col_data = cells$col_data, ...)
+}
+
+test_that("every condition has a row per method, in the user's own columns", {
+  scores <- score()
+  expect_s3_class(scores, c("compert_r2", "tbl_df"))
+  expect_identical(
+    names(scores),
+    c("cell_type", "condition", "dose", "method", "split", "seen", "n_cells", metric_names,
+      "n_controls", "note")
+  )
+  expect_identical(unique(table(scores$cell_type, scores$split)[, "ood"][["B"]]), 4L)
+  expect_setequal(scores$method, c("model", "control", "additive",
+                                   setdiff(scores$method, c("model", "control", "additive"))))
+  expect_identical(scores$seen[scores$split == "ood"], rep("drug new to covariate", 4))
+  expect_identical(unique(scores$seen[scores$split == "test"]), "condition")
+  b <- scores[scores$split == "ood", ]
+  expect_identical(unique(b$n_cells), 40L)
+  expect_identical(attr(scores, "preset"), "compert")
+})
+
+test_that("scores are what predict() and the observed cells give by hand", {
+  cells <- all_cells()
+  scores <- score(split = "ood", variance = "total", n_degs = 10)
+  truth <- as.matrix(cells$x[, cells$col_data$cell_type == "B" &
+                               cells$col_data$condition == "IFNb"])
+  control <- as.matrix(cells$x[, cells$col_data$cell_type == "B" &
+                                 cells$col_data$condition == "control"])
+  fit <- small_fit()
+  what <- condition(condition = "IFNb", cell_type = "B")
+  r2 <- function(t, p) 1 - sum((t - p)^2) / sum((t - mean(t))^2)
+  for (residual in c(TRUE, FALSE)) {
+    predicted <- predict(fit, cells$x, what, residual = residual, col_data = cells$col_data)
+    name <- if (identical(residual, isTRUE(fit$meta$residual))) "model" else
+      if (residual) "model_difference" else "model_decoded"
+    row <- scores[scores$method == name, ]
+    expect_equal(row$r2_mean, r2(rowMeans(truth), rowMeans(predicted)), tolerance = 1e-4)
+    delta <- cor(rowMeans(truth) - rowMeans(control), rowMeans(predicted) - rowMeans(control))
+    expect_equal(row$pearson_delta, delta, tolerance = 1e-3)
+  }
+  row <- scores[scores$method == "control", ]
+  expect_equal(row$r2_mean, r2(rowMeans(truth), rowMeans(control)))
+  expect_equal(row$r2_var, r2(apply(truth, 1, var), apply(control, 1, var)))
+  expect_identical(row$pearson_delta, NA_real_)
+  expect_identical(row$n_controls, 40L)
+})
+
+test_that("DEGs are those of rank_degs()", {
+  cells <- all_cells()
+  scores <- score(split = "ood", n_degs = 15)
+  degs <- rank_degs(cells$x, "condition", covariates = "cell_type", control = "control",
+                    n_genes = 15, col_data = cells$col_data)
+  genes <- degs$gene[degs$cell_type == "B"]
+  mean_of <- function(what) {
+    rowMeans(as.matrix(cells$x[genes, cells$col_data$cell_type == "B" &
+                                 cells$col_data$condition == what]))
+  }
+  expect_equal(scores$r2_mean_deg[scores$method == "control"],
+               core_r2(mean_of("IFNb"), mean_of("control")))
+})
+
+test_that("chemcpa never scores below 0, fb may, and both decode", {
+  chem <- score(preset = "chemcpa")
+  fb <- score(preset = "fb", min_cells = 5L)
+  scored <- unlist(chem[c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")])
+  expect_true(all(scored >= 0))
+  expect_true(any(unlist(fb[c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")]) < 0))
+  expect_true("model_difference" %in% fb$method)
+  pooled <- unique(fb$n_controls)
+  expect_identical(pooled, sum(all_cells()$col_data$split == "test" &
+                                 all_cells()$col_data$condition == "control"))
+})
+
+test_that("baselines can be left out, and min_cells can leave nothing", {
+  expect_false(any(c("control", "additive") %in% score(baselines = FALSE)$method))
+  none <- score(min_cells = 1000)
+  expect_identical(nrow(none), 0L)
+  expect_identical(names(none), names(score()))
+  expect_output(print(none), "No condition to score in split test, ood")
+})
+
+test_that("summary has the preset's order, and fb's -1 where nothing was scored", {
+  fb <- summary(score(preset = "fb"))
+  expect_identical(names(fb)[4:7], c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"))
+  empty <- fb[fb$n_conditions == 0, ]
+  expect_true(nrow(empty) > 0)
+  expect_true(all(unlist(empty[4:7]) == -1))
+  multi <- summary(score(preset = "multicpa", min_cells = 5))
+  expect_identical(names(multi)[4:7], c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg"))
+  own <- score()
+  model <- own[own$method == "model" & own$split == "test", ]
+  averages <- summary(own)
+  expect_equal(averages$r2_mean[averages$method == "model" & averages$split == "test"],
+               mean(model$r2_mean))
+  halves <- summary(own, fun = stats::median)
+  expect_equal(halves$r2_mean[halves$method == "model" & halves$split == "test"],
+               stats::median(model$r2_mean))
+})
+
+test_that("print says the preset, and in words when the model does not beat a baseline", {
+  scores <- score()
+  expect_output(print(scores), "preset \"compert\": controls of the same covariates")
+  worse <- scores
+  worse$r2_mean_deg <- ifelse(worse$method == "model", 0.1, 0.9)
+  expect_output(print(worse), "The model does NOT beat the additive baseline in r2 of the means")
+  better <- scores
+  better$r2_mean_deg <- ifelse(better$method == "model", 0.9, 0.1)
+  expect_output(print(better), "The model beats the additive baseline in r2 of the means of DEGs")
+  expect_output(print(scores[c("method", "r2_mean")]), "A tibble")
+})
+
+test_that("an automatic split is found again on the same cells only", {
+  cells <- small_cells()
+  fit <- suppressWarnings(cpa(cells$x, "condition", control = "control", covariates = "cell_type",
+                              col_data = cells$col_data, settings = quick_settings(1)))
+  scores <- evaluate_r2(fit, cells$x, col_data = cells$col_data)
+  expect_identical(unique(scores$split), "test")
+  expect_identical(sum(scores$n_cells[scores$method == "model"]), 30L)
+  fewer <- seq_len(ncol(cells$x) - 1)
+  expect_error(evaluate_r2(fit, cells$x[, fewer], col_data = cells$col_data[fewer, ]),
+               "must have the split column")
+  some <- evaluate_r2(fit, cells$x[, fewer], col_data = cells$col_data[fewer, ],
+                      condition = condition(condition = "IFNb"))
+  expect_true(all(is.na(some$split)))
+})
+
+test_that("counts are scored with the variance of the preset", {
+  fit <- small_fit(loss = "nb", layer = NULL)
+  cells <- small_cells()
+  run <- function(...) {
+    scores <- evaluate_r2(fit, cells$counts, col_data = cells$col_data, split = "ood",
+                          min_cells = 5, baselines = FALSE, ...)
+    scores$r2_var[scores$method == "model"]
+  }
+  expect_identical(run(preset = "fb", seed = 1), run(preset = "fb", seed = 1))
+  expect_false(run(preset = "fb", seed = 1) == run(preset = "fb", seed = 2))
+  expect_identical(run(preset = "multicpa", seed = 1), run(preset = "multicpa", seed = 2))
+})
+
+test_that("wrong arguments are refused in the house's form", {
+  expect_error(score(split = "holdout"), "`split` must be some of")
+  expect_error(score(splitt = "ood"), "There is no argument `splitt`")
+  expect_error(score(n_degs = 1), "`n_degs` must be")
+  expect_error(evaluate_r2(small_fit()), "`newdata` must be given")
+  expect_error(evaluate_r2(1, small_cells()$x), "`fit` must be a fit made by `cpa\\(\\)`")
+})

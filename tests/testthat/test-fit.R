@@ -1,0 +1,44 @@
+test_that("a fit prints what it was made of", {
+  fit <- small_fit()
+  text <- paste(format(fit), collapse = "\n")
+  n <- table(small_cells()$col_data$split)
+  expect_match(text, "<compert_fit> CPA, gauss loss")
+  expect_match(text, paste0(n[["train"]], " training, ", n[["test"]], " test, ", n[["ood"]],
+                            " ood; 120 genes"))
+  expect_match(text, "2: IFNb, control \\(control\\)")
+  expect_match(text, "cell_type \\(3\\)")
+  expect_match(text, "3 epochs, best [1-3], .*seed 11")
+  expect_output(print(fit), "<compert_fit>")
+  expect_identical(nobs(fit), n[["train"]])
+})
+
+test_that("summary lists conditions, parameters and scores", {
+  s <- summary(small_fit())
+  expect_identical(sum(s$conditions$n_cells), ncol(small_cells()$x))
+  expect_identical(names(s$conditions), c("cell_type", "condition", "split", "control", "n_cells"))
+  expect_gt(s$n_parameters, 1000)
+  expect_identical(s$epochs, 3L, ignore_attr = TRUE)
+  expect_output(print(s), "Test r2: .*r2_mean_deg")
+})
+
+test_that("the fit says which kind of counterfactual it predicts", {
+  expect_match(residual_words(TRUE), "by difference")
+  fit <- small_fit()
+  fit$meta$residual <- TRUE
+  expect_match(paste(format(fit), collapse = "\n"), "Predicts: +by difference")
+  fit$meta$residual <- FALSE
+  expect_match(paste(format(fit), collapse = "\n"), "Predicts: +the decoded expression")
+})
+
+test_that("what is no whole fit is refused", {
+  expect_error(validate_fit(1), "must be a fit made by")
+  broken <- small_fit()
+  broken$state <- NULL
+  expect_error(nobs(broken), "must hold `state`, `meta` and `history`")
+  expect_error(new_fit(charToRaw("no model")))
+})
+
+test_that("seconds of a resumed history are added up", {
+  expect_identical(training_seconds(data.frame(seconds = c(1, 2, 4, 1, 3))), 7)
+  expect_identical(training_seconds(data.frame(seconds = c(1, NA))), 1)
+})

@@ -1,0 +1,34 @@
+scores <- function() {
+  one <- expand.grid(method = c("model", "control", "additive"), cell_type = c("B", "NK"),
+                     stringsAsFactors = FALSE)
+  table <- tibble::tibble(cell_type = one$cell_type, drug = "IFNb", dose = 1, method = one$method,
+                          split = "ood", n_cells = 10L)
+  for (name in metric_names) table[[name]] <- c(0.9, -3, 0.5, 0.8, 0.1, NA)
+  table
+}
+
+test_that("one point per condition and method; what is off the scale is marked", {
+  skip_without_package("ggplot2")
+  p <- plot_r2(scores(), metric = "r2_mean_deg")
+  expect_identical(nrow(p$data), 5L)
+  expect_identical(p$data$off, c(FALSE, TRUE, FALSE, FALSE, FALSE))
+  expect_identical(p$data$value[2], -1)
+  expect_setequal(levels(p$data$condition), c("B", "NK"))
+  expect_silent(ggplot2::ggplot_build(p))
+})
+
+test_that("many conditions are drawn as distributions", {
+  skip_without_package("ggplot2")
+  geoms <- function(p) vapply(p$layers, function(l) class(l$geom)[1], "")
+  expect_true("GeomBoxplot" %in% geoms(plot_r2(scores(), max_conditions = 1)))
+  expect_false("GeomBoxplot" %in% geoms(plot_r2(scores())))
+})
+
+test_that("wrong tables and words are refused", {
+  skip_without_package("ggplot2")
+  expect_error(plot_r2(data.frame(a = 1)), "made by `evaluate_r2\\(\\)`")
+  expect_error(plot_r2(1), "made by `evaluate_r2\\(\\)`")
+  expect_error(plot_r2(scores(), metric = "r2"), "`metric` must be some of")
+  expect_error(plot_r2(scores(), methods = "linear"), "`methods` must be some of")
+  expect_error(plot_r2(scores(), limits = c(1, 0)), "`limits` must be")
+})

@@ -1,0 +1,40 @@
+test_that("2 + 2 epochs are 4 epochs, to the bit", {
+  cells <- small_cells()
+  short <- small_fit(settings = quick_settings(2))
+  longer <- resume_fit(short, cells$x, 2, col_data = cells$col_data)
+  whole <- small_fit(settings = quick_settings(4))
+  losses <- setdiff(names(whole$history), "seconds")
+  expect_identical(longer$history[losses], whole$history[losses])
+  what <- condition(condition = "IFNb", cell_type = "B")
+  expect_identical(predict(longer, cells$x, what, col_data = cells$col_data),
+                   predict(whole, cells$x, what, col_data = cells$col_data))
+  expect_identical(nrow(short$history), 2L)
+})
+
+test_that("an automatic split is the same when the run goes on", {
+  cells <- small_cells()
+  fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type",
+             col_data = cells$col_data, settings = quick_settings(1))
+  longer <- resume_fit(fit, cells$x, 1, col_data = cells$col_data)
+  expect_identical(longer$meta$conditions, fit$meta$conditions)
+  expect_identical(nrow(longer$history), 2L)
+})
+
+test_that("other cells are refused", {
+  cells <- small_cells()
+  fewer <- cells$col_data$cell_type != "NK"
+  expect_error(resume_fit(small_fit(), cells$x[, fewer], 1, col_data = cells$col_data[fewer, ]),
+               "must hold the cells that the fit was trained on")
+})
+
+test_that("run settings may change, the network may not", {
+  fit <- small_fit()
+  expect_identical(resumed_settings(fit, 7, list(patience = 3))$patience, 3L, ignore_attr = TRUE)
+  expect_identical(resumed_settings(fit, 7, list())$epochs, 7L, ignore_attr = TRUE)
+  expect_identical(resumed_settings(fit, 7, list())$dim, 8L, ignore_attr = TRUE)
+  expect_error(resumed_settings(fit, 7, list(dim = 4)), "\"dim\" may not")
+  expect_error(resumed_settings(fit, 7, list(4)), "must be given by name")
+  expect_error(resumed_settings(fit, 7, list(patienc = 4)), "patienc")
+  expect_error(resume_fit(fit, small_cells()$x), "`epochs` must say")
+  expect_error(resume_fit(fit, small_cells()$x, 0), "`epochs` must be")
+})

@@ -1,0 +1,38 @@
+test_that("what training saw is one of four words", {
+  screen <- additive_screen()
+  a549_b <- screen$covariates$cell_type == "A549" & vapply(screen$parts, identical, NA, "B")
+  screen$split[a549_b] <- "ood"
+  fit <- untrained(screen)
+  seen <- function(parts, doses, type) {
+    seen_in_training(fit, list(parts), list(doses), data.frame(cell_type = type))
+  }
+  expect_identical(seen("A", 1, "K562"), "condition")
+  expect_identical(seen("control", 1, "A549"), "condition")
+  expect_identical(seen(c("A", "B"), c(1, 1), "K562"), "parts only")
+  expect_identical(seen("A", 2, "K562"), "parts only")
+  expect_identical(seen("B", 1, "A549"), "drug new to covariate")
+  expect_identical(seen(c("A", "B"), c(1, 1), "A549"), "drug new to covariate")
+  all_b <- vapply(screen$parts, function(p) "B" %in% p, NA)
+  screen$split[all_b] <- "ood"
+  fit <- untrained(screen)
+  expect_identical(seen("B", 1, "K562"), "drug new")
+  expect_identical(seen(c("A", "B"), c(1, 1), "K562"), "drug new")
+})
+
+test_that("an open covariate counts as its least known level", {
+  screen <- additive_screen()
+  screen$split[screen$covariates$cell_type == "A549" &
+                 vapply(screen$parts, identical, NA, "B")] <- "ood"
+  fit <- untrained(screen)
+  open <- make_targets(fit, condition(drug = c("A", "B")))
+  expect_identical(seen_of_targets(fit, open), c("condition", "drug new to covariate"))
+})
+
+test_that("a screen without covariates has no places to tell apart", {
+  toy <- additive_cells()
+  keys <- new_keys("drug", dose = "dose", control = "control", split = "split")
+  fit <- untrained(as_screen(toy$x, keys, col_data = toy$col_data))
+  none <- data.frame(row.names = 1:2)
+  expect_identical(seen_in_training(fit, list("A", c("A", "B")), list(1, c(1, 1)), none),
+                   c("condition", "parts only"))
+})

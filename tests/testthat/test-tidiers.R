@@ -1,0 +1,34 @@
+test_that("tidy has a row per perturbation and dimension", {
+  fit <- small_fit()
+  table <- generics::tidy(fit, dose = 0.5)
+  expect_identical(dim(table), c(16L, 4L))
+  z <- perturbation_embedding(fit, dose = 0.5)
+  expect_equal(table$estimate[table$perturbation == "IFNb"], unname(z["IFNb", ]))
+  expect_identical(unique(table$dose), 0.5)
+})
+
+test_that("glance is one row with the scores of the best epoch", {
+  fit <- small_fit()
+  row <- glance(fit)
+  expect_identical(nrow(row), 1L)
+  best <- fit$history[fit$history$epoch == row$best_epoch, ]
+  expect_identical(row$r2_mean_deg, best$r2_mean_deg)
+  expect_identical(row$n_genes, 120L)
+  cells <- small_cells()
+  train <- cells$col_data$split == "train"
+  unscored <- suppressMessages(cpa(cells$x[, train], "condition", control = "control",
+                                   split = "split", col_data = cells$col_data[train, ],
+                                   settings = quick_settings(1)))
+  expect_identical(glance(unscored)$r2_mean, NA_real_)
+})
+
+test_that("augment has a row per cell, and blocks do not matter", {
+  cells <- small_cells()
+  table <- augment(small_fit(), cells$x, col_data = cells$col_data)
+  expect_identical(table$.cell, colnames(cells$x))
+  expect_identical(table$.condition, cells$col_data$condition)
+  again <- reconstruct(small_fit(), cells$x, col_data = cells$col_data)
+  expect_equal(table$.r2[5], core_r2(cells$x[, 5], again[, 5]), tolerance = 1e-5)
+  screen <- read_newdata(small_fit(), cells$x, col_data = cells$col_data)
+  expect_equal(reconstruction_r2(small_fit(), screen, block = 7), table$.r2, tolerance = 1e-6)
+})
