@@ -1,0 +1,108 @@
+// Element-wise functions that the compiler can vectorise: no calls and no floating-point branches
+// (a comparison that may trap keeps GCC from it). Single precision: range reduction and minimax
+// polynomials (coefficients of the Cephes library, S. Moshier, netlib.org/cephes), about one unit
+// in the last place. Double precision, used to verify: the standard library.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+// One binary for every x86-64: the loader picks the version that fits the processor. "arch=" with
+// the name of a processor would fit that model alone; the levels ask for what it can do.
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
+#if __GNUC__ >= 12
+#define COMPERT_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define COMPERT_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
+#endif
+#else
+#define COMPERT_CLONES
+#endif
+#define COMPERT_INLINE static inline __attribute__((always_inline))
+
+namespace compert {
+
+COMPERT_INLINE int32_t bits_of(float x) {
+  int32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+COMPERT_INLINE float from_bits(int32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/// exp(-|x|), not below the smallest normal number.
+COMPERT_INLINE float exp_minus_abs(float x) {
+  // Positive floats are ordered as the whole numbers with the same bits.
+  const int32_t abs = bits_of(x) & 0x7fffffff, most = 0x42ae0000;  // of 87
+  const float a = -from_bits(abs < most ? abs : most);
+  const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to whole numbers
+  const float n = (a * 1.44269504088896341f + magic) - magic;
+  const float r = (a - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.f;
+  return p * from_bits((static_cast<int32_t>(n) + 127) << 23);
+}
+
+COMPERT_INLINE float log_of(float x) {  // x > 0, not subnormal
+  const int32_t shifted = bits_of(x) - 0x3f3504f3;  // bits of sqrt(1/2)
+  const float e = static_cast<float>(shifted >> 23);
+  const float f = from_bits((shifted & 0x007fffff) + 0x3f3504f3) - 1.f, z = f * f;
+  float p = 7.0376836292e-2f;
+  p = p * f - 1.1514610310e-1f;
+  p = p * f + 1.1676998740e-1f;
+  p = p * f - 1.2420140846e-1f;
+  p = p * f + 1.4249322787e-1f;
+  p = p * f - 1.6668057665e-1f;
+  p = p * f + 2.0000714765e-1f;
+  p = p * f - 2.4999993993e-1f;
+  p = p * f + 3.3333331174e-1f;
+  const float tail = p * f * z + e * -2.12194440e-4f - 0.5f * z;
+  return f + tail + e * 0.693359375f;
+}
+
+/// a where the sign of x is +, b where it is -.
+COMPERT_INLINE float by_sign(float x, float a, float b) {
+  const int32_t minus = bits_of(x) >> 31;
+  return from_bits((bits_of(a) & ~minus) | (bits_of(b) & minus));
+}
+
+/// `value` where x > 0 or `always` is -1 (else 0), 0 elsewhere.
+COMPERT_INLINE float where_positive(float x, float value, int32_t always) {
+  const auto b = static_cast<uint32_t>(bits_of(x));
+  const auto not_positive = static_cast<int32_t>(b | (b - 1)) >> 31;
+  return from_bits(bits_of(value) & (always | ~not_positive));
+}
+
+COMPERT_INLINE double exp_minus_abs(double x) { return std::exp(-std::abs(x)); }
+COMPERT_INLINE double log_of(double x) { return std::log(x); }
+COMPERT_INLINE double by_sign(double x, double a, double b) { return std::signbit(x) ? b : a; }
+COMPERT_INLINE double where_positive(double x, double value, int32_t always) {
+  return always != 0 || x > 0 ? value : 0;
+}
+
+template <class T>
+COMPERT_INLINE T log1p_of(T t) {  // t >= 0
+  const T u = T(1) + t;
+  return log_of(u) + (t - (u - T(1))) / u;
+}
+
+/// softplus(x) and its derivative, given exp(-|x|).
+template <class T>
+COMPERT_INLINE T softplus_of(T x, T exp_minus) {
+  return T(0.5) * (x + std::abs(x)) + log1p_of(exp_minus);
+}
+template <class T>
+COMPERT_INLINE T sigmoid_of(T x, T exp_minus) {
+  return by_sign(x, T(1), exp_minus) / (T(1) + exp_minus);
+}
+
+}  // namespace compert
