@@ -1,0 +1,269 @@
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <random>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "catch_compat.h"
+#include "compert/error.h"
+#include "compert/h5ad.h"
+#include "io/hdf5.h"
+
+using compert::Error;
+using compert::hdf5::File;
+using namespace compert::h5ad;
+
+namespace {
+
+// A path that is free, and is removed at the end of the scope.
+class TemporaryPath {
+ public:
+  TemporaryPath()
+      : text_((std::filesystem::temp_directory_path() /
+               ("compert-" + std::to_string(std::random_device{}()) + ".h5ad"))
+                  .string()) {}
+  ~TemporaryPath() {
+    std::error_code ignored;
+    std::filesystem::remove(text_, ignored);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+Matrix sparse() {
+  Matrix m;  // 3 x 4: (0, 1) = 5, (0, 3) = 0.1, (2, 0) = -2
+  m.layout = Layout::csr;
+  m.n_rows = 3;
+  m.n_columns = 4;
+  m.values = {5, 0.1, -2};
+  m.indices = {1, 3, 0};
+  m.offsets = {0, 2, 2, 3};
+  return m;
+}
+
+Matrix dense(std::size_t n_rows, std::size_t n_columns) {
+  Matrix m;
+  m.n_rows = n_rows;
+  m.n_columns = n_columns;
+  for (std::size_t k = 0; k < n_rows * n_columns; ++k) m.values.push_back(0.5 * double(k));
+  return m;
+}
+
+Values integers(std::vector<std::int32_t> values, ValueType type = ValueType::integer) {
+  Values out;
+  out.type = type;
+  out.shape = {values.size()};
+  out.integers = std::move(values);
+  return out;
+}
+
+Contents sample() {
+  Contents out;
+  out.x = sparse();
+  out.layers.push_back({"counts", dense(3, 4)});
+  out.obs.n_rows = 3;
+  out.obs.index = {"c1", "c2", "c3"};
+  Values group = integers({1, -1, 0}, ValueType::categorical);
+  group.texts = {"a", "b"};
+  group.ordered = true;
+  Values text;
+  text.type = ValueType::text;
+  text.texts = {"", "x", "\xC3\xA9"};
+  text.shape = {3};
+  Values holes = integers({1, 2, 3});
+  holes.missing = {0, 1, 0};
+  out.obs.columns = {{"group", group},
+                     {"text", text},
+                     {"holes", holes},
+                     {"truth", integers({1, 0, 1}, ValueType::boolean)}};
+  out.var.n_rows = 4;
+  out.var.index = {"g1", "g2", "g3", "g4"};
+  out.obsm.push_back({"X_pca", dense(3, 2)});
+  Values title;
+  title.type = ValueType::text;
+  title.texts = {"a title"};
+  out.uns.push_back({"deep/er/title", title});
+  return out;
+}
+
+std::string message(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Writes the sample, changes the file, and returns what reading it says.
+std::string message_after(const std::function<void(const std::string&)>& change) {
+  const TemporaryPath path;
+  write(path.text(), sample());
+  change(path.text());
+  return message([&] { read(path.text()); });
+}
+
+void overwrite(const std::string& path, const std::string& dataset,
+               const std::vector<std::int32_t>& values) {
+  hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  hid_t data = H5Dopen2(file, dataset.c_str(), H5P_DEFAULT);
+  H5Dwrite(data, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  H5Dclose(data);
+  H5Fclose(file);
+}
+
+void remove(const std::string& path, const std::string& object) {
+  hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  H5Ldelete(file, object.c_str(), H5P_DEFAULT);
+  H5Fclose(file);
+}
+
+}  // namespace
+
+TEST_CASE("what is written to an .h5ad file comes back", "[h5ad]") {
+  const TemporaryPath path;
+  const Contents given = sample();
+  write(path.text(), given);
+  const Contents found = read(path.text());
+  REQUIRE(found.x);
+  CHECK(found.x->layout == Layout::csr);
+  CHECK(found.x->values == given.x->values);  // 0.1 needs double precision and got it
+  CHECK(found.x->indices == given.x->indices);
+  CHECK(found.x->offsets == given.x->offsets);
+  REQUIRE(found.layers.size() == 1);
+  CHECK(found.layers[0].matrix.values == given.layers[0].matrix.values);
+  CHECK(File::open_read(path.text()).type("layers/counts").size == 4);
+  CHECK(File::open_read(path.text()).type("X/data").size == 8);
+  CHECK(found.obs.index == given.obs.index);
+  REQUIRE(found.obs.columns.size() == 4);
+  for (std::size_t k = 0; k < 4; ++k) {
+    const Values& was = given.obs.columns[k].values;
+    const Values& is = found.obs.columns[k].values;
+    CHECK(found.obs.columns[k].name == given.obs.columns[k].name);
+    CHECK(is.type == was.type);
+    CHECK(is.texts == was.texts);
+    CHECK(is.missing == was.missing);
+    CHECK(is.ordered == was.ordered);
+    if (was.missing.empty()) CHECK(is.integers == was.integers);
+  }
+  CHECK(found.obsm.at(0).path == "X_pca");
+  CHECK(std::get<Matrix>(found.obsm[0].content).values == dense(3, 2).values);
+  CHECK(found.uns.at(0).path == "deep/er/title");
+  CHECK(std::get<Values>(found.uns[0].content).texts == std::vector<std::string>{"a title"});
+  CHECK(found.skipped.empty());
+  CHECK(outline(path.text()).layers == std::vector<std::string>{"counts"});
+}
+
+TEST_CASE("any layout becomes sorted rows, entries of one place added up", "[h5ad]") {
+  Matrix columns;  // 2 x 3
+  columns.layout = Layout::csc;
+  columns.n_rows = 2;
+  columns.n_columns = 3;
+  columns.values = {1, 2, 3, 4};
+  columns.indices = {1, 0, 0, 0};
+  columns.offsets = {0, 2, 2, 4};
+  const Matrix rows = to_csr(columns);
+  CHECK(rows.layout == Layout::csr);
+  CHECK(rows.offsets == std::vector<std::int64_t>{0, 2, 3});
+  CHECK(rows.indices == std::vector<std::int32_t>{0, 2, 0});
+  CHECK(rows.values == std::vector<double>{2, 7, 1});
+
+  Matrix unsorted = sparse();
+  std::swap(unsorted.indices[0], unsorted.indices[1]);
+  std::swap(unsorted.values[0], unsorted.values[1]);
+  CHECK(to_csr(unsorted).indices == sparse().indices);
+  CHECK(to_csr(unsorted).values == sparse().values);
+
+  CHECK(to_csr(dense(2, 2)).values == std::vector<double>{0.5, 1, 1.5});
+  CHECK(to_csr(dense(0, 3)).offsets == std::vector<std::int64_t>{0});
+}
+
+TEST_CASE("contradictions in an .h5ad file are named", "[h5ad]") {
+  CHECK(says(message_after([](const std::string& p) {
+               overwrite(p, "X/indices", {1, 9, 0});
+             }),
+             "index 9"));
+  CHECK(says(message_after([](const std::string& p) {
+               overwrite(p, "X/indices", {1, -1, 0});
+             }),
+             "index -1"));
+  CHECK(says(message_after([](const std::string& p) {
+               overwrite(p, "X/indptr", {0, 3, 2, 3});
+             }),
+             "rise"));
+  CHECK(says(message_after([](const std::string& p) {
+               overwrite(p, "X/indptr", {0, 2, 2, 4});
+             }),
+             "rise"));
+  CHECK(says(message_after([](const std::string& p) {
+               overwrite(p, "obs/group/codes", {0, 2, 0});
+             }),
+             "code 2"));
+  CHECK(says(message_after([](const std::string& p) { remove(p, "obs/text"); }), "obs/text"));
+  CHECK(says(message_after([](const std::string& p) { remove(p, "obs/_index"); }), "_index"));
+  CHECK(says(message_after([](const std::string& p) { remove(p, "obs"); }), "var"));
+  CHECK(says(message_after([](const std::string& p) { remove(p, "X/indptr"); }), "indptr"));
+  CHECK(says(message([] { read("/nowhere/cells.h5ad"); }), "/nowhere/cells.h5ad"));
+
+  const TemporaryPath path;
+  write(path.text(), sample());
+  ReadOptions options;
+  options.layers = {"spliced"};
+  const std::string text = message([&] { read(path.text(), options); });
+  CHECK(says(text, "spliced"));
+  CHECK(says(text, "counts"));
+}
+
+TEST_CASE("nothing is left of a file that could not be written", "[h5ad]") {
+  namespace fs = std::filesystem;
+  const TemporaryPath folder;
+  fs::create_directory(folder.text());
+  const std::string path = folder.text() + "/cells.h5ad";
+  write(path, sample());
+  const auto before = fs::file_size(path);
+  Contents wrong = sample();
+  wrong.obs.columns[1].name = "a/b";
+  CHECK(says(message([&] { write(path, wrong); }), "a/b"));
+  wrong = sample();
+  wrong.layers[0].matrix = dense(4, 3);
+  CHECK(says(message([&] { write(path, wrong); }), "counts"));
+  CHECK(fs::file_size(path) == before);
+  CHECK(std::distance(fs::directory_iterator(folder.text()), fs::directory_iterator()) == 1);
+  CHECK(read(path).obs.n_rows == 3);
+  fs::remove_all(folder.text());
+}
+
+#ifndef _WIN32
+TEST_CASE("a crash or an error in the rehearsal becomes an Error here", "[hdf5]") {
+  const TemporaryPath path;
+  write(path.text(), sample());
+  bool ran = false;
+  compert::hdf5::rehearse(path.text(), [&] {
+    ran = true;
+    read(path.text());  // the lock works in the copy, and copies can be made of copies
+  });
+  CHECK_FALSE(ran);  // in the copy only
+  const auto rehearse = [&](const std::function<void()>& act) {
+    return message([&] { compert::hdf5::rehearse(path.text(), act); });
+  };
+  CHECK(says(rehearse([] { std::raise(SIGSEGV); }), "crash"));
+  CHECK(says(rehearse([] { std::abort(); }), "crash"));
+  CHECK(says(rehearse([] {
+               for (volatile unsigned k = 0;; k = k + 1) {
+               }
+             }),
+             "loop"));
+  CHECK(rehearse([] { throw Error("a", "b", "c", "d"); }) == Error("a", "b", "c", "d").what());
+  CHECK(rehearse([] { throw Error("a", "b"); }) == Error("a", "b").what());
+  CHECK(says(rehearse([] { throw std::runtime_error("odd"); }), "odd"));
+}
+#endif
