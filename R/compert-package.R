@@ -4,8 +4,8 @@
 #' those cells would look like under a perturbation, a combination or a dose that was not measured
 #' in them.
 #'
-#' A cell's expression is encoded into a basal state. Adversaries try to read the perturbation and
-#' the covariates from it, and the encoder learns to give them nothing to read. The embedding of
+#' A cell's expression is encoded into a basal state that is stripped of the perturbation: by an
+#' alignment of basal states between conditions, by adversaries, or by both. The embedding of
 #' each perturbation, scaled by what its doser makes of the dose, and the embeddings of the
 #' covariates are added, and the sum is decoded into a mean and a variance for every gene.
 #' Another perturbation, dose or cell type is asked for by adding another embedding.
@@ -23,5 +23,6 @@
 #'
 #' @keywords internal
 #' @importFrom Rcpp evalCpp
+#' @importClassesFrom Matrix dgCMatrix
 #' @useDynLib compert, .registration = TRUE
 "_PACKAGE"

@@ -88,7 +88,7 @@ predict_rows <- function(fit, screen, targets, source, options, seed) {
 }
 
 subset_targets <- function(targets, k) {
-  targets$design <- lapply(targets$design, function(m) m[, k, drop = FALSE])
+  targets$design <- lapply(targets$design, function(m) if (is.matrix(m)) m[, k, drop = FALSE] else m)
   targets$parts <- targets$parts[k]
   targets$doses <- targets$doses[k]
   targets$covariates <- targets$covariates[k, , drop = FALSE]
