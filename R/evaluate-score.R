@@ -88,7 +88,8 @@ predict_rows <- function(fit, screen, targets, source, options, seed) {
 }
 
 subset_targets <- function(targets, k) {
-  targets$design <- lapply(targets$design, function(m) if (is.matrix(m)) m[, k, drop = FALSE] else m)
+  codes <- c("perturbation", "dose", "covariates")
+  targets$design[codes] <- lapply(targets$design[codes], function(m) m[, k, drop = FALSE])
   targets$parts <- targets$parts[k]
   targets$doses <- targets$doses[k]
   targets$covariates <- targets$covariates[k, , drop = FALSE]

@@ -143,8 +143,8 @@ summary.compert_fit <- function(object, ...) {
     list(
       text = format(object),
       n_parameters = info$n_parameters,
-      best_epoch = info$best_epoch,
-      epochs = info$epochs_done,
+      best_epoch = as.integer(info$best_epoch),
+      epochs = as.integer(info$epochs_done),
       settings = object$meta$settings,
       conditions = conditions_table(object),
       scores = last_scores(object$history),

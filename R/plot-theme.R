@@ -1,6 +1,9 @@
 # One look for all plots: white ground, light grid, colours that colour-blind readers tell apart
 # (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/).
 
+#' @importFrom rlang .data
+NULL
+
 okabe_ito <- function() {
   c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 }

@@ -60,23 +60,25 @@ history_colours <- function() {
 # Panel and series of every column of the history that is drawn.
 history_series <- function() {
   data.frame(
-    column = c("loss_reconstruction", "loss_adv_perturbations", "loss_adv_covariates", "r2_mean",
-               "r2_mean_deg", "r2_var", "r2_var_deg"),
-    panel = c("Reconstruction loss", "Adversary losses", "Adversary losses", "Test r2 of means",
-              "Test r2 of means", "Test r2 of variances", "Test r2 of variances"),
-    series = c("autoencoder", "perturbation", "covariates", "all genes", "DEGs", "all genes",
-               "DEGs"),
-    kind = rep(c("loss", "r2"), c(3L, 4L)), stringsAsFactors = FALSE
+    column = c("loss_reconstruction", "loss_alignment", "loss_adv_perturbations",
+               "loss_adv_covariates", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"),
+    panel = c("Reconstruction loss", "Alignment of basal states", "Adversary losses",
+              "Adversary losses", "Test r2 of means", "Test r2 of means", "Test r2 of variances",
+              "Test r2 of variances"),
+    series = c("autoencoder", "autoencoder", "perturbation", "covariates", "all genes", "DEGs",
+               "all genes", "DEGs"),
+    kind = rep(c("loss", "r2"), each = 4L), stringsAsFactors = FALSE
   )
 }
 
-# Long form: one row per epoch and series that has a value.
+# Long form: one row per epoch and series that has a value; parts that were off (all 0) are left
+# out.
 history_table <- function(history, type) {
   series <- history_series()
   series <- series[series$kind %in% type & series$column %in% names(history), , drop = FALSE]
   rows <- lapply(seq_len(nrow(series)), function(k) {
     value <- history[[series$column[k]]]
-    there <- is.finite(value)
+    there <- is.finite(value) & any(value != 0, na.rm = TRUE)
     data.frame(epoch = history$epoch[there], value = value[there],
                series[rep(k, sum(there)), c("panel", "series", "kind")], row.names = NULL)
   })

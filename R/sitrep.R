@@ -61,7 +61,7 @@ optional_packages <- function() {
 }
 
 sitrep_problems <- function(report) {
-  c(
+  problems <- c(
     if (report$blas$slow) paste0("The BLAS in use is slow (", report$blas$kind, "). ",
                                  report$blas$advice),
     if (length(report$libtorch) > 1L) {
@@ -74,6 +74,7 @@ sitrep_problems <- function(report) {
              " cores. Set `cpa_settings(threads = ", report$cores, ")`.")
     }
   )
+  as.character(problems)
 }
 
 #' @export

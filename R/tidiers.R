@@ -65,7 +65,7 @@ glance.compert_fit <- function(x, ...) {
     model = meta$model, loss = meta$settings$loss_ae, n_cells = nobs(x),
     n_genes = length(meta$registry$genes), n_perturbations = length(meta$registry$perturbations),
     n_covariates = length(meta$registry$covariates), n_parameters = info$n_parameters,
-    epochs = nrow(x$history), best_epoch = info$best_epoch,
+    epochs = nrow(x$history), best_epoch = as.integer(info$best_epoch),
     seconds = training_seconds(x$history), seed = meta$seed
   )
   tibble::as_tibble(c(about, scores))

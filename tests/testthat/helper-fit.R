@@ -12,11 +12,18 @@ small_cells <- local({
       keep <- sort(keep[all$col_data$cell_type[keep] %in% types])
       genes <- order(-Matrix::rowSums(all$x[, keep]))[1:120]
       made <<- list(x = all$x[genes, keep], counts = all$counts[genes, keep],
-                    col_data = all$col_data[keep, ])
+                    col_data = as_text(all$col_data[keep, ]))
     }
     made
   }
 })
+
+# Factors as text, so that expectations can compare with what is given back.
+as_text <- function(table) {
+  factors <- vapply(table, is.factor, NA)
+  table[factors] <- lapply(table[factors], as.character)
+  table
+}
 
 quick_settings <- function(epochs = 3, ..., device = "cpu") {
   cpa_settings(epochs = epochs, dim = 8, autoencoder_width = 24, adversary_width = 16,
