@@ -105,6 +105,8 @@ Settings defaults(const std::string& parity) {
     s.adversary_wd = 4e-7;
     s.batch_size = 256;
     s.doser_type = "mlp";
+    s.checkpoint_freq = 20;
+    s.patience = 20;
     s.epochs = 2000;
     s.max_minutes = 300;
   }

@@ -37,8 +37,8 @@ struct Settings {
   // run
   int64_t epochs = 0;            ///< 0: chosen from the number of training cells
   double max_minutes = 0;        ///< 0: no limit
-  int64_t checkpoint_freq = 20;  ///< epochs between evaluations
-  int64_t patience = 20;         ///< evaluations without improvement before stopping
+  int64_t checkpoint_freq = 10;  ///< epochs between evaluations
+  int64_t patience = 5;         ///< evaluations without improvement before stopping
   std::string checkpoint;        ///< file written at every evaluation; empty: none
   std::string device = "auto";
   std::string precision = "float32";
