@@ -114,20 +114,22 @@ inform_task <- function(task) {
   cli::cli_inform(rlang::set_names(literal, names(bullets)))
 }
 
-# A run that did not end by its number of epochs, or by patience, says so.
+# A run that did not end by its number of epochs, or by patience, says so. A time limit was the
+# user's own wish; the rest is a warning.
 tell_stop <- function(result, settings, call = rlang::caller_env()) {
   why <- result$stopped
   if (why %in% c("epochs", "patience")) return(invisible())
   reason <- switch(why,
     interrupt = "Training was interrupted",
     max_minutes = paste0("Training reached max_minutes = ", format(settings$max_minutes)),
-    nan = "Training stopped at a value that is not finite",
-    paste("Training stopped:", why)
+    nan = "Training stopped at a value that is not finite"
   )
   text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), ".")
-  detail <- if (length(result$message) == 1 && nzchar(result$message)) result$message
+  detail <- if (nzchar(result$message)) result$message
   bullets <- c(text, "!" = detail, i = "The fit holds the best state so far; resume_fit() goes on.")
   literal <- gsub("}", "}}", gsub("{", "{{", bullets, fixed = TRUE), fixed = TRUE)
-  cli::cli_warn(rlang::set_names(literal, names(bullets)), call = call,
-                class = paste0("compert_stopped_", why))
+  bullets <- rlang::set_names(literal, names(bullets))
+  class <- paste0("compert_stopped_", why)
+  if (why != "max_minutes") return(cli::cli_warn(bullets, call = call, class = class))
+  if (show_messages(settings$verbose)) cli::cli_inform(bullets, class = class)
 }

@@ -17,6 +17,7 @@ new_meta <- function(screen, registry, settings, plan, notes = character()) {
     conditions = seen_conditions(screen),
     degs = plan_gene_names(plan, registry),
     seed = settings$seed,
+    residual = FALSE,
     notes = notes
   )
 }

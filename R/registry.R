@@ -48,8 +48,15 @@ encode_design <- function(registry, parts, doses, covariates = NULL,
   doses <- matrix(0, n_slots, n)
   perturbation[place] <- code - 1L
   doses[place] <- dose
-  list(perturbation = perturbation, dose = doses,
-       covariates = encode_covariates(registry, covariates, n, call))
+  c(list(perturbation = perturbation, dose = doses,
+         covariates = encode_covariates(registry, covariates, n, call)), design_sizes(registry))
+}
+
+# What the codes run over, which travels with them: the core makes a new model of this size.
+design_sizes <- function(registry) {
+  list(n_perturbations = length(registry$perturbations),
+       covariate_levels = as.integer(lengths(registry$covariates)),
+       batch_covariate = match(registry$batch %||% NA, names(registry$covariates), 0L) - 1L)
 }
 
 encode_covariates <- function(registry, covariates, n, call) {

@@ -24,6 +24,8 @@
 #' @param reg_alignment Weight of the alignment of basal states between perturbed cells and
 #'   controls; 0 turns it off.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.
+#' @param embeddings_lr Learning rate of the embeddings of perturbations and covariates, which
+#'   belong to the autoencoder's optimiser.
 #' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.
 #' @param adversary_steps Length of the alternating cycle: one step of the autoencoder, then
 #'   `adversary_steps - 1` steps of the adversaries. With 1 the adversaries are never trained.
@@ -58,12 +60,12 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          autoencoder_depth = NULL, dosers_width = NULL, dosers_depth = NULL,
                          adversary_width = NULL, adversary_depth = NULL, reg_adversary = NULL,
                          penalty_adversary = NULL, reg_alignment = NULL, autoencoder_lr = NULL,
-                         autoencoder_wd = NULL, dosers_lr = NULL, dosers_wd = NULL,
-                         adversary_lr = NULL, adversary_wd = NULL, adversary_steps = NULL,
-                         batch_size = NULL, step_size_lr = NULL, epochs = NULL,
-                         max_minutes = NULL, checkpoint_freq = NULL, patience = NULL,
-                         checkpoint = NULL, device = NULL, precision = NULL, threads = NULL,
-                         seed = NULL, verbose = NULL) {
+                         autoencoder_wd = NULL, embeddings_lr = NULL, dosers_lr = NULL,
+                         dosers_wd = NULL, adversary_lr = NULL, adversary_wd = NULL,
+                         adversary_steps = NULL, batch_size = NULL, step_size_lr = NULL,
+                         epochs = NULL, max_minutes = NULL, checkpoint_freq = NULL,
+                         patience = NULL, checkpoint = NULL, device = NULL, precision = NULL,
+                         threads = NULL, seed = NULL, verbose = NULL) {
   check_no_dots(...)
   names <- setdiff(rlang::fn_fmls_names(), c("...", "verbose"))
   given <- Filter(Negate(is.null), mget(names))
@@ -92,14 +94,17 @@ check_setting <- function(value, name, call) {
               "Print cpa_settings() to see every setting with its default.", call = call)
 }
 
-# Settings as the JSON object that the core reads.
+# Settings as the JSON object that the core reads. Numbers are written in full: jsonlite stops at 15
+# digits.
 settings_json <- function(settings) {
   values <- unclass(settings)
-  attributes(values) <- list(names = names(values))
-  values <- values[setdiff(names(values), "verbose")]
-  values <- Filter(Negate(is.null), values)
+  values <- Filter(Negate(is.null), values[setdiff(names(values), "verbose")])
   if (length(values) == 0) return("{}")
-  as.character(jsonlite::toJSON(values, auto_unbox = TRUE, digits = I(17), null = "null"))
+  text <- vapply(values, function(v) {
+    if (is.numeric(v) && is.finite(v)) return(sprintf("%.17g", v))
+    as.character(jsonlite::toJSON(v, auto_unbox = TRUE))
+  }, "")
+  paste0("{", paste0("\"", names(values), "\":", text, collapse = ","), "}")
 }
 
 check_settings <- function(settings, arg = "settings", call = rlang::caller_env()) {

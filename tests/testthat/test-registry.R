@@ -22,6 +22,17 @@ test_that("a design has one column per cell, empty slots are -1 with dose 0", {
   expect_identical(design, direct)
 })
 
+test_that("the sizes that the codes run over travel with the design", {
+  screen <- toy_screen(batch = "donor")
+  design <- encode_screen(new_registry(screen), screen)
+  expect_identical(design[c("n_perturbations", "covariate_levels", "batch_covariate")],
+                   list(n_perturbations = 3L, covariate_levels = c(2L, 2L), batch_covariate = 1L))
+  screen <- toy_screen(covariates = NULL)
+  design <- encode_screen(new_registry(screen), screen)
+  expect_identical(design[c("covariate_levels", "batch_covariate")],
+                   list(covariate_levels = integer(), batch_covariate = -1L))
+})
+
 test_that("drugs and doses permuted together give the same design", {
   registry <- new_registry(toy_screen())
   a <- encode_design(registry, list(c("A", "B")), list(c(1, 2)))
