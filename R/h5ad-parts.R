@@ -20,7 +20,7 @@ write_h5ad_parts <- function(parts, path, genes, cells, size, call) {
   with_core_errors(core_write_h5ad(full, list(
     x = parts$X, layers = as.list(parts$layers), obs = obs$table, var = var$table,
     obsm = obsm$items, uns = uns$items, raw_x = parts$raw$X, raw_var = raw$table
-  ), 4L), call)
+  ), 4L), call, todo = "Correct that part of the object and write it again.")
   warn_h5ad(paste0("Not everything was written to ", dQuote(path, FALSE), "."),
             c(parts$notes, obs$notes, var$notes, obsm$notes, uns$notes, raw$notes))
   invisible(path)

@@ -64,14 +64,15 @@ read_h5ad <- function(path, ..., assays = NULL, obsm = TRUE, raw = FALSE,
   h5ad_to_sce(parts)
 }
 
-# The parts of a file, names as they are: `obs` and `var` have row names only where these are unique,
-# X and layers always have theirs. `skipped` (named by path) says what was left out.
+# The parts of a file, names as they are: `obs` and `var` have row names only where these are
+# unique, X and layers always have theirs. `skipped` (named by path) says what was left out.
 read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = FALSE,
                             call = rlang::caller_env()) {
   path <- check_h5ad_path(path, call)
   with_x <- is.null(assays) || "X" %in% assays
   layers <- if (!is.null(assays)) setdiff(assays, "X")
-  file <- with_core_errors(core_read_h5ad(path, with_x, layers, obsm, uns, raw), call)
+  file <- with_core_errors(core_read_h5ad(path, with_x, layers, obsm, uns, raw), call,
+                           todo = "Write the file anew, or read it with Python's anndata.")
   if (is.null(file$x) && "X" %in% assays) {
     abort_input("`assays` must be \"X\" or layers that the file has.",
                 paste0(dQuote(path, FALSE), " has no X."),
@@ -95,7 +96,8 @@ read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = 
 
 # What a file has: list(x, raw, layers, obsm), the first two logical, the others names.
 h5ad_outline <- function(path, call = rlang::caller_env()) {
-  with_core_errors(core_h5ad_outline(check_h5ad_path(path, call)), call)
+  with_core_errors(core_h5ad_outline(check_h5ad_path(path, call)), call,
+                   todo = "Write the file anew, or read it with Python's anndata.")
 }
 
 check_h5ad_path <- function(path, call) {

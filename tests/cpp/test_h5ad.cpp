@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <random>
+#include <sstream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -243,6 +246,33 @@ TEST_CASE("nothing is left of a file that could not be written", "[h5ad]") {
 }
 
 #ifndef _WIN32
+TEST_CASE("a file that is cut or damaged anywhere is refused or read, without a crash", "[h5ad]") {
+  const TemporaryPath path;
+  write(path.text(), sample());
+  std::ifstream in(path.text(), std::ios::binary);
+  std::ostringstream copied;
+  copied << in.rdbuf();
+  const std::string bytes = copied.str();
+  const auto outcome = [&](const std::string& content) {
+    std::ofstream(path.text(), std::ios::binary) << content;
+    return message([&] { read(path.text()); });
+  };
+  std::size_t accepted = 0;
+  for (std::size_t n = 0; n < bytes.size(); n += n < 2048 ? 1 : 97) {
+    if (outcome(bytes.substr(0, n)).empty()) ++accepted;
+  }
+  CHECK(accepted == 0);
+  std::mt19937 random(3);
+  std::size_t refused = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::string damaged = bytes;
+    for (int k = 0; k < 3; ++k) damaged[random() % damaged.size()] = static_cast<char>(random());
+    if (!outcome(damaged).empty()) ++refused;
+  }
+  CHECK(refused > 0);
+  CHECK(outcome(bytes).empty());
+}
+
 TEST_CASE("a crash or an error in the rehearsal becomes an Error here", "[hdf5]") {
   const TemporaryPath path;
   write(path.text(), sample());
