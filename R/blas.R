@@ -25,7 +25,8 @@ blas_remedy <- function() {
 
 # A LibTorch with its own MKL multiplies with that, whatever R uses.
 blas_kind <- function(path, parallel = "") {
-  if (any(grepl("libmkl", path)) || grepl("MKL|Math Kernel Library", parallel)) return("MKL")
+  own <- grepl("mkl_get_max_threads|Math Kernel Library", parallel)
+  if (own || any(grepl("libmkl", path))) return("MKL")
   if (any(grepl("openblas-openmp|openblaso", path))) return("OpenBLAS (OpenMP)")
   if (any(grepl("openblas-pthread|openblasp", path))) return("OpenBLAS (pthread)")
   if (any(grepl("openblas-serial", path))) return("OpenBLAS (one thread)")

@@ -56,7 +56,10 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
   task <- new_task(x, keys, col_data, settings, rlang::current_env())
-  if (show_messages(settings$verbose)) inform_task(task)
+  if (show_messages(settings$verbose)) {
+    inform_task(task)
+    warn_slow_blas()
+  }
   result <- with_core_errors(core_fit(
     task$screen$x, task$design, task$train, task$plan, settings_json(task$settings),
     meta_to_json(task$meta), NULL, progress_reporter(settings$verbose)

@@ -21,6 +21,11 @@
 #'   `norm_of_difference` (length of its change from the same cells under their own condition), or,
 #'   with `genes`, one row per gene with `gene`, `mean` and `difference`. Numbers are on the scale
 #'   of the training data; the mean is of the fit's kind of counterfactual (`residual`).
+#' @section Dose 0:
+#' The control is a perturbation with a dose of its own. Where the screen's doses give the control
+#' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control. Without
+#' doses the control has dose 1, as in the references, and dose 0 of a perturbation is a state
+#' without either, which no cell was measured in.
 #' @section Errors:
 #' Unknown names, a negative dose, `space = "genes"` without `newdata`. Doses above the trained
 #' range give one warning.

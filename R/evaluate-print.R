@@ -83,25 +83,35 @@ print_averages <- function(table) {
 }
 
 # In plain words, how the model stands against each baseline, on conditions that both can score.
+# Conditions whose training cells the model saw are counted apart: there it knows more than the
+# additive baseline, which never uses the condition itself.
 verdict <- function(x) {
-  baselines <- intersect(c("additive", "control"), x$method)
-  unlist(lapply(baselines, function(name) {
-    c(compare_methods(x, name, "r2_mean_deg", "r2 of the means of DEGs"),
-      if (name == "additive") compare_methods(x, name, "r2_lfc_deg", "r2 of the effects on DEGs"))
-  }))
+  new <- x$seen != "condition"
+  lines <- c(verdict_of(x[new, ], "not seen in training"),
+             verdict_of(x[!new, ], "seen in training (test cells)"))
+  lines %||% "No baseline could be compared."
+}
+
+verdict_of <- function(x, which) {
+  if (nrow(x) == 0L) return(NULL)
+  lines <- c(compare_methods(x, "additive", "r2_mean_deg", "r2 of the means of DEGs"),
+             compare_methods(x, "additive", "r2_lfc_deg", "r2 of the effects on DEGs"),
+             compare_methods(x, "control", "r2_mean_deg", "r2 of the means of DEGs"))
+  if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
 }
 
 compare_methods <- function(x, baseline, metric, words) {
   model <- x[[metric]][x$method == "model"]
   other <- x[[metric]][x$method == baseline]
+  if (length(other) != length(model)) return(NULL)
   both <- is.finite(model) & is.finite(other)
   if (!any(both)) return(NULL)
   beats <- mean(model[both]) > mean(other[both])
   paste0(
-    if (beats) "The model beats" else "The model does NOT beat", " the ", baseline,
+    if (beats) "the model beats" else "the model does NOT beat", " the ", baseline,
     " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",
     sprintf("%.3f", mean(other[both])), " (better in ", sum(model[both] > other[both]), " of ",
-    sum(both), ")."
+    sum(both), ")"
   )
 }
 

@@ -75,7 +75,7 @@ match_col_data <- function(col_data, cells, n, call) {
                 "Matrices have genes in rows and cells in columns: t(x) turns one over.",
                 call = call)
   }
-  named <- .row_names_info(col_data) > 0 && !is.null(cells)
+  named <- is.character(attr(col_data, "row.names")) && !is.null(cells)
   if (named && !identical(rownames(col_data), cells) && setequal(rownames(col_data), cells)) {
     return(col_data[match(cells, rownames(col_data)), , drop = FALSE])
   }

@@ -14,6 +14,7 @@ new_meta <- function(screen, registry, settings, plan, notes = character()) {
     layer = screen$layer,
     scale = screen$scale,
     n_cells = as.list(table(factor(screen$split, c("train", "test", "ood")))),
+    cells = hash_names(colnames(screen$x)),
     conditions = seen_conditions(screen),
     degs = plan_gene_names(plan, registry),
     seed = settings$seed,

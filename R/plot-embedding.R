@@ -53,9 +53,11 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
       ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.14)) +
       ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10))
   }
-  p + colour_layer(table$colour, is.null(colour)) +
+  p <- p + colour_layer(table$colour, is.null(colour)) +
     ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend) +
     theme_compert()
+  many <- !is.numeric(table$colour) && length(unique(table$colour)) > 8L
+  if (many) p + ggplot2::theme(legend.position = "right") else p
 }
 
 colour_layer <- function(colour, none) {

@@ -39,7 +39,8 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
   p +
     ggplot2::geom_line(linewidth = 0.5) +
     ggplot2::geom_point(data = table[table$kind == "r2", , drop = FALSE], size = 1.2) +
-    ggplot2::facet_wrap(ggplot2::vars(.data$panel), scales = "free_y", ncol = 2L) +
+    ggplot2::facet_wrap(ggplot2::vars(.data$panel), scales = "free_y",
+                        ncol = if (nlevels(table$panel) > 4L) 3L else 2L) +
     ggplot2::scale_colour_manual(values = history_colours()) +
     ggplot2::expand_limits(x = 0) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,

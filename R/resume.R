@@ -89,11 +89,14 @@ training_split <- function(fit, screen, arg, call = rlang::caller_env()) {
   )
 }
 
-# Compares what the fit remembers of its cells with these ones.
+# Compares what the fit remembers of its cells with these ones: conditions, and names in order.
 same_cells <- function(meta, screen) {
   now <- seen_conditions(screen)
   parts <- c("parts", "doses", "covariates", "split", "n_cells")
   same <- all(vapply(parts, function(p) isTRUE(all.equal(now[[p]], meta$conditions[[p]],
                                                          check.attributes = FALSE)), TRUE))
-  same && (is.null(meta$cells) || identical(meta$cells, rlang::hash(colnames(screen$x))))
+  same && (is.null(meta$cells) || identical(meta$cells, hash_names(colnames(screen$x))))
 }
+
+# A check sum of the cells' names, by which a fit knows its cells again without keeping them.
+hash_names <- function(names) md5_of(charToRaw(enc2utf8(paste(names, collapse = "\n"))))

@@ -3,9 +3,9 @@
 #' Everything about the installation that decides whether and how fast a fit runs: for your own
 #' look, and to be pasted into a question.
 #'
-#' @return A list of class `compert_sitrep` with `versions` (compert, R, LibTorch, HDF5 and the
-#'   compiler), `libtorch` (paths of every LibTorch in this process), `blas` (`kind`, `path`,
-#'   `slow`), `threads`, `devices` ([device_info()]), `built_with` (CUDA, distributed training,
+#' @return A list of class `compert_sitrep` with `versions` (compert, R, LibTorch, the file of
+#'   HDF5, and the compiler), `libtorch` (paths of every LibTorch in this process), `blas` (`kind`,
+#'   `path`, `slow`), `threads`, `devices` ([device_info()]), `built_with` (CUDA, distributed training,
 #'   RDKit), `packages` (optional R packages and their versions, `NA` when absent) and `problems`,
 #'   sentences on what should be changed. `print()` shows it.
 #' @source After `arrow::arrow_info()` and the situation reports of other R packages with a native
@@ -23,8 +23,8 @@ compert_sitrep <- function() {
     versions = c(
       compert = as.character(utils::packageVersion("compert")),
       R = paste(R.version$major, R.version$minor, sep = "."),
-      LibTorch = info$libtorch, HDF5 = build$hdf5 %||% "unknown",
-      compiler = paste0(build$compiler, ", C++", build$cxx_standard), ABI = build$abi %||% "C++11"
+      LibTorch = info$libtorch, HDF5 = hdf5_version(libraries),
+      compiler = paste0(build$compiler, ", C++", build$cxx_standard)
     ),
     platform = R.version$platform,
     libtorch = torch, blas = blas, threads = as.integer(info$threads),
@@ -35,6 +35,12 @@ compert_sitrep <- function() {
   )
   report$problems <- sitrep_problems(report)
   structure(report, class = "compert_sitrep")
+}
+
+# The library's file names its version: libhdf5_serial.so.103.2.0.
+hdf5_version <- function(libraries) {
+  file <- grep("/libhdf5(_serial)?[.-]", libraries, value = TRUE)
+  if (length(file)) basename(file[1L]) else "linked statically"
 }
 
 # Cores that this process may use.

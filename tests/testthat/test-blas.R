@@ -9,7 +9,10 @@ test_that("libraries are told apart by their path", {
   expect_identical(kind("openblas-serial/libblas.so.3"), "OpenBLAS (one thread)")
   expect_identical(kind("blis-openmp/libblis.so.4"), "BLIS")
   expect_identical(kind("libm.so.6"), "unknown")
-  expect_identical(blas_kind("/x/blas/libblas.so.3", "Intel(R) Math Kernel Library"), "MKL")
+  own <- "mkl_get_max_threads() : 2\nIntel(R) MKL-DNN v2.6.3"
+  expect_identical(blas_kind("/x/blas/libblas.so.3", own), "MKL")
+  without <- "MKL not found\nIntel(R) MKL-DNN v2.6.3"
+  expect_identical(blas_kind("/x/blas/libblas.so.3", without), "reference")
 })
 
 test_that("the slow ones come with a remedy", {

@@ -109,10 +109,16 @@ test_that("print says the preset, and in words when the model does not beat a ba
   expect_output(print(scores), "preset \"compert\": controls of the same covariates")
   worse <- scores
   worse$r2_mean_deg <- ifelse(worse$method == "model", 0.1, 0.9)
-  expect_output(print(worse), "The model does NOT beat the additive baseline in r2 of the means")
+  expect_output(print(worse), paste0("not seen in training:.*does NOT beat the additive baseline ",
+                                     "in r2 of the means.*0.100 against 0.900 \\(better in 0 of 1"))
+  expect_output(print(worse), "does NOT beat the control baseline")
   better <- scores
   better$r2_mean_deg <- ifelse(better$method == "model", 0.9, 0.1)
-  expect_output(print(better), "The model beats the additive baseline in r2 of the means of DEGs")
+  better$r2_lfc_deg <- better$r2_mean_deg
+  expect_output(print(better), "the model beats the additive baseline in r2 of the means of DEGs")
+  expect_false(any(grepl("NOT", capture.output(print(better)))))
+  expect_output(print(better), "seen in training \\(test cells\\):.*better in 2 of 2")
+  expect_output(print(score(baselines = FALSE)), "No baseline could be compared")
   expect_output(print(scores[c("method", "r2_mean")]), "A tibble")
 })
 

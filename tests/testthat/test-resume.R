@@ -25,6 +25,9 @@ test_that("other cells are refused", {
   fewer <- cells$col_data$cell_type != "NK"
   expect_error(resume_fit(small_fit(), cells$x[, fewer], 1, col_data = cells$col_data[fewer, ]),
                "must hold the cells that the fit was trained on")
+  order <- rev(seq_len(ncol(cells$x)))
+  expect_error(resume_fit(small_fit(), cells$x[, order], 1, col_data = cells$col_data[order, ]),
+               "must hold the cells that the fit was trained on, in their order")
 })
 
 test_that("run settings may change, the network may not", {
