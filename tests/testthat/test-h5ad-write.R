@@ -178,7 +178,8 @@ test_that("a Seurat object: data becomes X, or counts where nothing was normalis
 
 test_that("layers of a Seurat object that are split by sample are joined", {
   skip_without_package("SeuratObject")
-  skip_without(utils::packageVersion("SeuratObject") >= "5", "SeuratObject 5")
+  version5 <- utils::packageVersion("SeuratObject") >= "5"
+  skip_if_not(version5, "assays with layers (SeuratObject 5)")
   x <- SeuratObject::CreateSeuratObject(as_sparse(toy_counts(8)), meta.data = toy_cells(8))
   x[["RNA"]] <- split(x[["RNA"]], f = x$donor)
   file <- read_list(written(x))
