@@ -6,6 +6,8 @@ suppressPackageStartupMessages({
   library(ggplot2)
 })
 
+options(pillar.min_title_chars = 20)
+
 say <- function(...) cat("demo: ", ..., "\n", sep = "")
 
 # Whether `file` is there and younger than what it is made from; says so.
@@ -59,8 +61,8 @@ plot_effects <- function(table) {
           panel.grid.minor = element_blank(), plot.title = element_text(face = "bold"))
 }
 
-save_picture <- function(file, plot, height) {
-  ggsave(file, plot, width = 6.5, height = height, dpi = 110)
+save_picture <- function(file, plot, width, height) {
+  ggsave(file, plot, width = width, height = height, dpi = 110)
   say("picture written to ", file)
 }
 
@@ -71,10 +73,10 @@ fit_file <- "demo/fit.h5"
 fit <- if (is_done(fit_file, package)) load_fit(fit_file) else fit_cells(cells, fit_file)
 if (!is_done("demo/r2.csv", fit_file)) score_fit(fit, cells, "demo/r2.csv")
 if (!is_done("demo/r2.png", fit_file)) {
-  save_picture("demo/r2.png", plot_r2(evaluate_r2(fit, cells)), 4.2)
+  save_picture("demo/r2.png", plot_r2(evaluate_r2(fit, cells)), 6.5, 4.2)
 }
 if (!is_done("demo/effects.png", fit_file)) {
-  save_picture("demo/effects.png", plot_effects(effects(fit, cells)), 5)
+  save_picture("demo/effects.png", plot_effects(effects(fit, cells)), 5, 5.2)
 }
 cat("\n")
 print(fit)
