@@ -54,8 +54,8 @@ plot_effects <- function(table) {
     coord_equal() +
     labs(x = "Predicted change", y = "Observed change",
          title = "Stimulated B cells, which the fit has not seen",
-         subtitle = paste0("Change of the mean under interferon-beta, log scale, ", nrow(table),
-                           " genes\n(line: prediction = observation)")) +
+         subtitle = paste0("Change of the mean under interferon-beta (log scale),\n", nrow(table),
+                           " genes; line: prediction = observation")) +
     theme_minimal(base_size = 10) +
     theme(plot.background = element_rect(fill = "white", colour = NA),
           panel.grid.minor = element_blank(), plot.title = element_text(face = "bold"))
