@@ -123,8 +123,11 @@ write_h5ad.DelayedMatrix <- write_h5ad.matrix
 write_h5ad.list <- function(x, path, ...) {
   call <- rlang::current_env()
   check_no_dots(..., call = call)
+  known <- c("X", "layers", "obs", "var", "obsm", "uns", "raw")
+  unknown <- setdiff(rlang::names2(x), known)
+  # All names are there from here on, so that `$` cannot take "obsm" for a missing "obs".
+  x <- lapply(rlang::set_names(known), function(name) x[[name]])
   matrices <- c(if (!is.null(x$X)) list(X = x$X), x$layers)
-  unknown <- setdiff(rlang::names2(x), c("X", "layers", "obs", "var", "obsm", "uns", "raw"))
   if (length(unknown) > 0 || (length(matrices) == 0 && (is.null(x$obs) || is.null(x$var)))) {
     abort_input("`x` must be a list of `X`, `layers`, `obs`, `var`, `obsm`, `uns` and `raw`.",
                 if (length(unknown)) paste0("It has ", name_list(unknown), ".") else
@@ -132,15 +135,15 @@ write_h5ad.list <- function(x, path, ...) {
                 "read_h5ad(path, as = \"list\") gives such a list.", call = call)
   }
   size <- if (length(matrices)) dim(matrices[[1]]) else c(nrow(x$var), nrow(x$obs))
-  frame <- function(table, n) table %||% data.frame(row.names = seq_len(n))
-  names_of <- function(k, table) {
-    c(if (length(matrices)) dimnames(matrices[[1]])[k], list(frame_names(table)), list(NULL))[[1]]
-  }
+  names_of <- function(k) if (length(matrices)) dimnames(matrices[[1]])[[k]]
+  obs <- match_rows(x$obs, "x$obs", names_of(2), size[2], "cell", call)
+  var <- match_rows(x$var, "x$var", names_of(1), size[1], "gene", call)
   parts <- list(X = if (!is.null(x$X)) h5ad_values(x$X, call),
-                layers = lapply(x$layers, h5ad_values, call = call), obs = frame(x$obs, size[2]),
-                var = frame(x$var, size[1]), obsm = x$obsm, uns = x$uns,
+                layers = lapply(x$layers, h5ad_values, call = call), obs = obs, var = var,
+                obsm = x$obsm, uns = x$uns,
                 raw = if (!is.null(x$raw)) list(X = h5ad_values(x$raw$X, call), var = x$raw$var))
-  write_h5ad_parts(parts, path, names_of(1, x$var), names_of(2, x$obs), size, call)
+  write_h5ad_parts(parts, path, names_of(1) %||% frame_names(var),
+                   names_of(2) %||% frame_names(obs), size, call)
 }
 
 write_h5ad_matrix <- function(x, path, col_data, row_data, call) {

@@ -114,6 +114,20 @@ test_that("a matrix is written with tables of cells and genes, in the order of t
   expect_identical(colnames(read_list(written(whole))$X), c("1", "2", "3"))
 })
 
+test_that("a list with few parts is written, each part as what it is", {
+  x <- toy_log(8)
+  arrays <- list(X_pca = matrix(1:16 + 0, 8, dimnames = list(colnames(x), NULL)))
+  file <- read_list(written(list(X = x, obsm = arrays)))
+  expect_identical(dim(file$obs), c(8L, 0L))
+  expect_identical(file$obsm, arrays)
+  file <- read_list(written(list(X = unname(x), obs = toy_cells(8))))
+  expect_identical(colnames(file$X), rownames(toy_cells(8)))
+  file <- read_list(written(list(obs = toy_cells(8), var = data.frame(row.names = c("g", "h")))))
+  expect_null(file$X)
+  expect_identical(file$obs, toy_cells(8))
+  expect_refused(written(list(X = x, obs = toy_cells(7))), "`x\\$obs` must be a data frame")
+})
+
 test_that("a delayed matrix is written as what it is", {
   skip_without_package("DelayedArray")
   x <- toy_log(8)
