@@ -122,7 +122,7 @@ evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlan
   scored <- seq_len(groups$n) %in% rows$group & !is.na(reference) & !groups$control
   needed <- scored | seq_len(groups$n) %in% reference[scored]
   group <- ifelse(needed[groups$of_cell], groups$of_cell - 1L, -1L)
-  top <- core_rank_degs(screen$x, as.integer(group), groups$n,
+  top <- core_rank_degs(log_values(screen), as.integer(group), groups$n,
                         as.integer(ifelse(scored, reference - 1L, -1L)), as.integer(n_degs))
   lapply(rows$group, function(g) top$groups[[g]]$genes + 1L)
 }

@@ -5,19 +5,20 @@
 # controls with test and ood ones; `variance`, `variance_nb`: see evaluate_r2(); `residual`: which
 # counterfactual is the row "model" (NULL: the fit's default); `control_rows`: splits whose control
 # cells are scored as a condition; `skip_names`: conditions left out by name; `min_degs`: fewest
-# DEGs; `limit`: bound on predictions; `order`, `empty`: columns of the summary and its value
-# without conditions.
+# DEGs; `limit`: bound on predictions; `scale`: see evaluate_r2(); `order`, `empty`: columns of the
+# summary and its value without conditions.
 r2_presets <- function() {
   fb <- list(
     min_cells = 31L, controls = "pooled", control_split = "own", ddof = 0L,
     variance = "predicted", variance_nb = "sampled", clamp_negative = FALSE, residual = FALSE,
-    control_rows = "ood", skip_names = NULL, min_degs = 0L, limit = Inf,
+    control_rows = "ood", skip_names = NULL, min_degs = 0L, limit = Inf, scale = "model",
     order = c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"), empty = -1
   )
   list(
     compert = utils::modifyList(fb, list(
       min_cells = 5L, controls = "matched", control_split = "all", ddof = 1L, variance = "total",
-      variance_nb = "total", residual = NULL, control_rows = character(), empty = NA_real_
+      variance_nb = "total", residual = NULL, control_rows = character(), scale = "log",
+      empty = NA_real_
     )),
     fb = fb,
     fb_api = utils::modifyList(fb, list(
@@ -46,6 +47,7 @@ r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
   if (!is.null(own$variance)) {
     check_choice(own$variance, c("total", "predicted", "of_means", "sampled"), "variance", call)
   }
+  if (!is.null(own$scale)) check_choice(own$scale, c("log", "model"), "scale", call)
   if (is.character(own$controls) && length(own$controls) == 1L) {
     check_choice(own$controls, c("matched", "pooled"), "controls", call)
   }
@@ -53,6 +55,12 @@ r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
   options[names(given)] <- given
   options$preset <- preset
   options$changed <- names(given)
+  options$log_counts <- identical(loss, "nb") && options$scale == "log"
+  if (options$log_counts && !is.null(own$variance)) {
+    abort_input("`variance` must be left out on the log scale.",
+                "The variance of counts is taken from draws there.",
+                "Set `scale = \"model\"` to choose it.", call)
+  }
   options
 }
 
@@ -68,7 +76,8 @@ preset_words <- function(options) {
   changed <- if (length(options$changed)) {
     paste0(" with own ", paste0("`", options$changed, "`", collapse = ", "))
   }
-  paste0("preset \"", options$preset, "\"", changed, ": ", controls, ", at least ",
+  paste0("preset \"", options$preset, "\"", changed, ": ", controls,
+         if (options$log_counts) ", log-normalised counts", ", at least ",
          options$min_cells, " cells, ", options$n_degs, " DEGs, ddof ", options$ddof,
          if (options$clamp_negative) ", negative r2 set to 0")
 }

@@ -101,8 +101,7 @@ sampled_variance <- function(fit, screen, targets, source, ddof, seed) {
   columns <- vapply(seq_along(source), function(k) {
     draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE, FALSE,
                         type = "sample", seed = (as.numeric(seed) + k) %% .Machine$integer.max)$mean
-    n <- ncol(draw)
-    rowSums((draw - rowMeans(draw))^2) / max(n - ddof, 1L)
+    row_variances(draw, ddof)
   }, numeric(nrow(screen$x)))
   matrix(columns, nrow = nrow(screen$x))
 }

@@ -10,8 +10,8 @@
 #' source cell, take its basal state, add the embeddings of the new condition, decode. With
 #' `residual = TRUE` it is the counterfactual *by difference*,
 #' `observed cell + decoded(new condition) - decoded(own condition)`, which keeps what the
-#' autoencoder does not reconstruct; for count models the result is cut at 0. The default is the
-#' one that the fit stores (`fit$meta$residual`).
+#' autoencoder does not reconstruct; values slightly below 0 can occur. The default is the one that
+#' the fit stores (`fit$meta$residual`).
 #'
 #' @section Variances:
 #' Per cell, the variance is the decoder's, in squared units of the expression (negative binomial:
@@ -37,7 +37,7 @@
 #'   (the references' convention); or a vector of cells of `newdata` (names, numbers or `TRUE`/
 #'   `FALSE`).
 #' @param residual `TRUE` or `FALSE`, see "Kinds of prediction"; `NULL` takes the fit's default.
-#' @param n_samples Draws per source cell for `type = "sample"`.
+#' @param n_samples Draws per source cell for `type = "sample"`; they come next to each other.
 #' @param seed Whole number that fixes the draws; `NULL` takes one from R's stream, so that
 #'   `set.seed()` governs.
 #' @param assay,layer,col_data As in [cpa()]: another assay or layer than the fit's, and the data
@@ -81,8 +81,8 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   summarise <- check_choice(summarise, c("cell", "condition"), "summarise")
   need_newdata(missing(newdata), "predict")
   need_condition(missing(condition))
-  residual <- pick_residual(object, residual)
-  check_samples(n_samples, type, summarise)
+  check_samples(n_samples, type, summarise, residual)
+  residual <- pick_residual(object, residual) && type != "sample"
   screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes)
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
@@ -119,8 +119,13 @@ pick_residual <- function(fit, residual, call = rlang::caller_env()) {
   if (is.null(residual)) isTRUE(fit$meta$residual) else residual
 }
 
-check_samples <- function(n_samples, type, summarise, call = rlang::caller_env()) {
+check_samples <- function(n_samples, type, summarise, residual, call = rlang::caller_env()) {
   check_count(n_samples, "n_samples", call = call)
+  if (type == "sample" && isTRUE(residual)) {
+    abort_input("`residual` must not be TRUE for samples.",
+                "Draws come from the decoder's distribution, which is the decoded kind.",
+                "Leave `residual` out.", call)
+  }
   if (type == "sample" && summarise == "condition") {
     abort_input("`type = \"sample\"` must go with `summarise = \"cell\"`.",
                 "`summarise` is \"condition\".",

@@ -150,6 +150,28 @@ test_that("counts are scored with the variance of the preset", {
   expect_identical(run(preset = "multicpa", seed = 1), run(preset = "multicpa", seed = 2))
 })
 
+test_that("counts are scored log-normalised by default, raw on demand", {
+  fit <- small_fit(loss = "nb", layer = NULL)
+  cells <- small_cells()
+  run <- function(...) {
+    evaluate_r2(fit, cells$counts, col_data = cells$col_data, split = "ood", seed = 1, ...)
+  }
+  total <- Matrix::colSums(cells$counts)
+  log_counts <- log1p(t(t(as.matrix(cells$counts)) / total) * stats::median(total))
+  b <- cells$col_data$cell_type == "B"
+  mean_of <- function(x, what) rowMeans(as.matrix(x[, b & cells$col_data$condition == what]))
+  scores <- run()
+  expect_equal(scores$r2_mean[scores$method == "control"],
+               core_r2(mean_of(log_counts, "IFNb"), mean_of(log_counts, "control")))
+  raw <- run(scale = "model")
+  expect_equal(raw$r2_mean[raw$method == "control"],
+               core_r2(mean_of(cells$counts, "IFNb"), mean_of(cells$counts, "control")))
+  expect_match(attr(scores, "words"), "log-normalised counts")
+  expect_false(grepl("log-normalised", attr(raw, "words")))
+  expect_identical(run()$r2_mean, scores$r2_mean)
+  expect_error(run(variance = "total"), "`variance` must be left out on the log scale")
+})
+
 test_that("wrong arguments are refused in the house's form", {
   expect_error(score(split = "holdout"), "`split` must be some of")
   expect_error(score(splitt = "ood"), "There is no argument `splitt`")

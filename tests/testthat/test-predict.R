@@ -95,6 +95,9 @@ test_that("draws are repeatable, follow set.seed(), and have the predicted mean"
   expect_identical(ncol(many), 50L * ncol(ask()))
   expect_identical(about(many)$cpa_draw[1:50], 1:50)
   expect_true(all(many >= 0))
+  differs <- small_fit()
+  differs$meta$residual <- TRUE
+  expect_identical(ask(type = "sample", seed = 4, fit = differs), draw(seed = 4))
   strong <- order(-rowMeans(ask(residual = FALSE)))[1:10]
   expect_equal(rowMeans(many)[strong], rowMeans(ask(residual = FALSE))[strong], tolerance = 0.1)
 })
@@ -147,6 +150,7 @@ test_that("unknown names, wrong types and empty sources are refused", {
   expect_error(ask(type = "median"), "`type` must be one of")
   expect_error(ask(type = "sample", summarise = "condition"), "must go with `summarise = \"cell\"`")
   expect_error(ask(n_samples = 0), "`n_samples` must be")
+  expect_error(ask(type = "sample", residual = TRUE), "`residual` must not be TRUE for samples")
   expect_error(ask(residual = "yes"), "`residual` must be")
   expect_error(ask(source = "none"), "Not cells of `newdata`: \"none\"")
   expect_error(ask(source = 1e6), "`source` must be")

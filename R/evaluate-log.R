@@ -1,0 +1,37 @@
+# Predictions of count models on the scale of log-normalised counts.
+
+# As predict_rows(). The logarithm of a mean is not the mean of logarithms, and a decoded mean is no
+# cell. So the decoded kind is made of draws, which are log-normalised like observed cells; the
+# other kind is made of cells already (below 0 is cut off).
+predict_log_rows <- function(fit, screen, targets, source, options, seed, n_draws = 5L) {
+  total <- Matrix::colSums(screen$x)
+  goal <- stats::median(total[total > 0])
+  blank <- matrix(NA_real_, nrow(screen$x), length(source))
+  both <- list(decoded = list(mean = blank, variance = blank),
+               difference = list(mean = blank, variance = blank))
+  for (k in which(lengths(source) > 0L)) {
+    one <- subset_targets(targets, k)
+    own_seed <- (as.numeric(seed) + k) %% .Machine$integer.max
+    draws <- run_predict(fit, screen, one, source[k], FALSE, FALSE, "sample", n_draws, own_seed)
+    cells <- run_predict(fit, screen, one, source[k], FALSE, TRUE)
+    kinds <- list(decoded = draws$mean, difference = pmax(cells$mean, 0))
+    for (kind in names(kinds)) {
+      values <- log_normalise(kinds[[kind]], goal)
+      both[[kind]]$mean[, k] <- rowMeans(values)
+      both[[kind]]$variance[, k] <- row_variances(values, options$ddof)
+    }
+  }
+  both
+}
+
+# Counts of cells (columns) brought to the total `goal`, then log(1 + value).
+log_normalise <- function(counts, goal) {
+  total <- colSums(counts)
+  log1p(sweep(counts, 2L, ifelse(total > 0, goal / total, 0), `*`))
+}
+
+row_variances <- function(x, ddof) {
+  n <- ncol(x)
+  if (n <= ddof) return(rep(NA_real_, nrow(x)))
+  rowSums((x - rowMeans(x))^2) / (n - ddof)
+}
