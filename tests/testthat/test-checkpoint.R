@@ -1,0 +1,37 @@
+# A fit that dies leaves its last checkpoint.
+
+test_that("a killed R process leaves a checkpoint that predicts and goes on", {
+  skip_on_os("windows") # no signals
+  folder <- withr::local_tempdir()
+  cells <- small_cells()
+  saveRDS(cells, file.path(folder, "cells.rds"))
+  checkpoint <- file.path(folder, "checkpoint.h5")
+  script <- file.path(folder, "train.R")
+  writeLines(c(
+    paste0(".libPaths(", deparse1(.libPaths()), ")"),
+    "library(compert)",
+    paste0("cells <- readRDS(", deparse1(file.path(folder, "cells.rds")), ")"),
+    paste0("writeLines(as.character(Sys.getpid()), ", deparse1(file.path(folder, "pid")), ")"),
+    "fit <- cpa(cells$x, 'condition', control = 'control', covariates = 'cell_type',",
+    "  split = 'split', col_data = cells$col_data, settings = cpa_settings(epochs = 1e6, dim = 8,",
+    "  autoencoder_width = 24, batch_size = 32, checkpoint_freq = 1, patience = 1e6, threads = 1,",
+    paste0("  device = 'cpu', seed = 1, verbose = FALSE, checkpoint = ", deparse1(checkpoint), "))")
+  ), script)
+  system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(script)), wait = FALSE,
+          stdout = FALSE, stderr = FALSE)
+  until <- Sys.time() + 60
+  while (!file.exists(checkpoint) && Sys.time() < until) Sys.sleep(0.1)
+  expect_true(file.exists(checkpoint))
+  Sys.sleep(0.5)
+  pid <- as.integer(readLines(file.path(folder, "pid")))
+  tools::pskill(pid, tools::SIGKILL)
+  Sys.sleep(0.2)
+
+  fit <- load_fit(checkpoint)
+  expect_gt(nrow(fit$history), 0)
+  asked <- condition(condition = "IFNb", cell_type = "NK")
+  answer <- predict(fit, cells$x, asked, col_data = cells$col_data)
+  expect_true(all(is.finite(as.matrix(answer))))
+  more <- resume_fit(fit, cells$x, epochs = 1, col_data = cells$col_data)
+  expect_identical(nrow(more$history), nrow(fit$history) + 1L)
+})
