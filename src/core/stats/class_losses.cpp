@@ -24,9 +24,9 @@ void check_sizes(const std::vector<double>& logits, const std::vector<int64_t>& 
                  const std::vector<double>& class_weight, std::size_t classes) {
   if (labels.empty()) throw Error("labels", "must have at least one cell");
   if (classes == 0 || classes * labels.size() != logits.size())
-    throw Error("logits", "must be cells x classes",
-                std::to_string(logits.size()) + " values for " + std::to_string(labels.size()) +
-                    " cells");
+    throw Error(
+        "logits", "must be cells x classes",
+        std::to_string(logits.size()) + " values for " + std::to_string(labels.size()) + " cells");
   if (!class_weight.empty() && class_weight.size() != classes)
     throw Error("class_weight", "must have one entry per class",
                 std::to_string(class_weight.size()) + " for " + std::to_string(classes));

@@ -21,7 +21,8 @@ double stirling(double x) {
 /// digamma(x) - log x, for x >= 10.
 double digamma_minus_log(double x) {
   const double i = 1 / x, i2 = i * i;
-  return -i / 2 - i2 * (1.0 / 12 - i2 * (1.0 / 120 - i2 * (1.0 / 252 - i2 * (1.0 / 240 - i2 / 132))));
+  return -i / 2 -
+         i2 * (1.0 / 12 - i2 * (1.0 / 120 - i2 * (1.0 / 252 - i2 * (1.0 / 240 - i2 / 132))));
 }
 
 /// log of x (x+1) ... (x+n-1) and its derivative.

@@ -10,11 +10,10 @@ namespace compert {
 ZinbTerm zinb_log_prob(double y, double mu, double theta, double logit) {
   const NbTerm nb = nb_log_prob(y, mu, theta);
   const double structural = sigmoid(logit);  // probability of the zero that is always there
-  if (y > 0)
-    return {nb.log_prob - logit - softplus(-logit), nb.d_mu, nb.d_theta, -structural};
+  if (y > 0) return {nb.log_prob - logit - softplus(-logit), nb.d_mu, nb.d_theta, -structural};
   const double sampled = sigmoid(nb.log_prob - logit);  // of a zero being the NB's
-  return {softplus(nb.log_prob - logit) - softplus(-logit), sampled * nb.d_mu,
-          sampled * nb.d_theta, (1 - structural) - sampled};
+  return {softplus(nb.log_prob - logit) - softplus(-logit), sampled * nb.d_mu, sampled * nb.d_theta,
+          (1 - structural) - sampled};
 }
 
 double zinb_mean(double mu, double logit) { return sigmoid(-logit) * mu; }

@@ -99,6 +99,21 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
   });
 }
 
+NamedArrays Inspector::dose_response(const Array& dose) {
+  return translate([&] {
+    const Network& network = model_.impl_->network;
+    zero_all(model_.impl_->network.store());
+    const Tensor u = to_tensor(dose).to(network.options()).requires_grad_(true);
+    const Tensor codes = at::arange(u.size(1), at::kLong).to(u.device()).expand_as(u);
+    const Tensor value = network.doser().respond({codes, u, at::ones_like(u)});
+    torch::autograd::backward({value.sum()});
+    NamedArrays out = network.store().gradients();
+    out["value"] = to_array(value);
+    if (u.grad().defined()) out["dose"] = to_array(u.grad());  // the mlp doser gives none
+    return out;
+  });
+}
+
 Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Design& design) {
   return translate([&] {
     Model::Impl& impl = *model_.impl_;

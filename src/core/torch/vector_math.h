@@ -52,7 +52,7 @@ COMPERT_INLINE float exp_minus_abs(float x) {
   return p * from_bits((static_cast<int32_t>(n) + 127) << 23);
 }
 
-COMPERT_INLINE float log_of(float x) {  // x > 0, not subnormal
+COMPERT_INLINE float log_of(float x) {              // x > 0, not subnormal
   const int32_t shifted = bits_of(x) - 0x3f3504f3;  // bits of sqrt(1/2)
   const float e = static_cast<float>(shifted >> 23);
   const float f = from_bits((shifted & 0x007fffff) + 0x3f3504f3) - 1.f, z = f * f;

@@ -12,6 +12,11 @@ class Inspector {
   /// Latents, doser outputs, decoder outputs, adversary logits of one batch.
   NamedArrays forward(const CellSource& cells, const Design& design, bool training);
 
+  /// Responses ("value") of every perturbation to a dose matrix, rows x perturbations, with the
+  /// gradients of their plain sum by the doses ("dose", which mlp does not give) and by the dosers'
+  /// parameters (by name).
+  NamedArrays dose_response(const Array& dose);
+
   struct Step {
     NamedArrays losses, gradients;
   };
