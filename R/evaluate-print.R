@@ -56,11 +56,13 @@ unclass_r2 <- function(x) {
   x
 }
 
+# One row per method: the number of conditions with a score, and the averages over them.
 method_averages <- function(x, fun = mean) {
   methods <- unique(x$method)
   values <- lapply(methods, function(method) {
     rows <- x$method == method
-    c(n = sum(rows), vapply(metric_names, function(name) average(x[[name]][rows], fun), 0))
+    c(n = sum(is.finite(x$r2_mean[rows])),
+      vapply(metric_names, function(name) average(x[[name]][rows], fun), 0))
   })
   cbind(data.frame(method = methods, stringsAsFactors = FALSE), do.call(rbind, values))
 }
@@ -135,7 +137,8 @@ summary.compert_r2 <- function(object, ..., fun = mean) {
 summarise_split <- function(object, split, order, fun) {
   rows <- unclass_r2(object)[object$split %in% split, , drop = FALSE]
   if (nrow(rows) == 0L) {
-    values <- as.list(stats::setNames(rep(attr(object, "empty"), length(order)), order))
+    values <- as.list(stats::setNames(rep(NA_real_, length(order)), order))
+    values[attr(object, "order")] <- attr(object, "empty")
     table <- data.frame(method = "model", n_conditions = 0L, values, stringsAsFactors = FALSE)
   } else {
     table <- method_averages(rows, fun)

@@ -118,13 +118,14 @@ residual_words <- function(residual) {
 
 count <- function(n) format(n, big.mark = ",", trim = TRUE)
 
-# "3: A, B, control (control)", cut after `most` names.
-enumerate <- function(x, control = NULL, most = 6L) {
-  shown <- utils::head(c(setdiff(x, control), control), most)
-  shown <- ifelse(shown %in% control, paste(shown, "(control)"), shown)
-  rest <- length(x) - length(shown)
-  more <- if (rest > 0L) paste0(", and ", rest, " more") else ""
-  paste0(length(x), ": ", paste(shown, collapse = ", "), more)
+# "2 (A, B), control \"DMSO\"", cut after `most` names.
+enumerate <- function(x, control, most = 6L) {
+  others <- setdiff(x, control)
+  shown <- utils::head(others, most)
+  rest <- length(others) - length(shown)
+  more <- if (rest > 0L) paste0(" and ", rest, " more") else ""
+  paste0(length(others), " (", paste(shown, collapse = ", "), more, "), control ",
+         dQuote(control, FALSE))
 }
 
 #' @rdname compert_fit

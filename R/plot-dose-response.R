@@ -46,7 +46,18 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE) {
     p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel),
                                  scales = if ("gene" %in% names(table)) "free_y" else "fixed")
   }
-  if (log_dose) p + ggplot2::scale_x_log10() else p
+  if (!log_dose) return(p)
+  zero <- if (any(table$dose == 0)) min(table$.dose)
+  p + ggplot2::scale_x_log10(
+    breaks = function(limits) log_breaks(limits, zero),
+    labels = function(at) ifelse(at %in% zero, "0", format_dose(at))
+  )
+}
+
+# Powers of ten within the limits, and the place where dose 0 is drawn.
+log_breaks <- function(limits, zero) {
+  powers <- 10^seq(ceiling(log10(limits[1L]) - 1e-9), floor(log10(limits[2L]) + 1e-9))
+  c(zero, powers[is.null(zero) | powers > 1.5 * (zero %||% 0)])
 }
 
 response_words <- function() {

@@ -72,10 +72,13 @@ r2_words <- function() {
     pearson_delta = "Pearson r of effects")
 }
 
-# "B, IFNb": the user's columns that differ between rows (all of them when none does).
+# "B, IFNb": the user's columns that differ between rows (all of them when none does). Doses that
+# are 1 throughout say nothing.
 condition_names <- function(scores) {
   own <- as.list(scores[seq_len(match("method", names(scores)) - 1L)])
   differs <- vapply(own, function(column) length(unique(column)) > 1L, TRUE)
+  dose <- length(own)
+  if (all(grepl("^1([^0-9.]1)*$", own[[dose]]))) differs[dose] <- FALSE
   do.call(paste, c(unname(lapply(if (any(differs)) own[differs] else own, as.character)),
                    sep = ", "))
 }

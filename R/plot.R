@@ -37,7 +37,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
                                  colour = "grey30")
   }
   p +
-    ggplot2::geom_line(linewidth = 0.5) +
+    ggplot2::geom_line(data = several_points(table), linewidth = 0.5) +
     ggplot2::geom_point(data = table[table$kind == "r2", , drop = FALSE], size = 1.2) +
     ggplot2::facet_wrap(ggplot2::vars(.data$panel), scales = "free_y",
                         ncol = if (nlevels(table$panel) > 4L) 3L else 2L) +
@@ -47,6 +47,12 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
                   title = paste0(toupper(object$meta$model), ": training"),
                   subtitle = history_subtitle(best)) +
     theme_compert()
+}
+
+# Series of one point have no line.
+several_points <- function(table) {
+  series <- paste(table$panel, table$series)
+  table[series %in% series[duplicated(series)], , drop = FALSE]
 }
 
 history_subtitle <- function(best) {

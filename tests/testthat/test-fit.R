@@ -5,7 +5,9 @@ test_that("a fit prints what it was made of", {
   expect_match(text, "<compert_fit> CPA, gauss loss")
   expect_match(text, paste0(n[["train"]], " training, ", n[["test"]], " test, ", n[["ood"]],
                             " ood; 120 genes"))
-  expect_match(text, "2: IFNb, control \\(control\\)")
+  expect_match(text, "Perturbations: 1 (IFNb), control \"control\"", fixed = TRUE)
+  expect_identical(enumerate(c(letters[1:9], "ctrl"), "ctrl", 2L),
+                   "9 (a, b and 7 more), control \"ctrl\"")
   expect_match(text, "cell_type \\(3\\)")
   expect_match(text, "3 epochs, best [1-3], .*seed 11")
   expect_output(print(fit), "<compert_fit>")

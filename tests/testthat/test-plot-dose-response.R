@@ -22,7 +22,9 @@ test_that("the value can be chosen, and a logarithmic axis keeps dose 0", {
   p <- plot_dose_response(curve_table("A"), value = "norm_of_mean", log_dose = TRUE)
   expect_equal(sort(unique(p$data$.dose)), c(0.01, 0.1, 1))
   expect_identical(p$data$.value, curve_table("A")$norm_of_mean)
-  expect_silent(ggplot2::ggplot_build(p))
+  expect_silent(built <- ggplot2::ggplot_build(p))
+  expect_identical(built$layout$panel_params[[1]]$x$get_labels(), c("0", "0.1", "1"))
+  expect_identical(log_breaks(c(0.05, 120), NULL), c(0.1, 1, 10, 100))
 })
 
 test_that("wrong tables are refused", {

@@ -17,6 +17,16 @@ test_that("one point per condition and method; what is off the scale is marked",
   expect_silent(ggplot2::ggplot_build(p))
 })
 
+test_that("conditions are named by what differs between them", {
+  table <- scores()
+  expect_identical(unique(condition_names(table)), c("B", "NK"))
+  table$dose <- rep(c("1", "1+1"), each = 3)
+  expect_identical(unique(condition_names(table)), c("B", "NK"))
+  table$dose <- rep(c("1", "1+0.5"), each = 3)
+  expect_identical(unique(condition_names(table)), c("B, 1", "NK, 1+0.5"))
+  expect_identical(unique(condition_names(table[1:3, ])), "B, IFNb, 1")
+})
+
 test_that("many conditions are drawn as distributions", {
   skip_without_package("ggplot2")
   geoms <- function(p) vapply(p$layers, function(l) class(l$geom)[1], "")

@@ -12,6 +12,8 @@ test_that("the history has a panel per kind of number, and marks the epoch that 
   expect_match(p$labels$subtitle, paste("epoch", best))
   expect_identical(unique(ggplot2::autoplot(fit, type = "loss")$data$kind), "loss")
   expect_error(ggplot2::autoplot(fit, type = "r3"), "`type` must be")
+  once <- small_fit(settings = quick_settings(1))
+  expect_silent(ggplot2::ggplot_build(ggplot2::autoplot(once)))
   withr::local_pdf(NULL)
   expect_s3_class(plot(fit), "ggplot")
 })
