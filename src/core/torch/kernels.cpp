@@ -111,7 +111,7 @@ COMPERT_INLINE void adam_range(T* value, const T* grad, T* m, T* v, int64_t n, c
     const T g = grad[k] + wd * value[k];
     m[k] = b1 * m[k] + c1 * g;
     v[k] = b2 * v[k] + c2 * g * g;
-    value[k] -= step * m[k] / (std::sqrt(v[k]) / root + eps);
+    value[k] -= step * m[k] / (sqrt_of(v[k]) / root + eps);
   }
 }
 

@@ -69,6 +69,18 @@ COMPERT_INLINE float log_of(float x) {              // x > 0, not subnormal
   return f + tail + e * 0.693359375f;
 }
 
+/// sqrt(x) for x >= 0, without the call that reports a negative x: Newton's iteration for 1/sqrt(x)
+/// from a guess by the exponent, then one step for the root itself.
+COMPERT_INLINE float sqrt_of(float x) {
+  const float half = 0.5f * x;
+  float y = from_bits(0x5f3759df - (bits_of(x) >> 1));
+  y *= 1.5f - half * y * y;
+  y *= 1.5f - half * y * y;
+  y *= 1.5f - half * y * y;
+  const float root = x * y;
+  return root + 0.5f * y * (x - root * root);
+}
+
 /// a where the sign of x is +, b where it is -.
 COMPERT_INLINE float by_sign(float x, float a, float b) {
   const int32_t minus = bits_of(x) >> 31;
@@ -84,6 +96,7 @@ COMPERT_INLINE float where_positive(float x, float value, int32_t always) {
 
 COMPERT_INLINE double exp_minus_abs(double x) { return std::exp(-std::abs(x)); }
 COMPERT_INLINE double log_of(double x) { return std::log(x); }
+COMPERT_INLINE double sqrt_of(double x) { return std::sqrt(x); }
 COMPERT_INLINE double by_sign(double x, double a, double b) { return std::signbit(x) ? b : a; }
 COMPERT_INLINE double where_positive(double x, double value, int32_t always) {
   return always != 0 || x > 0 ? value : 0;
