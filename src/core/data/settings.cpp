@@ -74,7 +74,7 @@ const std::vector<Field>& fields() {
        "file that keeps the fit at every evaluation; empty = none"},
       {"device", &Settings::device, 0, {}, "auto, cpu, cuda or cuda:<index>"},
       {"precision", &Settings::precision, 0, {"float32", "float64"}, "arithmetic"},
-      {"threads", &Settings::threads, 0, {}, "threads; 0 = LibTorch's choice"},
+      {"threads", &Settings::threads, 0, {}, "threads; 0 = OMP_NUM_THREADS, or else every core"},
       {"seed", &Settings::seed, 0, {}, "initialisation, shuffling"},
       {"parity", &Settings::parity, 0, {"none", "fb"},
        "none = fixed behaviour; fb = facebookresearch/CPA, its defaults and its quirks"},

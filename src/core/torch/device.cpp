@@ -5,6 +5,10 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
 #include "impl.h"
 
 namespace compert {
@@ -31,6 +35,9 @@ void set_threads(int64_t n) {
 }
 
 void use_threads(int64_t n) {
+  // LibTorch alone would count physical cores: one on a machine of two hardware threads.
+  if (n == 0 && std::getenv("OMP_NUM_THREADS") == nullptr)
+    n = std::max<int64_t>(1, std::thread::hardware_concurrency());
   if (n > 0) set_threads(n);
 }
 

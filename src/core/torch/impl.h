@@ -57,7 +57,7 @@ struct Model::Impl {
 
 /// The device that a setting means; throws with the reason when it cannot be had.
 at::Device pick_device(const std::string& setting);
-/// Sets the threads of this thread's parallel regions; 0 leaves them.
+/// Sets the threads of this thread's parallel regions; 0: OMP_NUM_THREADS or every core.
 void use_threads(int64_t n);
 
 }  // namespace compert

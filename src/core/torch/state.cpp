@@ -145,8 +145,14 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
     write(file, "last", store.values(), as_double);
     store.restore(best);
   }
-  for (const Group g : kAllGroups)
-    write(file, group_path(g), network.store().adam_state(g), true);
+  for (const Group g : kAllGroups) {
+    NamedArrays moments = network.store().adam_state(g);
+    for (const char* counter : {"step", "lr"}) {
+      file.write_scalar(group_path(g) + "/" + counter, moments.at(counter).values.at(0));
+      moments.erase(counter);
+    }
+    write(file, group_path(g), moments, as_double);
+  }
   for (const auto& column : kColumns) {
     std::vector<double> values;
     for (const auto& record : history) values.push_back(column.get(record));

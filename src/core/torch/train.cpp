@@ -13,7 +13,7 @@
 namespace compert {
 namespace {
 
-constexpr int64_t kAutomaticSteps = 2000;  // autoencoder steps that `epochs = 0` aims at
+constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0` aims at
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
 
 /// Small, portable random numbers (splitmix64), so that a seed means the same batches everywhere.

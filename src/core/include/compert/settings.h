@@ -37,12 +37,12 @@ struct Settings {
   // run
   int64_t epochs = 0;            ///< 0: chosen from the number of training cells
   double max_minutes = 0;        ///< 0: no limit
-  int64_t checkpoint_freq = 10;  ///< epochs between evaluations
-  int64_t patience = 5;         ///< evaluations without improvement before stopping
+  int64_t checkpoint_freq = 5;   ///< epochs between evaluations
+  int64_t patience = 8;         ///< evaluations without improvement before stopping
   std::string checkpoint;        ///< file written at every evaluation; empty: none
   std::string device = "auto";
   std::string precision = "float32";
-  int64_t threads = 0;           ///< 0: leave LibTorch's own choice
+  int64_t threads = 0;           ///< 0: OMP_NUM_THREADS, or else all cores
   int64_t seed = 0;
   std::string parity = "none";
 };
