@@ -46,7 +46,8 @@ nearest_name <- function(x, choices) {
   inside <- startsWith(tolower(choices), tolower(x)) | startsWith(tolower(x), tolower(choices))
   far[inside & nchar(choices) > 1 & nchar(x) > 1] <- 1
   best <- which.min(far)
-  near <- far[best] < nchar(x) && far[best] <= max(1, 0.34 * nchar(x))
+  size <- max(nchar(x), nchar(choices[best]))
+  near <- far[best] < nchar(x) && far[best] <= max(1, 0.34 * size)
   if (near) choices[best] else NULL
 }
 

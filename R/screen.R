@@ -18,6 +18,12 @@ as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
 # same (with the control that was probably meant, when the one named is not there).
 read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::caller_env()) {
   cells <- read_cells(x, keys, col_data, call)
+  if (any(dim(cells$x) == 0)) {
+    abort_input("`x` must have cells and genes.",
+                paste0("It has ", count_of(ncol(cells$x), "cell"), " and ",
+                       count_of(nrow(cells$x), "gene"), "."),
+                "Was everything filtered out?", call = call)
+  }
   cells <- name_cells(cells)
   values <- inspect_values(cells$x)
   scale <- value_scale(values)
@@ -27,6 +33,7 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
                           scale_defect(cells, values, scale, keys$loss))
   out <- list(screen = NULL, partial = NULL, source = source_text(cells), loss = keys$loss,
               dim = dim(cells$x), bytes = as.numeric(utils::object.size(cells$x)))
+  asked <- keys
   keys <- drop_absent(keys, names(cells$col_data), need)
   absent <- column_defects(keys, names(cells$col_data), need)
   if (nrow(absent) > 0) keys <- drop_absent(keys, names(cells$col_data), need = "perturbation")
@@ -34,6 +41,9 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
     return(c(out, list(defects = bind_defects(absent, defects))))
   }
   labels <- read_labels(cells, keys, need)
+  if (is.null(keys$dose) && !is.null(asked$dose) && nrow(absent) == 0) {
+    labels <- control_doses(labels, asked, names(cells$col_data))
+  }
   design <- read_design(cells, keys)
   unreadable <- bind_defects(absent, labels$defects, design$defects)
   if (nrow(unreadable) == 0) {
@@ -62,6 +72,7 @@ readable_screen <- function(cells, keys, scale, ok) {
 
 new_screen <- function(cells, keys, scale, labels, design) {
   keys$control <- labels$control
+  if (any(labels$is_control)) keys$control_dose <- max(unlist(labels$doses[labels$is_control]))
   structure(list(
     x = cells$x, col_data = cells$col_data, container = cells$container, assay = cells$assay,
     layer = cells$layer, scale = if (is.na(scale)) "other" else scale, loss = keys$loss,
@@ -149,6 +160,18 @@ read_labels <- function(cells, keys, need = all_roles()) {
   list(parts = tidy$parts[pairs$code], doses = tidy$doses[pairs$code], code = pairs$code,
        is_control = vapply(tidy$parts, identical, NA, found$control)[pairs$code],
        control = found$control, ok = pairs$ok[pairs$code], defects = defects)
+}
+
+# Cells of a dosed screen without a dose column: controls have the dose that they had in training;
+# of perturbed cells it cannot be known.
+control_doses <- function(labels, keys, columns) {
+  if (nrow(labels$defects) > 0) return(labels)
+  if (!all(labels$is_control)) {
+    labels$defects <- column_defects(keys, columns, "dose")
+    return(labels)
+  }
+  labels$doses <- rep(list(keys$control_dose %||% 1), length(labels$doses))
+  labels
 }
 
 # Covariates (the batch last) and split of the cells.

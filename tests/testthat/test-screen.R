@@ -59,6 +59,21 @@ test_that("cells for a prediction need no perturbation column, split, dose or co
   expect_false(any(some$control))
 })
 
+test_that("without a dose column controls have their dose of training, others none", {
+  cells <- toy_cells()
+  cells$dose[cells$drug == "control"] <- "0"
+  keys <- toy_screen(cells = cells)$keys
+  expect_identical(keys$control_dose, 0)
+  need <- c("covariates", "batch")
+  start <- as_screen(toy_log(), keys, cells["cell_type"], need = need)
+  expect_identical(unique(start$doses), list(0))
+  controls <- cells[cells$drug == "control", c("drug", "cell_type")]
+  named <- as_screen(toy_log()[, rownames(controls)], keys, controls, need = need)
+  expect_identical(unique(named$doses), list(0))
+  expect_refused(as_screen(toy_log(), keys, cells[c("drug", "cell_type")], need = need),
+                 "`dose` must name a column.*no column \"dose\"")
+})
+
 test_that("several defects are one error that names all of them", {
   cells <- toy_cells()
   cells$dose[2] <- "-1"
