@@ -58,3 +58,16 @@ expect_refused <- function(expr, pattern) {
                           length(parts$todo) > 0 && all(nzchar(parts$todo)), info = flat)
   invisible(parts)
 }
+
+# split_cells() on the toy cells, and what it held out.
+split_toy <- function(..., cells = toy_cells(), seed = 1, verbose = FALSE) {
+  split_cells(cells, "drug", control = "control", covariates = "cell_type", dose = "dose", ...,
+              seed = seed, verbose = verbose)
+}
+held <- function(cells) unique(paste(cells$drug, cells$cell_type)[cells$split == "ood"])
+
+# check_screen() on the toy cells.
+check_toy <- function(cells = toy_cells(), x = toy_log(nrow(cells)), ..., control = "control") {
+  check_screen(x, "drug", dose = "dose", covariates = "cell_type", control = control,
+               col_data = cells, ...)
+}

@@ -1,8 +1,3 @@
-check_toy <- function(cells = toy_cells(), x = toy_log(nrow(cells)), ..., control = "control") {
-  check_screen(x, "drug", dose = "dose", covariates = "cell_type", control = control,
-               col_data = cells, ...)
-}
-
 test_that("a sound screen has no defects and its design is counted", {
   check <- check_toy()
   expect_s3_class(check, "compert_check")
@@ -51,64 +46,6 @@ test_that("a screen with every defect at once reports them all in one look", {
   expect_true(all(nzchar(check$defects$must) & nzchar(check$defects$given) &
                     nzchar(check$defects$todo)))
   expect_output(print(check), "no column\\s+\"lost\"")
-})
-
-test_that("odd designs are warnings, each found alone", {
-  only <- function(...) check_toy(...)$defects
-  cells <- toy_cells()
-  cells$drug[cells$cell_type == "NK" & cells$drug == "control"] <- "A"
-  cells$dose[cells$cell_type == "NK" & cells$drug == "A"] <- "0.5"
-  alone <- only(cells)
-  expect_identical(alone$check, c("covariate without controls", "confounded")[
-    c(TRUE, "confounded" %in% alone$check)])
-  expect_match(alone$given[1], "\"NK\" has none")
-
-  cells <- toy_cells()
-  cells$dose[cells$drug == "A"] <- "0"
-  expect_identical(only(cells)$check, "dose 0")
-  cells$dose[cells$drug == "A"] <- "5000"
-  expect_identical(only(cells)$check, "large doses")
-  cells <- toy_cells()
-  cells$dose[1] <- "0"
-  expect_identical(only(cells)[c("check", "severity")],
-                   tibble::tibble(check = c("few cells", "doses of controls"),
-                                  severity = c("warning", "note")))
-  cells <- toy_cells()
-  cells$drug[2] <- "a"
-  expect_setequal(only(cells)$check, c("few cells", "names nearly alike"))
-  cells <- toy_cells()
-  cells$donor <- ifelse(cells$drug == "A", "d9", "d1")
-  expect_identical(only(cells, batch = "donor")$check, "confounded")
-  cells$donor <- paste0("d", seq_len(60))
-  expect_identical(only(cells, batch = "donor")$check, "many levels")
-})
-
-test_that("names never met in training are a warning", {
-  cells <- toy_cells()
-  cells$part <- ifelse(cells$drug == "B" | cells$drug == "A+B", "ood", "train")
-  found <- check_toy(cells, split = "part")$defects
-  expect_identical(found$check, "untrained perturbation")
-  expect_match(found$given, "\"B\" is not")
-  cells$part <- ifelse(cells$drug == "A+B", "ood", "train")
-  expect_identical(check_toy(cells, split = "part")$defects$check, character())
-  cells$part <- ifelse(cells$cell_type == "NK", "ood", "train")
-  expect_identical(check_toy(cells, split = "part")$defects$check, "untrained level of cell_type")
-})
-
-test_that("screens that cannot be fitted have an error each", {
-  errors <- function(...) {
-    d <- check_toy(...)$defects
-    d$check[d$severity == "error"]
-  }
-  controls <- toy_cells()[toy_cells()$drug == "control", ]
-  expect_identical(errors(controls, toy_log()[, rownames(controls)]), "no perturbed cells")
-  expect_identical(errors(toy_cells()[1:3, ], toy_log()[, 1:3]), "too few cells")
-  expect_identical(errors(x = toy_log()[1, , drop = FALSE]), "too few genes")
-  cells <- toy_cells()
-  cells$part <- "ood"
-  expect_identical(errors(cells, split = "part"), "no training cells")
-  cells$part <- ifelse(cells$drug == "control", "test", "train")
-  expect_identical(check_toy(cells, split = "part")$defects$check, "no training controls")
 })
 
 test_that("counts are recognised and print says what was read", {

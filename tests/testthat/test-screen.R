@@ -10,42 +10,6 @@ test_that("a screen holds what the contract of its readers says", {
   expect_output(print(screen), "12 genes x 60 cells from matrix.*3 perturbations, 15 control cells")
 })
 
-test_that("controls are found by name, by logical column, and by 0 and 1", {
-  cells <- toy_cells()
-  cells$untreated <- cells$drug == "control"
-  cells$flag <- as.integer(cells$untreated)
-  for (control in c("control", "untreated", "flag")) {
-    screen <- toy_screen(cells = cells, control = control)
-    expect_identical(which(screen$control), seq(1L, 60L, 4L))
-    expect_identical(screen$keys$control, "control")
-  }
-})
-
-test_that("columns that mark controls badly are refused", {
-  cells <- toy_cells()
-  cells$none <- FALSE
-  cells$two <- cells$drug %in% c("control", "A")
-  cells$part <- seq_len(60) == 1
-  cells$gap <- ifelse(cells$drug == "control", TRUE, NA)
-  cells$word <- "yes"
-  refused <- function(control, pattern) {
-    expect_refused(toy_screen(cells = cells, control = control), pattern)
-  }
-  refused("none", "FALSE for every cell")
-  refused("two", "perturbations \"control\", \"A\"")
-  refused("part", "leaves out 14 cells whose perturbation is \"control\"")
-  refused("gap", "has missing values")
-  refused("word", "holds \"yes\"")
-  refused("contrl", "is neither.*Did you mean \"control\"")
-  refused(NULL, "Write control = \"control\"")
-})
-
-test_that("names are compared for equality: AB is no control because it contains A", {
-  cells <- toy_cells()
-  cells$drug[cells$drug == "B"] <- "controlled"
-  expect_identical(which(toy_screen(cells = cells)$control), seq(1L, 60L, 4L))
-})
-
 test_that("cells for a prediction need no perturbation column, split, dose or control", {
   bare <- toy_cells()["cell_type"]
   start <- as_screen(toy_log(), toy_keys(split = "split", batch = "donor"), bare,

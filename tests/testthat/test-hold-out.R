@@ -1,0 +1,53 @@
+test_that("conditions are held out, in the cell types that are named, never controls", {
+  expect_setequal(held(split_toy(hold_out = condition("B+A"))), c("A+B T", "A+B NK"))
+  expect_setequal(held(split_toy(hold_out = condition("A+B", cell_type = "NK"))), "A+B NK")
+  expect_setequal(held(split_toy(hold_out = condition("A", dose = 0.5))), c("A T", "A NK"))
+  expect_refused(split_toy(hold_out = condition("A", dose = 9)), "No cell matches")
+  asked <- data.frame(drug = c("A", "B"), cell_type = c("T", "NK"))
+  expect_setequal(held(split_toy(hold_out = asked)), c("A T", "B NK"))
+  expect_refused(split_toy(hold_out = condition("control")), "at least one perturbed cell")
+})
+
+test_that("filters: columns, contents, number of parts, a number or share of them", {
+  expect_setequal(held(split_toy(hold_out = list(cell_type = "T"))), c("A T", "B T", "A+B T"))
+  expect_setequal(held(split_toy(hold_out = list(drug = "B+A", cell_type = "T"))), "A+B T")
+  expect_setequal(held(split_toy(hold_out = list(n_parts = 2))), c("A+B T", "A+B NK"))
+  expect_setequal(held(split_toy(hold_out = list(contains = "B", cell_type = "NK"))),
+                  c("B NK", "A+B NK"))
+  expect_length(held(split_toy(hold_out = list(contains = "B", n = 1))), 1)
+  expect_length(held(split_toy(hold_out = 0.5)), 3)
+  two <- list(list(drug = "A", cell_type = "T"), list(n_parts = 2, cell_type = "NK"))
+  expect_setequal(held(split_toy(hold_out = two)), c("A T", "A+B NK"))
+  doses <- split_toy(hold_out = list(dose = "2"))
+  expect_setequal(held(doses), c("B T", "B NK"))
+})
+
+test_that("what cannot be held out is refused", {
+  expect_refused(split_toy(hold_out = condition("Q")), "No cell has perturbation \"Q\"")
+  expect_refused(split_toy(hold_out = condition("A", cell_type = "TT")), "No cell has \"TT\"")
+  expect_refused(split_toy(hold_out = list(cell = "T")), "Did you mean \"cell_type\"")
+  expect_refused(split_toy(hold_out = list("T")), "must have names")
+  expect_refused(split_toy(hold_out = "A"), "must be a condition")
+  expect_refused(split_toy(hold_out = 2), "from 0 to 1")
+  expect_refused(split_toy(test = 1), "from 0 to 0.99")
+  expect_refused(split_cells(list(), "drug", control = "control"), "data frame with one row")
+  expect_refused(split_cells(toy_cells(), "drug"), "control = \"control\"")
+  expect_refused(split_cells(toy_cells(), control = "control"), "`perturbation` must be one text")
+})
+
+test_that("it says what it did, once", {
+  expect_message(split_toy(hold_out = condition("A+B"), verbose = TRUE),
+                 "train, .* test, 15 ood cells; held out: \"A@0.5\\+B@2\"")
+  expect_silent(split_toy())
+})
+
+test_that("SingleCellExperiment and Seurat get the column in place", {
+  skip_without_package("SingleCellExperiment", "SeuratObject")
+  expected <- split_toy()$split
+  sce <- SingleCellExperiment::SingleCellExperiment(
+    list(counts = toy_counts()), colData = S4Vectors::DataFrame(toy_cells()))
+  sce <- split_toy(cells = sce, name = "part")
+  expect_identical(sce$part, expected)
+  seurat <- SeuratObject::CreateSeuratObject(as_sparse(toy_counts()), meta.data = toy_cells())
+  expect_identical(unname(split_toy(cells = seurat)$split), expected)
+})

@@ -1,0 +1,40 @@
+test_that("an assay is chosen by name, by loss, or because it is the only one", {
+  choose <- function(available, wanted = NULL, loss = NULL) {
+    choose_assay(available, wanted, loss, c("logcounts", "X"), c("counts", "X"), "assay", NULL)
+  }
+  expect_identical(choose(c("counts", "X", "logcounts")), "logcounts")
+  expect_identical(choose(c("counts", "X")), "X")
+  expect_identical(choose("counts"), "counts")
+  expect_identical(choose(c("X", "counts"), loss = "nb"), "counts")
+  expect_identical(choose(c("X", "other"), loss = "nb"), "X")
+  expect_identical(choose(c("counts", "other"), loss = "gauss", wanted = "other"), "other")
+  expect_identical(choose("mine", loss = "gauss"), "mine")
+  expect_refused(choose(c("a", "b")), "`assay` must say what to read")
+  expect_refused(choose("a", "b"), "no assay \"b\"")
+  expect_refused(choose(character()), "no assay")
+})
+
+test_that("what is no container is refused with what is one", {
+  for (bad in list(NULL, 3, list(), TRUE, sum)) {
+    expect_refused(read_cells(bad, toy_keys()), "SingleCellExperiment.*matrix.*h5ad")
+  }
+})
+
+test_that("the wrong scale is a defect, an unusual one a warning", {
+  about <- function(x, loss) {
+    values <- inspect_values(x)
+    cells <- list(container = "matrix", assay = "x", layer = NULL, log_hint = "Log.",
+                  count_hint = "Count.")
+    scale_defect(cells, values, value_scale(values), loss)
+  }
+  expect_null(about(toy_log(), "gauss"))
+  expect_null(about(toy_counts(), "nb"))
+  expect_null(about(toy_counts() * 0, "gauss"))
+  expect_identical(about(toy_counts(), "gauss")$severity, "error")
+  expect_identical(about(toy_log(), "nb")$severity, "error")
+  expect_match(about(toy_log(), "nb")$given, "looks log-normalised")
+  scaled <- about(toy_log() - 1, "gauss")
+  expect_identical(scaled$severity, "warning")
+  expect_match(scaled$given, "negative values")
+  expect_match(about(toy_log() * 100, "gauss")$given, "no logarithm")
+})
