@@ -3,7 +3,7 @@
 # As predict_rows(). The logarithm of a mean is not the mean of logarithms, and a decoded mean is no
 # cell. So the decoded kind is made of draws, which are log-normalised like observed cells; the
 # other kind is made of cells already (below 0 is cut off).
-predict_log_rows <- function(fit, screen, targets, source, options, seed, n_draws = 5L) {
+predict_log_rows <- function(fit, screen, targets, source, options, seed) {
   total <- Matrix::colSums(screen$x)
   goal <- stats::median(total[total > 0])
   blank <- matrix(NA_real_, nrow(screen$x), length(source))
@@ -11,6 +11,7 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed, n_draw
                difference = list(mean = blank, variance = blank))
   for (k in which(lengths(source) > 0L)) {
     one <- subset_targets(targets, k)
+    n_draws <- draws_per_cell(length(source[[k]]))
     own_seed <- (as.numeric(seed) + k) %% .Machine$integer.max
     draws <- run_predict(fit, screen, one, source[k], FALSE, FALSE, "sample", n_draws, own_seed)
     cells <- run_predict(fit, screen, one, source[k], FALSE, TRUE)
@@ -23,6 +24,9 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed, n_draw
   }
   both
 }
+
+# Few source cells are drawn from more often: about 500 draws, 1 to 5 per cell.
+draws_per_cell <- function(n_cells) max(1, min(5, ceiling(500 / n_cells)))
 
 # Counts of cells (columns) brought to the total `goal`, then log(1 + value).
 log_normalise <- function(counts, goal) {

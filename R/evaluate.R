@@ -30,8 +30,8 @@
 #' genes give `NA`; a constant truth gives 1 if met exactly and 0 otherwise, as in scikit-learn.
 #' Fits on log-normalised values are scored on these. Fits on counts are scored on log-normalised
 #' values too (`scale = "log"`: cells brought to the median total, log(1 + value); the prediction is
-#' five draws per source cell, treated alike), because on raw counts a few strong genes decide; the
-#' references' presets score raw counts (`scale = "model"`).
+#' one to five draws per source cell, about 500 in all, treated alike), because on raw counts a few
+#' strong genes decide; the references' presets score raw counts (`scale = "model"`).
 #'
 #' @section Presets:
 #' | | `compert` | `fb` | `fb_api` | `chemcpa` | `multicpa` |

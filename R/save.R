@@ -6,13 +6,12 @@
 #'
 #' @section The file:
 #' It is the fit's `state`, byte for byte, followed by 40 bytes that guard it (the text `compert:`
-#' and the MD5 sum of what comes before; HDF5 readers ignore them). The attributes `format` and
-#' `version` of the root group say what it is. The weights are data sets under `weights`, by the
-#' layers' names, (out, in) as in PyTorch, in float32 or float64 as trained; `last` holds the last
-#' weights where those kept are of an earlier, better epoch; `meta` the description as JSON text
-#' (genes, perturbations, covariate levels, column names), `settings` and `architecture` more JSON;
-#' `history` one data set per column; `optimizer` and `training` what [resume_fit()] needs. In
-#' Python: `h5py.File("fit.h5")["weights"]`.
+#' and the MD5 sum of what comes before; HDF5 readers ignore them). Attributes of the root group
+#' name the format, its version and the version of compert that wrote it; the weights are data sets
+#' under `/model`, by the layers' names, in float32 or float64 as trained; `/meta` holds the
+#' description as JSON text (settings, genes, perturbations, covariate levels, column names),
+#' `/history` the table of epochs, and `/optimisers` what [resume_fit()] needs. In Python:
+#' `h5py.File("fit.h5")["model"]`.
 #'
 #' @param fit A `compert_fit`.
 #' @param file Path of the file, conventionally ending in `.h5`.

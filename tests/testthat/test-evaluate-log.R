@@ -22,6 +22,10 @@ test_that("draws stand for cells, and by difference controls are themselves", {
   expect_true(all(is.na(none$decoded$mean)))
 })
 
+test_that("few cells are drawn from more often", {
+  expect_identical(vapply(c(1, 40, 200, 900), draws_per_cell, 0), c(5, 5, 3, 1))
+})
+
 test_that("variances of rows have the denominator n - ddof", {
   x <- rbind(c(1, 2, 6))
   expect_equal(row_variances(x, 1), var(c(1, 2, 6)))
