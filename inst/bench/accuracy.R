@@ -42,15 +42,23 @@ show <- function(title, table) {
   print(format(table, digits = 2, nsmall = 2), row.names = FALSE)
 }
 
+# One line per fit while it goes on: DEG r2 of every method.
+tell <- function(what, seed, scores) {
+  deg <- tapply(scores$r2_mean_deg, scores$method, mean, na.rm = TRUE)
+  cat(sprintf("%s, seed %d, %.0f s; DEG r2: %s\n", what, seed, scores$fit_seconds[1],
+              paste(names(deg), formatC(deg, digits = 2, format = "f"), collapse = ", ")))
+}
+
 accuracy_kang <- function(path, options) {
   screen <- read_screen_file(path)
   types <- sort(unique(as.character(screen$col_data$cell_type)))
   rows <- list()
-  for (type in types) {
-    for (seed in seq_len(options$seeds) - 1) {
+  for (seed in seq_len(options$seeds) - 1) {
+    for (type in types) {
       held_out <- screen$col_data$cell_type == type & screen$col_data$condition == "IFNb"
-      rows[[length(rows) + 1]] <- fit_and_score(screen, "cell_type", held_out, seed, options)
-      cat("kang:", type, "seed", seed, "\n")
+      scored <- fit_and_score(screen, "cell_type", held_out, seed, options)
+      rows[[length(rows) + 1]] <- scored
+      tell(paste("kang", type), seed, scored)
     }
   }
   scores <- do.call(rbind, rows)
@@ -69,8 +77,9 @@ accuracy_norman <- function(path, options) {
   screen <- read_screen_file(path)
   held_out <- as.character(screen$col_data$split) == "ood"
   scores <- do.call(rbind, lapply(seq_len(options$seeds) - 1, function(seed) {
-    cat("norman: seed", seed, "\n")
-    fit_and_score(screen, NULL, held_out, seed, options)
+    scored <- fit_and_score(screen, NULL, held_out, seed, options)
+    tell("norman", seed, scored)
+    scored
   }))
   table <- average_scores(scores, c("method", "condition"))
   show("Norman K562, doubles held out (means over seeds)", table[order(table$condition), ])
@@ -85,8 +94,9 @@ accuracy_papalexi <- function(path, options) {
   held_out <- col_data$condition %in% c("IFNGR1", "STAT2", "BRD4", "IRF1") &
     as.character(col_data$replicate) == replicates[2]
   scores <- do.call(rbind, lapply(seq_len(options$seeds) - 1, function(seed) {
-    cat("papalexi: seed", seed, "\n")
-    fit_and_score(screen, "replicate", held_out, seed, options)
+    scored <- fit_and_score(screen, "replicate", held_out, seed, options)
+    tell("papalexi", seed, scored)
+    scored
   }))
   table <- average_scores(scores, c("method", "condition"))
   show("Papalexi THP-1, four knockouts held out in one replicate (means over seeds)",
