@@ -6,12 +6,21 @@
 #'
 #' @section The file:
 #' It is the fit's `state`, byte for byte, followed by 40 bytes that guard it (the text `compert:`
-#' and the MD5 sum of what comes before; HDF5 readers ignore them). Attributes of the root group
-#' name the format, its version and the version of compert that wrote it; the weights are data sets
-#' under `/model`, by the layers' names, in float32 or float64 as trained; `/meta` holds the
-#' description as JSON text (settings, genes, perturbations, covariate levels, column names),
-#' `/history` the table of epochs, and `/optimisers` what [resume_fit()] needs. In Python:
-#' `h5py.File("fit.h5")["model"]`.
+#' and the MD5 sum of what comes before; HDF5 readers ignore them). In it:
+#'
+#' | path | content |
+#' |---|---|
+#' | attributes of `/` | `format` (`"compert-fit"`) and `version` (1) |
+#' | `weights/<name>` | weights that predictions use, float32 or float64 as trained |
+#' | `last/<name>` | the last weights, where the best ones are of an earlier epoch |
+#' | `optimizer/<group>` | state of Adam, for [resume_fit()] |
+#' | `history/<column>` | one value per epoch |
+#' | `training` | attributes: counters of the schedule and of early stopping |
+#' | `meta` | JSON text: names of genes, perturbations and levels, columns, what was seen |
+#' | `settings`, `architecture` | JSON texts: hyperparameters, sizes |
+#'
+#' Weights have the names that facebookresearch/CPA gives its layers. In Python:
+#' `h5py.File("fit.h5")["weights"]`, `json.loads(h5py.File("fit.h5")["meta"][()])`.
 #'
 #' @param fit A `compert_fit`.
 #' @param file Path of the file, conventionally ending in `.h5`.
@@ -89,28 +98,48 @@ load_fit <- function(file, ...) {
   }
   bytes <- tryCatch(readBin(file, "raw", file.size(file)), error = function(cnd) raw())
   bytes <- strip_guard(bytes, file)
-  fit <- tryCatch(new_fit(bytes), error = function(cnd) stop_unreadable(file, cnd))
+  here <- rlang::current_env()
+  fit <- tryCatch(with_core_errors(new_fit(bytes)),
+                  error = function(cnd) stop_unreadable(file, cnd, here))
   check_format(fit$meta, file)
   fit
 }
 
-# The image without its guard. Checkpoints of a running fit have none; a wrong one is an error.
+# The image without its guard. Checkpoints of a running fit have none; a wrong one, or a part of
+# one, is an error.
 strip_guard <- function(bytes, file, call = rlang::caller_env()) {
   n <- length(bytes) - guard_size()
-  if (n <= 0 || !identical(bytes[n + seq_len(8L)], guard_mark())) return(bytes)
-  image <- bytes[seq_len(n)]
-  if (identical(rawToChar(bytes[n + 8L + seq_len(32L)]), md5_of(image))) return(image)
+  marked <- n > 0 && identical(bytes[n + seq_len(8L)], guard_mark())
+  if (!marked && !isTRUE(length(bytes) > image_size(bytes))) return(bytes)
+  image <- bytes[seq_len(max(n, 0))]
+  sum <- bytes[length(image) + 8L + seq_len(32L)]
+  if (marked && identical(sum, charToRaw(md5_of(image)))) return(image)
   abort_input("`file` must be as `save_fit()` wrote it.",
               paste0(dQuote(file, FALSE), " was changed afterwards (its check sum differs)."),
               "Copy it again from where it is whole, or fit again.", call)
 }
 
-# The one error for everything that the core could not read as a fit.
-stop_unreadable <- function(file, cnd, call = rlang::caller_env(2)) {
-  reason <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1L]]
-  abort_input("`file` must be a whole file written by `save_fit()`.",
-              paste0(dQuote(file, FALSE), " could not be read: ", reason[1L]),
-              "It may be cut off, damaged, or something else; copy it again, or fit again.", call)
+# The size that an HDF5 file says it has, in its superblock (versions 0 to 3); NA for other files.
+image_size <- function(bytes) {
+  mark <- as.raw(c(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a))
+  if (length(bytes) < 48L || !identical(bytes[1:8], mark)) return(NA_real_)
+  at <- switch(as.character(as.integer(bytes[9L])), `0` = 40L, `1` = 44L, `2` = 28L, `3` = 28L)
+  if (is.null(at)) return(NA_real_)
+  sum(as.integer(bytes[at + 1:8]) * 256^(0:7))
+}
+
+# The core's reason with the file's name; the one error for everything that could not be read.
+stop_unreadable <- function(file, cnd, call) {
+  given <- unname(cnd$body[names(cnd$body) == "x"])
+  todo <- unname(cnd$body[names(cnd$body) == "i"])
+  must <- if (inherits(cnd, "compert_input_error")) unname(cnd$message) else
+    "`file` must be a whole fit saved by compert."
+  abort_input(
+    must, c(paste0("Reading ", dQuote(file, FALSE), " failed."), given),
+    if (length(todo) && !grepl("truncated", todo[1L])) todo else
+      "Copy it again from where it is whole, or fit again.",
+    call
+  )
 }
 
 # A later format than this package knows is named with the version that wrote it.

@@ -43,7 +43,10 @@ test_that("a file that is cut off anywhere is one error", {
   file <- saved()
   bytes <- readBin(file, "raw", file.size(file))
   image <- length(bytes) - guard_size()
-  for (n in unique(c(0, 1, 7, 8, 50, 96, 512, round(image * c(.1, .5, .9)), image - 1))) {
+  expect_identical(image_size(bytes), as.numeric(image))
+  some <- c(0, 1, 7, 8, 47, 48, 50, 96, 512, round(image * c(.1, .5, .9)), image - 1,
+            image + c(1, 7, 8, 9, 39))
+  for (n in some) {
     writeBin(bytes[seq_len(n)], file)
     expect_error(load_fit(file), "`file` must be", class = "compert_input_error",
                  info = paste(n, "bytes"))
@@ -74,6 +77,18 @@ test_that("foreign files are refused", {
   expect_error(load_fit(kang_example(as = "path")), "`file` must be a fit saved by compert")
   expect_error(load_fit("nowhere.h5"), "There is no file")
   expect_error(load_fit(tempdir()), "There is no file")
+})
+
+test_that("a file of a later version says so, and how to read it", {
+  skip_without_package("rhdf5")
+  h5 <- function(name) getExportedValue("rhdf5", name)
+  file <- withr::local_tempfile(fileext = ".h5")
+  writeBin(small_fit()$state, file)
+  id <- h5("H5Fopen")(file)
+  h5("H5Adelete")(id, "version")
+  h5("h5writeAttribute")(99L, id, "version")
+  h5("h5closeAll")()
+  expect_error(load_fit(file), "version that this compert can read.*version 99.*Update compert")
 })
 
 test_that("a file of a later format names the remedy", {
