@@ -163,13 +163,19 @@ confounded_defects <- function(screen) {
     drug <- matrix(0, length(parts), length(atoms))
     drug[cbind(rep(seq_along(parts), lengths(parts)), match(unlist(parts), atoms))] <- 1
     with <- outer(level[pair], levels[-1], "==") + 0
-    gain <- qr(cbind(1, drug, with))$rank - qr(cbind(1, drug))$rank
+    gain <- rank_of(cbind(1, drug, with)) - rank_of(cbind(1, drug))
     if (gain >= length(levels) - 1) return(NULL)
     new_defect("confounded", paste0("`", name, "` should vary within perturbations."),
                paste0(length(levels) - 1 - gain, " of the ", length(levels) - 1,
                       " differences between its levels cannot be told from perturbations."),
                "Controls of every level cure this; else leave it out.", severity = "warning")
   })
+}
+
+# Rank by the eigenvalues of the cross product, which is small however many rows there are.
+rank_of <- function(x) {
+  values <- eigen(crossprod(x), symmetric = TRUE, only.values = TRUE)$values
+  sum(values > 1e-9 * values[1])
 }
 
 dose_range_defects <- function(screen) {

@@ -145,18 +145,34 @@ tidy_pairs <- function(parts, doses, control = NULL) {
 # The label that people read: names joined by `sep`; doses follow each name unless all are 1.
 condition_label <- function(parts, doses = NULL, sep = "+") {
   sep <- sep %||% "+"
-  if (is.null(doses)) return(vapply(parts, paste, "", collapse = sep))
-  unlist(Map(function(p, d) {
-    d[is.na(d)] <- 1
-    if (all(d == 1)) return(paste(p, collapse = sep))
-    paste(paste0(p, "@", format_dose(d)), collapse = sep)
-  }, parts, doses), use.names = FALSE) %||% character()
+  if (is.null(doses)) return(paste_parts(unlist(parts, use.names = FALSE), lengths(parts), sep))
+  dose <- unlist(doses, use.names = FALSE)
+  dose[is.na(dose)] <- 1
+  row <- rep(seq_along(parts), lengths(parts))
+  dosed <- row %in% row[dose != 1]
+  name <- unlist(parts, use.names = FALSE)
+  paste_parts(ifelse(dosed, paste0(name, "@", format_dose(dose)), name), lengths(parts), sep)
 }
 
-format_dose <- function(dose) vapply(dose, format, "", digits = 15)
+# Consecutive texts, `size` of them at a time, each group as one text.
+paste_parts <- function(text, size, sep) {
+  out <- character(length(size))
+  row <- rep(seq_along(size), size)
+  single <- size == 1
+  out[single] <- as.character(text[single[row]])
+  many <- base::split(text[!single[row]], row[!single[row]])
+  out[as.integer(names(many))] <- vapply(many, paste, "", collapse = sep)
+  out
+}
+
+format_dose <- function(dose) {
+  distinct <- unique(dose)
+  vapply(distinct, format, "", digits = 15)[match(dose, distinct)]
+}
 
 # The text that identifies a condition, whatever characters its names have.
 condition_key <- function(parts, doses) {
-  unlist(Map(function(p, d) paste0(p, "\u001f", format_dose(d), collapse = "\u001e"),
-             parts, doses), use.names = FALSE) %||% character()
+  text <- paste0(unlist(parts, use.names = FALSE), rep("\u001f", sum(lengths(parts))),
+                 format_dose(unlist(doses, use.names = FALSE)))
+  paste_parts(text, lengths(parts), "\u001e")
 }

@@ -96,6 +96,7 @@ meta_from_json <- function(json) {
   meta$registry$covariates <- texts(meta$registry$covariates)
   meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
   meta$keys$covariates <- as.character(meta$keys$covariates)
+  meta$keys$control_dose <- as.double(meta$keys$control_dose)
   meta$conditions$parts <- texts(meta$conditions$parts)
   meta$conditions$doses <- lapply(meta$conditions$doses, as.double)
   meta$conditions$covariates <- texts(meta$conditions$covariates)

@@ -19,7 +19,9 @@ progress_reporter <- function(verbose, envir = rlang::caller_env()) {
   force(envir)
   if (!show_progress(verbose)) return(NULL)
   bar <- NULL
+  r2 <- NA_real_
   function(step) {
+    if (is.na(step$r2)) step$r2 <- r2 else r2 <<- step$r2
     text <- progress_text(step)
     if (is.null(bar)) {
       bar <<- cli::cli_progress_bar(

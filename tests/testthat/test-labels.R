@@ -68,3 +68,15 @@ test_that("parsing looks at distinct labels only", {
   expect_identical(length(pairs$code), as.integer(n))
   expect_lt(took, 3)
 })
+
+test_that("labels and keys of many conditions are those of each alone", {
+  parts <- list("A", c("A", "B"), "B", c("A", "B", "C"), c("A", "B"))
+  doses <- list(1, c(1, 0.1 + 0.2), 2, c(1, 1, 1), c(1, 1))
+  each <- function(f) vapply(seq_along(parts), function(k) f(parts[k], doses[k]), "")
+  expect_identical(condition_label(parts, doses), each(condition_label))
+  expect_identical(condition_key(parts, doses), each(condition_key))
+  expect_identical(condition_label(parts, doses),
+                   c("A", "A@1+B@0.3", "B@2", "A+B+C", "A+B"))
+  expect_identical(condition_label(parts), c("A", "A+B", "B", "A+B+C", "A+B"))
+  expect_identical(condition_key(list(), list()), character())
+})
