@@ -4,7 +4,7 @@
 out <- commandArgs(TRUE)
 Sys.setenv(NOT_CRAN = "true", COMPERT_SOURCE = normalizePath("."))
 results <- testthat::test_dir("tests/testthat", package = "compert", load_package = "installed",
-                              reporter = testthat::SummaryReporter$new(max_reports = 50),
+                              reporter = testthat::SummaryReporter$new(show_praise = FALSE, max_reports = 50),
                               stop_on_failure = FALSE)
 
 count <- function(class) {
