@@ -223,7 +223,11 @@ describe_rows <- function(fit, groups, table) {
   rownames(before) <- NULL
   perturbation <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
   dose <- if (length(keys$dose) == 1L) keys$dose else "dose"
-  before[[perturbation]] <- condition_label(groups$parts[g], NULL, registry$sep)
+  before[[perturbation]] <- if (length(g)) {
+    condition_label(groups$parts[g], NULL, registry$sep)
+  } else {
+    character()
+  }
   before[[dose]] <- if (registry$n_slots > 1L) {
     vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
   } else {

@@ -101,11 +101,12 @@ format_covariates <- function(registry) {
 format_training <- function(history, meta) {
   best <- history$epoch[which(history$best %in% TRUE)]
   best <- if (length(best)) paste0(", best ", best[length(best)]) else ""
-  paste0("Training:      ", nrow(history), " epochs", best, ", ",
-         duration_text(training_seconds(history)), ", seed ", meta$seed)
+  seconds <- training_seconds(history)
+  time <- if (seconds < 10) sprintf("%.1fs", seconds) else duration_text(seconds)
+  paste0("Training:      ", nrow(history), " epochs", best, ", ", time, ", seed ", meta$seed)
 }
 
-# `seconds` counts up within one run and begins anew after a resume.
+# `seconds` counts up; should it begin anew after a resume, the runs are added.
 training_seconds <- function(history) {
   now <- history$seconds[is.finite(history$seconds)]
   step <- diff(c(0, now))

@@ -23,8 +23,8 @@ as_experiment <- function(values, about, fit, newdata, single_cell) {
 output_notes <- function(fit) {
   meta <- fit$meta
   list(
-    model = meta$model, settings = meta$settings, keys = meta$keys, assay = meta$assay,
-    scale = meta$scale, seed = meta$seed, package_version = meta$package_version,
-    history = fit$history
+    model = meta$model, settings = meta$settings, keys = Filter(Negate(is.null), meta$keys),
+    assay = meta$assay, scale = meta$scale, seed = meta$seed,
+    package_version = meta$package_version, history = fit$history
   )
 }

@@ -19,7 +19,8 @@
 #' | `meta` | JSON text: names of genes, perturbations and levels, columns, what was seen |
 #' | `settings`, `architecture` | JSON texts: hyperparameters, sizes |
 #'
-#' Weights have the names that facebookresearch/CPA gives its layers. In Python:
+#' Weights have the names that facebookresearch/CPA gives its layers, (out, in) as in PyTorch. In
+#' Python:
 #' `h5py.File("fit.h5")["weights"]`, `json.loads(h5py.File("fit.h5")["meta"][()])`.
 #'
 #' @param fit A `compert_fit`.

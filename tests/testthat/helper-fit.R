@@ -28,7 +28,7 @@ as_text <- function(table) {
 quick_settings <- function(epochs = 3, ..., device = "cpu") {
   cpa_settings(epochs = epochs, dim = 8, autoencoder_width = 24, adversary_width = 16,
                batch_size = 32, checkpoint_freq = 1, threads = 1, device = device, seed = 11,
-               verbose = FALSE, ...)
+               reg_adversary = 1, verbose = FALSE, ...)
 }
 
 # Fits the small screen; further arguments go to cpa(). The same call is answered from memory.
