@@ -41,6 +41,14 @@ core_state_history <- function(state) {
     .Call(`_compert_core_state_history`, state)
 }
 
+core_device_info <- function() {
+    .Call(`_compert_core_device_info`)
+}
+
+core_set_threads <- function(n) {
+    invisible(.Call(`_compert_core_set_threads`, n))
+}
+
 core_predict <- function(state, x, design, target, source, summarise, residual, type, n_samples, seed) {
     .Call(`_compert_core_predict`, state, x, design, target, source, summarise, residual, type, n_samples, seed)
 }
@@ -63,14 +71,6 @@ core_doser_response <- function(state, perturbation, dose) {
 
 core_covariate_embedding <- function(state) {
     .Call(`_compert_core_covariate_embedding`, state)
-}
-
-core_device_info <- function() {
-    .Call(`_compert_core_device_info`)
-}
-
-core_set_threads <- function(n) {
-    invisible(.Call(`_compert_core_set_threads`, n))
 }
 
 core_group_stats <- function(x, group, n_groups) {

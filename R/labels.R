@@ -157,6 +157,7 @@ condition_label <- function(parts, doses = NULL, sep = "+") {
 # Consecutive texts, `size` of them at a time, each group as one text.
 paste_parts <- function(text, size, sep) {
   out <- character(length(size))
+  if (length(size) == 0) return(out)
   row <- rep(seq_along(size), size)
   single <- size == 1
   out[single] <- as.character(text[single[row]])

@@ -122,6 +122,24 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_device_info
+List core_device_info();
+RcppExport SEXP _compert_core_device_info() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(core_device_info());
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_set_threads
+void core_set_threads(int n);
+RcppExport SEXP _compert_core_set_threads(SEXP nSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< int >::type n(nSEXP);
+    core_set_threads(n);
+    return R_NilValue;
+END_RCPP
+}
 // core_predict
 List core_predict(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool summarise, bool residual, const std::string& type, int n_samples, double seed);
 RcppExport SEXP _compert_core_predict(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP summariseSEXP, SEXP residualSEXP, SEXP typeSEXP, SEXP n_samplesSEXP, SEXP seedSEXP) {
@@ -199,24 +217,6 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
     rcpp_result_gen = Rcpp::wrap(core_covariate_embedding(state));
     return rcpp_result_gen;
-END_RCPP
-}
-// core_device_info
-List core_device_info();
-RcppExport SEXP _compert_core_device_info() {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    rcpp_result_gen = Rcpp::wrap(core_device_info());
-    return rcpp_result_gen;
-END_RCPP
-}
-// core_set_threads
-void core_set_threads(int n);
-RcppExport SEXP _compert_core_set_threads(SEXP nSEXP) {
-BEGIN_RCPP
-    Rcpp::traits::input_parameter< int >::type n(nSEXP);
-    core_set_threads(n);
-    return R_NilValue;
 END_RCPP
 }
 // core_group_stats
@@ -326,14 +326,14 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_state_meta", (DL_FUNC) &_compert_core_state_meta, 1},
     {"_compert_core_state_info", (DL_FUNC) &_compert_core_state_info, 1},
     {"_compert_core_state_history", (DL_FUNC) &_compert_core_state_history, 1},
+    {"_compert_core_device_info", (DL_FUNC) &_compert_core_device_info, 0},
+    {"_compert_core_set_threads", (DL_FUNC) &_compert_core_set_threads, 1},
     {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 10},
     {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 4},
     {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 4},
     {"_compert_core_perturbation_embedding", (DL_FUNC) &_compert_core_perturbation_embedding, 3},
     {"_compert_core_doser_response", (DL_FUNC) &_compert_core_doser_response, 3},
     {"_compert_core_covariate_embedding", (DL_FUNC) &_compert_core_covariate_embedding, 1},
-    {"_compert_core_device_info", (DL_FUNC) &_compert_core_device_info, 0},
-    {"_compert_core_set_threads", (DL_FUNC) &_compert_core_set_threads, 1},
     {"_compert_core_group_stats", (DL_FUNC) &_compert_core_group_stats, 3},
     {"_compert_core_rank_degs", (DL_FUNC) &_compert_core_rank_degs, 6},
     {"_compert_core_r2", (DL_FUNC) &_compert_core_r2, 2},

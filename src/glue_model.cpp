@@ -7,6 +7,7 @@
 #include "compert/model.h"
 #include "compert/model_file.h"
 #include "glue_convert.h"
+#include "glue_design.h"
 #include "glue_job.h"
 
 using compert_glue::cell_source;
@@ -17,41 +18,14 @@ using Rcpp::RawVector;
 
 namespace {
 
-std::vector<uint8_t> bytes(const RawVector& raw) { return {raw.begin(), raw.end()}; }
-
-RawVector raw(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
-
-/// R's slots x n matrices are, column by column, the core's rows.
-compert::Design design_of(const List& x) {
-  const IntegerMatrix perturbation = x["perturbation"], covariates = x["covariates"];
-  const NumericMatrix dose = x["dose"];
-  compert::Design d;
-  d.n = static_cast<std::size_t>(perturbation.ncol());
-  d.n_slots = static_cast<std::size_t>(perturbation.nrow());
-  d.n_covariates = static_cast<std::size_t>(covariates.nrow());
-  d.perturbation.assign(perturbation.begin(), perturbation.end());
-  d.dose.assign(dose.begin(), dose.end());
-  d.covariate.assign(covariates.begin(), covariates.end());
-  return d;
-}
-
-std::vector<std::vector<int64_t>> index_lists(const List& lists) {
-  std::vector<std::vector<int64_t>> out;
-  for (R_xlen_t k = 0; k < lists.size(); ++k) {
-    const Rcpp::IntegerVector v = lists[k];
-    out.emplace_back(v.begin(), v.end());
-  }
-  return out;
-}
-
 compert::EvaluationPlan plan_of(SEXP plan) {
   compert::EvaluationPlan out;
   if (Rf_isNull(plan)) return out;
   const List list(plan);
-  out.truth = index_lists(list["truth"]);
-  out.source = index_lists(list["source"]);
-  out.degs = index_lists(list["degs"]);
-  out.target = design_of(list["target"]);
+  out.truth = compert_glue::cell_lists(list["truth"]);
+  out.source = compert_glue::cell_lists(list["source"]);
+  out.degs = compert_glue::cell_lists(list["degs"]);
+  out.target = compert_glue::design_of(list["target"]);
   return out;
 }
 
@@ -79,14 +53,6 @@ const char* name_of(compert::Stopped stopped) {
 
 double validation_score(const compert::EpochRecord& r) {
   return std::isnan(r.r2_mean_deg) ? r.r2_mean : (r.r2_mean + r.r2_mean_deg) / 2;
-}
-
-NumericMatrix genes_by(const std::vector<double>& values, int64_t n_genes) {
-  if (values.empty()) return NumericMatrix(static_cast<int>(n_genes), 0);
-  NumericMatrix out(static_cast<int>(n_genes),
-                    static_cast<int>(values.size() / static_cast<std::size_t>(n_genes)));
-  std::copy(values.begin(), values.end(), out.begin());
-  return out;
 }
 
 struct Trained {
@@ -122,12 +88,12 @@ Rcpp::DataFrame core_settings_table(const std::string& parity = "none") {
 List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP plan,
               const std::string& settings, const std::string& meta, SEXP state, SEXP progress) {
   const auto cells = cell_source(x);
-  const compert::Design rows = design_of(design);
+  const compert::Design rows = compert_glue::design_of(design);
   const compert::EvaluationPlan scored = plan_of(plan);
   const std::vector<int64_t> training(train.begin(), train.end());
   const compert::Settings run = compert::settings_from_json(settings);
   const std::vector<uint8_t> before =
-      Rf_isNull(state) ? std::vector<uint8_t>() : bytes(RawVector(state));
+      Rf_isNull(state) ? std::vector<uint8_t>() : compert_glue::bytes(RawVector(state));
   const compert::Architecture sizes =
       before.empty() ? architecture_of(design, cells->n_genes()) : compert::Architecture();
   const std::function<Trained(compert_glue::QueuedProgress&)> work =
@@ -161,18 +127,18 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
         Rcpp::Named("seconds_left") = each * static_cast<double>(last - r.epoch)));
   };
   const Trained out = compert_glue::run_job<Trained>(work, report);
-  return List::create(Rcpp::Named("state") = raw(out.state),
+  return List::create(Rcpp::Named("state") = compert_glue::raw(out.state),
                       Rcpp::Named("stopped") = name_of(out.result.stopped),
                       Rcpp::Named("epochs") = static_cast<double>(out.epochs),
                       Rcpp::Named("message") = out.result.message);
 }
 
 // [[Rcpp::export(rng = false)]]
-std::string core_state_meta(const RawVector& state) { return compert::state_meta(bytes(state)); }
+std::string core_state_meta(const RawVector& state) { return compert::state_meta(compert_glue::bytes(state)); }
 
 // [[Rcpp::export(rng = false)]]
 List core_state_info(const RawVector& state) {
-  const compert::StateInfo info = compert::state_info(bytes(state));
+  const compert::StateInfo info = compert::state_info(compert_glue::bytes(state));
   return List::create(Rcpp::Named("n_parameters") = static_cast<double>(info.n_parameters),
                       Rcpp::Named("best_epoch") = static_cast<double>(info.best_epoch),
                       Rcpp::Named("epochs_done") = static_cast<double>(info.epochs_done),
@@ -181,7 +147,7 @@ List core_state_info(const RawVector& state) {
 
 // [[Rcpp::export(rng = false)]]
 Rcpp::DataFrame core_state_history(const RawVector& state) {
-  const auto history = compert::state_history(bytes(state));
+  const auto history = compert::state_history(compert_glue::bytes(state));
   const auto column = [&](double compert::EpochRecord::*field) {
     Rcpp::NumericVector out;
     for (const auto& r : history) out.push_back(std::isnan(r.*field) ? NA_REAL : r.*field);
@@ -206,102 +172,6 @@ Rcpp::DataFrame core_state_history(const RawVector& state) {
       Rcpp::Named("r2_mean_deg") = column(&R::r2_mean_deg),
       Rcpp::Named("r2_var") = column(&R::r2_var),
       Rcpp::Named("r2_var_deg") = column(&R::r2_var_deg), Rcpp::Named("best") = best);
-}
-
-// [[Rcpp::export(rng = false)]]
-List core_predict(const RawVector& state, SEXP x, const List& design, const List& target,
-                  const List& source, bool summarise, bool residual, const std::string& type,
-                  int n_samples, double seed) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
-  const auto cells = cell_source(x);
-  const auto lists = index_lists(source);
-  const int64_t genes = model.architecture().n_genes;
-  if (summarise) {
-    const auto s = model.summarise(*cells, design_of(design), design_of(target), lists);
-    return List::create(
-        Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
-        Rcpp::Named("mean") = genes_by(s.mean, genes),
-        Rcpp::Named("variance") = genes_by(s.variance, genes),
-        Rcpp::Named("variance_of_means") = genes_by(s.variance_of_means, genes),
-        Rcpp::Named("mean_difference") = genes_by(s.mean_difference, genes),
-        Rcpp::Named("variance_difference") = genes_by(s.variance_difference, genes));
-  }
-  compert::CellPrediction how;
-  how.type = type == "sample" ? compert::CellPrediction::Type::kSample
-                              : compert::CellPrediction::Type::kMean;
-  how.residual = residual;
-  how.n_samples = n_samples;
-  how.seed = static_cast<int64_t>(seed);
-  how.variance_as_deviation = model.settings().parity == "fb";
-  std::size_t n = 0;
-  for (const auto& list : lists) n += list.size();
-  if (type == "sample") n *= static_cast<std::size_t>(n_samples);
-  NumericMatrix mean(static_cast<int>(genes), static_cast<int>(n));
-  NumericMatrix variance(static_cast<int>(genes), static_cast<int>(n));
-  model.predict_cells(*cells, design_of(design), design_of(target), lists, how, mean.begin(),
-                      variance.begin());
-  return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
-}
-
-// [[Rcpp::export(rng = false)]]
-List core_reconstruct(const RawVector& state, SEXP x, const List& design,
-                      const Rcpp::IntegerVector& cells) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
-  const auto source = cell_source(x);
-  const auto genes = static_cast<int>(model.architecture().n_genes);
-  NumericMatrix mean(genes, static_cast<int>(cells.size()));
-  NumericMatrix variance(genes, static_cast<int>(cells.size()));
-  model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
-                    variance.begin());
-  return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
-}
-
-// [[Rcpp::export(rng = false)]]
-NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design,
-                         const std::string& which) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
-  const auto cells = cell_source(x);
-  const compert::Latent latent = which == "basal"     ? compert::Latent::kBasal
-                                 : which == "treated" ? compert::Latent::kTreated
-                                                      : compert::Latent::kCorrected;
-  NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(cells->n_cells()));
-  model.embed(*cells, design_of(design), latent, out.begin());
-  return out;
-}
-
-// [[Rcpp::export(rng = false)]]
-NumericMatrix core_perturbation_embedding(const RawVector& state, const IntegerMatrix& perturbation,
-                                          const NumericMatrix& dose) {
-  const compert::Model model = compert::Model::from_state(bytes(state));
-  compert::Design rows;
-  rows.n = static_cast<std::size_t>(perturbation.ncol());
-  rows.n_slots = static_cast<std::size_t>(perturbation.nrow());
-  rows.n_covariates = model.architecture().covariate_levels.size();
-  rows.perturbation.assign(perturbation.begin(), perturbation.end());
-  rows.dose.assign(dose.begin(), dose.end());
-  rows.covariate.assign(rows.n * rows.n_covariates, -1);
-  return genes_by(model.perturbation_embedding(rows), model.dim());
-}
-
-// [[Rcpp::export(rng = false)]]
-Rcpp::NumericVector core_doser_response(const RawVector& state,
-                                        const Rcpp::IntegerVector& perturbation,
-                                        const Rcpp::NumericVector& dose) {
-  const compert::Model model = compert::Model::from_state(bytes(state));
-  return Rcpp::wrap(model.dose_response({perturbation.begin(), perturbation.end()},
-                                        {dose.begin(), dose.end()}));
-}
-
-// [[Rcpp::export(rng = false)]]
-List core_covariate_embedding(const RawVector& state) {
-  const compert::Model model = compert::Model::from_state(bytes(state));
-  List out;
-  for (std::size_t k = 0; k < model.architecture().covariate_levels.size(); ++k)
-    out.push_back(genes_by(model.covariate_embedding(k), model.dim()));
-  return out;
 }
 
 // [[Rcpp::export(rng = false)]]

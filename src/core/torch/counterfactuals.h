@@ -1,0 +1,146 @@
+// Runs counterfactuals over source cells: every distinct cell is encoded once, block by block, and
+// decoded under each condition that asks for it.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "impl.h"
+
+namespace compert {
+
+constexpr int64_t kBlock = 1024;  // cells decoded at a time
+
+/// Mean and variance of the columns of blocks of rows, merged pairwise in double precision.
+class ColumnMoments {
+ public:
+  explicit ColumnMoments(int64_t genes) : mean_(at::zeros({genes}, at::kDouble)), m2_(mean_.clone()) {}
+  void add(const Tensor& rows) {
+    const auto count = static_cast<double>(rows.size(0));
+    const auto parts = at::var_mean(rows, at::IntArrayRef{0}, false, false);
+    const Tensor mean = std::get<1>(parts).to(at::kCPU, at::kDouble);
+    const Tensor m2 = std::get<0>(parts).to(at::kCPU, at::kDouble) * count;
+    const Tensor delta = mean - mean_;
+    const double total = n_ + count;
+    m2_.add_(m2 + delta.square() * (n_ * count / total));
+    mean_.add_(delta * (count / total));
+    n_ = total;
+  }
+  void write_mean(double* out) const { copy(mean_, out); }
+  void write_variance(double* out) const { copy(m2_ / std::max(n_, 1.0), out); }
+
+ private:
+  static void copy(const Tensor& t, double* out) {
+    const Tensor c = t.contiguous();
+    std::copy(c.data_ptr<double>(), c.data_ptr<double>() + c.numel(), out);
+  }
+  Tensor mean_, m2_;
+  double n_ = 0;
+};
+
+/// A block of source cells with what all conditions share.
+struct Block {
+  int64_t begin = 0, end = 0;  // positions among the distinct cells
+  Batch batch;
+  Tensor basal;
+  Tensor expression, own_mean;  // only for counterfactuals by difference
+};
+
+/// Cells of one condition within one block.
+struct Part {
+  Tensor rows;                // within the block
+  std::vector<int64_t> place;  // in the condition's list of source cells
+};
+
+/// Runs over the distinct source cells block by block, and within a block over the conditions.
+class Counterfactuals {
+ public:
+  Counterfactuals(const Network& network, const CellSource& cells, const Design& own,
+                  const Design& target, const std::vector<std::vector<int64_t>>& source)
+      : network_(network), cells_(cells), own_(own), target_(target), source_(source) {
+    const Architecture& a = network.architecture();
+    own.check(a.n_perturbations, a.covariate_levels, false);
+    target.check(a.n_perturbations, a.covariate_levels, true);
+    if (target.n != source.size())
+      throw Error("source", "must have one entry per condition");
+    if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
+    for (const auto& list : source)
+      for (const int64_t cell : list) {
+        if (cell < 0 || static_cast<std::size_t>(cell) >= cells.n_cells())
+          throw Error("source", "must hold indices of cells", std::to_string(cell));
+        distinct_.push_back(cell);
+      }
+    std::sort(distinct_.begin(), distinct_.end());
+    distinct_.erase(std::unique(distinct_.begin(), distinct_.end()), distinct_.end());
+    network.load_design(target, target_batch_);
+    effect_ = network.perturbation_effect(target_batch_.slots);
+  }
+
+  /// visit(condition, block, part, treated) for every condition with cells in the block.
+  template <class Visit>
+  void run(bool with_difference, Visit&& visit) {
+    for (int64_t begin = 0; begin < static_cast<int64_t>(distinct_.size()); begin += kBlock) {
+      Block block;
+      block.begin = begin;
+      block.end = std::min<int64_t>(begin + kBlock, static_cast<int64_t>(distinct_.size()));
+      encode(block, with_difference);
+      for (std::size_t k = 0; k < source_.size(); ++k) {
+        const Part part = cells_in(block, source_[k]);
+        if (!part.place.empty()) visit(k, block, part, treated(k, block, part));
+      }
+    }
+  }
+
+ private:
+  void encode(Block& block, bool with_difference) const {
+    const int64_t* which = distinct_.data() + block.begin;
+    const auto n = static_cast<std::size_t>(block.end - block.begin);
+    network_.load(cells_, which, n, own_.rows(which, n), block.batch);
+    block.basal = network_.encode(block.batch, false);
+    if (!with_difference) return;
+    block.expression = dense_tensor(
+        block.batch.target, stored_values(block.batch.target, block.basal.scalar_type(), false),
+        block.basal.device());
+    block.own_mean = network_
+                         .decode(block.basal + network_.perturbation_effect(block.batch.slots) +
+                                 network_.covariate_effect(block.batch.covariates))
+                         .mean;
+  }
+
+  Part cells_in(const Block& block, const std::vector<int64_t>& list) const {
+    Part part;
+    std::vector<int64_t> rows;
+    const int64_t low = distinct_[static_cast<std::size_t>(block.begin)],
+                  high = distinct_[static_cast<std::size_t>(block.end - 1)];
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (list[i] < low || list[i] > high) continue;
+      const auto found = std::lower_bound(distinct_.begin() + block.begin,
+                                          distinct_.begin() + block.end, list[i]);
+      rows.push_back(found - distinct_.begin() - block.begin);
+      part.place.push_back(static_cast<int64_t>(i));
+    }
+    part.rows = at::tensor(rows, at::kLong).to(network_.options().device());
+    return part;
+  }
+
+  Tensor treated(std::size_t k, const Block& block, const Part& part) const {
+    std::vector<Tensor> levels;
+    for (std::size_t c = 0; c < target_.n_covariates; ++c) {
+      const int32_t asked = target_.covariate[k * target_.n_covariates + c];
+      levels.push_back(asked < 0 ? block.batch.covariates[c].index_select(0, part.rows)
+                                 : at::full({part.rows.size(0)}, asked, part.rows.options()));
+    }
+    return block.basal.index_select(0, part.rows) + effect_[static_cast<int64_t>(k)] +
+           network_.covariate_effect(levels);
+  }
+
+  const Network& network_;
+  const CellSource& cells_;
+  const Design& own_;
+  const Design& target_;
+  const std::vector<std::vector<int64_t>>& source_;
+  std::vector<int64_t> distinct_;
+  Batch target_batch_;
+  Tensor effect_;
+};
+
+}  // namespace compert

@@ -1,0 +1,94 @@
+// What a fitted model holds of cells, perturbations and covariates: reconstructions, embeddings.
+#include <algorithm>
+
+#include "counterfactuals.h"
+
+namespace compert {
+namespace {
+
+void write_rows(const Tensor& values, double* out) {
+  const Tensor t = values.to(at::kCPU, at::kDouble).contiguous();
+  std::copy(t.data_ptr<double>(), t.data_ptr<double>() + t.numel(), out);
+}
+
+}  // namespace
+
+void Model::reconstruct(const CellSource& cells, const Design& own,
+                        const std::vector<int64_t>& which, double* mean, double* variance) const {
+  // A cell under its own design is a condition of its own level everywhere, so blocks suffice.
+  translate([&] {
+    at::NoGradGuard no_grad;
+    use_threads(impl_->settings.threads);
+    const Network& network = impl_->network;
+    own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
+    const auto genes = static_cast<std::size_t>(impl_->architecture.n_genes);
+    Batch batch;
+    for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
+      const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
+      network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
+      const Decoded d = network.decode(network.encode(batch, false) +
+                                       network.perturbation_effect(batch.slots) +
+                                       network.covariate_effect(batch.covariates));
+      write_rows(d.mean, mean + begin * genes);
+      write_rows(network.likelihood() == Likelihood::kGaussian
+                     ? d.second
+                     : d.mean + d.mean.square() / d.second,
+                 variance + begin * genes);
+    }
+  });
+}
+
+void Model::embed(const CellSource& cells, const Design& own, Latent latent, double* out) const {
+  translate([&] {
+    at::NoGradGuard no_grad;
+    use_threads(impl_->settings.threads);
+    const Network& network = impl_->network;
+    if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
+    own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
+    std::vector<int64_t> which(cells.n_cells());
+    for (std::size_t i = 0; i < which.size(); ++i) which[i] = static_cast<int64_t>(i);
+    Batch batch;
+    for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
+      const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
+      network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
+      Tensor z = network.encode(batch, false);
+      if (latent != Latent::kBasal)
+        z = z + network.perturbation_effect(batch.slots) +
+            network.covariate_effect(batch.covariates, latent == Latent::kCorrected
+                                                           ? impl_->architecture.batch_covariate
+                                                           : -1);
+      write_rows(z, out + begin * static_cast<std::size_t>(dim()));
+    }
+  });
+}
+
+std::vector<double> Model::perturbation_embedding(const Design& rows) const {
+  return translate([&] {
+    at::NoGradGuard no_grad;
+    rows.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, true);
+    Batch batch;
+    impl_->network.load_design(rows, batch);
+    return to_array(impl_->network.perturbation_effect(batch.slots)).values;
+  });
+}
+
+std::vector<double> Model::dose_response(const std::vector<int32_t>& perturbation,
+                                         const std::vector<double>& dose) const {
+  return translate([&] {
+    at::NoGradGuard no_grad;
+    Design rows;
+    rows.n = perturbation.size();
+    rows.perturbation = perturbation;
+    rows.dose = dose;
+    rows.check(impl_->architecture.n_perturbations, {}, false);
+    Batch batch;
+    impl_->network.load_design(rows, batch);
+    return to_array(impl_->network.doser().respond(batch.slots)).values;
+  });
+}
+
+std::vector<double> Model::covariate_embedding(std::size_t covariate) const {
+  return to_array(impl_->network.covariate_tables().at(covariate)->value).values;
+}
+
+}  // namespace compert

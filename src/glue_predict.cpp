@@ -1,0 +1,114 @@
+#include <Rcpp.h>
+
+#include <string>
+#include <vector>
+
+#include "compert/model.h"
+#include "glue_convert.h"
+#include "glue_design.h"
+#include "glue_job.h"
+
+using compert_glue::bytes;
+using compert_glue::cell_source;
+using compert_glue::design_of;
+using compert_glue::genes_by;
+using Rcpp::IntegerMatrix;
+using Rcpp::List;
+using Rcpp::NumericMatrix;
+using Rcpp::RawVector;
+
+// [[Rcpp::export(rng = false)]]
+List core_predict(const RawVector& state, SEXP x, const List& design, const List& target,
+                  const List& source, bool summarise, bool residual, const std::string& type,
+                  int n_samples, double seed) {
+  compert_glue::check_not_forked();
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  const auto cells = cell_source(x);
+  const auto lists = compert_glue::cell_lists(source);
+  const int64_t genes = model.architecture().n_genes;
+  if (summarise) {
+    const auto s = model.summarise(*cells, design_of(design), design_of(target), lists);
+    return List::create(
+        Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
+        Rcpp::Named("mean") = genes_by(s.mean, genes),
+        Rcpp::Named("variance") = genes_by(s.variance, genes),
+        Rcpp::Named("variance_of_means") = genes_by(s.variance_of_means, genes),
+        Rcpp::Named("mean_difference") = genes_by(s.mean_difference, genes),
+        Rcpp::Named("variance_difference") = genes_by(s.variance_difference, genes));
+  }
+  compert::CellPrediction how;
+  how.type = type == "sample" ? compert::CellPrediction::Type::kSample
+                              : compert::CellPrediction::Type::kMean;
+  how.residual = residual;
+  how.n_samples = n_samples;
+  how.seed = static_cast<int64_t>(seed);
+  how.variance_as_deviation = model.settings().parity == "fb";
+  std::size_t n = 0;
+  for (const auto& list : lists) n += list.size();
+  if (type == "sample") n *= static_cast<std::size_t>(n_samples);
+  NumericMatrix mean(static_cast<int>(genes), static_cast<int>(n));
+  NumericMatrix variance(static_cast<int>(genes), static_cast<int>(n));
+  model.predict_cells(*cells, design_of(design), design_of(target), lists, how, mean.begin(),
+                      variance.begin());
+  return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
+}
+
+// [[Rcpp::export(rng = false)]]
+List core_reconstruct(const RawVector& state, SEXP x, const List& design,
+                      const Rcpp::IntegerVector& cells) {
+  compert_glue::check_not_forked();
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  const auto source = cell_source(x);
+  const auto genes = static_cast<int>(model.architecture().n_genes);
+  NumericMatrix mean(genes, static_cast<int>(cells.size()));
+  NumericMatrix variance(genes, static_cast<int>(cells.size()));
+  model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
+                    variance.begin());
+  return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
+}
+
+// [[Rcpp::export(rng = false)]]
+NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design,
+                         const std::string& which) {
+  compert_glue::check_not_forked();
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  const auto cells = cell_source(x);
+  const compert::Latent latent = which == "basal"     ? compert::Latent::kBasal
+                                 : which == "treated" ? compert::Latent::kTreated
+                                                      : compert::Latent::kCorrected;
+  NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(cells->n_cells()));
+  model.embed(*cells, design_of(design), latent, out.begin());
+  return out;
+}
+
+// [[Rcpp::export(rng = false)]]
+NumericMatrix core_perturbation_embedding(const RawVector& state, const IntegerMatrix& perturbation,
+                                          const NumericMatrix& dose) {
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  compert::Design rows;
+  rows.n = static_cast<std::size_t>(perturbation.ncol());
+  rows.n_slots = static_cast<std::size_t>(perturbation.nrow());
+  rows.n_covariates = model.architecture().covariate_levels.size();
+  rows.perturbation.assign(perturbation.begin(), perturbation.end());
+  rows.dose.assign(dose.begin(), dose.end());
+  rows.covariate.assign(rows.n * rows.n_covariates, -1);
+  return genes_by(model.perturbation_embedding(rows), model.dim());
+}
+
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericVector core_doser_response(const RawVector& state,
+                                        const Rcpp::IntegerVector& perturbation,
+                                        const Rcpp::NumericVector& dose) {
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  return Rcpp::wrap(model.dose_response({perturbation.begin(), perturbation.end()},
+                                        {dose.begin(), dose.end()}));
+}
+
+// [[Rcpp::export(rng = false)]]
+List core_covariate_embedding(const RawVector& state) {
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  List out;
+  for (std::size_t k = 0; k < model.architecture().covariate_levels.size(); ++k)
+    out.push_back(genes_by(model.covariate_embedding(k), model.dim()));
+  return out;
+}
