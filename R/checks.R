@@ -45,10 +45,17 @@ nearest_name <- function(x, choices) {
   far <- utils::adist(x, choices, ignore.case = TRUE)[1, ]
   inside <- startsWith(tolower(choices), tolower(x)) | startsWith(tolower(x), tolower(choices))
   far[inside & nchar(choices) > 1 & nchar(x) > 1] <- 1
+  far[vapply(choices, same_words, NA, x)] <- 0
   best <- which.min(far)
   size <- max(nchar(x), nchar(choices[best]))
   near <- far[best] < nchar(x) && far[best] <= max(1, 0.34 * size)
   if (near) choices[best] else NULL
+}
+
+# "adversary_reg" and "reg_adversary".
+same_words <- function(a, b) {
+  words <- function(x) sort(strsplit(tolower(x), "[^[:alnum:]]+")[[1]])
+  identical(words(a), words(b))
 }
 
 did_you_mean <- function(x, choices) {

@@ -41,8 +41,9 @@
 #'   high-throughput screens. Molecular Systems Biology 19, e11517. Reference implementation:
 #'   facebookresearch/CPA, `cpa/api.py`, `cpa/model.py`, `cpa/data.py`.
 #' @examples
-#' cells <- kang_example()
-#' fit <- cpa(cells, "condition", control = "control", covariates = "cell_type", split = "split",
+#' cells <- kang_example(as = "list")
+#' fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type",
+#'            split = "split", col_data = cells$col_data,
 #'            settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
 #' fit
 #' @export

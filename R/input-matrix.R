@@ -94,7 +94,8 @@ inspect_values <- function(x) {
   }
   bad <- if (length(v) > 0 && !is.finite(sum(v))) which(!is.finite(v)) else integer()
   good <- if (length(bad) > 0) v[-bad] else v
-  span <- if (length(good) > 0) range(good, if (sparse) 0) else c(NA_real_, NA_real_)
+  edge <- if (sparse) 0
+  span <- if (length(good) > 0) c(min(good, edge), max(good, edge)) else c(NA_real_, NA_real_)
   fraction <- first_fraction(v)
   negative <- if (!is.na(span[1]) && span[1] < 0) which(v < 0) else integer()
   odd <- if (length(negative) > 0) negative[1] else fraction

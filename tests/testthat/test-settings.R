@@ -27,7 +27,7 @@ test_that("numbers reach the core unrounded", {
 })
 
 test_that("unknown names and wrong values are refused, by name", {
-  expect_refused(cpa_settings(adversary_reg = 60), "no argument `adversary_reg`")
+  expect_refused(cpa_settings(adversary_reg = 60), "Did you mean \"reg_adversary\"")
   expect_refused(cpa_settings(reg_adversry = 60), "Did you mean \"reg_adversary\"")
   expect_refused(cpa_settings(60), "must be given by name")
   for (bad in list(-1, 0, 2.5, "ten", NA, c(1, 2), TRUE, list(3), Inf)) {
