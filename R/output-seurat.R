@@ -2,6 +2,9 @@
 
 as_seurat <- function(values, about) {
   check_package("SeuratObject", "to return predictions as a Seurat object")
+  # Version 5 sums up the counts of every new assay, and warns where there are none.
+  before <- options(Seurat.object.assay.calcn = FALSE)
+  on.exit(options(before))
   assays <- Map(function(value, name) {
     assay <- SeuratObject::CreateAssayObject(data = value)
     SeuratObject::Key(assay) <- paste0(name, "_")
