@@ -10,16 +10,8 @@ as_seurat <- function(values, about) {
     SeuratObject::Key(assay) <- paste0(name, "_")
     assay
   }, values, names(values))
-  # SeuratObject 5 looks for counts to sum up and warns that predictions have none.
-  object <- withCallingHandlers(
-    SeuratObject::CreateSeuratObject(assays[[1L]], assay = names(assays)[1L],
-                                     meta.data = as.data.frame(about)),
-    warning = function(w) {
-      if (grepl("counts isn't present", conditionMessage(w), fixed = TRUE)) {
-        rlang::cnd_muffle(w)
-      }
-    }
-  )
+  object <- SeuratObject::CreateSeuratObject(assays[[1L]], assay = names(assays)[1L],
+                                             meta.data = as.data.frame(about))
   for (name in names(assays)[-1L]) {
     object[[name]] <- assays[[name]]
   }
