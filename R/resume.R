@@ -53,7 +53,8 @@ fixed_settings <- function() {
     "precision", "parity", "seed", "epochs")
 }
 
-# The fit's settings with the user's changes laid over them, checked by cpa_settings().
+# The fit's settings with the user's changes laid over them, checked by cpa_settings(). They are
+# read from the state, which has every digit; `meta` has 15.
 resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   if (length(changes) && any(!nzchar(rlang::names2(changes)))) {
     abort_input("Settings in `...` must be given by name.", "One has no name.",
@@ -65,7 +66,7 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
                 paste0(name_list(fixed), " may not: the network or the run was made with it."),
                 "Make a new fit with `cpa()`.", call)
   }
-  old <- fit$meta$settings
+  old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]
   old$epochs <- epochs
   do.call(cpa_settings, utils::modifyList(old, changes))

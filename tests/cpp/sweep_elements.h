@@ -31,6 +31,12 @@ inline compert::CellBatch one_cell(const std::vector<double>& x) {
   return batch;
 }
 
+/// What is stored in a batch, in the precision of a sweep.
+template <class T>
+std::vector<T> stored_as(const compert::CellBatch& x) {
+  return std::vector<T>(x.values.begin(), x.values.end());
+}
+
 /// Negative log-likelihoods and their derivatives by the two parameters, per gene.
 struct Elements {
   std::vector<double> loss, d_first, d_second;
@@ -46,7 +52,9 @@ Elements elements(Family family, const std::vector<double>& x, const std::vector
   const bool gaussian = family == Family::kGaussian;
   const std::size_t n = x.size();
   const auto run = [&](T* raw, const compert::CellBatch& batch) {
-    return gaussian ? compert::gaussian_sweep(raw, batch, false) : compert::nb_sweep(raw, batch);
+    const auto values = stored_as<T>(batch);
+    return gaussian ? compert::gaussian_sweep(raw, batch, values.data(), false, false)
+                    : compert::nb_sweep(raw, batch, values.data());
   };
   std::vector<T> raw(2 * n);
   for (std::size_t g = 0; g < n; ++g) {

@@ -162,14 +162,14 @@ TEMPLATE_TEST_CASE("the Gaussian sweep is its formula", "[kernels]", float, doub
   const bool relu = GENERATE(false, true);
   for (const std::size_t genes : {1, 7, 203})
     check_likelihood<TestType>(
-        [&](TestType* raw, const CellBatch& x) { return compert::gaussian_sweep(raw, x, relu); },
+        [&](TestType* raw, const CellBatch& x) { return compert::gaussian_sweep(raw, x, stored_as<TestType>(x).data(), relu, false); },
         [&](Long m, Long s, Long x) { return gaussian_element(m, s, x, relu); }, 9, genes, 1);
 }
 
 TEMPLATE_TEST_CASE("the negative binomial sweep is its formula", "[kernels]", float, double) {
   for (const std::size_t genes : {1, 7, 203})
     check_likelihood<TestType>(
-        [](TestType* raw, const CellBatch& x) { return compert::nb_sweep(raw, x); }, nb_element, 9,
+        [](TestType* raw, const CellBatch& x) { return compert::nb_sweep(raw, x, stored_as<TestType>(x).data()); }, nb_element, 9,
         genes, 2);
 }
 
@@ -180,16 +180,16 @@ TEMPLATE_TEST_CASE("sweeps at the edges: means of zero, not a number", "[kernels
   const TestType nan = std::numeric_limits<TestType>::quiet_NaN();
   for (const bool relu : {false, true}) {
     std::vector<TestType> raw = {0, TestType(-0.0), -1, 2, 0, 0, 0, 0};
-    compert::gaussian_sweep(raw.data(), x, relu);
+    compert::gaussian_sweep(raw.data(), x, stored_as<TestType>(x).data(), relu, false);
     CHECK(raw[0] == 0);
     CHECK(raw[1] == 0);
     CHECK((raw[2] == 0) == relu);
     CHECK(raw[3] > 0);
     raw = {0, 0, 0, 0, 0, nan, 0, 0};
-    CHECK(std::isnan(compert::gaussian_sweep(raw.data(), x, relu)));
+    CHECK(std::isnan(compert::gaussian_sweep(raw.data(), x, stored_as<TestType>(x).data(), relu, false)));
   }
   std::vector<TestType> raw = {0, 0, nan, 0, 0, 0, 0, 0};
-  CHECK(std::isnan(compert::nb_sweep(raw.data(), x)));
+  CHECK(std::isnan(compert::nb_sweep(raw.data(), x, stored_as<TestType>(x).data())));
 }
 
 TEMPLATE_TEST_CASE("sparse layers are dense layers", "[kernels]", float, double) {
@@ -276,8 +276,8 @@ TEMPLATE_TEST_CASE("sweeps repeat to the bit", "[kernels]", float, double) {
       return out;
     };
   };
-  check_repeatable(likelihood([&](TestType* p) { return compert::gaussian_sweep(p, x, false); }));
-  check_repeatable(likelihood([&](TestType* p) { return compert::nb_sweep(p, x); }));
+  check_repeatable(likelihood([&](TestType* p) { return compert::gaussian_sweep(p, x, values.data(), false, false); }));
+  check_repeatable(likelihood([&](TestType* p) { return compert::nb_sweep(p, x, values.data()); }));
   check_repeatable([&] {
     std::vector<TestType> out(cells * width);
     compert::sparse_linear(x, values.data(), w.data(), w.data(), out.data(), width);

@@ -11,6 +11,14 @@ test_that("2 + 2 epochs are 4 epochs, to the bit", {
   expect_identical(nrow(short$history), 2L)
 })
 
+test_that("settings of many digits go on as they were", {
+  cells <- small_cells()
+  settings <- function(epochs) quick_settings(epochs, autoencoder_lr = 0.0037419664638276735)
+  longer <- resume_fit(small_fit(settings = settings(1)), cells$x, 1, col_data = cells$col_data)
+  losses <- setdiff(names(longer$history), "seconds")
+  expect_identical(longer$history[losses], small_fit(settings = settings(2))$history[losses])
+})
+
 test_that("an automatic split is the same when the run goes on", {
   cells <- small_cells()
   fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type",

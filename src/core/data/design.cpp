@@ -22,6 +22,7 @@ Design Design::rows(const int64_t* rows, std::size_t count) const {
     out.dose.insert(out.dose.end(), dose.begin() + i * s, dose.begin() + (i + 1) * s);
     out.covariate.insert(out.covariate.end(), covariate.begin() + i * c,
                          covariate.begin() + (i + 1) * c);
+    if (!condition.empty()) out.condition.push_back(condition[static_cast<std::size_t>(i)]);
   }
   return out;
 }
@@ -33,7 +34,7 @@ void Design::check(int64_t n_perturbations, const std::vector<int64_t>& covariat
                 std::to_string(n_covariates) + " given, the model has " +
                     std::to_string(covariate_levels.size()));
   if (perturbation.size() != n * n_slots || dose.size() != n * n_slots ||
-      covariate.size() != n * n_covariates)
+      covariate.size() != n * n_covariates || (!condition.empty() && condition.size() != n))
     throw Error("design", "must have one entry per row and slot");
   for (std::size_t k = 0; k < perturbation.size(); ++k) {
     if (perturbation[k] < -1 || perturbation[k] >= n_perturbations)

@@ -41,7 +41,7 @@ class ColumnMoments {
 struct Block {
   int64_t begin = 0, end = 0;  // positions among the distinct cells
   Batch batch;
-  Tensor basal;
+  Tensor basal, library;
   Tensor expression, own_mean;  // only for counterfactuals by difference
 };
 
@@ -55,8 +55,14 @@ struct Part {
 class Counterfactuals {
  public:
   Counterfactuals(const Network& network, const CellSource& cells, const Design& own,
-                  const Design& target, const std::vector<std::vector<int64_t>>& source)
-      : network_(network), cells_(cells), own_(own), target_(target), source_(source) {
+                  const Design& target, const std::vector<std::vector<int64_t>>& source,
+                  const Decoding& decoding)
+      : network_(network),
+        cells_(cells),
+        own_(own),
+        target_(target),
+        source_(source),
+        decoding_(decoding) {
     const Architecture& a = network.architecture();
     own.check(a.n_perturbations, a.covariate_levels, false);
     target.check(a.n_perturbations, a.covariate_levels, true);
@@ -75,7 +81,7 @@ class Counterfactuals {
     effect_ = network.perturbation_effect(target_batch_.slots);
   }
 
-  /// visit(condition, block, part, treated) for every condition with cells in the block.
+  /// visit(condition, block, part, decoded) for every condition with cells in the block.
   template <class Visit>
   void run(bool with_difference, Visit&& visit) {
     for (int64_t begin = 0; begin < static_cast<int64_t>(distinct_.size()); begin += kBlock) {
@@ -85,7 +91,7 @@ class Counterfactuals {
       encode(block, with_difference);
       for (std::size_t k = 0; k < source_.size(); ++k) {
         const Part part = cells_in(block, source_[k]);
-        if (!part.place.empty()) visit(k, block, part, treated(k, block, part));
+        if (!part.place.empty()) visit(k, block, part, decode(k, block, part));
       }
     }
   }
@@ -95,15 +101,18 @@ class Counterfactuals {
     const int64_t* which = distinct_.data() + block.begin;
     const auto n = static_cast<std::size_t>(block.end - block.begin);
     network_.load(cells_, which, n, own_.rows(which, n), block.batch);
-    block.basal = network_.encode(block.batch, false);
+    block.basal = network_.encode(block.batch, false).basal;
+    block.library = block.batch.library;
+    if (decoding_.common_library && block.library.defined())
+      block.library = network_.mean_library().expand_as(block.library);
     if (!with_difference) return;
-    block.expression = dense_tensor(
-        block.batch.target, stored_values(block.batch.target, block.basal.scalar_type(), false),
-        block.basal.device());
-    block.own_mean = network_
-                         .decode(block.basal + network_.perturbation_effect(block.batch.slots) +
-                                 network_.covariate_effect(block.batch.covariates))
-                         .mean;
+    block.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
+    const Tensor effect = network_.perturbation_effect(block.batch.slots);
+    block.own_mean = expected(
+        network_.decode(block.basal + effect +
+                            network_.covariate_effect(block.batch.covariates, decoding_.composition),
+                        block.library),
+        decoding_.ignore_zeros);
   }
 
   Part cells_in(const Block& block, const std::vector<int64_t>& list) const {
@@ -122,15 +131,19 @@ class Counterfactuals {
     return part;
   }
 
-  Tensor treated(std::size_t k, const Block& block, const Part& part) const {
+  Decoded decode(std::size_t k, const Block& block, const Part& part) const {
     std::vector<Tensor> levels;
     for (std::size_t c = 0; c < target_.n_covariates; ++c) {
       const int32_t asked = target_.covariate[k * target_.n_covariates + c];
       levels.push_back(asked < 0 ? block.batch.covariates[c].index_select(0, part.rows)
                                  : at::full({part.rows.size(0)}, asked, part.rows.options()));
     }
-    return block.basal.index_select(0, part.rows) + effect_[static_cast<int64_t>(k)] +
-           network_.covariate_effect(levels);
+    const Tensor treated = block.basal.index_select(0, part.rows) +
+                           effect_[static_cast<int64_t>(k)] +
+                           network_.covariate_effect(levels, decoding_.composition);
+    return network_.decode(treated, block.library.defined()
+                                        ? block.library.index_select(0, part.rows)
+                                        : block.library);
   }
 
   const Network& network_;
@@ -138,6 +151,7 @@ class Counterfactuals {
   const Design& own_;
   const Design& target_;
   const std::vector<std::vector<int64_t>>& source_;
+  const Decoding& decoding_;
   std::vector<int64_t> distinct_;
   Batch target_batch_;
   Tensor effect_;

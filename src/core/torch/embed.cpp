@@ -11,10 +11,18 @@ void write_rows(const Tensor& values, double* out) {
   std::copy(t.data_ptr<double>(), t.data_ptr<double>() + t.numel(), out);
 }
 
+/// What a composition adds to the basal states of a batch.
+Tensor added(const Network& network, const Batch& batch, const Composition& composition) {
+  const Tensor covariates = network.covariate_effect(batch.covariates, composition);
+  return composition.perturbation ? covariates + network.perturbation_effect(batch.slots)
+                                  : covariates;
+}
+
 }  // namespace
 
 void Model::reconstruct(const CellSource& cells, const Design& own,
-                        const std::vector<int64_t>& which, double* mean, double* variance) const {
+                        const std::vector<int64_t>& which, double* mean, double* variance,
+                        const Decoding& decoding) const {
   // A cell under its own design is a condition of its own level everywhere, so blocks suffice.
   translate([&] {
     at::NoGradGuard no_grad;
@@ -26,19 +34,21 @@ void Model::reconstruct(const CellSource& cells, const Design& own,
     for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
       const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
       network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
-      const Decoded d = network.decode(network.encode(batch, false) +
-                                       network.perturbation_effect(batch.slots) +
-                                       network.covariate_effect(batch.covariates));
-      write_rows(d.mean, mean + begin * genes);
-      write_rows(network.likelihood() == Likelihood::kGaussian
-                     ? d.second
-                     : d.mean + d.mean.square() / d.second,
+      const Tensor basal = network.encode(batch, false).basal;
+      Tensor library = batch.library;
+      if (decoding.common_library && library.defined())
+        library = network.mean_library().expand_as(library);
+      const Decoded d =
+          network.decode(basal + added(network, batch, decoding.composition), library);
+      write_rows(expected(d, decoding.ignore_zeros), mean + begin * genes);
+      write_rows(compert::variance(d, network.head(), decoding.ignore_zeros),
                  variance + begin * genes);
     }
   });
 }
 
-void Model::embed(const CellSource& cells, const Design& own, Latent latent, double* out) const {
+void Model::embed(const CellSource& cells, const Design& own, const Composition& composition,
+                  double* out) const {
   translate([&] {
     at::NoGradGuard no_grad;
     use_threads(impl_->settings.threads);
@@ -51,12 +61,8 @@ void Model::embed(const CellSource& cells, const Design& own, Latent latent, dou
     for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
       const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
       network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
-      Tensor z = network.encode(batch, false);
-      if (latent != Latent::kBasal)
-        z = z + network.perturbation_effect(batch.slots) +
-            network.covariate_effect(batch.covariates, latent == Latent::kCorrected
-                                                           ? impl_->architecture.batch_covariate
-                                                           : -1);
+      const Tensor z =
+          network.encode(batch, false).basal + added(network, batch, composition);
       write_rows(z, out + begin * static_cast<std::size_t>(dim()));
     }
   });

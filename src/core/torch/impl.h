@@ -3,15 +3,20 @@
 #include <memory>
 #include <optional>
 
+#include "matching.h"
 #include "network.h"
 
 namespace compert {
 
-/// Scalars of one update. Penalties are 0 in autoencoder steps, as the reference reports them.
+/// Scalars of one update. Penalties are 0 in autoencoder steps, as the references report them.
 struct StepLosses {
   double reconstruction = 0, adv_perturbations = 0, adv_covariates = 0;
-  double penalty_perturbations = 0, penalty_covariates = 0, alignment = 0;
+  double penalty_perturbations = 0, penalty_covariates = 0;
+  double kl = 0, alignment = 0, counterfactual = 0;
 };
+
+/// Which networks a batch trains.
+enum class Turn { kAutoencoder, kAdversaries, kBoth };
 
 struct Model::Impl {
   Impl(const Architecture& a, const Settings& s);
@@ -21,38 +26,57 @@ struct Model::Impl {
   Network network;
 
   // training state
-  int64_t iteration = 0;        // updates so far; selects autoencoder or adversary step
+  int64_t iteration = 0;        // batches so far
+  int64_t optimizer_steps = 0;  // steps of all optimisers so far
   int64_t epochs_done = 0;
-  int64_t scheduler_steps = 0;  // evaluations on the checkpoint grid
-  int64_t trials = 0;           // of them, without a better score since the best
+  int64_t scheduler_steps = 0;  // evaluations on the checkpoint grid, or theislab/cpa's epochs
+  int64_t trials = 0;           // evaluations without a better score since the best
   double best_score = 0;
   int64_t best_epoch = 0;
   std::vector<EpochRecord> history;
   /// The last weights, when `network` holds those of the best score instead.
   std::optional<ParameterStore::Snapshot> last;
+  // within an epoch
+  int64_t batch_in_epoch = 0;
+  double run_share = 0;  // of the batches of this call of fit()
 
   bool parity_fb() const { return settings.parity == "fb"; }
+  bool parity_theislab() const { return settings.parity == "theislab"; }
   /// Without weight in the objective the adversaries are neither run nor trained.
-  bool uses_adversaries() const { return settings.reg_adversary > 0 || parity_fb(); }
-  bool adversaries_turn() const {
-    return uses_adversaries() && iteration % settings.adversary_steps != 0;
+  bool uses_adversaries() const {
+    return settings.reg_adversary > 0 || parity_fb() || parity_theislab();
   }
+  Turn turn() const;
+  bool adversaries_started() const;
+  /// Weights of this batch, after their warm-ups.
+  double adversary_weight() const;
+  double kl_weight() const;
+  double mixup_alpha() const;
 
   /// The objective of the autoencoder's turn; `total` is what is differentiated.
-  Tensor autoencoder_objective(const Batch& batch, StepLosses& losses,
-                               AdversaryLoss* adversaries = nullptr);
-  StepLosses autoencoder_step(const Batch& batch);
-  StepLosses adversary_step(const Batch& batch);
-  StepLosses update(const Batch& batch);
+  struct Objective {
+    Tensor total, basal;
+    AdversaryLoss adversaries;
+  };
+  Objective autoencoder_objective(const Batch& batch, bool with_adversaries, double weight,
+                                  const EffectMatching* matching, const EffectMatching::Draw& draw,
+                                  StepLosses& losses);
+  StepLosses update(const Batch& batch, const EffectMatching* matching = nullptr,
+                    const EffectMatching::Draw& draw = {});
   void step_schedulers();
   void reset_learning_rates();
 
   FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
                 const EvaluationPlan& plan, const std::string& meta, Progress& progress);
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
-                             const std::vector<std::vector<int64_t>>& source,
-                             bool with_difference) const;
+                             const std::vector<std::vector<int64_t>>& source, bool with_difference,
+                             const Decoding& decoding) const;
   std::vector<uint8_t> state(const std::string& meta) const;
+
+ private:
+  Tensor autoencoder_step(const Batch& batch, const EffectMatching* matching,
+                          const EffectMatching::Draw& draw, StepLosses& losses);
+  void adversary_step(const Batch& batch, Tensor basal, StepLosses& losses);
 };
 
 /// The device that a setting means; throws with the reason when it cannot be had.

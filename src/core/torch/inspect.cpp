@@ -9,11 +9,15 @@ namespace {
 
 Array scalar(double v) { return {{}, {v}}; }
 
-Batch whole_batch(const Network& network, const CellSource& cells, const Design& design) {
+Batch whole_batch(const Network& network, const CellSource& cells, const Design& design,
+                  const Inspector::Recorded& recorded) {
   std::vector<int64_t> all(cells.n_cells());
   std::iota(all.begin(), all.end(), 0);
   Batch batch;
   network.load(cells, all.data(), all.size(), design, batch);
+  if (!recorded.partner.empty()) network.mix(batch, recorded.mix_share, recorded.partner);
+  if (!recorded.latent_noise.values.empty())
+    batch.noise = to_tensor(recorded.latent_noise).to(network.options());
   return batch;
 }
 
@@ -44,11 +48,14 @@ NamedArrays named(const AdversaryLoss& a) {
   out["loss_adv_covariates"] = to_array(a.covariates);
   for (std::size_t k = 0; k < a.each_covariate.size(); ++k)
     out["loss_adv_covariate_" + std::to_string(k)] = to_array(a.each_covariate[k]);
+  out["adversary_drugs_logits"] = to_array(a.logits);
+  for (std::size_t k = 0; k < a.covariate_logits.size(); ++k)
+    out["adversary_covariate_" + std::to_string(k) + "_logits"] = to_array(a.covariate_logits[k]);
   return out;
 }
 
 void zero_all(ParameterStore& store) {
-  for (const Group g : {Group::kAutoencoder, Group::kAdversaries, Group::kDosers})
+  for (const Group g : {Group::kAutoencoder, Group::kAdversaries, Group::kDosers, Group::kFixed})
     store.adam(g).zero_grad();
 }
 
@@ -58,43 +65,48 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
   return translate([&] {
     at::NoGradGuard no_grad;
     Network& network = model_.impl_->network;
-    const Batch batch = whole_batch(network, cells, design);
+    const Batch batch = whole_batch(network, cells, design, recorded_);
     NamedArrays out;
-    const Tensor basal = network.encode(batch, training);
+    const Encoded encoded = network.encode(batch, training);
+    const Tensor& basal = encoded.basal;
     const Slots slots = every_perturbation(design, network.architecture().n_perturbations, network);
-    const Tensor effect = network.perturbation_effect(batch.slots);
-    Tensor treated = basal + effect;
+    const Tensor effect = network.perturbation_effect(batch),
+                 covariates = network.covariate_effect(batch);
+    const Tensor treated = basal + effect + covariates;
+    out["input"] = to_array(dense_tensor(batch.target, batch.values, basal.device()));
     out["latent_basal"] = to_array(basal);
+    if (encoded.mean.defined()) {
+      out["latent_mean"] = to_array(encoded.mean);
+      out["latent_variance"] = to_array(encoded.variance);
+      out["loss_kl"] = to_array(network.kl_loss(encoded));
+    }
     out["doser_raw"] = to_array(network.doser().raw(slots));
     out["scaled_doses"] = to_array(network.doser().respond(slots));
-    out["drug_embedding_sum"] = to_array(effect);
-    for (std::size_t k = 0; k < batch.covariates.size(); ++k) {
-      const Tensor part =
-          network.covariate_tables()[k]->value.index_select(0, batch.covariates[k]);
-      out["covariate_embedding_" + std::to_string(k)] = to_array(part);
-      treated = treated + part;
-    }
+    out["slot_responses"] = to_array(network.doser().respond(batch.slots));
+    out["drug_embedding_sum"] = to_array(network.perturbation_effect(batch.slots));
+    for (std::size_t k = 0; k < batch.covariates.size(); ++k)
+      out["covariate_embedding_" + std::to_string(k)] = to_array(
+          network.covariate_tables()[k]->value.index_select(0, batch.covariates[k]));
+    out["covariate_embedding_sum"] = to_array(covariates);
     out["latent_treated"] = to_array(treated);
     const Tensor hidden = network.decoder_hidden(treated, training);
     const Tensor raw = network.decoder_raw(hidden);
-    const Decoded d = decoded(raw, network.likelihood(),
-                              model_.impl_->settings.decoder_activation == "ReLU");
+    const Decoded d = network.from_raw(raw, batch.library);
+    const Head& head = network.head();
     // The reference's decoder ends with its activation, so its raw output has the ReLU applied.
-    const int64_t genes = raw.size(1) / 2;
-    out["decoder_raw"] = to_array(
-        model_.impl_->settings.decoder_activation == "ReLU"
-            ? at::cat({raw.narrow(1, 0, genes).relu(), raw.narrow(1, genes, genes)}, 1)
-            : raw);
+    const int64_t genes = raw.size(1) / head.outputs();
+    out["decoder_raw"] =
+        to_array(head.relu_mean
+                     ? at::cat({raw.narrow(1, 0, genes).relu(), raw.narrow(1, genes, genes)}, 1)
+                     : raw);
     out["reconstruction_means"] = to_array(d.mean);
-    out["reconstruction_variances"] = to_array(d.second);
+    out["reconstruction_variances"] = to_array(d.second.expand_as(d.mean));
+    if (d.zero_logit.defined()) out["zero_logits"] = to_array(d.zero_logit);
+    if (batch.library.defined()) out["library"] = to_array(batch.library);
     out["loss_reconstruction"] = to_array(network.reconstruction(hidden, batch));
-    if (training) {
-      out["adversary_drugs_logits"] =
-          to_array(network.perturbation_adversary().forward(basal, true));
-      for (std::size_t k = 0; k < batch.covariates.size(); ++k)
-        out["adversary_covariate_" + std::to_string(k) + "_logits"] =
-            to_array(network.covariate_adversaries()[k]->forward(basal, true));
-    }
+    if (training)
+      for (auto& [name, value] : named(network.adversary_loss(basal, batch, false)))
+        out[name] = value;
     return out;
   });
 }
@@ -117,15 +129,17 @@ NamedArrays Inspector::dose_response(const Array& dose) {
 Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Design& design) {
   return translate([&] {
     Model::Impl& impl = *model_.impl_;
-    const Batch batch = whole_batch(impl.network, cells, design);
+    const Batch batch = whole_batch(impl.network, cells, design, recorded_);
     zero_all(impl.network.store());
     StepLosses losses;
-    AdversaryLoss adversaries;
-    const Tensor total = impl.autoencoder_objective(batch, losses, &adversaries);
+    const auto objective =
+        impl.autoencoder_objective(batch, true, impl.settings.reg_adversary, nullptr, {}, losses);
+    const Tensor& total = objective.total;
     torch::autograd::backward({total});
     Step out;
-    out.losses = named(adversaries);
+    out.losses = named(objective.adversaries);
     out.losses["loss_reconstruction"] = scalar(losses.reconstruction);
+    out.losses["loss_kl"] = scalar(losses.kl);
     out.losses["penalty_adv_drugs"] = out.losses["penalty_adv_covariates"] = scalar(0);
     out.losses["total"] = to_array(total);
     out.gradients = impl.network.store().gradients();
@@ -136,9 +150,11 @@ Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Desig
 Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design& design) {
   return translate([&] {
     Model::Impl& impl = *model_.impl_;
-    const Batch batch = whole_batch(impl.network, cells, design);
+    const Batch batch = whole_batch(impl.network, cells, design, recorded_);
     zero_all(impl.network.store());
-    const Tensor basal = impl.network.encode(batch, true);
+    // facebookresearch/CPA lets gradients reach the encoder, to throw them away; theislab/cpa does not.
+    Tensor basal = impl.network.encode(batch, true).basal;
+    if (impl.parity_theislab()) basal = basal.detach().requires_grad_(true);
     const AdversaryLoss a = impl.network.adversary_loss(basal, batch, true);
     const Tensor total = a.perturbations + a.covariates +
                          (a.penalty_perturbations + a.penalty_covariates) *
@@ -147,8 +163,8 @@ Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design&
     Step out;
     out.losses = named(a);
     out.losses["loss_reconstruction"] = to_array(impl.network.reconstruction(
-        impl.network.decoder_hidden(basal + impl.network.perturbation_effect(batch.slots) +
-                                        impl.network.covariate_effect(batch.covariates),
+        impl.network.decoder_hidden(basal + impl.network.perturbation_effect(batch) +
+                                        impl.network.covariate_effect(batch),
                                     true),
         batch));
     out.losses["penalty_adv_drugs"] = to_array(a.penalty_perturbations);
@@ -163,16 +179,20 @@ Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design&
 NamedArrays Inspector::update(const CellSource& cells, const Design& design) {
   return translate([&] {
     Model::Impl& impl = *model_.impl_;
-    const StepLosses l = impl.update(whole_batch(impl.network, cells, design));
+    const StepLosses l = impl.update(whole_batch(impl.network, cells, design, recorded_));
     NamedArrays out;
     out["loss_reconstruction"] = scalar(l.reconstruction);
     out["loss_adv_drugs"] = scalar(l.adv_perturbations);
     out["loss_adv_covariates"] = scalar(l.adv_covariates);
     out["penalty_adv_drugs"] = scalar(l.penalty_perturbations);
     out["penalty_adv_covariates"] = scalar(l.penalty_covariates);
+    out["loss_kl"] = scalar(l.kl);
+    out["optimizer_steps"] = scalar(static_cast<double>(impl.optimizer_steps));
     return out;
   });
 }
+
+double Inspector::adversary_weight() const { return model_.impl_->adversary_weight(); }
 
 void Inspector::step_schedulers() { model_.impl_->step_schedulers(); }
 
@@ -183,7 +203,7 @@ std::vector<double> Inspector::learning_rates() const {
 }
 
 NamedArrays Inspector::adam_state(const std::string& group) const {
-  for (const Group g : {Group::kAutoencoder, Group::kAdversaries, Group::kDosers})
+  for (const Group g : kOptimised)
     if (group == group_name(g)) return model_.impl_->network.store().adam_state(g);
   throw Error("group", "must be \"autoencoder\", \"adversaries\" or \"dosers\"", group);
 }

@@ -31,14 +31,30 @@ void to_dense(const CellBatch& x, const float* values, float* out);
 void to_dense(const CellBatch& x, const double* values, double* out);
 
 /// Gaussian negative log-likelihood, mean over cells and genes, constant dropped:
-/// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | before softplus]; v is
-/// softplus(raw) + 1e-3. On return `raw` holds the gradient. With `relu_mean` the mean is max(raw, 0).
-double gaussian_sweep(float* raw, const CellBatch& x, bool relu_mean);
-double gaussian_sweep(double* raw, const CellBatch& x, bool relu_mean);
+/// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | raw variance]; v is
+/// softplus(raw) + 1e-3, or with `exp_variance` exp(raw) + 1e-4. On return `raw` holds the gradient.
+/// With `relu_mean` the mean is max(raw, 0). `values` are what is stored at the batch's places (also
+/// below).
+double gaussian_sweep(float* raw, const CellBatch& x, const float* values, bool relu_mean,
+                      bool exp_variance);
+double gaussian_sweep(double* raw, const CellBatch& x, const double* values, bool relu_mean,
+                      bool exp_variance);
 
 /// Negative binomial negative log-likelihood, mean over cells and genes, with mean and inverse
 /// dispersion both softplus(raw) + 1e-3. On return `raw` holds the gradient.
-double nb_sweep(float* raw, const CellBatch& x);
-double nb_sweep(double* raw, const CellBatch& x);
+double nb_sweep(float* raw, const CellBatch& x, const float* values);
+double nb_sweep(double* raw, const CellBatch& x, const double* values);
+
+/// The same with means library[cell] * softmax(raw) and one inverse dispersion `theta` per gene;
+/// `d_theta` gets its gradient. `raw` is cells x genes.
+double nb_library_sweep(float* raw, const CellBatch& x, const float* values, const float* library,
+                        const float* theta, float* d_theta);
+double nb_library_sweep(double* raw, const CellBatch& x, const double* values,
+                        const double* library, const double* theta, double* d_theta);
+/// The same, zero-inflated: `raw` is cells x 2 genes, [softmax logits | logits of structural zeros].
+double zinb_library_sweep(float* raw, const CellBatch& x, const float* values, const float* library,
+                          const float* theta, float* d_theta);
+double zinb_library_sweep(double* raw, const CellBatch& x, const double* values,
+                          const double* library, const double* theta, double* d_theta);
 
 }  // namespace compert

@@ -24,8 +24,13 @@ Tensor Initialiser::constant(at::IntArrayRef shape, double value) const {
   return at::full(shape, value, at::TensorOptions().dtype(type_));
 }
 
-Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name,
-         const std::vector<int64_t>& sizes, Group group, bool transpose_first) {
+Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, const MlpShape& shape,
+         Group group, bool transpose_first)
+    : norm_(shape.norm),
+      dropout_(shape.dropout),
+      epsilon_(shape.epsilon),
+      momentum_(shape.momentum) {
+  const std::vector<int64_t>& sizes = shape.sizes;
   int64_t index = 0;
   for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
     const int64_t in = sizes[i], out = sizes[i + 1];
@@ -35,7 +40,7 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name,
     layer.weight = store.add(linear + ".weight", init.linear({out, in}, in), group,
                              transpose_first && i == 0);
     layer.bias = store.add(linear + ".bias", init.linear({out}, in), group);
-    if (!last) {
+    if (!last && norm_ == Norm::kBatch) {
       const std::string norm = name + ".network." + std::to_string(index + 1);
       layer.scale = store.add(norm + ".weight", init.constant({out}, 1), group);
       layer.offset = store.add(norm + ".bias", init.constant({out}, 0), group);
@@ -44,15 +49,22 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name,
       layer.batches = store.add_buffer(norm + ".num_batches_tracked", at::zeros({}, at::kLong));
     }
     layers_.push_back(layer);
-    index += 3;  // linear, batch norm, ReLU
+    index += 3;  // linear, normalisation, ReLU
   }
 }
 
 Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
-  if (training) layer.batches->value.add_(1);
-  x = at::batch_norm(x, layer.scale->value, layer.offset->value, layer.mean->value,
-                     layer.variance->value, training, 0.1, 1e-5, false);
-  return x.relu();
+  if (norm_ == Norm::kBatch) {
+    if (training) layer.batches->value.add_(1);
+    x = at::batch_norm(x, layer.scale->value, layer.offset->value, layer.mean->value,
+                       layer.variance->value, training, momentum_, epsilon_, false);
+  } else if (norm_ == Norm::kLayer) {
+    x = at::layer_norm(x, {x.size(-1)}, {}, {}, 1e-5, false);
+  }
+  x = x.relu();
+  if (!training || dropout_ == 0) return x;
+  const Tensor keep = at::empty(x.sizes(), at::kFloat).bernoulli_(1 - dropout_, *noise_);
+  return x * (keep / (1 - dropout_)).to(x.options());
 }
 
 Tensor Mlp::after_first(Tensor first, bool training) const {

@@ -22,20 +22,36 @@ class Initialiser {
   at::ScalarType type_;
 };
 
-/// Linear, then batch norm and ReLU, for every layer but the last, which is a bare linear map.
-/// Parameters are named `<name>.network.<index>.{weight,bias}` as torch's Sequential would.
+enum class Norm { kBatch, kLayer, kNone };
+
+/// What an Mlp is made of, beside its place in the model.
+struct MlpShape {
+  std::vector<int64_t> sizes;  // input, hidden ..., output
+  Norm norm = Norm::kBatch;
+  double dropout = 0;
+  double epsilon = 1e-5;   // of the batch norm
+  double momentum = 0.1;
+};
+
+/// Linear, then normalisation, ReLU and dropout, for every layer but the last, which is a bare
+/// linear map. Layer norm has no parameters. Parameters are named
+/// `<name>.network.<index>.{weight,bias}` as torch's Sequential would.
 class Mlp {
  public:
   struct Layer {
     Parameter *weight, *bias;
-    // batch norm, absent in the last layer
+    // batch norm, null elsewhere
     Parameter *scale = nullptr, *offset = nullptr;
     Buffer *mean = nullptr, *variance = nullptr, *batches = nullptr;
   };
 
-  /// `sizes` = input, hidden ..., output. `transpose_first` stores the first weight gene by gene.
-  Mlp(ParameterStore& store, Initialiser& init, const std::string& name,
-      const std::vector<int64_t>& sizes, Group group, bool transpose_first = false);
+  /// `transpose_first` stores the first weight gene by gene.
+  Mlp(ParameterStore& store, Initialiser& init, const std::string& name, const MlpShape& shape,
+      Group group, bool transpose_first = false);
+
+  /// Where dropout masks come from while training; must be set before a forward pass in training
+  /// when there is dropout.
+  void set_noise(at::Generator* generator) { noise_ = generator; }
 
   Tensor forward(const Tensor& x, bool training) const;
   /// Continues from the output of the first linear map.
@@ -48,6 +64,9 @@ class Mlp {
  private:
   Tensor hidden(Tensor x, const Layer& layer, bool training) const;
   std::vector<Layer> layers_;
+  Norm norm_;
+  double dropout_, epsilon_, momentum_;
+  at::Generator* noise_ = nullptr;
 };
 
 }  // namespace compert

@@ -14,10 +14,21 @@ void check(const Architecture& a) {
     if (levels < 1) throw Error("covariates", "must have at least one level each");
 }
 
+void check(const Architecture& a, const Settings& s) {
+  check(a);
+  if (s.adversary_loss != "bce" && a.n_conditions() < 1)
+    throw Error("condition_weight", "must hold one weight per condition",
+                "none given, and adversary_loss is \"" + s.adversary_loss + "\"");
+  if (!a.features.empty() &&
+      a.features.size() != static_cast<std::size_t>(a.n_perturbations * a.n_features))
+    throw Error("molecules", "must hold n_features values for every perturbation",
+                std::to_string(a.features.size()) + " values");
+}
+
 }  // namespace
 
 Model::Impl::Impl(const Architecture& a, const Settings& s)
-    : architecture((check(a), a)), settings(s), network(a, s, pick_device(s.device)) {
+    : architecture((check(a, s), a)), settings(s), network(a, s, pick_device(s.device)) {
   reset_learning_rates();
 }
 
@@ -46,18 +57,30 @@ void Model::set_run_settings(const Settings& s) {
       throw Error(name, "must stay as it was when a fit is resumed", "",
                   "Start a new fit to change the network");
   };
-  same("loss_ae", now.loss_ae, s.loss_ae);
-  same("doser_type", now.doser_type, s.doser_type);
-  same("decoder_activation", now.decoder_activation, s.decoder_activation);
-  same("dim", now.dim, s.dim);
-  same("autoencoder_width", now.autoencoder_width, s.autoencoder_width);
-  same("autoencoder_depth", now.autoencoder_depth, s.autoencoder_depth);
-  same("dosers_width", now.dosers_width, s.dosers_width);
-  same("dosers_depth", now.dosers_depth, s.dosers_depth);
-  same("adversary_width", now.adversary_width, s.adversary_width);
-  same("adversary_depth", now.adversary_depth, s.adversary_depth);
-  same("precision", now.precision, s.precision);
-  same("parity", now.parity, s.parity);
+#define COMPERT_SAME(name) same(#name, now.name, s.name)
+  COMPERT_SAME(loss_ae);
+  COMPERT_SAME(doser_type);
+  COMPERT_SAME(decoder_activation);
+  COMPERT_SAME(dim);
+  COMPERT_SAME(autoencoder_width);
+  COMPERT_SAME(autoencoder_depth);
+  COMPERT_SAME(decoder_width);
+  COMPERT_SAME(decoder_depth);
+  COMPERT_SAME(encoder_norm);
+  COMPERT_SAME(decoder_norm);
+  COMPERT_SAME(encoder_dropout);
+  COMPERT_SAME(decoder_dropout);
+  COMPERT_SAME(variational);
+  COMPERT_SAME(dosers_width);
+  COMPERT_SAME(dosers_depth);
+  COMPERT_SAME(adversary_width);
+  COMPERT_SAME(adversary_depth);
+  COMPERT_SAME(adversary_norm);
+  COMPERT_SAME(adversary_dropout);
+  COMPERT_SAME(adversary_loss);
+  COMPERT_SAME(precision);
+  COMPERT_SAME(parity);
+#undef COMPERT_SAME
   same("embeddings_lr", now.embeddings_lr * s.autoencoder_lr, s.embeddings_lr * now.autoencoder_lr);
   impl_->settings = s;
   impl_->reset_learning_rates();

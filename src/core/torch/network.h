@@ -5,80 +5,121 @@
 
 #include "compert/model.h"
 #include "dosers.h"
-#include "large_layers.h"
+#include "first_layer.h"
+#include "heads.h"
 
 namespace compert {
 
 /// A batch as the network reads it.
 struct Batch {
-  CellBatch target;           // expression as given: what the likelihood is of
-  Tensor input;               // its stored values as the encoder reads them: log1p of counts
+  CellBatch target;  // where values are stored
+  Tensor values;     // what is stored there: what the likelihood is of
+  Tensor input;      // the same as the encoder reads it: log1p of counts
+  Tensor library;    // totals, cells x 1; undefined for heads without one
   Slots slots;
-  Tensor present;             // cells x perturbations: 1 where the dose is above 0
+  Tensor present;                  // cells x perturbations: 1 where the dose is above 0
+  Tensor condition_class;          // class of the condition adversary; undefined without one
   std::vector<Tensor> covariates;  // per covariate, levels (int64)
   std::vector<int64_t> stratum;    // cells with the same covariates share one
   std::vector<int64_t> condition;  // cells with the same stratum, perturbations and doses too
+  // Mixup: every value is `share` of the cell's own and the rest of its partner's.
+  double share = 1;
+  Tensor partner;  // undefined without mixup
+  Tensor noise;    // standard normal draws of a variational encoder; undefined: drawn when training
   int64_t size() const { return static_cast<int64_t>(target.n_cells()); }
 };
 
+/// The encoder's output. Deterministic encoders have only `basal`.
+struct Encoded {
+  Tensor basal, mean, variance;
+};
+
 struct AdversaryLoss {
-  Tensor perturbations, covariates;             // scalars; covariates summed
+  Tensor perturbations, covariates;  // scalars; covariates summed
   std::vector<Tensor> each_covariate;
   Tensor penalty_perturbations, penalty_covariates;  // undefined unless asked for
   std::vector<Tensor> penalty_parts;
+  Tensor logits;  // of the perturbation adversary
+  std::vector<Tensor> covariate_logits;
 };
 
 class Network {
  public:
   Network(const Architecture& architecture, const Settings& settings, at::Device device);
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
 
-  /// Reads the cells and their design rows (same order). `density` chooses the first layer.
+  /// Reads the cells and their design rows (same order).
   void load(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows,
             Batch& out) const;
   void load_design(const Design& rows, Batch& out) const;
+  /// Mixes every cell with its partner, see mixup.cpp.
+  void mix(Batch& batch, double share, const std::vector<int64_t>& partner) const;
+  /// Starts the stream of dropout masks and latent noise anew.
+  void seed_noise(uint64_t seed) { noise_.set_current_seed(seed); }
 
-  Tensor encode(const Batch& batch, bool training) const;
+  Encoded encode(const Batch& batch, bool training) const;
+  /// Mean over cells of KL(q(basal | x) || N(0, 1)); undefined for a deterministic encoder.
+  Tensor kl_loss(const Encoded& encoded) const;
+  /// Embeddings of all perturbations, perturbations x dim.
+  Tensor perturbation_table() const;
   /// Sum of the scaled perturbation embeddings, rows x dim.
   Tensor perturbation_effect(const Slots& slots) const;
-  /// Sum of the covariate embeddings; `without` is a covariate to leave out, or -1.
-  Tensor covariate_effect(const std::vector<Tensor>& covariates, int64_t without = -1) const;
+  Tensor perturbation_effect(const Batch& batch) const;
+  /// Sum of the covariate embeddings, rows x dim, without those that `composition` leaves out.
+  Tensor covariate_effect(const std::vector<Tensor>& levels, const Composition& composition = {}) const;
+  Tensor covariate_effect(const Batch& batch) const;
   Tensor decoder_hidden(const Tensor& treated, bool training) const;
   Tensor reconstruction(const Tensor& hidden, const Batch& batch) const;
   Tensor decoder_raw(const Tensor& hidden) const;
-  Decoded decode(const Tensor& treated) const;
+  /// `library` is read by heads that have one.
+  Decoded decode(const Tensor& treated, const Tensor& library) const;
+  Decoded from_raw(const Tensor& raw, const Tensor& library) const;
   /// Dependence of the basal state on the perturbation given the covariates, see alignment.cpp.
   Tensor alignment_loss(const Tensor& basal, const Batch& batch) const;
+  /// The output weight that means (or their logarithms) come from, genes x width.
+  Tensor mean_weight() const;
   /// Starts the decoder's output at the genes' means and variances.
   void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance);
   AdversaryLoss adversary_loss(const Tensor& basal, const Batch& batch, bool with_penalty) const;
 
   const Architecture& architecture() const { return architecture_; }
   const Doser& doser() const { return *doser_; }
-  const Parameter* perturbation_table() const { return perturbations_; }
   const std::vector<Parameter*>& covariate_tables() const { return covariates_; }
-  const Mlp& perturbation_adversary() const { return *perturbation_adversary_; }
-  const std::vector<std::unique_ptr<Mlp>>& covariate_adversaries() const {
-    return covariate_adversaries_;
-  }
   ParameterStore& store() { return store_; }
   const ParameterStore& store() const { return store_; }
   at::TensorOptions options() const { return options_; }
-  Likelihood likelihood() const { return likelihood_; }
+  const Head& head() const { return head_; }
+  /// Mean total count of the training cells.
+  Tensor mean_library() const { return mean_library_->value; }
   /// Set from the data: whether the first layer multiplies dense matrices.
   void set_dense_input(bool dense) { dense_input_ = dense; }
 
  private:
+  void add_perturbations(const Settings& settings, Initialiser& init, double spread);
+  /// Cross entropy or focal loss; `weight` per class, or undefined.
+  Tensor class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const;
+  Tensor dispersion() const { return dispersion_ != nullptr ? dispersion_->value : Tensor(); }
+
   Architecture architecture_;
-  Likelihood likelihood_;
-  bool relu_mean_;
+  Head head_;
+  std::string adversary_kind_;
+  bool variational_, theislab_;
   bool dense_input_ = false;
+  int64_t dim_;
   at::TensorOptions options_;
   ParameterStore store_;
+  mutable at::Generator noise_;
   std::unique_ptr<Mlp> encoder_, decoder_, perturbation_adversary_;
   std::vector<std::unique_ptr<Mlp>> covariate_adversaries_;
   std::unique_ptr<Doser> doser_;
-  Parameter* perturbations_;
+  // a free table, or features with a linear map
+  Parameter *perturbations_ = nullptr, *feature_weight_ = nullptr, *feature_bias_ = nullptr;
+  Buffer* features_ = nullptr;
   std::vector<Parameter*> covariates_;
+  Parameter* dispersion_ = nullptr;  // log inverse dispersion per gene, for heads with a library
+  Buffer* mean_library_ = nullptr;
+  Buffer* condition_weight_ = nullptr;
   mutable Tensor scratch_;  // raw decoder output of a training step, reused
 };
 

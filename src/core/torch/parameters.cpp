@@ -21,6 +21,7 @@ const char* group_name(Group group) {
     case Group::kAutoencoder: return "autoencoder";
     case Group::kAdversaries: return "adversaries";
     case Group::kDosers: return "dosers";
+    case Group::kFixed: return "fixed";
   }
   return "";
 }
@@ -50,6 +51,12 @@ void Adam::update() {
                  v.data_ptr<double>(), n, s);
     }
   }
+}
+
+void Adam::clip(double most) {
+  if (most <= 0 || !grad.defined() || grad.numel() == 0) return;
+  const double norm = grad.norm().item<double>();
+  if (norm + 1e-6 > most) grad.mul_(most / (norm + 1e-6));  // torch.nn.utils.clip_grad_norm_
 }
 
 Parameter* ParameterStore::add(std::string name, const Tensor& init, Group group, bool transposed,

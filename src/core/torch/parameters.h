@@ -9,8 +9,10 @@
 
 namespace compert {
 
-enum class Group { kAutoencoder, kAdversaries, kDosers };
-constexpr std::size_t kGroups = 3;
+/// The optimiser of a parameter; those of kFixed are never moved.
+enum class Group { kAutoencoder, kAdversaries, kDosers, kFixed };
+constexpr std::size_t kGroups = 4;
+constexpr Group kOptimised[] = {Group::kAutoencoder, Group::kAdversaries, Group::kDosers};
 const char* group_name(Group group);
 
 struct Parameter {
@@ -44,6 +46,8 @@ struct Adam {
   };
   std::vector<Run> runs;
   void update();
+  /// Scales the gradient down to the norm `most`; 0: leaves it.
+  void clip(double most);
   void zero_grad() {
     if (grad.defined()) grad.zero_();
   }

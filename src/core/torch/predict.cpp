@@ -13,36 +13,41 @@ namespace {
 /// Draws from the decoded distribution.
 class Sampler {
  public:
-  Sampler(const CellPrediction& how, Likelihood likelihood)
+  Sampler(const CellPrediction& how, const Head& head)
       : how_(how),
-        likelihood_(likelihood),
+        head_(head),
         gaussian_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(how.seed))),
         counts_(static_cast<uint64_t>(how.seed)) {}
 
   Tensor draw(const Decoded& d) {
     const Tensor mean = d.mean.to(at::kCPU, at::kDouble).contiguous(),
-                 second = d.second.to(at::kCPU, at::kDouble).contiguous();
-    if (likelihood_ == Likelihood::kGaussian) {
+                 second = d.second.expand_as(d.mean).to(at::kCPU, at::kDouble).contiguous();
+    if (!head_.counts()) {
       const Tensor deviation = how_.variance_as_deviation ? second : second.sqrt();
       return (mean + deviation * at::randn(mean.sizes(), gaussian_, at::TensorOptions(at::kDouble)))
           .clamp_min(0);
     }
-    Tensor out = at::empty_like(mean);
+    Tensor out = at::empty_like(mean), absent;
+    if (d.zero_logit.defined())
+      absent = d.zero_logit.sigmoid().to(at::kCPU, at::kDouble).contiguous();
+    const double* zero = absent.defined() ? absent.data_ptr<double>() : nullptr;
     const double *mu = mean.data_ptr<double>(), *theta = second.data_ptr<double>();
     double* draws = out.data_ptr<double>();
     for (int64_t i = 0; i < out.numel(); ++i) {
+      draws[i] = 0;
+      if (zero != nullptr && std::uniform_real_distribution<double>()(counts_) < zero[i]) continue;
+      if (!(mu[i] > 0)) continue;
       std::gamma_distribution<double> rate(theta[i], mu[i] / theta[i]);
       const double lambda = rate(counts_);
-      draws[i] = lambda > 0
-                     ? static_cast<double>(std::poisson_distribution<int64_t>(lambda)(counts_))
-                     : 0;
+      if (lambda > 0)
+        draws[i] = static_cast<double>(std::poisson_distribution<int64_t>(lambda)(counts_));
     }
     return out;
   }
 
  private:
   CellPrediction how_;
-  Likelihood likelihood_;
+  const Head& head_;
   at::Generator gaussian_;
   std::mt19937_64 counts_;
 };
@@ -52,7 +57,7 @@ class Sampler {
 ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& own,
                                         const Design& target,
                                         const std::vector<std::vector<int64_t>>& source,
-                                        bool with_difference) const {
+                                        bool with_difference, const Decoding& decoding) const {
   at::NoGradGuard no_grad;
   const auto genes = architecture.n_genes;
   std::vector<ColumnMoments> mean, variance, difference;
@@ -64,17 +69,14 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
     variance.emplace_back(genes);
     if (with_difference) difference.emplace_back(genes);
   }
-  Counterfactuals all(network, cells, own, target, source);
+  Counterfactuals all(network, cells, own, target, source, decoding);
   all.run(with_difference, [&](std::size_t k, const Block& block, const Part& part,
-                               const Tensor& treated) {
-    const Decoded d = network.decode(treated);
-    mean[k].add(d.mean);
-    const Tensor spread = network.likelihood() == Likelihood::kGaussian
-                              ? d.second
-                              : d.mean + d.mean.square() / d.second;
-    variance[k].add(spread);
+                               const Decoded& d) {
+    const Tensor decoded_mean = expected(d, decoding.ignore_zeros);
+    mean[k].add(decoded_mean);
+    variance[k].add(compert::variance(d, network.head(), decoding.ignore_zeros));
     if (with_difference)
-      difference[k].add(block.expression.index_select(0, part.rows) + d.mean -
+      difference[k].add(block.expression.index_select(0, part.rows) + decoded_mean -
                         block.own_mean.index_select(0, part.rows));
   });
   ConditionSummary out;
@@ -98,16 +100,18 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
 }
 
 ConditionSummary Model::summarise(const CellSource& cells, const Design& own, const Design& target,
-                                  const std::vector<std::vector<int64_t>>& source) const {
+                                  const std::vector<std::vector<int64_t>>& source,
+                                  const Decoding& decoding) const {
   return translate([&] {
     use_threads(impl_->settings.threads);
-    return impl_->summarise(cells, own, target, source, true);
+    return impl_->summarise(cells, own, target, source, true, decoding);
   });
 }
 
 void Model::predict_cells(const CellSource& cells, const Design& own, const Design& target,
                           const std::vector<std::vector<int64_t>>& source,
-                          const CellPrediction& how, double* mean, double* variance) const {
+                          const CellPrediction& how, double* mean, double* variance,
+                          const Decoding& decoding) const {
   const bool sampled = how.type == CellPrediction::Type::kSample;
   if (sampled && how.residual)
     throw Error("residual", "must be FALSE for samples: they are drawn from the decoder's distribution",
@@ -121,11 +125,12 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     const std::size_t copies = sampled ? static_cast<std::size_t>(how.n_samples) : 1;
     std::vector<std::size_t> first{0};
     for (const auto& list : source) first.push_back(first.back() + list.size() * copies);
-    Sampler sampler(how, impl_->network.likelihood());
-    Counterfactuals all(impl_->network, cells, own, target, source);
+    const Head& head = impl_->network.head();
+    Sampler sampler(how, head);
+    Counterfactuals all(impl_->network, cells, own, target, source, decoding);
     all.run(how.residual, [&](std::size_t k, const Block& block, const Part& part,
-                              const Tensor& treated) {
-      const Decoded d = impl_->network.decode(treated);
+                              const Decoded& d) {
+      const Tensor decoded_mean = expected(d, decoding.ignore_zeros);
       const auto scatter = [&](const Tensor& values, double* out, std::size_t copy) {
         const Tensor t = values.to(at::kCPU, at::kDouble).contiguous();
         for (std::size_t i = 0; i < part.place.size(); ++i) {
@@ -139,16 +144,13 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
         if (sampled)
           scatter(sampler.draw(d), mean, copy);
         else if (how.residual)
-          scatter(block.expression.index_select(0, part.rows) + d.mean -
+          scatter(block.expression.index_select(0, part.rows) + decoded_mean -
                       block.own_mean.index_select(0, part.rows),
                   mean, copy);
         else
-          scatter(d.mean, mean, copy);
-        if (variance == nullptr) continue;
-        scatter(impl_->network.likelihood() == Likelihood::kGaussian
-                    ? d.second
-                    : d.mean + d.mean.square() / d.second,
-                variance, copy);
+          scatter(decoded_mean, mean, copy);
+        if (variance != nullptr)
+          scatter(compert::variance(d, head, decoding.ignore_zeros), variance, copy);
       }
     });
   });

@@ -30,11 +30,14 @@ const Column kColumns[] = {COMPERT_COLUMN(epoch),
                            COMPERT_COLUMN(loss_adv_covariates),
                            COMPERT_COLUMN(penalty_adv_perturbations),
                            COMPERT_COLUMN(penalty_adv_covariates),
+                           COMPERT_COLUMN(loss_kl),
                            COMPERT_COLUMN(loss_alignment),
+                           COMPERT_COLUMN(loss_counterfactual),
                            COMPERT_COLUMN(r2_mean),
                            COMPERT_COLUMN(r2_mean_deg),
                            COMPERT_COLUMN(r2_var),
                            COMPERT_COLUMN(r2_var_deg),
+                           COMPERT_COLUMN(cpa_metric),
                            COMPERT_COLUMN(best)};
 #undef COMPERT_COLUMN
 
@@ -75,7 +78,6 @@ NamedArrays read(const File& file, const std::string& folder) {
 }
 
 std::string group_path(Group g) { return std::string("optimizer/") + group_name(g); }
-constexpr Group kAllGroups[] = {Group::kAutoencoder, Group::kAdversaries, Group::kDosers};
 
 File open(const std::vector<uint8_t>& image) {
   File file = File::from_image(image);
@@ -107,6 +109,9 @@ Architecture read_architecture(const File& file) {
   a.n_perturbations = json.at("n_perturbations");
   a.covariate_levels = json.at("covariate_levels").get<std::vector<int64_t>>();
   a.batch_covariate = json.at("batch_covariate");
+  // The values of both are among the weights.
+  a.n_features = json.at("n_features");
+  a.condition_weight.assign(json.at("n_conditions").get<std::size_t>(), 1);
   return a;
 }
 
@@ -134,7 +139,9 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   file.write_string("architecture", Json{{"n_genes", architecture.n_genes},
                                          {"n_perturbations", architecture.n_perturbations},
                                          {"covariate_levels", architecture.covariate_levels},
-                                         {"batch_covariate", architecture.batch_covariate}}
+                                         {"batch_covariate", architecture.batch_covariate},
+                                         {"n_features", architecture.n_features},
+                                         {"n_conditions", architecture.n_conditions()}}
                                         .dump());
   const bool as_double = settings.precision == "float64";
   write(file, "weights", network.store().values(), as_double);
@@ -145,7 +152,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
     write(file, "last", store.values(), as_double);
     store.restore(best);
   }
-  for (const Group g : kAllGroups) {
+  for (const Group g : kOptimised) {
     NamedArrays moments = network.store().adam_state(g);
     for (const char* counter : {"step", "lr"}) {
       file.write_scalar(group_path(g) + "/" + counter, moments.at(counter).values.at(0));
@@ -160,6 +167,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   }
   file.create_group("training");
   file.set_attribute("training", "iteration", iteration);
+  file.set_attribute("training", "optimizer_steps", optimizer_steps);
   file.set_attribute("training", "epochs_done", epochs_done);
   file.set_attribute("training", "scheduler_steps", scheduler_steps);
   file.set_attribute("training", "trials", trials);
@@ -183,9 +191,10 @@ Model Model::from_state(const std::vector<uint8_t>& image) {
         impl->last = store.snapshot();
       }
       store.set_values(read(file, "weights"), true);
-      for (const Group g : kAllGroups) store.set_adam_state(g, read(file, group_path(g)));
+      for (const Group g : kOptimised) store.set_adam_state(g, read(file, group_path(g)));
       impl->history = read_history(file);
       impl->iteration = file.attribute_int("training", "iteration");
+      impl->optimizer_steps = file.attribute_int("training", "optimizer_steps");
       impl->epochs_done = file.attribute_int("training", "epochs_done");
       impl->scheduler_steps = file.attribute_int("training", "scheduler_steps");
       impl->trials = file.attribute_int("training", "trials");

@@ -17,6 +17,9 @@ struct Design {
   std::vector<int32_t> perturbation;
   std::vector<double> dose;
   std::vector<int32_t> covariate;
+  /// The row's class for an adversary that guesses whole conditions (perturbations without doses);
+  /// empty where no such adversary is trained.
+  std::vector<int32_t> condition;
 
   /// Rows `rows[0 .. count)` of this design, in that order.
   Design rows(const int64_t* rows, std::size_t count) const;

@@ -9,7 +9,15 @@ class Inspector {
  public:
   explicit Inspector(Model& model) : model_(model) {}
 
-  /// Latents, doser outputs, decoder outputs, adversary logits of one batch.
+  /// Randomness that the next calls take from here instead of drawing it.
+  struct Recorded {
+    Array latent_noise;            ///< standard normal, cells x dim; empty: drawn, or none
+    double mix_share = 1;          ///< of mixup
+    std::vector<int64_t> partner;  ///< of every cell, for mixup; empty: no mixup
+  };
+  void replay(Recorded recorded) { recorded_ = std::move(recorded); }
+
+  /// Latents, doser outputs, decoder outputs, losses, adversary logits of one batch.
   NamedArrays forward(const CellSource& cells, const Design& design, bool training);
 
   /// Responses ("value") of every perturbation to a dose matrix, rows x perturbations, with the
@@ -24,8 +32,10 @@ class Inspector {
   Step autoencoder_step(const CellSource& cells, const Design& design);
   Step adversary_step(const CellSource& cells, const Design& design);
 
-  /// One update of the alternating schedule; what the reference reports.
+  /// One update of the alternating schedule; what the references report.
   NamedArrays update(const CellSource& cells, const Design& design);
+  /// Weight of the adversaries in the next batch.
+  double adversary_weight() const;
   /// What one evaluation does to the learning rates.
   void step_schedulers();
   /// autoencoder, adversaries, dosers
@@ -34,6 +44,7 @@ class Inspector {
 
  private:
   Model& model_;
+  Recorded recorded_;
 };
 
 }  // namespace compert

@@ -18,6 +18,24 @@ struct Architecture {
   int64_t n_perturbations = 0;
   std::vector<int64_t> covariate_levels;  ///< one entry per covariate; empty: none
   int64_t batch_covariate = -1;           ///< the covariate that `corrected` leaves out; -1: none
+  /// Fixed features of the perturbations (molecular fingerprints, for example), perturbations x
+  /// n_features, that a trained linear map takes to their embeddings; 0: a free table.
+  int64_t n_features = 0;
+  std::vector<double> features;
+  /// One weight per condition (perturbations without doses) for adversaries that guess conditions.
+  std::vector<double> condition_weight;
+  int64_t n_conditions() const { return static_cast<int64_t>(condition_weight.size()); }
+};
+
+/// Which parts are added to the basal state before decoding.
+struct Composition {
+  bool perturbation = true;
+  std::vector<int64_t> without;  ///< covariates to leave out
+  bool has_covariate(std::size_t k) const {
+    for (const int64_t w : without)
+      if (w == static_cast<int64_t>(k)) return false;
+    return true;
+  }
 };
 
 /// Why training ended.
@@ -26,13 +44,6 @@ enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite };
 struct FitResult {
   Stopped stopped = Stopped::kEpochs;
   std::string message;  ///< for kNotFinite: epoch, batch and term
-};
-
-/// Which latent state of a cell.
-enum class Latent {
-  kBasal,     ///< the encoder's output
-  kTreated,   ///< basal + perturbations + covariates: what the decoder gets
-  kCorrected  ///< as treated, without the batch covariate
 };
 
 /// Per condition, statistics over its source cells; each array is conditions x genes.
@@ -52,6 +63,13 @@ struct CellPrediction {
   int64_t n_samples = 1;  ///< draws per cell, for kSample
   int64_t seed = 0;
   bool variance_as_deviation = false;  ///< facebookresearch/CPA draws with sd = variance
+};
+
+/// How counts with a library size are decoded.
+struct Decoding {
+  Composition composition;
+  bool ignore_zeros = false;     ///< means of the negative binomial without its structural zeros
+  bool common_library = false;   ///< every cell with the mean total of the training cells
 };
 
 /// The compositional model: encoder, perturbation embedding x doser, covariate embeddings,
@@ -85,17 +103,19 @@ class Model {
   /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
   /// Every distinct cell is encoded once. `own` is the design of all cells.
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
-                             const std::vector<std::vector<int64_t>>& source) const;
+                             const std::vector<std::vector<int64_t>>& source,
+                             const Decoding& decoding = {}) const;
   /// Predictions cell by cell, condition after condition (samples of a cell next to each other),
   /// written as cells x genes to `mean` and, unless null, to `variance`.
   void predict_cells(const CellSource& cells, const Design& own, const Design& target,
                      const std::vector<std::vector<int64_t>>& source, const CellPrediction& how,
-                     double* mean, double* variance) const;
+                     double* mean, double* variance, const Decoding& decoding = {}) const;
   /// Decoded means and variances of cells under their own design, cells x genes.
   void reconstruct(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
-                   double* mean, double* variance) const;
-  /// Latent states, cells x dim.
-  void embed(const CellSource& cells, const Design& own, Latent which, double* out) const;
+                   double* mean, double* variance, const Decoding& decoding = {}) const;
+  /// Latent states, cells x dim: the basal state with what `composition` adds to it.
+  void embed(const CellSource& cells, const Design& own, const Composition& composition,
+             double* out) const;
 
   int64_t dim() const { return settings().dim; }
   /// Sum over slots of response x embedding, rows x dim; covariates of `rows` are not used.

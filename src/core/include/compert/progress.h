@@ -6,7 +6,7 @@
 namespace compert {
 
 /// What one epoch of training did. Losses are means over the epoch's steps; scores are NaN in
-/// epochs without evaluation, the adversaries' losses where they have no weight.
+/// epochs without evaluation, losses of parts that the model does not use.
 struct EpochRecord {
   int64_t epoch = 0;         ///< 1-based, counted over the whole life of the fit
   double seconds = 0;        ///< training time so far, without the time spent before a resume
@@ -15,11 +15,14 @@ struct EpochRecord {
   double loss_adv_covariates = std::numeric_limits<double>::quiet_NaN();
   double penalty_adv_perturbations = std::numeric_limits<double>::quiet_NaN();
   double penalty_adv_covariates = std::numeric_limits<double>::quiet_NaN();
+  double loss_kl = std::numeric_limits<double>::quiet_NaN();
   double loss_alignment = 0;
+  double loss_counterfactual = 0;
   double r2_mean = std::numeric_limits<double>::quiet_NaN();
   double r2_mean_deg = std::numeric_limits<double>::quiet_NaN();
   double r2_var = std::numeric_limits<double>::quiet_NaN();
   double r2_var_deg = std::numeric_limits<double>::quiet_NaN();
+  double cpa_metric = std::numeric_limits<double>::quiet_NaN();
   bool best = false;         ///< the best score so far: these weights are kept
 };
 

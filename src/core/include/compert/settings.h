@@ -6,7 +6,7 @@
 namespace compert {
 
 /// Every hyperparameter, under its name in the reference implementation where it has one. The
-/// defaults live here (and, for `parity = "fb"`, in `settings_from_json()`) and nowhere else.
+/// defaults live here (and, for another `parity`, in `settings_from_json()`) and nowhere else.
 struct Settings {
   // networks
   std::string loss_ae = "gauss";
@@ -15,14 +15,27 @@ struct Settings {
   int64_t dim = 32;
   int64_t autoencoder_width = 128;
   int64_t autoencoder_depth = 1;
+  int64_t decoder_width = 0;     ///< 0: autoencoder_width
+  int64_t decoder_depth = 0;     ///< 0: autoencoder_depth
+  std::string encoder_norm = "batch";
+  std::string decoder_norm = "batch";
+  double encoder_dropout = 0;
+  double decoder_dropout = 0;
+  bool variational = false;
   int64_t dosers_width = 64;
   int64_t dosers_depth = 2;
   int64_t adversary_width = 64;
   int64_t adversary_depth = 2;
+  std::string adversary_norm = "batch";
+  double adversary_dropout = 0;
   // objective
+  std::string adversary_loss = "bce";
   double reg_adversary = 0;
   double penalty_adversary = 1;
   double reg_alignment = 10;
+  double reg_counterfactual = 10;
+  int64_t counterfactual_targets = 8;
+  double mixup_alpha = 0;
   // optimisation
   double autoencoder_lr = 3e-3;
   double autoencoder_wd = 1e-6;
@@ -31,14 +44,26 @@ struct Settings {
   double dosers_wd = 1e-7;
   double adversary_lr = 3e-4;
   double adversary_wd = 1e-4;
-  int64_t adversary_steps = 3;
+  int64_t adversary_steps = 3;   ///< 0: both kinds of step in every batch
+  double clip_grad_norm = 0;     ///< 0: no clipping
   int64_t batch_size = 128;
+  std::string lr_schedule = "step";
   int64_t step_size_lr = 45;
+  double lr_gamma = 0.1;
+  // warm-ups; a number of steps, where given, has priority over the epochs
+  int64_t pretrain_epochs = 0;
+  int64_t pretrain_steps = 0;
+  int64_t adversary_warmup_epochs = 0;
+  int64_t adversary_warmup_steps = 0;
+  int64_t kl_warmup_epochs = 0;
+  int64_t kl_warmup_steps = 0;
+  int64_t mixup_warmup_epochs = 0;
   // run
   int64_t epochs = 0;            ///< 0: chosen from the number of training cells
   double max_minutes = 0;        ///< 0: no limit
   int64_t checkpoint_freq = 5;   ///< epochs between evaluations
-  int64_t patience = 8;         ///< evaluations without improvement before stopping
+  int64_t patience = 8;          ///< evaluations without improvement before stopping
+  std::string stopping_metric = "r2";
   std::string checkpoint;        ///< file written at every evaluation; empty: none
   std::string device = "auto";
   std::string precision = "float32";
@@ -50,7 +75,7 @@ struct Settings {
 /// One line of the table of hyperparameters.
 struct SettingInfo {
   std::string name;
-  std::string type;           ///< "integer", "number" or "text"
+  std::string type;           ///< "integer", "number", "logical" or "text"
   std::string default_value;  ///< as JSON
   std::string allowed;        ///< range or choices, in words
   std::string meaning;

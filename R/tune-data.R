@@ -1,0 +1,119 @@
+# The cells of a search: read and checked once, a sample of them where that is wanted, and how they
+# get to other processes.
+
+# list(task, data): `task` is what cpa() makes of the cells (new_task()), `data` the arguments `x`,
+# `col_data`, `assay` and `layer` of every trial.
+tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream,
+                         call = rlang::caller_env()) {
+  if (is.character(x) && length(x) == 1 && file.exists(x)) x <- normalizePath(x)
+  data <- list(x = x, col_data = col_data, assay = keys$assay, layer = keys$layer)
+  if (is.null(sample_cells)) {
+    task <- new_task(x, keys, col_data, settings, call)
+  } else {
+    whole <- suppressWarnings(new_task(x, keys, col_data, settings, call))
+    data <- sample_data(data, whole, sample_cells, stream, call)
+    keys[c("assay", "layer")] <- list(data$assay, data$layer)
+    task <- new_task(data$x, keys, data$col_data, settings, call)
+  }
+  if (is.null(task$plan)) {
+    abort_input("A search must have test cells, by which trials are compared.",
+                "No perturbed condition has 5 test cells.",
+                c(if (!is.null(sample_cells)) "Raise `sample_cells`.",
+                  if (!is.null(keys$split)) "Make the split with split_cells(test = 0.25)." else
+                    "Conditions need 20 cells for the automatic split, a quarter for testing."),
+                call)
+  }
+  list(task = task, data = data)
+}
+
+sample_data <- function(data, task, n, stream, call) {
+  screen <- task$screen
+  group <- condition_group(screen)
+  if (!task$automatic) group <- paste(group, screen$split, sep = "\u001d")
+  cells <- sample_strata(group, n, stream, call)
+  if (is.character(data$x)) {
+    return(list(x = screen$x[, cells, drop = FALSE],
+                col_data = screen$col_data[cells, , drop = FALSE]))
+  }
+  if (!is.null(data$col_data)) data$col_data <- screen$col_data[cells, , drop = FALSE]
+  data$x <- if (inherits(data$x, "Seurat")) {
+    subset(data$x, cells = colnames(data$x)[cells])
+  } else {
+    data$x[, cells]
+  }
+  data
+}
+
+# Numbers of `n` items, each group with its share, but two of each at least.
+sample_strata <- function(group, n, seed, call = rlang::caller_env()) {
+  total <- length(group)
+  check_count(n, "sample_cells", call = call)
+  if (n >= total) return(seq_len(total))
+  code <- match(group, unique(group))
+  size <- tabulate(code)
+  least <- pmin(size, 2)
+  if (n < sum(least)) {
+    abort_input("`sample_cells` must leave two cells of every condition.",
+                paste0("It is ", n, "; ", count_of(length(size), "condition"),
+                       " (with covariates and split) need ", sum(least), "."),
+                "Raise it, or leave it out.", call)
+  }
+  share <- n * size / total
+  take <- pmax(least, floor(share))
+  while (sum(take) < n) {
+    more <- order(take - share)
+    more <- utils::head(more[take[more] < size[more]], n - sum(take))
+    take[more] <- take[more] + 1
+  }
+  while (sum(take) > n) {
+    less <- order(share - take)
+    less <- utils::head(less[take[less] > least[less]], sum(take) - n)
+    take[less] <- take[less] - 1
+  }
+  rank <- integer(total)
+  rank[order(code, seeded_uniform(total, seed))] <- sequence(size)
+  which(rank <= take[code])
+}
+
+# A check sum of what is fitted: values, names, conditions, covariates and split.
+hash_task <- function(task) {
+  screen <- task$screen
+  x <- screen$x
+  values <- if (methods::is(x, "dgCMatrix")) list(x@i, x@p, x@x) else list(as.vector(x))
+  about <- list(dimnames(x), screen$parts, screen$doses, as.list(screen$covariates),
+                if (task$automatic) "automatic" else screen$split, screen$loss)
+  rlang::hash(vapply(c(values, about), plain_hash, ""))
+}
+
+# The same for equal vectors, whatever R makes of them inside: rlang::hash() tells 1:3 from
+# c(1L, 2L, 3L), and both from c(1, 2, 3).
+plain_hash <- function(x) {
+  plain <- function(x) {
+    if (is.list(x)) return(lapply(unclass(x), plain))
+    switch(typeof(x), integer = , double = as.double(x) + 0, character = paste0(x), x)
+  }
+  rlang::hash(list(names(x), plain(x)))
+}
+
+# The cells for other processes: a file in the folder of the search, that is read once by each.
+# Data that are a path are that already.
+share_data <- function(data, dir) {
+  if (is.character(data$x)) return(list(data = data, file = NULL))
+  file <- tempfile(".cells-", tmpdir = dir, fileext = ".rds")
+  saveRDS(data, file, compress = FALSE)
+  list(data = file, file = file)
+}
+
+tuning_cache <- new.env(parent = emptyenv())
+
+trial_data <- function(data) {
+  if (is.list(data)) return(data)
+  if (!identical(tuning_cache$file, data)) {
+    tuning_cache$data <- readRDS(data)
+    tuning_cache$file <- data
+  }
+  # Methods for S4 objects are found when the package of their class is loaded.
+  package <- attr(class(tuning_cache$data$x), "package")
+  if (!is.null(package)) requireNamespace(package, quietly = TRUE)
+  tuning_cache$data
+}

@@ -1,0 +1,113 @@
+# The folder of a search: `search.rds` says what is searched; every trial leaves, for each rung that
+# it has trained, a fit (`trial-0001-rung-1.h5`) and then a record (`.rds`). A record that is there
+# is whole, and so is its fit.
+
+# What a search is, part by part, each with a check sum and in words. Searches of equal parts have
+# equal tables. More trials, or another metric, are the same search as long as every trial is
+# trained in full.
+describe_search <- function(space, settings, method, rungs, reduction, metric, trials, seed, task) {
+  part <- function(value, words) list(hash = plain_hash(value), words = words)
+  given <- attr(settings, "given")
+  given <- given[order(names(given), method = "radix")]
+  halving <- method == "halving"
+  screen <- task$screen
+  list(
+    compert = part(task$meta$package_version, task$meta$package_version),
+    space = part(lapply(unclass(space), unclass), paste(format(space), collapse = "; ")),
+    settings = part(given, if (length(given)) {
+      paste(names(given), vapply(given, format, "", digits = 15), sep = " = ", collapse = ", ")
+    } else {
+      "the defaults"
+    }),
+    method = part(list(method, if (halving) list(rungs, reduction, metric$name, trials)), paste0(
+      method, if (halving) paste0(" of ", trials, " trials by ", metric$name, ", epochs ",
+                                  paste(rungs, collapse = ", "), ", reduction ", reduction))),
+    seed = part(seed, as.character(seed)),
+    data = part(hash_task(task), paste0(
+      count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), ", ",
+      count_of(length(task$registry$perturbations), "perturbation")))
+  )
+}
+
+search_file <- function(dir) file.path(dir, "search.rds")
+
+# The description that a folder holds; NULL for a folder that is new or empty.
+read_folder <- function(dir, call = rlang::caller_env()) {
+  if (is.null(dir)) return(NULL)
+  check_string(dir, "dir", call = call)
+  dir <- path.expand(dir)
+  if (!file.exists(dir)) return(NULL)
+  kept <- read_rds(search_file(dir))
+  whole <- is.list(kept) && identical(kept$format, 1L)
+  if (whole || (dir.exists(dir) && length(list.files(dir, all.files = TRUE, no.. = TRUE)) == 0)) {
+    return(if (whole) kept)
+  }
+  abort_input("`dir` must be a new folder, or one that holds a search of `tune_fit()`.",
+              paste0(dQuote(dir, FALSE), if (dir.exists(dir)) " holds other files." else
+                " is a file."), "Give another path.", call)
+}
+
+# Makes the folder, or goes on with the search that is in it.
+claim_folder <- function(dir, kept, description, seed, call = rlang::caller_env()) {
+  dir <- if (is.null(dir)) tempfile("compert-search-") else path.expand(dir)
+  id <- rlang::hash(vapply(description, `[[`, "", "hash"))
+  if (!is.null(kept)) {
+    check_same_search(dir, kept$parts, description, call)
+    # What a process that was killed left half-written.
+    unlink(list.files(dir, "^[.](cells|part|trial)-", all.files = TRUE, full.names = TRUE))
+    return(list(dir = normalizePath(dir), id = kept$id))
+  }
+  made <- dir.exists(dir) || dir.create(dir, showWarnings = FALSE, recursive = TRUE)
+  written <- made && write_rds(list(format = 1L, id = id, seed = seed, parts = description),
+                               search_file(dir))
+  if (!written) {
+    abort_input("`dir` must be a folder that can be written to.",
+                paste0("Making ", dQuote(dir, FALSE), " failed."),
+                "Look at its permissions and at the free space, or give another path.", call)
+  }
+  list(dir = normalizePath(dir), id = id)
+}
+
+check_same_search <- function(dir, there, here, call) {
+  hash <- function(parts, name) parts[[name]]$hash %||% ""
+  names <- union(names(here), names(there))
+  differs <- names[vapply(names, function(n) hash(there, n) != hash(here, n), NA)]
+  if (length(differs) == 0) return(invisible())
+  words <- vapply(differs, function(name) {
+    old <- there[[name]]$words %||% "none"
+    new <- here[[name]]$words %||% "none"
+    if (old == new) return(paste0(name, ": other values there than here (", new, ")."))
+    paste0(name, ": ", old, " there; ", new, " here.")
+  }, "")
+  abort_input("`dir` must be a new folder, or hold this very search.",
+              c(paste0(dQuote(dir, FALSE), " holds another one."), unname(words)),
+              "Give another folder, or the arguments of the search that is there.", call)
+}
+
+# An R object from a file; NULL when there is none, or none that can be read.
+read_rds <- function(file) {
+  if (!file.exists(file) || dir.exists(file)) return(NULL)
+  tryCatch(readRDS(file), error = function(cnd) NULL, warning = function(cnd) NULL)
+}
+
+# Writes beside `file` and renames, so that the file is there whole or not at all.
+write_rds <- function(object, file) {
+  part <- tempfile(".part-", tmpdir = dirname(file))
+  on.exit(unlink(part))
+  tryCatch({
+    saveRDS(object, part)
+    file.rename(part, file)
+  }, error = function(cnd) FALSE, warning = function(cnd) FALSE)
+}
+
+trial_file <- function(dir, trial, rung, ending) {
+  file.path(dir, sprintf("trial-%04d-rung-%d.%s", trial, rung, ending))
+}
+
+# The record of a trial that has been through a rung; NULL where it must be done (again).
+read_record <- function(search, trial, rung) {
+  record <- read_rds(trial_file(search$dir, trial, rung, "rds"))
+  if (!is.list(record) || !identical(record$search, search$id)) return(NULL)
+  fit <- trial_file(search$dir, trial, rung, "h5")
+  if (record$status == "failed" || file.exists(fit)) record
+}

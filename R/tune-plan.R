@@ -1,0 +1,108 @@
+# What a search is going to do, settled before the first trial: epochs of the rungs, settings and
+# seed of every trial.
+
+# Epochs in total at the end of each rung. One rung, of the settings' own epochs (0 where they do
+# not say), is the search that trains every trial in full.
+rung_epochs <- function(method, grace, reduction, max_epochs, settings,
+                        call = rlang::caller_env()) {
+  given <- list(grace = grace, reduction = reduction, max_epochs = max_epochs)
+  own <- attr(settings, "given")[["epochs"]]
+  if (method == "random") {
+    for (arg in names(given)) {
+      refuse_argument(given[[arg]], arg, "method = \"random\" trains every trial in full",
+                      "Use method = \"halving\", or settings = cpa_settings(epochs = ...).", call)
+    }
+    return(own %||% 0)
+  }
+  check_count(grace, "grace", null_ok = TRUE, call = call)
+  check_number(reduction, "reduction", 1.01, null_ok = TRUE, call = call)
+  check_count(max_epochs, "max_epochs", null_ok = TRUE, call = call)
+  if (!is.null(max_epochs) && !is.null(own) && own != max_epochs) {
+    abort_input("`max_epochs` and `epochs` of the settings must agree.",
+                paste0("They are ", max_epochs, " and ", own, "."), "Give one of the two only.",
+                call)
+  }
+  last <- max_epochs %||% (if (isTRUE(own > 0)) own) %||% 100
+  grace <- grace %||% min(5, last)
+  reduction <- reduction %||% 3
+  if (grace > last) {
+    abort_input("`grace` must be at most `max_epochs`.",
+                paste0("They are ", grace, " and ", last, "."),
+                "`grace` is the epochs of the first rung, `max_epochs` those of the last.", call)
+  }
+  k <- seq(0, ceiling(log(last / grace) / log(reduction)))
+  steps <- unique(round(grace * reduction^k))
+  c(steps[steps < last], last)
+}
+
+# Settings and seed of every trial: list(values = one vector per setting, seed). Entry i does not
+# depend on the number of trials. R's own stream is left alone.
+draw_trials <- function(space, trials, seed, fixed_seed = NULL) {
+  streams <- search_streams(seed, length(space))
+  values <- Map(function(entry, stream) draw_entry(entry, seeded_uniform(trials, stream)),
+                unclass(space), streams$settings)
+  fit_seed <- as.integer(floor(seeded_uniform(trials, streams$fits) * .Machine$integer.max))
+  if (!is.null(fixed_seed)) fit_seed <- rep(as.integer(fixed_seed), trials)
+  list(values = values, seed = if (is.null(values$seed)) fit_seed else as.integer(values$seed))
+}
+
+# Seeds of everything that is drawn, apart from each other.
+search_streams <- function(seed, n) {
+  all <- floor(seeded_uniform(n + 2, seed) * .Machine$integer.max)
+  list(fits = all[1], cells = all[2], settings = all[-(1:2)])
+}
+
+# The settings of one trial, as the arguments of cpa_settings().
+trial_settings <- function(given, plan, trial, epochs) {
+  own <- lapply(plan$values, `[[`, trial)
+  out <- utils::modifyList(as.list(given), c(own, list(seed = plan$seed[trial])))
+  if (epochs > 0) out$epochs <- epochs
+  out
+}
+
+# Trials that go on to the next rung: the best share of those that are here, at least one. Ties go
+# to the lower number. Failed ones take a place and lose it.
+promoted <- function(trial, score, reduction) {
+  places <- max(1, floor(length(trial) / reduction))
+  order <- order(-score, trial, na.last = NA)
+  sort(trial[utils::head(order, places)])
+}
+
+# Settings that the space and the fixed part must not contradict.
+check_search <- function(space, settings, method, split, call = rlang::caller_env()) {
+  given <- attr(settings, "given")
+  both <- intersect(names(space), names(given))
+  if (length(both)) {
+    abort_input("A setting must be either fixed or searched.",
+                paste0(name_list(both), " is in `settings` and in `space`."),
+                "Leave it out of one of them.", call)
+  }
+  if (nzchar(given[["checkpoint"]] %||% "")) {
+    abort_input("`settings` must have no `checkpoint`: all trials would write to that file.",
+                paste0("It is ", describe(given[["checkpoint"]]), "."),
+                "Leave it out; `dir` keeps the fits of all trials.", call)
+  }
+  if (method == "halving" && "epochs" %in% names(space)) {
+    abort_input("`space` must leave `epochs` out with method = \"halving\".",
+                "It has \"epochs\", which the rungs decide.",
+                "Write max_epochs = ..., or method = \"random\".", call)
+  }
+  if ("seed" %in% names(space) && is.null(split)) {
+    abort_input("`space` may have `seed` only together with `split`.",
+                "Without `split` the seed draws the test cells, and trials could not be compared.",
+                "Make a split column with split_cells(), or leave `seed` out.", call)
+  }
+}
+
+# "score" or a column of the history; a leading minus means that less is better.
+read_metric <- function(metric, call = rlang::caller_env()) {
+  check_string(metric, "metric", call = call)
+  column <- sub("^-", "", metric)
+  check_choice(column, tuning_metrics(), "metric", call)
+  list(name = metric, column = column, sign = if (startsWith(metric, "-")) -1 else 1)
+}
+
+tuning_metrics <- function() {
+  known <- history_series()
+  c("score", known$column[known$kind == "r2"], known$column[known$kind == "loss"])
+}

@@ -1,0 +1,163 @@
+#' Search for good settings
+#'
+#' Tries settings of [cpa()] that are drawn at random from a search space, compares the fits on the
+#' test cells, and returns the best one. Training in full is one way; successive halving is the
+#' other: all trials begin with a few epochs, the better ones go on.
+#'
+#' @inheritParams cpa
+#' @param space What to search: a list of settings by name, or a [search_space()]. A vector is a
+#'   choice among its values; ranges are [uniform()], [log_uniform()] and [integer_uniform()].
+#' @param trials Number of trials.
+#' @param method `"random"` trains every trial in full. `"halving"` trains all of them for `grace`
+#'   epochs, keeps the best share, one in `reduction` (at least one trial), trains these on to
+#'   `grace * reduction` epochs, and so on up to `max_epochs`.
+#' @param metric What is compared: `"score"`, the mean of `r2_mean` and `r2_mean_deg` of the test
+#'   cells, by which [cpa()] stops early as well; or a column of a fit's history. More is better,
+#'   or, with a leading minus (`"-loss_reconstruction"`), less. The value is that of the epoch whose
+#'   weights the fit keeps.
+#' @param grace,reduction,max_epochs Of `"halving"` only: epochs of the first rung (`NULL`: 5), the
+#'   factor between two rungs (`NULL`: 3), epochs of the last one (`NULL`: `epochs` of `settings`,
+#'   or 100).
+#' @param sample_cells `NULL`, or a number of cells on which all trials are fitted and compared: a
+#'   random sample, the same for all, in which every condition (in its covariates and its part of
+#'   the split) keeps its share. The best fit has seen these cells only; fit again on all of them
+#'   with `cpa(settings = result$best_settings)`.
+#' @param seed One whole number that rules the search. `NULL` takes that of `settings`, or that of
+#'   the search in `dir`, or else draws it with `sample.int()`, so that `set.seed()` governs; a
+#'   number leaves R's stream untouched.
+#' @param dir A folder that keeps what is done, made when there is none. `NULL` uses a temporary
+#'   folder, which is removed at the end.
+#' @param BPPARAM `NULL` runs one trial after the other. A parameter object of BiocParallel runs
+#'   them in other processes: `SnowParam()` on this machine, `BatchtoolsParam()` on a cluster, whose
+#'   nodes must see `dir`. Processes must be fresh ones: `MulticoreParam()`, which forks, is
+#'   refused, because LibTorch's threads do not survive it.
+#' @param settings Settings that are the same in all trials, from [cpa_settings()]. Trials use one
+#'   thread unless `threads` says otherwise. Where `seed` is given, all trials have that one.
+#'
+#' @return An object of class `compert_tuning`, a list with `best` (the `compert_fit` of the best
+#'   trial; of equal ones the first), `best_settings` (for [cpa()]), `best_trial`, `space`,
+#'   `metric`, `method`, `rung_epochs`, `seed`, `sample_cells`, `dir`, and two tibbles:
+#'
+#'   `trials`, one row per trial: `trial`; the searched settings; `seed` of the fit; `rung`, the
+#'   last one that it took part in; `epochs` trained; `best_epoch`, `score`, `r2_mean`,
+#'   `r2_mean_deg`, `r2_var`, `r2_var_deg` and the metric at the best epoch; `status`
+#'   (`"finished"`, `"stopped"` after a rung, `"failed"`); `message`, why it failed or why training
+#'   stopped; `seconds`.
+#'
+#'   `rungs`, one row per trial and rung that was trained: `trial`, `rung`, `epochs`, the metric at
+#'   the best epoch of that rung, `seconds`.
+#' @section Reproducible: All settings are drawn from `seed` before the first trial, and each trial
+#'   has a seed of its own. Without a `split` column, all have the same seed, because the seed draws
+#'   the test cells, and scores on different cells can't be compared.
+#'
+#'   Halving is synchronous: a rung is complete before its best go on (as in Jamieson and Talwalkar
+#'   2016; ASHA, Li et al. 2020, does not wait). The result then does not depend on who finishes
+#'   first. On the processor, equal arguments give equal tables, whether one process works, or
+#'   several, or the search was broken off and called again; only `seconds` differ (and, with
+#'   `max_minutes`, everything). A trial is judged by the best epoch that it has had so far. One
+#'   whose training stopped before the end of a rung (`patience`, which counts anew in every rung)
+#'   is not trained further, but stays in the contest.
+#' @section Going on: With `dir`, each trial leaves in it a record and its fit ([load_fit()]) at the
+#'   end of each rung. When a search was interrupted, killed or ran out of its time, the same call
+#'   with the same `dir` does what is missing. With `method = "random"`, `trials` may then be
+#'   larger, and `metric` another one. A `dir` that holds another search is an error. Failed trials
+#'   are not tried again; remove their records (`trial-0001-rung-1.rds`) for that.
+#' @section Errors: As in [cpa()] and [search_space()]; no test cells; a setting that is both fixed
+#'   and searched; a `dir` with something else in it; not one trial with a value of the metric. A
+#'   trial that fails does not end the search.
+#' @references Jamieson and Talwalkar (2016) Non-stochastic best arm identification and
+#'   hyperparameter optimization. AISTATS, PMLR 51, 240-248. Li et al. (2018) Hyperband: a novel
+#'   bandit-based approach to hyperparameter optimization. Journal of Machine Learning Research 18
+#'   (185), 1-52. Li et al. (2020) A system for massively parallel hyperparameter tuning.
+#'   Proceedings of Machine Learning and Systems 2, 230-246 (ASHA).
+#' @source `run_autotune` in `cpa/_tuner.py` of theislab/cpa, which runs Ray Tune with ASHA.
+#' @seealso [search_space()], [plot_tuning], [tidy.compert_tuning()]
+#' @examples
+#' cells <- kang_example(as = "list")
+#' found <- tune_fit(cells$x, "condition", control = "control", covariates = "cell_type",
+#'                   split = "split", col_data = cells$col_data, trials = 3, seed = 1,
+#'                   space = list(dim = c(8, 16), autoencoder_lr = log_uniform(1e-3, 1e-2)),
+#'                   settings = cpa_settings(epochs = 1, verbose = FALSE))
+#' found
+#' found$best
+#' @export
+tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("random", "halving"),
+                     metric = "score", grace = NULL, reduction = NULL, max_epochs = NULL,
+                     sample_cells = NULL, seed = NULL, dir = NULL,
+                     BPPARAM = NULL, # nolint: object_name_linter. The name of all of Bioconductor.
+                     dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
+                     assay = NULL, layer = NULL, loss = NULL, col_data = NULL, sep = "+",
+                     settings = cpa_settings()) {
+  check_no_dots(...)
+  here <- rlang::current_env()
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  check_settings(settings)
+  space <- new_space(if (!missing(space)) space)
+  method <- check_choice(method, c("random", "halving"), "method")
+  check_count(trials, "trials")
+  metric <- read_metric(metric)
+  rungs <- rung_epochs(method, grace, reduction, max_epochs, settings)
+  check_search(space, settings, method, split)
+  check_backend(BPPARAM)
+  kept <- read_folder(dir)
+  fixed_seed <- attr(settings, "given")[["seed"]]
+  seed <- resolve_seed(seed %||% fixed_seed %||% kept$seed)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
+                   settings_with_loss(settings, loss), sep)
+  run_settings <- settings
+  run_settings["seed"] <- list(fixed_seed %||% seed)
+  cells <- tuning_cells(x, keys, col_data, run_settings, sample_cells,
+                        search_streams(seed, 0)$cells, here)
+  description <- describe_search(space, settings, method, rungs, reduction %||% 3, metric, trials,
+                                 seed, cells$task)
+  folder <- claim_folder(dir, kept, description, seed)
+  plan <- draw_trials(space, trials, seed, fixed_seed %||% if (is.null(split)) seed)
+  search <- list(
+    id = folder$id, dir = folder$dir, rungs = rungs, reduction = reduction %||% 3, metric = metric,
+    plan = plan, given = utils::modifyList(list(threads = 1), as.list(attr(settings, "given"))),
+    columns = list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
+                   control = control, batch = batch, split = split, loss = loss, sep = sep),
+    data = cells$data, param = BPPARAM, verbose = settings$verbose, call = here
+  )
+  if (show_messages(settings$verbose)) inform_search(cells$task, space, trials, method, rungs, seed)
+  complete <- FALSE
+  on.exit(if (!complete) inform_rest(search, dir), add = TRUE)
+  state <- with_backend(search)
+  out <- new_tuning(state, search, space, settings, method, seed, sample_cells, dir)
+  complete <- TRUE
+  if (is.null(dir)) unlink(search$dir, recursive = TRUE)
+  out
+}
+
+# Runs the search with its processes started and its cells where they can read them.
+with_backend <- function(search) {
+  if (is.null(search$param)) return(run_search(search))
+  shared <- share_data(search$data, search$dir)
+  on.exit(unlink(shared$file), add = TRUE)
+  search$data <- shared$data
+  end <- start_backend(search$param)
+  on.exit(end(), add = TRUE, after = FALSE)
+  run_search(search)
+}
+
+inform_search <- function(task, space, trials, method, rungs, seed) {
+  inform_task(task)
+  text <- paste0(
+    count_of(trials, "trial"), " of ", paste(names(space), collapse = ", "), "; ",
+    if (method == "random") "each in full" else
+      paste0("halving at ", paste(rungs, collapse = ", "), " epochs"),
+    "; seed ", seed, " of the search."
+  )
+  cli::cli_inform(c(i = escape_braces(text)))
+}
+
+# After an error or an interrupt: where the finished trials are.
+inform_rest <- function(search, dir) {
+  n <- length(list.files(search$dir, "^trial-.*[.]rds$"))
+  if (n == 0 || !show_messages(search$verbose)) return(invisible())
+  text <- paste0(count_of(n, "record"), " of finished trials ", if (n == 1) "is" else "are", " in ",
+                 dQuote(search$dir, FALSE), ". The same call with ",
+                 if (is.null(dir)) "this path as `dir`" else "the same `dir`", " goes on.")
+  cli::cli_inform(c(i = escape_braces(text)))
+}

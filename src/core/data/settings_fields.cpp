@@ -1,0 +1,170 @@
+#include "settings_fields.h"
+
+namespace compert {
+namespace {
+
+const std::vector<std::string> kNorms = {"batch", "layer", "none"};
+
+}  // namespace
+
+const std::vector<SettingField>& setting_fields() {
+  static const std::vector<SettingField> all = {
+      {"loss_ae", &Settings::loss_ae, 0, {"gauss", "nb", "zinb"},
+       "likelihood: Gaussian on log-normalised values, or negative binomial on counts, also "
+       "zero-inflated"},
+      {"doser_type", &Settings::doser_type, 0, {"linear", "sigm", "logsigm", "mlp"},
+       "dose-response curve of each perturbation"},
+      {"decoder_activation", &Settings::decoder_activation, 0, {"linear", "ReLU"},
+       "activation of the decoded means (Gaussian likelihood)"},
+      {"dim", &Settings::dim, 1, {}, "width of the latent space"},
+      {"autoencoder_width", &Settings::autoencoder_width, 1, {},
+       "width of the hidden layers of encoder and decoder"},
+      {"autoencoder_depth", &Settings::autoencoder_depth, 1, {},
+       "hidden layers of encoder and of decoder"},
+      {"decoder_width", &Settings::decoder_width, 0, {},
+       "width of the decoder's hidden layers; 0 = autoencoder_width"},
+      {"decoder_depth", &Settings::decoder_depth, 0, {},
+       "hidden layers of the decoder; 0 = autoencoder_depth"},
+      {"encoder_norm", &Settings::encoder_norm, 0, kNorms, "normalisation in the encoder"},
+      {"decoder_norm", &Settings::decoder_norm, 0, kNorms, "normalisation in the decoder"},
+      {"encoder_dropout", &Settings::encoder_dropout, 0, {}, "dropout rate of the encoder", 1},
+      {"decoder_dropout", &Settings::decoder_dropout, 0, {}, "dropout rate of the decoder", 1},
+      {"variational", &Settings::variational, 0, {},
+       "whether the encoder gives a distribution, held to N(0, 1) by a KL term"},
+      {"dosers_width", &Settings::dosers_width, 1, {}, "width of the dosers (doser_type mlp)"},
+      {"dosers_depth", &Settings::dosers_depth, 1, {}, "hidden layers of the dosers (mlp)"},
+      {"adversary_width", &Settings::adversary_width, 1, {}, "width of the adversaries"},
+      {"adversary_depth", &Settings::adversary_depth, 1, {}, "hidden layers of the adversaries"},
+      {"adversary_norm", &Settings::adversary_norm, 0, kNorms, "normalisation in the adversaries"},
+      {"adversary_dropout", &Settings::adversary_dropout, 0, {}, "dropout rate of the adversaries", 1},
+      {"adversary_loss", &Settings::adversary_loss, 0, {"bce", "cce", "focal"},
+       "loss of the perturbation adversary: bce = one yes or no per perturbation, cce = cross entropy "
+       "over conditions weighted by their rarity, focal = focal loss with the same weights"},
+      {"reg_adversary", &Settings::reg_adversary, 0, {},
+       "weight of the adversaries in the autoencoder's objective; 0 = none are trained"},
+      {"penalty_adversary", &Settings::penalty_adversary, 0, {},
+       "weight of the gradient penalty in the adversaries' objective"},
+      {"reg_alignment", &Settings::reg_alignment, 0, {},
+       "weight of the alignment of basal states: their dependence on the perturbation, given the "
+       "covariates, as a share of energy distances; 0 = off"},
+      {"reg_counterfactual", &Settings::reg_counterfactual, 0, {},
+       "weight of counterfactual mean matching: decoded effects of swapping the perturbation against "
+       "differences of the training conditions' means; 0 = off"},
+      {"counterfactual_targets", &Settings::counterfactual_targets, 1, {},
+       "conditions per set of covariates that counterfactual matching draws in a step"},
+      {"mixup_alpha", &Settings::mixup_alpha, 0, {},
+       "mixup: cells are mixed in pairs with a share drawn from Beta(alpha, alpha); 0 = off"},
+      {"autoencoder_lr", &Settings::autoencoder_lr, 0, {},
+       "learning rate of encoder and decoder"},
+      {"autoencoder_wd", &Settings::autoencoder_wd, 0, {},
+       "weight decay of encoder, decoder and embeddings"},
+      {"embeddings_lr", &Settings::embeddings_lr, 0, {},
+       "learning rate of perturbation and covariate embeddings"},
+      {"dosers_lr", &Settings::dosers_lr, 0, {}, "learning rate of the dosers"},
+      {"dosers_wd", &Settings::dosers_wd, 0, {}, "weight decay of the dosers"},
+      {"adversary_lr", &Settings::adversary_lr, 0, {}, "learning rate of the adversaries"},
+      {"adversary_wd", &Settings::adversary_wd, 0, {}, "weight decay of the adversaries"},
+      {"adversary_steps", &Settings::adversary_steps, 0, {},
+       "length of the alternating cycle: one autoencoder step, then adversary_steps - 1 adversary "
+       "steps (1: the adversaries are never trained); 0 = both in every batch"},
+      {"clip_grad_norm", &Settings::clip_grad_norm, 0, {},
+       "largest norm of each optimiser's gradient; 0 = no clipping"},
+      {"batch_size", &Settings::batch_size, 2, {}, "cells in a mini-batch"},
+      {"lr_schedule", &Settings::lr_schedule, 0, {"constant", "step", "linear"},
+       "learning rates: constant; step = times lr_gamma every step_size_lr evaluations; linear = "
+       "constant for the first half of the run, then falling to a fiftieth"},
+      {"step_size_lr", &Settings::step_size_lr, 1, {},
+       "evaluations between two steps of the learning rates (lr_schedule step)"},
+      {"lr_gamma", &Settings::lr_gamma, 0, {}, "factor of such a step"},
+      {"pretrain_epochs", &Settings::pretrain_epochs, 0, {},
+       "first epochs in which the adversaries are trained without weight in the objective"},
+      {"pretrain_steps", &Settings::pretrain_steps, 0, {}, "the same as a number of batches"},
+      {"adversary_warmup_epochs", &Settings::adversary_warmup_epochs, 0, {},
+       "epochs in which the weight of the adversaries then rises to reg_adversary"},
+      {"adversary_warmup_steps", &Settings::adversary_warmup_steps, 0, {},
+       "the same as a number of batches"},
+      {"kl_warmup_epochs", &Settings::kl_warmup_epochs, 0, {},
+       "epochs in which the weight of the KL term rises to 1 (variational)"},
+      {"kl_warmup_steps", &Settings::kl_warmup_steps, 0, {}, "the same as a number of batches"},
+      {"mixup_warmup_epochs", &Settings::mixup_warmup_epochs, 0, {},
+       "epochs in which mixup_alpha rises to its value"},
+      {"epochs", &Settings::epochs, 0, {},
+       "passes over the training cells; 0 = chosen from their number"},
+      {"max_minutes", &Settings::max_minutes, 0, {}, "time limit of training; 0 = none"},
+      {"checkpoint_freq", &Settings::checkpoint_freq, 1, {},
+       "epochs between evaluations of the test cells (and checkpoints)"},
+      {"patience", &Settings::patience, 0, {},
+       "evaluations without a better score after which training stops"},
+      {"stopping_metric", &Settings::stopping_metric, 0, {"r2", "r2_all", "cpa_metric"},
+       "score of the test cells that stops training and chooses the weights: r2 = mean of r2_mean and "
+       "r2_mean_deg, r2_all = with those of the variances, cpa_metric = that of theislab/cpa"},
+      {"checkpoint", &Settings::checkpoint, 0, {},
+       "file that keeps the fit at every evaluation; empty = none"},
+      {"device", &Settings::device, 0, {}, "auto, cpu, cuda or cuda:<index>"},
+      {"precision", &Settings::precision, 0, {"float32", "float64"}, "arithmetic"},
+      {"threads", &Settings::threads, 0, {}, "threads; 0 = OMP_NUM_THREADS, or else every core"},
+      {"seed", &Settings::seed, 0, {}, "initialisation, shuffling"},
+      {"parity", &Settings::parity, 0, {"none", "fb", "theislab"},
+       "none = fixed behaviour; fb = facebookresearch/CPA, theislab = theislab/cpa: their defaults and "
+       "their quirks"},
+  };
+  return all;
+}
+
+Settings default_settings(const std::string& parity) {
+  Settings s;
+  s.parity = parity;
+  if (parity == "fb") {  // facebookresearch/CPA 50e283a, cpa/model.py and cpa/train.py
+    s.dim = 128;
+    s.autoencoder_width = 128;
+    s.autoencoder_depth = 3;
+    s.dosers_width = 128;
+    s.dosers_depth = 2;
+    s.adversary_width = 64;
+    s.adversary_depth = 2;
+    s.reg_adversary = 60;
+    s.penalty_adversary = 60;
+    s.reg_alignment = 0;
+    s.autoencoder_lr = 3e-4;
+    s.autoencoder_wd = 4e-7;
+    s.embeddings_lr = 3e-4;
+    s.dosers_lr = 4e-3;
+    s.dosers_wd = 1e-7;
+    s.adversary_lr = 3e-4;
+    s.adversary_wd = 4e-7;
+    s.batch_size = 256;
+    s.doser_type = "mlp";
+    s.checkpoint_freq = 20;
+    s.patience = 20;
+    s.epochs = 2000;
+    s.max_minutes = 300;
+    s.reg_counterfactual = 0;
+    s.stopping_metric = "r2_all";
+  } else if (parity == "theislab") {  // theislab/cpa fbd7c02, cpa/_model.py, _module.py and _task.py
+    s.loss_ae = "nb";
+    s.doser_type = "logsigm";
+    s.dim = 128;
+    s.autoencoder_width = 256;
+    s.autoencoder_depth = 3;
+    s.dosers_width = 128;
+    s.adversary_width = 64;
+    s.adversary_depth = 3;
+    s.adversary_dropout = 0.1;
+    s.adversary_loss = "cce";
+    s.reg_adversary = 1;
+    s.penalty_adversary = 1;
+    s.reg_alignment = 0;
+    s.reg_counterfactual = 0;
+    s.autoencoder_lr = s.embeddings_lr = 5e-4;
+    s.autoencoder_wd = 1e-6;
+    s.dosers_lr = s.adversary_lr = 3e-4;
+    s.dosers_wd = s.adversary_wd = 4e-7;
+    s.lr_gamma = 0.9;
+    s.checkpoint_freq = 10;
+    s.patience = 10;
+    s.stopping_metric = "cpa_metric";
+  }
+  return s;
+}
+
+}  // namespace compert

@@ -1,0 +1,27 @@
+// The table of hyperparameters: names, types, ranges, meanings, and the defaults of each parity.
+#pragma once
+#include <limits>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "compert/settings.h"
+
+namespace compert {
+
+using SettingMember =
+    std::variant<int64_t Settings::*, double Settings::*, bool Settings::*, std::string Settings::*>;
+
+struct SettingField {
+  std::string name;
+  SettingMember member;
+  double min = -std::numeric_limits<double>::infinity();
+  std::vector<std::string> choices{};
+  std::string meaning{};
+  double below = std::numeric_limits<double>::infinity();  // every value must be smaller
+};
+
+const std::vector<SettingField>& setting_fields();
+Settings default_settings(const std::string& parity);
+
+}  // namespace compert

@@ -1,0 +1,67 @@
+// What the adversaries guess from the basal state, and how well.
+#include "network.h"
+
+namespace compert {
+namespace {
+
+/// mean over cells and dimensions of (d sum(logits) / d basal)^2
+Tensor gradient_penalty(const Tensor& logits, const Tensor& basal) {
+  return torch::autograd::grad({logits.sum()}, {basal}, {}, true, true)[0].square().mean();
+}
+
+}  // namespace
+
+Tensor Network::class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const {
+  if (adversary_kind_ != "focal") return at::cross_entropy_loss(logits, labels, weight);
+  // focal loss with exponent 2 (Lin et al. 2017)
+  const Tensor log_p = at::log_softmax(logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1);
+  const Tensor loss = (1 - log_p.exp()).square() * log_p;
+  return (weight.defined() ? loss * weight.index_select(0, labels) : loss).mean().neg();
+}
+
+AdversaryLoss Network::adversary_loss(const Tensor& basal, const Batch& batch,
+                                      bool with_penalty) const {
+  AdversaryLoss out;
+  const bool mixing = batch.partner.defined();
+  // The loss of a mixed cell: its own share of one for its own label, the rest for the partner's.
+  const auto shared = [&](auto&& loss, const Tensor& label, bool drop_partner) {
+    const Tensor own = loss(label);
+    if (!mixing) return own;
+    if (drop_partner) return own * batch.share;
+    return own * batch.share + loss(label.index_select(0, batch.partner)) * (1 - batch.share);
+  };
+  out.logits = perturbation_adversary_->forward(basal, true);
+  out.perturbations =
+      adversary_kind_ == "bce"
+          ? at::binary_cross_entropy_with_logits(out.logits, batch.present)
+          : shared([&](const Tensor& label) { return class_loss(out.logits, label, condition_weight_->value); },
+                   batch.condition_class, false);
+  out.covariates = at::zeros({}, options_);
+  if (with_penalty) {
+    out.penalty_perturbations = gradient_penalty(out.logits, basal);
+    out.penalty_parts.push_back(out.penalty_perturbations);
+    out.penalty_covariates = at::zeros({}, options_);
+  }
+  for (std::size_t k = 0; k < covariate_adversaries_.size(); ++k) {
+    if (!covariate_adversaries_[k]) {
+      out.each_covariate.push_back(at::zeros({}, options_));
+      out.covariate_logits.push_back(at::zeros({basal.size(0), 1}, options_));
+      if (with_penalty) out.penalty_parts.push_back(at::zeros({}, options_));
+      continue;
+    }
+    const Tensor guess = covariate_adversaries_[k]->forward(basal, true);
+    out.covariate_logits.push_back(guess);
+    // theislab/cpa loses the partner's term here
+    out.each_covariate.push_back(
+        shared([&](const Tensor& label) { return class_loss(guess, label, Tensor()); },
+               batch.covariates[k], theislab_));
+    out.covariates = out.covariates + out.each_covariate.back();
+    if (with_penalty) {
+      out.penalty_parts.push_back(gradient_penalty(guess, basal));
+      out.penalty_covariates = out.penalty_covariates + out.penalty_parts.back();
+    }
+  }
+  return out;
+}
+
+}  // namespace compert

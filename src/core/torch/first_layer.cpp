@@ -1,0 +1,85 @@
+#include "first_layer.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace compert {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+struct SparseFirstLayer : public Function<SparseFirstLayer> {
+  // `weight` and `bias` are leaves; the batch lives as long as the training step.
+  static Tensor forward(AutogradContext* ctx, const Tensor& weight, const Tensor& bias,
+                        const CellBatch* x, Tensor values, Tensor weight_grad) {
+    const Tensor by_gene = weight.t();  // contiguous: see Parameter::transposed
+    Tensor out = at::empty({static_cast<int64_t>(x->n_cells()), weight.size(0)}, weight.options());
+    by_type(weight, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      sparse_linear(*x, values.data_ptr<T>(), by_gene.data_ptr<T>(), bias.data_ptr<T>(),
+                    out.data_ptr<T>(), weight.size(0));
+    });
+    ctx->saved_data["batch"] = reinterpret_cast<int64_t>(x);
+    ctx->saved_data["values"] = values;
+    ctx->saved_data["weight_grad"] = weight_grad;
+    return out;
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto* x = reinterpret_cast<const CellBatch*>(ctx->saved_data["batch"].toInt());
+    const Tensor weight_grad = ctx->saved_data["weight_grad"].toTensor();
+    const Tensor values = ctx->saved_data["values"].toTensor();
+    const Tensor grad = grads[0].contiguous();
+    by_type(grad, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      sparse_linear_grad(*x, values.data_ptr<T>(), grad.data_ptr<T>(),
+                         weight_grad.t().data_ptr<T>(), grad.size(1));
+    });
+    return {Tensor(), grad.sum(0), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor stored_values(const CellBatch& x, at::ScalarType type) {
+  Tensor out = at::empty({static_cast<int64_t>(x.n_stored())}, type);
+  by_type(out, [&](auto* typed) {
+    std::copy(x.values.begin(), x.values.end(),
+              out.data_ptr<std::remove_pointer_t<decltype(typed)>>());
+  });
+  return out;
+}
+
+Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device) {
+  Tensor out = at::empty({static_cast<int64_t>(x.n_cells()), static_cast<int64_t>(x.n_genes)},
+                         at::TensorOptions(values.scalar_type()));
+  by_type(out, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    to_dense(x, values.data_ptr<T>(), out.data_ptr<T>());
+  });
+  return out.to(device);
+}
+
+Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense) {
+  const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
+  if (dense || weight.is_cuda())
+    return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
+  return SparseFirstLayer::apply(weight, bias, &x, values, layer.weight->value.grad());
+}
+
+Tensor library_sizes(const CellBatch& x, const Tensor& values, at::Device device) {
+  const auto n = static_cast<int64_t>(x.n_cells());
+  Tensor out = at::empty({n, 1}, values.options());
+  by_type(out, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    const T* v = values.data_ptr<T>();
+    for (int64_t b = 0; b < n; ++b) {
+      const auto row = static_cast<std::size_t>(b);
+      out.data_ptr<T>()[b] = std::accumulate(v + x.offsets[row], v + x.offsets[row + 1], T(0));
+    }
+  });
+  return out.to(device);
+}
+
+}  // namespace compert

@@ -1,0 +1,32 @@
+// The first layer, as wide as the genes and fed with sparse cells. On a CPU its gradient goes
+// straight into the flat gradient buffer; elsewhere a plain product does the same.
+#pragma once
+#include "kernels.h"
+#include "mlp.h"
+
+namespace compert {
+
+/// Fraction of stored values above which the first layer multiplies dense matrices.
+constexpr double kDenseFrom = 0.35;
+
+/// cells x genes times the first weight; `values` are what is stored at the batch's places.
+/// `dense`: as a dense product.
+Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense);
+
+/// The values stored in a batch, in the given type.
+Tensor stored_values(const CellBatch& x, at::ScalarType type);
+/// The batch as a dense tensor on the given device, of the type of `values`.
+Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device);
+/// Total of every cell, cells x 1, of the type of `values`.
+Tensor library_sizes(const CellBatch& x, const Tensor& values, at::Device device);
+
+/// Calls body(float*) or body(double*) with a typed null pointer, by the tensor's type.
+template <class Body>
+void by_type(const Tensor& t, Body&& body) {
+  if (t.scalar_type() == at::kFloat)
+    body(static_cast<float*>(nullptr));
+  else
+    body(static_cast<double*>(nullptr));
+}
+
+}  // namespace compert

@@ -1,0 +1,144 @@
+#include "heads.h"
+
+#include <cmath>
+
+#include "first_layer.h"
+
+namespace compert {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+constexpr double kHalfLog2Pi = 0.91893853320467274178;
+
+/// The last layer joined with a likelihood whose sweep leaves the gradient in `raw`.
+struct LikelihoodHead : public Function<LikelihoodHead> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& hidden, const Tensor& weight,
+                        const Tensor& bias, const Tensor& dispersion, const CellBatch* target,
+                        const Head* head, Tensor values, Tensor library, Tensor raw,
+                        Tensor weight_grad) {
+    at::addmm_out(raw, bias, hidden, weight.t());
+    double loss = 0;
+    Tensor d_dispersion;
+    by_type(raw, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      T* r = raw.data_ptr<T>();
+      const T* v = values.data_ptr<T>();
+      if (head->family == Head::Family::kGaussian) {
+        loss = gaussian_sweep(r, *target, v, head->relu_mean, head->exp_variance);
+        if (head->sum_genes) loss += kHalfLog2Pi;
+      } else if (!head->library) {
+        loss = nb_sweep(r, *target, v);
+      } else {
+        const Tensor theta = dispersion.exp();
+        d_dispersion = at::empty_like(theta);
+        const auto sweep = head->zero_inflated()
+                               ? static_cast<double (*)(T*, const CellBatch&, const T*, const T*,
+                                                        const T*, T*)>(zinb_library_sweep)
+                               : static_cast<double (*)(T*, const CellBatch&, const T*, const T*,
+                                                        const T*, T*)>(nb_library_sweep);
+        loss = sweep(r, *target, v, library.data_ptr<T>(), theta.data_ptr<T>(),
+                     d_dispersion.data_ptr<T>());
+        d_dispersion.mul_(theta);
+      }
+    });
+    const double scale = head->sum_genes ? static_cast<double>(target->n_genes) : 1;
+    ctx->save_for_backward({hidden, weight});
+    ctx->saved_data["raw"] = raw;  // now the gradient
+    ctx->saved_data["weight_grad"] = weight_grad;
+    ctx->saved_data["d_dispersion"] = d_dispersion;
+    ctx->saved_data["scale"] = scale;
+    return at::full({}, loss * scale, hidden.options());
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor gradient = ctx->saved_data["raw"].toTensor();
+    const Tensor d_dispersion = ctx->saved_data["d_dispersion"].toTensor();
+    Tensor weight_grad = ctx->saved_data["weight_grad"].toTensor();
+    const double factor = grads[0].item<double>() * ctx->saved_data["scale"].toDouble();
+    weight_grad.addmm_(gradient.t(), saved[0], 1, factor);
+    Tensor bias_grad = gradient.sum(0), hidden_grad = gradient.mm(saved[1]);
+    if (factor != 1) {
+      bias_grad.mul_(factor);
+      hidden_grad.mul_(factor);
+    }
+    return {hidden_grad, Tensor(), bias_grad,
+            d_dispersion.defined() ? d_dispersion * factor : Tensor(),
+            Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+/// log NB as the references write it.
+Tensor log_nb(const Tensor& x, const Tensor& mu, const Tensor& theta) {
+  const double eps = 1e-8;
+  const Tensor log_total = (theta + mu + eps).log();
+  return theta * ((theta + eps).log() - log_total) + x * ((mu + eps).log() - log_total) +
+         (x + theta).lgamma() - theta.lgamma() - (x + 1).lgamma();
+}
+
+Tensor log_zinb(const Tensor& x, const Decoded& d) {
+  const Tensor &pi = d.zero_logit, nb = log_nb(x, d.mean, d.second);
+  const Tensor zero = at::softplus(nb - pi), stored = nb - pi;
+  return at::where(x > 0, stored, zero) - at::softplus(-pi);
+}
+
+/// The likelihoods from LibTorch's own operations, for devices without the sweeps.
+Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& values,
+                     const Head& head, const HeadInput& input) {
+  const Decoded d = decoded(raw, head, input);
+  const Tensor x = dense_tensor(target, values, raw.device());
+  const double scale = head.sum_genes ? static_cast<double>(target.n_genes) : 1;
+  if (head.family == Head::Family::kGaussian)
+    return ((d.second.log() + (d.mean - x).square() / d.second).mean() * 0.5 +
+            (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
+  return (head.zero_inflated() ? log_zinb(x, d) : log_nb(x, d.mean, d.second)).mean() * -scale;
+}
+
+}  // namespace
+
+Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,
+                           const Tensor& values, const Head& head, const HeadInput& input,
+                           Tensor& scratch) {
+  const Tensor &weight = last.weight->value, &bias = last.bias->value;
+  if (weight.is_cuda())
+    return composed_loss(at::linear(hidden, weight, bias), target, values, head, input);
+  if (!scratch.defined() || scratch.size(0) != hidden.size(0))
+    scratch = at::empty({hidden.size(0), weight.size(0)}, weight.options().requires_grad(false));
+  // An autograd function takes no undefined tensors.
+  const auto given = [&](const Tensor& t) { return t.defined() ? t : at::empty({0}, scratch.options()); };
+  return LikelihoodHead::apply(hidden, weight, bias, given(input.dispersion), &target, &head, values,
+                               given(input.library), scratch, weight.grad());
+}
+
+Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
+  Decoded d;
+  if (head.library) {
+    const int64_t genes = raw.size(1) / head.outputs();
+    d.mean = at::softmax(raw.narrow(1, 0, genes), 1) * input.library;
+    d.second = input.dispersion.exp();
+    if (head.zero_inflated()) d.zero_logit = raw.narrow(1, genes, genes);
+    return d;
+  }
+  const int64_t genes = raw.size(1) / 2;
+  const Tensor first = raw.narrow(1, 0, genes), second = raw.narrow(1, genes, genes);
+  d.second = head.exp_variance ? second.exp() + 1e-4 : at::softplus(second, 1, 40) + 1e-3;
+  d.mean = head.counts() ? at::softplus(first, 1, 40) + 1e-3 : head.relu_mean ? first.relu() : first;
+  return d;
+}
+
+Tensor expected(const Decoded& d, bool ignore_zeros) {
+  if (!d.zero_logit.defined() || ignore_zeros) return d.mean;
+  return d.mean * (-d.zero_logit).sigmoid();
+}
+
+Tensor variance(const Decoded& d, const Head& head, bool ignore_zeros) {
+  if (!head.counts()) return d.second;
+  const Tensor nb = d.mean + d.mean.square() / d.second;
+  if (!d.zero_logit.defined() || ignore_zeros) return nb;
+  const Tensor absent = d.zero_logit.sigmoid();
+  return (1 - absent) * (nb + absent * d.mean.square());
+}
+
+}  // namespace compert

@@ -1,0 +1,48 @@
+// How the decoder's last hidden state becomes a distribution of expression, and its likelihood.
+#pragma once
+#include "compert/cells.h"
+#include "mlp.h"
+
+namespace compert {
+
+/// The distribution that the decoder's output parametrises.
+struct Head {
+  enum class Family { kGaussian, kNegativeBinomial, kZinb } family = Family::kGaussian;
+  /// Counts: mean = library size x softmax, one inverse dispersion per gene (scvi-tools). Otherwise
+  /// mean and inverse dispersion per cell are softplus(raw) + 1e-3 (facebookresearch/CPA).
+  bool library = false;
+  bool exp_variance = false;  ///< Gaussian: variance exp(raw) + 1e-4 instead of softplus(raw) + 1e-3
+  bool relu_mean = false;     ///< Gaussian: mean max(raw, 0)
+  bool sum_genes = false;     ///< loss summed over genes (with its constant) instead of averaged
+
+  bool counts() const { return family != Family::kGaussian; }
+  bool zero_inflated() const { return family == Family::kZinb; }
+  /// Outputs of the decoder per gene.
+  int64_t outputs() const { return library && !zero_inflated() ? 1 : 2; }
+};
+
+/// What the head adds to the raw output, per batch.
+struct HeadInput {
+  Tensor library;     // cells x 1, total counts; undefined without a library
+  Tensor dispersion;  // genes, log inverse dispersion; undefined where the decoder gives it
+};
+
+/// The parameters of the distribution, cells x genes.
+struct Decoded {
+  Tensor mean;       // of the negative binomial where there is one
+  Tensor second;     // variance, or inverse dispersion (broadcast over cells)
+  Tensor zero_logit; // of structural zeros; undefined elsewhere
+};
+Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input);
+/// Mean of the distribution; `ignore_zeros` leaves structural zeros out (theislab/cpa).
+Tensor expected(const Decoded& d, bool ignore_zeros);
+Tensor variance(const Decoded& d, const Head& head, bool ignore_zeros);
+
+/// Negative log-likelihood of the `values` at the places of `target`, under the decoder's last hidden
+/// state. On a CPU the gradient of the last weight goes straight into its flat buffer, and `scratch`
+/// is reused from step to step. `head` and `target` live as long as the step.
+Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,
+                           const Tensor& values, const Head& head, const HeadInput& input,
+                           Tensor& scratch);
+
+}  // namespace compert

@@ -1,0 +1,52 @@
+// What the files of kernels share: threads, and rows of a sparse batch.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "compert/cells.h"
+
+namespace compert {
+
+inline int sweep_threads() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+/// Splits [0, n) into `parts` runs and calls body(part, begin, end) for each, in parallel.
+template <class Body>
+void in_parallel(int64_t n, int64_t parts, Body&& body) {
+  parts = std::max<int64_t>(1, std::min(parts, n));
+#pragma omp parallel for schedule(static) if (parts > 1)
+  for (int64_t p = 0; p < parts; ++p) body(p, n * p / parts, n * (p + 1) / parts);
+}
+
+
+/// Writes the stored values of cell b to their genes in `row`; clear_row() takes them back to 0.
+template <class T>
+void expand_row(const CellBatch& x, const T* values, std::size_t b, std::vector<T>& row) {
+  for (int64_t k = x.offsets[b]; k < x.offsets[b + 1]; ++k)
+    row[static_cast<std::size_t>(x.genes[static_cast<std::size_t>(k)])] = values[k];
+}
+
+template <class T>
+void clear_row(const CellBatch& x, std::size_t b, std::vector<T>& row) {
+  for (int64_t k = x.offsets[b]; k < x.offsets[b + 1]; ++k)
+    row[static_cast<std::size_t>(x.genes[static_cast<std::size_t>(k)])] = 0;
+}
+
+/// The sum in order, so that it does not depend on the threads.
+inline double sum_rows(const std::vector<double>& rows) {
+  double sum = 0;
+  for (const double r : rows) sum += r;
+  return sum;
+}
+
+}  // namespace compert

@@ -1,0 +1,156 @@
+#include "matching.h"
+
+#include <algorithm>
+#include <map>
+
+#include "compert/statistics.h"
+
+namespace compert {
+namespace {
+
+constexpr double kPseudoCount = 0.05;    // in logarithms of mean counts
+constexpr double kSmallVariance = 0.01;  // added to a gene's variance
+constexpr int64_t kFewestCells = 2;      // of a condition whose mean is used
+
+}  // namespace
+
+void NormalisedCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const {
+  cells_.fetch(cells, n, out);
+  for (std::size_t b = 0; b < n; ++b) {
+    const auto begin = out.values.begin() + out.offsets[b], end = out.values.begin() + out.offsets[b + 1];
+    double total = 0;
+    for (auto v = begin; v != end; ++v) total += *v;
+    if (total <= 0) continue;
+    const double factor = goal_ / total;
+    std::transform(begin, end, begin, [factor](float v) { return static_cast<float>(v * factor); });
+  }
+}
+
+EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
+                               const Design& design, const std::vector<int64_t>& train,
+                               int64_t targets)
+    : network_(network), targets_(targets), group_(cells.n_cells(), -1) {
+  std::map<std::vector<int32_t>, int32_t> strata;
+  std::map<std::pair<int32_t, std::vector<std::pair<int32_t, double>>>, int32_t> groups;
+  std::vector<int64_t> first;  // a cell of each group
+  for (const int64_t cell : train) {
+    const auto i = static_cast<std::size_t>(cell);
+    const auto c = design.covariate.begin() + static_cast<std::ptrdiff_t>(i * design.n_covariates);
+    const std::vector<int32_t> levels(c, c + static_cast<std::ptrdiff_t>(design.n_covariates));
+    const int32_t stratum = strata.emplace(levels, static_cast<int32_t>(strata.size())).first->second;
+    std::vector<std::pair<int32_t, double>> parts;
+    for (std::size_t m = i * design.n_slots; m < (i + 1) * design.n_slots; ++m)
+      if (design.perturbation[m] >= 0) parts.emplace_back(design.perturbation[m], design.dose[m]);
+    std::sort(parts.begin(), parts.end());
+    const auto [group, is_new] =
+        groups.emplace(std::make_pair(stratum, parts), static_cast<int32_t>(groups.size()));
+    if (is_new) {
+      first.push_back(cell);
+      stratum_of_.push_back(stratum);
+    }
+    group_[i] = group->second;
+  }
+  conditions_ = design.rows(first.data(), first.size());
+  const bool counts = network.head().counts();
+  GroupStats by_group, overall;
+  if (counts) {
+    const NormalisedCells even(cells, network.mean_library().item<double>());
+    by_group = group_stats(even, group_, first.size());
+    overall = stats_of(even, train);
+  } else {
+    by_group = group_stats(cells, group_, first.size());
+    overall = stats_of(cells, train);
+  }
+  in_stratum_.resize(strata.size());
+  for (std::size_t g = 0; g < first.size(); ++g)
+    if (by_group.n[g] >= kFewestCells)
+      in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
+    else
+      std::replace(group_.begin(), group_.end(), static_cast<int32_t>(g), -1);
+  const auto genes = static_cast<int64_t>(cells.n_genes());
+  std::vector<double> weight(cells.n_genes());
+  for (std::size_t g = 0; g < weight.size(); ++g) {
+    const double m = overall.mean[g];
+    weight[g] = (counts ? m * m : 1) / (overall.variance[g] + kSmallVariance);
+  }
+  weight_ = to_tensor({{genes}, weight}).to(network.options());
+  mean_ = to_tensor({{static_cast<int64_t>(first.size()), genes}, by_group.mean});
+  if (counts) mean_ = (mean_ + kPseudoCount).log();
+  mean_ = mean_.to(network.options());
+}
+
+EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
+                                          Random& random) const {
+  Draw out;
+  // Up to `targets_` conditions of each stratum in the batch, drawn when its first cell is met.
+  std::map<int32_t, std::vector<int32_t>> drawn;
+  std::vector<int64_t> other(n);              // group that a cell is decoded under
+  std::map<int32_t, std::vector<int64_t>> members;
+  for (std::size_t i = 0; i < n; ++i) {
+    const int32_t own = group_[static_cast<std::size_t>(which[i])];
+    if (own < 0) continue;
+    const int32_t stratum = stratum_of_[static_cast<std::size_t>(own)];
+    auto found = drawn.find(stratum);
+    if (found == drawn.end()) {
+      std::vector<int32_t> choice = in_stratum_[static_cast<std::size_t>(stratum)];
+      random.shuffle(choice);
+      if (static_cast<int64_t>(choice.size()) > targets_)
+        choice.resize(static_cast<std::size_t>(targets_));
+      found = drawn.emplace(stratum, std::move(choice)).first;
+    }
+    const int32_t target = found->second[random.below(found->second.size())];
+    other[i] = target;
+    members[target].push_back(static_cast<int64_t>(i));
+  }
+  std::vector<int64_t> targets, own_groups;
+  for (const auto& [target, cells] : members)
+    if (cells.size() >= 2) targets.push_back(target);
+  if (targets.empty()) return out;
+  std::map<int32_t, int64_t> column;  // of the groups that the batch's cells belong to
+  for (std::size_t i = 0; i < n; ++i) {
+    const int32_t own = group_[static_cast<std::size_t>(which[i])];
+    if (own >= 0 && column.emplace(own, static_cast<int64_t>(column.size())).second)
+      own_groups.push_back(own);
+  }
+  const auto rows = static_cast<int64_t>(targets.size()), cells = static_cast<int64_t>(n),
+             columns = static_cast<int64_t>(own_groups.size());
+  std::vector<double> average(static_cast<std::size_t>(rows * cells)),
+      mixture(static_cast<std::size_t>(rows * columns)), size;
+  for (int64_t k = 0; k < rows; ++k) {
+    const auto& list = members[static_cast<int32_t>(targets[static_cast<std::size_t>(k)])];
+    const double share = 1 / static_cast<double>(list.size());
+    for (const int64_t i : list) {
+      const int32_t own = group_[static_cast<std::size_t>(which[i])];
+      average[static_cast<std::size_t>(k * cells + i)] = share;
+      mixture[static_cast<std::size_t>(k * columns + column[own])] += share;
+    }
+    size.push_back(static_cast<double>(list.size()));
+  }
+  // Cells of a group of their own, and those without a group, keep some condition: row 0 of nothing
+  // reads them, since `average` is 0 there.
+  const auto options = network_.options();
+  Batch under;
+  network_.load_design(conditions_.rows(other.data(), n), under);
+  out.slots = under.slots;
+  out.average = to_tensor({{rows, cells}, average}).to(options);
+  const auto index = [&](const std::vector<int64_t>& v) {
+    return at::tensor(v, at::kLong).to(options.device());
+  };
+  out.truth = mean_.index_select(0, index(targets)) -
+              at::matmul(to_tensor({{rows, columns}, mixture}).to(options),
+                         mean_.index_select(0, index(own_groups)));
+  out.size = to_tensor({{rows, 1}, size}).to(options);
+  out.any = true;
+  return out;
+}
+
+Tensor EffectMatching::loss(const Tensor& difference, const Draw& draw) const {
+  Tensor error = at::matmul(at::matmul(draw.average, difference), network_.mean_weight().t()) -
+                 draw.truth;
+  if (network_.head().counts())
+    error = error - at::matmul(error, weight_.unsqueeze(1)) / weight_.sum();
+  const Tensor each = (error.square() * weight_).mean(1, true);
+  return (each * draw.size).sum() / draw.size.sum();
+}
+
+}  // namespace compert

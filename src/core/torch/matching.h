@@ -1,0 +1,66 @@
+// Counterfactual mean matching: swapping a cell's perturbation must change its decoded mean as the
+// means of the training conditions differ.
+//
+// Each cell i of a batch is decoded a second time under another training condition t(i) of its
+// covariates. For the cells k that get the same condition t within the same covariates s,
+//
+//   e_k = mean over i in k of [ decoded(i, t) - decoded(i, own) ]
+//         - ( mu[s, t] - mean over i in k of mu[s, own(i)] )
+//   loss = sum_k n_k mean_genes( weight * e_k^2 ) / sum_k n_k
+//
+// with mu the means of the training cells of a condition and weight the inverse of a gene's
+// variance. A first-moment case of matching counterfactual and observed distributions (compare the
+// MMD of trVAE, Lotfollahi et al. 2020, doi:10.1093/bioinformatics/btaa800, and counterfactual
+// matching of TARNet, Shalit et al. 2017). For counts mu is the logarithm of the mean of cells
+// brought to one library size, decoded() the logit, and e_k loses its weighted mean over genes,
+// which the softmax does not see.
+#pragma once
+#include <vector>
+
+#include "network.h"
+#include "random.h"
+
+namespace compert {
+
+class EffectMatching {
+ public:
+  /// Targets of one batch.
+  struct Draw {
+    Slots slots;      // per cell, the other condition
+    Tensor average;   // groups x cells: rows average over the group's cells
+    Tensor truth;     // groups x genes: observed difference
+    Tensor size;      // groups x 1: cells
+    bool any = false;
+  };
+
+  EffectMatching(const Network& network, const CellSource& cells, const Design& design,
+                 const std::vector<int64_t>& train, int64_t targets);
+  Draw draw(const int64_t* which, std::size_t n, Random& random) const;
+  /// `difference`: last hidden states under the other condition minus those under the own one.
+  Tensor loss(const Tensor& difference, const Draw& draw) const;
+
+ private:
+  const Network& network_;
+  int64_t targets_;
+  std::vector<int32_t> group_;                   // per cell: its stratum and condition; -1: none
+  std::vector<int32_t> stratum_of_;              // per group
+  std::vector<std::vector<int32_t>> in_stratum_; // groups of each stratum
+  Design conditions_;                            // one row per group
+  Tensor mean_, weight_;                         // groups x genes, genes
+};
+
+/// Cells brought to one total, `goal`.
+class NormalisedCells final : public CellSource {
+ public:
+  NormalisedCells(const CellSource& cells, double goal) : cells_(cells), goal_(goal) {}
+  std::size_t n_cells() const override { return cells_.n_cells(); }
+  std::size_t n_genes() const override { return cells_.n_genes(); }
+  double density() const override { return cells_.density(); }
+  void fetch(const int64_t* cells, std::size_t n, CellBatch& out) const override;
+
+ private:
+  const CellSource& cells_;
+  double goal_;
+};
+
+}  // namespace compert

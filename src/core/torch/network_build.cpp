@@ -1,0 +1,167 @@
+// How a network is put together from an architecture and settings.
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "network.h"
+
+namespace compert {
+namespace {
+
+constexpr double kFirstZeroLogit = -3;  // few structural zeros to begin with
+
+std::vector<int64_t> sizes(int64_t in, int64_t width, int64_t depth, int64_t out) {
+  std::vector<int64_t> all(static_cast<std::size_t>(depth), width);
+  all.insert(all.begin(), in);
+  all.push_back(out);
+  return all;
+}
+
+Head head_of(const Settings& s) {
+  Head head;
+  head.family = s.loss_ae == "nb"     ? Head::Family::kNegativeBinomial
+                : s.loss_ae == "zinb" ? Head::Family::kZinb
+                                      : Head::Family::kGaussian;
+  head.library = head.counts() && s.parity != "fb";
+  head.exp_variance = head.sum_genes = s.parity == "theislab";
+  head.relu_mean = s.decoder_activation == "ReLU";
+  return head;
+}
+
+MlpShape shape(const Settings& s, std::vector<int64_t> sizes, const std::string& norm,
+               double dropout) {
+  MlpShape out;
+  out.sizes = std::move(sizes);
+  out.norm = norm == "batch" ? Norm::kBatch : norm == "layer" ? Norm::kLayer : Norm::kNone;
+  out.dropout = dropout;
+  if (s.parity == "theislab") {
+    out.epsilon = 1e-3;
+    out.momentum = 0.01;
+  }
+  return out;
+}
+
+}  // namespace
+
+Network::Network(const Architecture& a, const Settings& s, at::Device device)
+    : architecture_(a),
+      head_(head_of(s)),
+      adversary_kind_(s.adversary_loss),
+      variational_(s.variational),
+      theislab_(s.parity == "theislab"),
+      dim_(s.dim),
+      options_(at::TensorOptions()
+                   .dtype(s.precision == "float64" ? at::kDouble : at::kFloat)
+                   .device(device)),
+      noise_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(s.seed))) {
+  Initialiser init(s.seed, s.precision == "float64" ? at::kDouble : at::kFloat);
+  const auto adversary = [&](const std::string& name, int64_t classes) {
+    return std::make_unique<Mlp>(
+        store_, init, name,
+        shape(s, sizes(s.dim, s.adversary_width, s.adversary_depth, classes), s.adversary_norm,
+              s.adversary_dropout),
+        Group::kAdversaries);
+  };
+  const int64_t decoder_width = s.decoder_width > 0 ? s.decoder_width : s.autoencoder_width,
+                decoder_depth = s.decoder_depth > 0 ? s.decoder_depth : s.autoencoder_depth;
+  // scvi-tools' decoder of counts has no dropout, whatever is asked for.
+  const double decoder_dropout = theislab_ && head_.counts() ? 0 : s.decoder_dropout;
+  // The order of creation fixes which random numbers each part gets: do not change it.
+  encoder_ = std::make_unique<Mlp>(
+      store_, init, "encoder",
+      shape(s, sizes(a.n_genes, s.autoencoder_width, s.autoencoder_depth, variational_ ? 2 * s.dim : s.dim),
+            s.encoder_norm, s.encoder_dropout),
+      Group::kAutoencoder, true);
+  decoder_ = std::make_unique<Mlp>(
+      store_, init, "decoder",
+      shape(s, sizes(s.dim, decoder_width, decoder_depth, head_.outputs() * a.n_genes), s.decoder_norm,
+            decoder_dropout),
+      Group::kAutoencoder);
+  perturbation_adversary_ = adversary(
+      "adversary_drugs", adversary_kind_ == "bce" ? a.n_perturbations : a.n_conditions());
+  doser_ = Doser::make(s.doser_type, store_, init, a.n_perturbations, s.dosers_width,
+                       s.dosers_depth);
+  // Small embeddings start every condition close to the basal state; the references draw N(0, 1).
+  const double spread = s.parity == "none" ? 0.1 : 1;
+  add_perturbations(s, init, spread);
+  for (std::size_t k = 0; k < a.covariate_levels.size(); ++k) {
+    const std::string index = std::to_string(k);
+    const int64_t levels = a.covariate_levels[k];
+    // There is nothing to guess of one level, and facebookresearch/CPA guesses it all the same.
+    covariate_adversaries_.push_back(
+        levels > 1 || s.parity == "fb" ? adversary("adversary_covariates." + index, levels) : nullptr);
+    covariates_.push_back(store_.add("covariates_embeddings." + index + ".weight",
+                                     init.normal({levels, s.dim}) * spread, Group::kAutoencoder, false,
+                                     s.embeddings_lr / s.autoencoder_lr));
+  }
+  if (head_.library) {
+    dispersion_ = store_.add("dispersion", init.normal({a.n_genes}), Group::kAutoencoder);
+    mean_library_ = store_.add_buffer("mean_library", init.constant({1, 1}, 1));
+  }
+  if (adversary_kind_ != "bce")
+    condition_weight_ = store_.add_buffer(
+        "adversary_condition_weight",
+        to_tensor({{a.n_conditions()}, a.condition_weight}).to(options_.device(at::kCPU)));
+  store_.pack(device);
+  encoder_->set_noise(&noise_);
+  decoder_->set_noise(&noise_);
+  perturbation_adversary_->set_noise(&noise_);
+  for (auto& each : covariate_adversaries_)
+    if (each) each->set_noise(&noise_);
+}
+
+void Network::add_perturbations(const Settings& s, Initialiser& init, double spread) {
+  const int64_t n = architecture_.n_perturbations, features = architecture_.n_features;
+  const double lr_factor = s.embeddings_lr / s.autoencoder_lr;
+  if (features == 0) {
+    perturbations_ = store_.add("drug_embeddings.weight", init.normal({n, s.dim}) * spread,
+                                Group::kAutoencoder, false, lr_factor);
+    return;
+  }
+  if (architecture_.features.empty())  // a model that is read from a file gets them from there
+    features_ = store_.add_buffer("perturbation_features", init.constant({n, features}, 0));
+  else
+    features_ = store_.add_buffer(
+        "perturbation_features",
+        to_tensor({{n, features}, architecture_.features}).to(options_.device(at::kCPU)));
+  // theislab/cpa registers this map in no optimiser: its projection stays random.
+  const Group group = theislab_ ? Group::kFixed : Group::kAutoencoder;
+  feature_weight_ = store_.add("perturbation_encoder.weight", init.linear({s.dim, features}, features),
+                               group, false, lr_factor);
+  feature_bias_ = store_.add("perturbation_encoder.bias", init.linear({s.dim}, features), group,
+                             false, lr_factor);
+}
+
+void Network::start_output_at(const std::vector<double>& mean,
+                              const std::vector<double>& variance) {
+  at::NoGradGuard no_grad;
+  const auto inverse_softplus = [](double v) { return v > 30 ? v : std::log(std::expm1(v)); };
+  const auto genes = static_cast<std::size_t>(architecture_.n_genes);
+  std::vector<double> bias(static_cast<std::size_t>(head_.outputs()) * genes), log_theta(genes);
+  for (std::size_t g = 0; g < genes; ++g) {
+    // of the negative binomial: variance = mu + mu^2 / theta
+    const double over = std::max(variance[g] - mean[g], 1e-2 * mean[g] * mean[g] + 1e-6);
+    const double theta = std::clamp(mean[g] * mean[g] / over, 1e-2, 1e2);
+    log_theta[g] = std::log(theta);
+    if (!head_.counts()) {
+      bias[g] = mean[g];
+      const double v = std::max(variance[g], 1e-2);
+      bias[genes + g] = head_.exp_variance ? std::log(v) : inverse_softplus(v);
+    } else if (head_.library) {
+      bias[g] = std::log(std::max(mean[g], 1e-4));
+      if (head_.zero_inflated()) bias[genes + g] = kFirstZeroLogit;
+    } else {
+      bias[g] = inverse_softplus(std::max(mean[g], 1e-3));
+      bias[genes + g] = inverse_softplus(theta);
+    }
+  }
+  decoder_->last().bias->value.copy_(to_tensor({{static_cast<int64_t>(bias.size())}, bias}));
+  if (!head_.library) return;
+  dispersion_->value.copy_(to_tensor({{architecture_.n_genes}, log_theta}));
+  double total = 0;
+  for (const double m : mean) total += m;
+  mean_library_->value.fill_(total);
+}
+
+}  // namespace compert

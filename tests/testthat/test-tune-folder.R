@@ -1,0 +1,54 @@
+test_that("a folder holds one search, and says what is different about another", {
+  dir <- withr::local_tempdir()
+  search <- function(...) small_search(trials = 2, dir = dir, ...)
+  first <- search()
+  expect_setequal(list.files(dir, all.files = TRUE, no.. = TRUE), c(
+    "search.rds", "trial-0001-rung-1.h5", "trial-0001-rung-1.rds", "trial-0002-rung-1.h5",
+    "trial-0002-rung-1.rds"))
+  expect_identical(normalizePath(dir), first$dir)
+  again <- search()
+  expect_identical(again$trials, first$trials)
+  expect_refused(search(seed = 2), "\"seed\"|seed: 1 there; 2 here")
+  expect_refused(search(space = list(dim = c(4, 8))), "space: .*there; dim: 4, 8 here")
+  expect_refused(search(settings = tuned_settings(3)), "settings: .*epochs = 2.*epochs = 3")
+  expect_refused(search(method = "halving", grace = 1), "method: random there; halving of 2 trials")
+  cells <- small_cells()
+  expect_refused(search(x = cells$x[-1, ]), "data: .*120 genes.*119 genes")
+  cells$x@x[3] <- cells$x@x[3] + 0.5
+  expect_refused(search(x = cells$x), "data: other values there than here")
+})
+
+test_that("the folder remembers its seed", {
+  dir <- withr::local_tempdir()
+  drawn <- withr::with_seed(4, small_search(trials = 1, dir = dir, seed = NULL))
+  expect_identical(small_search(trials = 2, dir = dir, seed = NULL)$seed, drawn$seed)
+})
+
+test_that("a folder with other things in it, a file, and a place that can't be are refused", {
+  dir <- withr::local_tempdir()
+  file <- file.path(dir, "notes.txt")
+  writeLines("mine", file)
+  expect_refused(small_search(dir = dir), "holds other files")
+  expect_refused(small_search(dir = file), "is a file")
+  expect_refused(small_search(dir = file.path(file, "below")), "folder that can be written to")
+  expect_refused(small_search(dir = 3), "`dir` must be one text")
+  expect_identical(list.files(dir), "notes.txt")
+})
+
+test_that("records are whole or not there", {
+  dir <- withr::local_tempdir()
+  search <- list(dir = dir, id = "a")
+  file <- trial_file(dir, 12, 2, "rds")
+  expect_identical(basename(file), "trial-0012-rung-2.rds")
+  expect_null(read_record(search, 12, 2))
+  expect_true(write_rds(list(search = "a", status = "failed"), file))
+  expect_identical(read_record(search, 12, 2)$status, "failed")
+  expect_true(write_rds(list(search = "a", status = "trained"), file))
+  expect_null(read_record(search, 12, 2)) # the fit is not there
+  expect_true(write_rds(list(search = "b", status = "failed"), file))
+  expect_null(read_record(search, 12, 2)) # of another search
+  writeLines("no RDS", file)
+  expect_null(read_record(search, 12, 2))
+  expect_false(write_rds(1, file.path(dir, "absent", "file.rds")))
+  expect_identical(list.files(dir, all.files = TRUE, no.. = TRUE), basename(file))
+})

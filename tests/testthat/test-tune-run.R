@@ -1,0 +1,105 @@
+test_that("a trial that fails is recorded, and the search goes on", {
+  space <- list(device = c("cpu", "cuda:99"), dim = c(4, 8))
+  settings <- cpa_settings(epochs = 2, autoencoder_width = 24, threads = 1, verbose = FALSE)
+  dir <- withr::local_tempdir()
+  found <- small_search(space = space, settings = settings, trials = 6, dir = dir)
+  bad <- found$trials$device == "cuda:99"
+  expect_true(any(bad) && !all(bad))
+  expect_identical(found$trials$status, ifelse(bad, "failed", "finished"))
+  expect_match(found$trials$message[bad], "`device` must be a device that LibTorch can use",
+               fixed = TRUE)
+  expect_identical(is.na(found$trials$score), bad)
+  expect_identical(found$trials$epochs == 0, bad)
+  expect_identical(file.exists(trial_file(dir, 1:6, 1, "h5")), !bad)
+  expect_output(print(found), paste(sum(bad), "failed"))
+  expect_match(found$trials$message[bad][1], "^[^\033\n]*$")
+})
+
+test_that("halving trains the right trials for the right epochs", {
+  dir <- withr::local_tempdir()
+  found <- small_halving(dir = dir)
+  rungs <- split(found$rungs, found$rungs$rung)
+  expect_identical(unname(vapply(rungs, nrow, 0L)), c(9L, 3L, 1L))
+  expect_identical(lapply(rungs, function(r) unique(r$epochs)), list(`1` = 1L, `2` = 3L, `3` = 9L))
+  best_of <- function(rung, n) {
+    sort(rung$trial[order(-rung$score)][seq_len(n)])
+  }
+  expect_identical(rungs[[2]]$trial, best_of(rungs[[1]], 3))
+  second <- merge(rungs[[2]], rungs[[1]], by = "trial")
+  expect_identical(rungs[[3]]$trial,
+                   second$trial[which.max(pmax(second$score.x, second$score.y))])
+  expect_identical(found$trials$rung, tabulate(found$rungs$trial, 9))
+  expect_identical(found$trials$status, ifelse(found$trials$rung == 3, "finished", "stopped"))
+  expect_identical(found$trials$epochs, c(1L, 3L, 9L)[found$trials$rung])
+  expect_length(records_in(dir), 13)
+})
+
+test_that("a trial trained in rungs is the fit that one run makes", {
+  dir <- withr::local_tempdir()
+  found <- small_halving(trials = 1, dir = dir)
+  whole <- small_search(trials = 1, settings = tuned_settings(9))
+  timeless <- setdiff(names(whole$best$history), c("seconds", "best"))
+  last <- load_fit(trial_file(dir, 1, 3, "h5"))
+  expect_identical(last$history[timeless], whole$best$history[timeless])
+})
+
+test_that("a trial that stopped by patience is not trained further, but can win", {
+  dir <- withr::local_tempdir()
+  settings <- tuned_settings(60, patience = 1)
+  found <- small_search(method = "halving", grace = 30, reduction = 2, trials = 3, dir = dir,
+                        settings = settings, space = list(autoencoder_lr = c(0.01, 0.02, 1e-9)))
+  ended <- found$rungs$trial[found$rungs$rung == 1 & found$rungs$epochs < 30]
+  expect_true(length(ended) > 0)
+  expect_false(any(found$rungs$trial[found$rungs$rung == 2] %in% ended))
+  at_end <- found$trials$status == "finished"
+  expect_identical(found$trials$rung[at_end], rep(2L, sum(at_end)))
+})
+
+test_that("a trial is worth its best rung, and nothing once it has failed", {
+  metric <- read_metric("r2_mean")
+  record <- function(rung, value, status = "trained") {
+    list(rung = rung, status = status,
+         scored = if (!is.na(value)) list(r2_mean = value, r2_mean_deg = NA, epoch = rung))
+  }
+  up_down <- list(record(1, 0.1), record(2, 0.8), record(3, 0.5))
+  expect_identical(trial_best(up_down, metric)[c("rung", "value")], list(rung = 2, value = 0.8))
+  expect_identical(trial_best(up_down, metric)$scored$score, 0.8)
+  expect_identical(trial_best(up_down, read_metric("-r2_mean"))$rung, 1)
+  unscored <- c(up_down, list(record(4, NA)))
+  expect_identical(trial_best(unscored, metric)$rung, 2)
+  failed <- c(up_down, list(record(4, NA, "failed")))
+  expect_identical(trial_best(failed, metric)$value, NA_real_)
+})
+
+test_that("only trials that trained to the end of the last rung go on", {
+  record <- function(...) list(list(status = "trained", epochs = 5, target = 5, ...))
+  expect_true(may_go_on(list(), 5))
+  expect_true(may_go_on(record(), 15))
+  expect_false(may_go_on(list(utils::modifyList(record()[[1]], list(epochs = 4))), 15))
+  expect_false(may_go_on(list(list(status = "failed", target = 5)), 15))
+})
+
+test_that("training that meets values that are not finite is a trial with a message", {
+  found <- small_search(space = list(autoencoder_lr = c(1e30, 1e-3)))
+  bad <- found$trials$autoencoder_lr == 1e30
+  expect_true(any(bad) && !all(bad))
+  expect_match(found$trials$message[bad], "not finite")
+  expect_true(all(is.na(found$trials$message[!bad])))
+})
+
+test_that("Ctrl-C ends the search, not the trial, and nothing is lost", {
+  skip_on_os("windows") # no signals
+  dir <- withr::local_tempdir()
+  record <- file.path(dir, "trial-0001-rung-1.rds")
+  space <- list(epochs = c(1, 1e6), dim = c(4, 8))
+  seed <- Find(function(s) draw_trials(new_space(space), 2, s)$values$epochs[1] == 1 &&
+                 draw_trials(new_space(space), 2, s)$values$epochs[2] == 1e6, 1:100)
+  settings <- cpa_settings(autoencoder_width = 24, threads = 1, patience = 1e6, verbose = FALSE,
+                           device = "cpu")
+  # The signal comes when the first trial is there, so it meets the second one.
+  system(paste0("(while [ ! -s ", record, " ]; do sleep 0.1; done; sleep 1; kill -INT ",
+                Sys.getpid(), ")"), wait = FALSE)
+  expect_error(small_search(space = space, trials = 2, seed = seed, dir = dir, settings = settings),
+               class = "compert_search_interrupted")
+  expect_identical(records_in(dir), basename(record))
+})
