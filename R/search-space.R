@@ -97,10 +97,12 @@ check_space_names <- function(values, call) {
   }
   never <- intersect(names, c("verbose", "checkpoint", "loss_ae"))
   if (length(never) == 0) return(invisible())
+  why <- " does not change the model."
+  if (never[1] == "loss_ae") {
+    why <- " is the likelihood: scores of counts and of logarithms are on different scales."
+  }
   abort_input("`space` must hold settings whose fits can be compared by their scores.",
-              paste0(dQuote(never[1], FALSE), if (never[1] == "loss_ae") {
-                " is the likelihood: scores of counts and of logarithms are on different scales."
-              } else " does not change the model."),
+              paste0(dQuote(never[1], FALSE), why),
               "Leave it out; `settings` and `loss` hold what is the same in all trials.", call)
 }
 
@@ -112,8 +114,11 @@ check_entry <- function(entry, name, call) {
     abort_input(paste0("`", name, "` in `space` must be values without repeats, or a range."),
                 if (plain && anyDuplicated(entry)) {
                   paste0(as.character(entry[anyDuplicated(entry)]), " is there twice.")
-                } else if (plain && anyNA(entry)) "A value is missing (`NA`)." else
-                  paste0("It is ", describe(entry), "."),
+                } else if (plain && anyNA(entry)) {
+                  "A value is missing (`NA`)."
+                } else {
+                  paste0("It is ", describe(entry), ".")
+                },
                 paste0("Write ", name, " = c(first, second), or uniform(), log_uniform(), ",
                        "integer_uniform()."), call)
   }

@@ -78,7 +78,7 @@ rungs_table <- function(state, search) {
   rows <- rows[order]
   number <- function(name) vapply(rows, function(r) as.double(r[[name]] %||% NA_real_), 0)
   value <- vapply(rows, function(r) {
-    if (is.null(r$scored)) NA_real_ else 
+    if (is.null(r$scored)) NA_real_ else
       as.double(with_score(r$scored)[[search$metric$column]] %||% NA_real_)
   }, 0)
   out <- list(trial = as.integer(number("trial")), rung = as.integer(number("rung")),

@@ -6,11 +6,15 @@ run_trial <- function(job) {
   data <- trial_data(job$data)
   start <- proc.time()[["elapsed"]]
   outcome <- fit_trial(job, data)
-  record <- list(search = job$search, trial = job$trial, rung = job$rung)
-  record <- c(record, if (is.null(outcome$fit)) list(status = "failed") else {
+  record <- list(search = job$search, trial = job$trial, rung = job$rung, status = "failed",
+                 message = outcome$message)
+  if (!is.null(outcome$fit)) {
     save_fit(outcome$fit, trial_file(job$dir, job$trial, job$rung, "h5"), overwrite = TRUE)
-    list(status = "trained", epochs = nrow(outcome$fit$history), scored = outcome$scored)
-  }, list(message = outcome$message, seconds = proc.time()[["elapsed"]] - start))
+    record$status <- "trained"
+    record$epochs <- nrow(outcome$fit$history)
+    record$scored <- outcome$scored
+  }
+  record$seconds <- proc.time()[["elapsed"]] - start
   if (!write_rds(record, trial_file(job$dir, job$trial, job$rung, "rds"))) {
     abort_input("`dir` must be writable.",
                 paste0("Writing to ", dQuote(job$dir, FALSE), " failed."),
