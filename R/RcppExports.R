@@ -49,16 +49,24 @@ core_set_threads <- function(n) {
     invisible(.Call(`_compert_core_set_threads`, n))
 }
 
-core_predict <- function(state, x, design, target, source, summarise, residual, type, n_samples, seed) {
-    .Call(`_compert_core_predict`, state, x, design, target, source, summarise, residual, type, n_samples, seed)
+core_knn_purity <- function(x, labels, k) {
+    .Call(`_compert_core_knn_purity`, x, labels, k)
 }
 
-core_reconstruct <- function(state, x, design, cells) {
-    .Call(`_compert_core_reconstruct`, state, x, design, cells)
+core_batch_mixing <- function(x, labels, k, pools, cells_per_pool, seed) {
+    .Call(`_compert_core_batch_mixing`, x, labels, k, pools, cells_per_pool, seed)
 }
 
-core_embed <- function(state, x, design, which) {
-    .Call(`_compert_core_embed`, state, x, design, which)
+core_predict <- function(state, x, design, target, source, summarise, residual, type, n_samples, seed, without) {
+    .Call(`_compert_core_predict`, state, x, design, target, source, summarise, residual, type, n_samples, seed, without)
+}
+
+core_reconstruct <- function(state, x, design, cells, perturbation, without) {
+    .Call(`_compert_core_reconstruct`, state, x, design, cells, perturbation, without)
+}
+
+core_embed <- function(state, x, design, perturbation, without) {
+    .Call(`_compert_core_embed`, state, x, design, perturbation, without)
 }
 
 core_perturbation_embedding <- function(state, perturbation, dose) {

@@ -24,9 +24,13 @@
 #'   condition, drawn at random under the seed, is for testing.
 #' @param assay,layer What to read. SummarizedExperiment: `assay`; Seurat: `assay` and `layer`;
 #'   `.h5ad`: `layer` (`"X"` or the name of a layer). `NULL` takes what `loss` needs under the usual
-#'   names: `"logcounts"`, `"data"`, `"X"` for `"gauss"`, `"counts"` for `"nb"`.
-#' @param loss Likelihood: `"gauss"` for log-normalised values, `"nb"` for raw counts. `NULL`:
-#'   `"gauss"`, or `"nb"` where there are only counts (it says so).
+#'   names: `"logcounts"`, `"data"`, `"X"` for `"gauss"`, `"counts"` for `"nb"` and `"zinb"`.
+#' @param loss Likelihood: `"gauss"` for log-normalised values, `"nb"` for raw counts, `"zinb"` for
+#'   raw counts with more zeros than these. `NULL`: `"gauss"`, or `"nb"` where there are only counts
+#'   (it says so).
+#' @param molecules Numeric matrix with one named row per perturbation (fingerprints, descriptors,
+#'   any embedding of the molecules): the perturbation embedding is then a trained linear map of
+#'   these features instead of a free table. The control may be left out and counts as a row of 0.
 #' @param col_data Data frame with one row per cell, with a matrix only.
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
 #'   `NULL` when nothing does.
@@ -48,15 +52,15 @@
 #' fit
 #' @export
 cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, batch = NULL,
-                split = NULL, assay = NULL, layer = NULL, loss = NULL, col_data = NULL, sep = "+",
-                settings = cpa_settings()) {
+                split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
+                col_data = NULL, sep = "+", settings = cpa_settings()) {
   check_no_dots(...)
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings)
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
-  task <- new_task(x, keys, col_data, settings, rlang::current_env())
+  task <- new_task(x, keys, col_data, settings, molecules, rlang::current_env())
   if (show_messages(settings$verbose)) {
     inform_task(task)
     warn_slow_blas()
@@ -71,7 +75,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),
 # evaluation plan, complete settings and what the fit remembers.
-new_task <- function(x, keys, col_data, settings, call) {
+new_task <- function(x, keys, col_data, settings, molecules, call) {
   read <- read_screen(x, keys, col_data, call = call)
   defects <- all_defects(read)
   abort_defects(defects, call)
@@ -82,9 +86,10 @@ new_task <- function(x, keys, col_data, settings, call) {
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
   registry <- new_registry(screen)
+  registry$n_features <- if (is.null(molecules)) 0L else ncol(molecules)
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan,
-       design = encode_screen(registry, screen, call),
+       design = training_design(registry, screen, molecules, call),
        train = which(screen$split == "train") - 1L, automatic = automatic,
        chose_loss = is.null(keys$loss),
        meta = new_meta(screen, registry, settings, plan))
@@ -106,7 +111,7 @@ inform_task <- function(task) {
     "; seed ", task$settings$seed, "."
   )
   bullets <- c(i = text)
-  if (task$chose_loss && screen$loss == "nb") {
+  if (task$chose_loss && is_count_loss(screen$loss)) {
     bullets <- c(bullets, i = paste("Only raw counts were found: the negative binomial likelihood",
                                     "is used. Log-normalise for loss = \"gauss\"."))
   }

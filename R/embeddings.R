@@ -13,7 +13,9 @@
 #'
 #' @param fit A `compert_fit`.
 #' @param x Cells in any container that [cpa()] takes.
-#' @param which `"basal"`, `"treated"` or `"corrected"`.
+#' @param which `"basal"`, `"treated"` or `"corrected"`; or `"custom"`, the basal state with the parts
+#'   that `add` names.
+#' @param add As in [reconstruct()], for `which = "custom"` only.
 #' @param ... Not used.
 #' @param assay,layer,col_data As in [cpa()].
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
@@ -38,19 +40,39 @@
 #' drugs <- perturbation_embedding(fit)
 #' similarity(covariate_embedding(fit, "cell_type"))
 #' @export
-cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected"), ..., assay = NULL,
-                           layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected", "custom"), ...,
+                           add = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                           missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
-  which <- check_choice(which, c("basal", "treated", "corrected"), "which")
+  which <- check_choice(which, c("basal", "treated", "corrected", "custom"), "which")
   need_newdata(missing(x), "cell_embedding", arg = "x")
+  parts <- latent_parts(fit, which, add)
   screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes)
-  embed_screen(fit, screen, which)
+  embed_screen(fit, screen, which, parts)
 }
 
-embed_screen <- function(fit, screen, which, call = rlang::caller_env()) {
+# The composition of each kind of latent state.
+latent_parts <- function(fit, which, add = NULL, call = rlang::caller_env()) {
+  if (which != "custom" && !is.null(add)) {
+    abort_input("`add` goes with `which = \"custom\"` only.", paste0("`which` is \"", which, "\"."),
+                "Leave `add` out, or write which = \"custom\".", call)
+  }
+  switch(which,
+    basal = as_composition(fit, NULL),
+    treated = as_composition(fit, TRUE),
+    corrected = list(perturbation = TRUE,
+                     without = left_out(fit, if (is.null(fit$meta$registry$batch)) character()
+                                        else "batch")),
+    custom = as_composition(fit, add, call)
+  )
+}
+
+embed_screen <- function(fit, screen, which, parts = latent_parts(fit, which),
+                         call = rlang::caller_env()) {
   z <- with_core_errors(
-    core_embed(fit$state, screen$x, encode_screen(fit$meta$registry, screen), which), call = call
+    core_embed(fit$state, screen$x, encode_screen(fit$meta$registry, screen), parts$perturbation,
+               parts$without), call = call
   )
   name_embedding(t(z), colnames(screen$x), which)
 }

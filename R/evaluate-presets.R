@@ -39,7 +39,7 @@ r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
   presets <- r2_presets()
   preset <- check_choice(preset, names(presets), "preset", call)
   options <- presets[[preset]]
-  if (identical(loss, "nb")) options$variance <- options$variance_nb
+  if (is_count_loss(loss)) options$variance <- options$variance_nb
   check_count(own$min_cells, "min_cells", null_ok = TRUE, call = call)
   check_flag(own$clamp_negative, "clamp_negative", null_ok = TRUE, call = call)
   check_count(own$ddof, "ddof", min = 0, max = 1, null_ok = TRUE, call = call)
@@ -55,7 +55,7 @@ r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
   options[names(given)] <- given
   options$preset <- preset
   options$changed <- names(given)
-  options$log_counts <- identical(loss, "nb") && options$scale == "log"
+  options$log_counts <- is_count_loss(loss) && options$scale == "log"
   if (options$log_counts && !is.null(own$variance)) {
     abort_input("`variance` must be left out on the log scale.",
                 "The variance of counts is taken from draws there.",

@@ -33,7 +33,7 @@ choose_assay <- function(available, wanted, loss, log_names, count_names, arg, c
                 paste0(did_you_mean(wanted, available), "`x` has ", name_list(available, 12), "."),
                 call = call)
   }
-  order <- if (identical(loss, "nb")) count_names else log_names
+  order <- if (is_count_loss(loss)) count_names else log_names
   if (is.null(loss)) order <- c(log_names, count_names)
   found <- intersect(order, available)
   if (length(found) > 0) return(found[1])
@@ -110,8 +110,8 @@ source_text <- function(cells) {
 # defect or NULL.
 scale_defect <- function(cells, values, scale, loss) {
   where <- source_text(cells)
-  if (loss == "nb" && values$n_negative > 0) return(NULL)
-  if (loss == "nb" && !is.na(scale) && scale != "counts") {
+  if (is_count_loss(loss) && values$n_negative > 0) return(NULL)
+  if (is_count_loss(loss) && !is.na(scale) && scale != "counts") {
     given <- paste0(where, " holds the value ", format(values$example, digits = 6), " (gene ",
                     dQuote(values$example_gene, FALSE), ", cell ",
                     dQuote(values$example_cell, FALSE), ")",

@@ -14,7 +14,7 @@ new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NUL
   check_string(assay, "assay", null_ok = TRUE, call = call)
   check_string(layer, "layer", null_ok = TRUE, call = call)
   check_string(sep, "sep", null_ok = TRUE, call = call)
-  if (!is.null(loss)) loss <- check_choice(loss, c("gauss", "nb"), "loss", call = call)
+  if (!is.null(loss)) loss <- check_choice(loss, c("gauss", "nb", "zinb"), "loss", call = call)
   if (!is.null(control)) check_string(control, "control", call = call)
   check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
                    batch = batch, split = split), call)
@@ -55,3 +55,6 @@ column_defects <- function(keys, columns, need) {
 
 # All covariates in the order of the model: the batch comes last.
 covariate_names <- function(keys) c(keys$covariates, keys$batch)
+
+# Losses that read raw counts.
+is_count_loss <- function(loss) !is.null(loss) && loss %in% c("nb", "zinb")

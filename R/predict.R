@@ -37,6 +37,8 @@
 #'   (the references' convention); or a vector of cells of `newdata` (names, numbers or `TRUE`/
 #'   `FALSE`).
 #' @param residual `TRUE` or `FALSE`, see "Kinds of prediction"; `NULL` takes the fit's default.
+#' @param correct Covariates whose embedding is left out before decoding: `"batch"` for the fit's batch
+#'   (batch-corrected expression), or names of covariates; none by default.
 #' @param n_samples Draws per source cell for `type = "sample"`; they come next to each other.
 #' @param seed Whole number that fixes the draws; `NULL` takes one from R's stream, so that
 #'   `set.seed()` governs.
@@ -73,8 +75,9 @@
 predict.compert_fit <- function(object, newdata, condition, ...,
                                 type = c("mean", "variance", "sample"),
                                 summarise = c("cell", "condition"), source = "matched",
-                                residual = NULL, n_samples = 1L, seed = NULL, assay = NULL,
-                                layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+                                residual = NULL, correct = character(), n_samples = 1L,
+                                seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                                missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(object, "object")
   type <- check_choice(type, c("mean", "variance", "sample"), "type")
@@ -82,13 +85,14 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   need_newdata(missing(newdata), "predict")
   need_condition(missing(condition))
   check_samples(n_samples, type, summarise, residual)
+  without <- left_out(object, correct)
   residual <- pick_residual(object, residual) && type != "sample"
   screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes)
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
   cells <- source_cells(object, screen, targets, source)
   answer <- run_predict(object, screen, targets, cells, summarise == "condition", residual, type,
-                        n_samples, resolve_seed(seed))
+                        n_samples, resolve_seed(seed), without)
   if (summarise == "condition") {
     values <- condition_values(answer, residual)
     about <- describe_conditions(object, targets, lengths(cells))
@@ -157,14 +161,15 @@ escape_braces <- function(x) gsub("}", "}}", gsub("{", "{{", x, fixed = TRUE), f
 
 # Calls the core with the source cells only. Indices into `screen` become 0-based ones into them.
 run_predict <- function(fit, screen, targets, cells, summarise, residual, type = "mean",
-                        n_samples = 1L, seed = 0L, call = rlang::caller_env()) {
+                        n_samples = 1L, seed = 0L, without = integer(),
+                        call = rlang::caller_env()) {
   used <- sort(unique(unlist(cells)))
   small <- subset_screen(screen, used)
   sources <- lapply(cells, function(i) match(i, used) - 1L)
   own <- encode_screen(fit$meta$registry, small, call)
   with_core_errors(
     core_predict(fit$state, small$x, own, targets$design, sources, summarise, residual, type,
-                 as.integer(n_samples), seed),
+                 as.integer(n_samples), seed, without),
     call = call
   )
 }

@@ -7,28 +7,35 @@
 #' @inheritParams predict.compert_fit
 #' @param fit A `compert_fit`.
 #' @param newdata Cells in any container that [cpa()] takes.
+#' @param add What is added to each cell's basal state before decoding: `TRUE`, everything; `NULL`,
+#'   nothing; or names out of `"perturbation"` and the fit's covariates (its batch among them).
+#'   Leaving the batch out gives batch-corrected expression, leaving the perturbation out the cells
+#'   as if untreated.
 #' @param type `"mean"`, or `"variance"` for mean and variance.
 #' @return Like [predict()][predict.compert_fit] with one column per cell of `newdata`, in its
 #'   order, and `cpa_source` = `"reconstruction"`.
 #' @section Errors:
 #' Missing genes, and perturbations or covariate levels that the fit never saw.
-#' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA.
+#' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA; `custom_predict` in
+#'   `cpa/_model.py` of theislab/cpa.
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' reconstruct(fit, screen)
 #' @export
-reconstruct <- function(fit, newdata, ..., type = c("mean", "variance"), assay = NULL,
+reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "variance"), assay = NULL,
                         layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   type <- check_choice(type, c("mean", "variance"), "type")
   need_newdata(missing(newdata), "reconstruct")
+  parts <- as_composition(fit, add)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
   cells <- seq_len(ncol(screen$x))
   answer <- with_core_errors(
-    core_reconstruct(fit$state, screen$x, encode_screen(fit$meta$registry, screen), cells - 1L)
+    core_reconstruct(fit$state, screen$x, encode_screen(fit$meta$registry, screen), cells - 1L,
+                     parts$perturbation, parts$without)
   )
   about <- screen$col_data
   about$cpa_condition <- pair_labels(fit, screen$parts, screen$doses)

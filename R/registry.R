@@ -113,6 +113,42 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
        batch_covariate = match(registry$batch %||% NA, names(registry$covariates), 0L) - 1L)
 }
 
+# The design of training: the cells' own, the condition of each as a class for adversaries that
+# guess it (its perturbations without doses) with the classes' weights N / n - 1 (theislab/cpa), and
+# the features of the perturbations.
+training_design <- function(registry, screen, molecules = NULL, call = rlang::caller_env()) {
+  design <- encode_screen(registry, screen, call)
+  kind <- vapply(screen$parts, function(p) paste(sort_names(p), collapse = "\f"), "")
+  class <- match(kind, sort(unique(kind), method = "radix"))
+  design$condition <- class - 1L
+  design$condition_weight <- length(class) / tabulate(class) - 1
+  design$features <- perturbation_features(molecules, registry, call)
+  design
+}
+
+# Features x perturbations in the registry's order; NULL without them.
+perturbation_features <- function(molecules, registry, call) {
+  if (is.null(molecules)) return(NULL)
+  whole <- is.matrix(molecules) && is.numeric(molecules) && !is.null(rownames(molecules)) &&
+    ncol(molecules) > 0 && all(is.finite(molecules)) && !anyDuplicated(rownames(molecules))
+  if (!whole) {
+    abort_input("`molecules` must be a matrix of finite numbers with one named row per perturbation.",
+                paste0("It is ", describe(molecules), "."),
+                "Give its rows the names of the perturbations, each once.", call)
+  }
+  absent <- setdiff(registry$perturbations, c(rownames(molecules), registry$control))
+  if (length(absent) > 0) {
+    abort_input("`molecules` must have a row for every perturbation.",
+                paste0("It lacks ", name_list(absent), "."),
+                paste0("Add these rows; those that it has are ", name_list(rownames(molecules)),
+                       "."), call)
+  }
+  row <- match(registry$perturbations, rownames(molecules))
+  features <- t(unname(molecules))[, row, drop = FALSE]
+  features[is.na(features)] <- 0
+  features
+}
+
 # Expression of new cells with the rows of the registry, matched by name: the order does not
 # matter. Missing genes are an error, or 0 with `missing_genes = "zero"` up to a tenth of them.
 match_genes <- function(x, registry, missing_genes = c("error", "zero"),

@@ -40,17 +40,20 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   meta <- fit$meta
   meta$settings <- run_settings(settings)
   result <- with_core_errors(core_fit(
-    screen$x, encode_screen(fit$meta$registry, screen), which(screen$split == "train") - 1L, plan,
+    screen$x, training_design(fit$meta$registry, screen), which(screen$split == "train") - 1L, plan,
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
   ))
   tell_stop(result, settings)
   new_fit(result$state)
 }
 
+# What a network was built with, and what made the run.
 fixed_settings <- function() {
-  c("loss_ae", "doser_type", "decoder_activation", "dim", "autoencoder_width",
-    "autoencoder_depth", "dosers_width", "dosers_depth", "adversary_width", "adversary_depth",
-    "precision", "parity", "seed", "epochs")
+  c("loss_ae", "doser_type", "decoder_activation", "dim", "variational", "adversary_loss",
+    "precision", "parity", "seed", "epochs", "encoder_norm", "encoder_dropout",
+    paste0("autoencoder_", c("width", "depth")), paste0("dosers_", c("width", "depth")),
+    paste0("decoder_", c("width", "depth", "norm", "dropout")),
+    paste0("adversary_", c("width", "depth", "norm", "dropout")))
 }
 
 # The fit's settings with the user's changes laid over them, checked by cpa_settings(). They are

@@ -129,7 +129,7 @@ value_defects <- function(values, loss) {
                         and_more(values$n_bad, "value"), "."),
                  "Leave these cells out, or put measured values in.", n = values$n_bad)
     },
-    if (values$n_negative > 0 && loss == "nb") {
+    if (values$n_negative > 0 && is_count_loss(loss)) {
       new_defect("negative counts", "Counts must be 0 or greater.",
                  paste0("The value of ", at(values$negative_at), " is ",
                         format(values$negative), and_more(values$n_negative, "value"), "."),

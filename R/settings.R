@@ -2,14 +2,17 @@
 #'
 #' All settings of [cpa()] with their checks. An argument that is left `NULL` takes the core's
 #' default; `print()` shows every value beside its default and meaning. Names are those of
-#' facebookresearch/CPA (`cpa/model.py`, `set_hparams_`) where the reference has the setting.
+#' facebookresearch/CPA (`cpa/model.py`, `set_hparams_`) where it has the setting; the vignette
+#' `features` has those of theislab/cpa beside them.
 #'
 #' @param ... Must be empty: settings are given by name, and an unknown name is an error that tells
 #'   the nearest known one.
-#' @param parity `"none"` (fixed behaviour, the default) or `"fb"`: the defaults and the quirks of
-#'   facebookresearch/CPA. Other settings are laid over the defaults that this one selects.
-#' @param loss_ae Likelihood: `"gauss"` (log-normalised values) or `"nb"` (raw counts). Usually left
-#'   to the `loss` argument of [cpa()].
+#' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
+#'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa. Other settings are
+#'   laid over the defaults that this one selects.
+#' @param loss_ae Likelihood: `"gauss"` (log-normalised values), `"nb"` (raw counts, with library
+#'   size and one dispersion per gene) or `"zinb"` (the same with structural zeros). Usually left to
+#'   the `loss` argument of [cpa()].
 #' @param doser_type Dose-response curve of each perturbation: `"linear"`, `"sigm"`, `"logsigm"` or
 #'   `"mlp"`.
 #' @param decoder_activation Activation of the decoded means, `"linear"` or `"ReLU"` (Gaussian
@@ -17,24 +20,54 @@
 #' @param dim Width of the latent space.
 #' @param autoencoder_width,autoencoder_depth Width and number of the hidden layers of encoder and
 #'   decoder.
+#' @param decoder_width,decoder_depth The decoder's own; 0 takes those of the encoder.
+#' @param encoder_norm,decoder_norm,adversary_norm Normalisation of the hidden layers: `"batch"`,
+#'   `"layer"` (without parameters) or `"none"`.
+#' @param encoder_dropout,decoder_dropout,adversary_dropout Dropout rates, from 0 to below 1.
+#' @param variational Whether the encoder gives a normal distribution, held to N(0, 1) by a
+#'   Kullback-Leibler term (predictions start at its mean).
 #' @param dosers_width,dosers_depth The same for the dosers (`doser_type = "mlp"` only).
 #' @param adversary_width,adversary_depth The same for the adversaries.
-#' @param reg_adversary Weight of the adversaries in the autoencoder's objective.
+#' @param adversary_loss What the perturbation adversary guesses: `"bce"`, each perturbation by
+#'   itself; `"cce"`, the whole condition (perturbations without doses) by cross entropy weighted by
+#'   the conditions' rarity; `"focal"`, the same by focal loss.
+#' @param reg_adversary Weight of the adversaries in the autoencoder's objective; with 0, the
+#'   default, none are trained.
 #' @param penalty_adversary Weight of the gradient penalty in the adversaries' objective.
 #' @param reg_alignment Weight of the alignment of basal states between perturbed cells and
 #'   controls; 0 turns it off.
+#' @param reg_counterfactual Weight of *counterfactual mean matching*: a cell that is decoded under
+#'   another training condition of its covariates must change as the means of the two conditions
+#'   differ. 0 turns it off. Held-out conditions never enter.
+#' @param counterfactual_targets Conditions per set of covariates that a step draws for it.
+#' @param mixup_alpha Mixup of cells in pairs, with shares from Beta(alpha, alpha); 0 turns it off.
+#'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.
 #' @param embeddings_lr Learning rate of the embeddings of perturbations and covariates, which
 #'   belong to the autoencoder's optimiser.
 #' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.
 #' @param adversary_steps Length of the alternating cycle: one step of the autoencoder, then
-#'   `adversary_steps - 1` steps of the adversaries. With 1 the adversaries are never trained.
+#'   `adversary_steps - 1` steps of the adversaries. With 1 the adversaries are never trained; 0
+#'   makes both steps in every batch.
+#' @param clip_grad_norm Largest norm of each optimiser's gradient; 0 leaves gradients as they are.
 #' @param batch_size Cells in a mini-batch.
-#' @param step_size_lr Evaluations after which every learning rate falls to a tenth.
+#' @param lr_schedule Learning rates: `"step"`, times `lr_gamma` every `step_size_lr` evaluations;
+#'   `"linear"`, constant for half of the run, then falling to a fiftieth; or `"constant"`.
+#' @param step_size_lr,lr_gamma See `lr_schedule`.
+#' @param pretrain_epochs,pretrain_steps First epochs (or batches, which have priority) in which the
+#'   adversaries are trained without weight in the autoencoder's objective.
+#' @param adversary_warmup_epochs,adversary_warmup_steps Epochs (or batches) in which that weight
+#'   then rises to `reg_adversary`.
+#' @param kl_warmup_epochs,kl_warmup_steps Epochs (or batches) in which the weight of the
+#'   Kullback-Leibler term rises to 1.
+#' @param mixup_warmup_epochs Epochs in which `mixup_alpha` rises to its value.
 #' @param epochs Passes over the training cells; 0 chooses the number from the number of cells.
 #' @param max_minutes Time limit of training in minutes; 0 sets none.
 #' @param checkpoint_freq Epochs between two evaluations of the test cells.
 #' @param patience Evaluations without a better score after which training stops.
+#' @param stopping_metric Score of the test cells that stops training and chooses the weights: `"r2"`,
+#'   the mean of `r2_mean` and `r2_mean_deg`; `"r2_all"`, with those of the variances; or
+#'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.
 #' @param checkpoint File that keeps the fit at every evaluation, for [load_fit()]; `NULL` for
 #'   none.
 #' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"` or `"cuda:<index>"`.
@@ -57,87 +90,27 @@
 #' @export
 cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          decoder_activation = NULL, dim = NULL, autoencoder_width = NULL,
-                         autoencoder_depth = NULL, dosers_width = NULL, dosers_depth = NULL,
-                         adversary_width = NULL, adversary_depth = NULL, reg_adversary = NULL,
-                         penalty_adversary = NULL, reg_alignment = NULL, autoencoder_lr = NULL,
-                         autoencoder_wd = NULL, embeddings_lr = NULL, dosers_lr = NULL,
-                         dosers_wd = NULL, adversary_lr = NULL, adversary_wd = NULL,
-                         adversary_steps = NULL, batch_size = NULL, step_size_lr = NULL,
-                         epochs = NULL, max_minutes = NULL, checkpoint_freq = NULL,
-                         patience = NULL, checkpoint = NULL, device = NULL, precision = NULL,
-                         threads = NULL, seed = NULL, verbose = NULL) {
+                         autoencoder_depth = NULL, decoder_width = NULL, decoder_depth = NULL,
+                         encoder_norm = NULL, decoder_norm = NULL, encoder_dropout = NULL,
+                         decoder_dropout = NULL, variational = NULL, dosers_width = NULL,
+                         dosers_depth = NULL, adversary_width = NULL, adversary_depth = NULL,
+                         adversary_norm = NULL, adversary_dropout = NULL, adversary_loss = NULL,
+                         reg_adversary = NULL, penalty_adversary = NULL, reg_alignment = NULL,
+                         reg_counterfactual = NULL, counterfactual_targets = NULL,
+                         mixup_alpha = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
+                         embeddings_lr = NULL, dosers_lr = NULL, dosers_wd = NULL,
+                         adversary_lr = NULL, adversary_wd = NULL, adversary_steps = NULL,
+                         clip_grad_norm = NULL, batch_size = NULL, lr_schedule = NULL,
+                         step_size_lr = NULL, lr_gamma = NULL, pretrain_epochs = NULL,
+                         pretrain_steps = NULL, adversary_warmup_epochs = NULL,
+                         adversary_warmup_steps = NULL, kl_warmup_epochs = NULL,
+                         kl_warmup_steps = NULL, mixup_warmup_epochs = NULL, epochs = NULL,
+                         max_minutes = NULL, checkpoint_freq = NULL, patience = NULL,
+                         stopping_metric = NULL, checkpoint = NULL, device = NULL,
+                         precision = NULL, threads = NULL, seed = NULL, verbose = NULL) {
   check_no_dots(...)
   names <- setdiff(rlang::fn_fmls_names(), c("...", "verbose"))
   given <- Filter(Negate(is.null), mget(names))
   check_flag(verbose, "verbose", null_ok = TRUE)
   new_settings(given, verbose)
-}
-
-# Completed by the core from the values that were given; these are remembered for resume and print.
-new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
-  for (name in names(given)) check_setting(given[[name]], name, call)
-  file <- given[["checkpoint"]]
-  if (is.character(file)) given[["checkpoint"]] <- path.expand(file)
-  complete <- jsonlite::fromJSON(with_core_errors(
-    core_settings(settings_json(given)), call,
-    todo = "Print cpa_settings() to see every setting with its default."
-  ))
-  if (is.null(given[["seed"]])) complete["seed"] <- list(NULL)
-  structure(c(complete, list(verbose = verbose)), given = given, class = "compert_settings")
-}
-
-check_setting <- function(value, name, call) {
-  plain <- is.numeric(value) || is.character(value) || is.logical(value)
-  if (plain && !is.object(value) && length(value) == 1 && !is.na(value)) return(invisible())
-  abort_input(paste0("`", name, "` must be one number or one text."),
-              paste0("It is ", describe(value), "."),
-              "Print cpa_settings() to see every setting with its default.", call = call)
-}
-
-# Settings as the JSON object that the core reads. Numbers are written in full: jsonlite stops at 15
-# digits.
-settings_json <- function(settings) {
-  values <- unclass(settings)
-  values <- Filter(Negate(is.null), values[setdiff(names(values), "verbose")])
-  if (length(values) == 0) return("{}")
-  text <- vapply(values, function(v) {
-    if (is.numeric(v) && is.finite(v)) return(sprintf("%.17g", v))
-    as.character(jsonlite::toJSON(v, auto_unbox = TRUE))
-  }, "")
-  paste0("{", paste0("\"", names(values), "\":", text, collapse = ","), "}")
-}
-
-check_settings <- function(settings, arg = "settings", call = rlang::caller_env()) {
-  if (inherits(settings, "compert_settings")) return(invisible())
-  abort_input(paste0("`", arg, "` must come from `cpa_settings()`."),
-              paste0("It is ", describe(settings), "."),
-              "Write settings = cpa_settings(epochs = 100, ...).", call = call)
-}
-
-# The settings of a run: `loss` laid over them; the two must not contradict each other.
-settings_with_loss <- function(settings, loss, call = rlang::caller_env()) {
-  set <- attr(settings, "given")[["loss_ae"]]
-  if (!is.null(set) && !is.null(loss) && set != loss) {
-    abort_input("`loss` and `loss_ae` of the settings must agree.",
-                paste0("They are ", dQuote(loss, FALSE), " and ", dQuote(set, FALSE), "."),
-                "Give one of the two only.", call = call)
-  }
-  loss %||% set
-}
-
-#' @export
-print.compert_settings <- function(x, ...) {
-  table <- core_settings_table()
-  value <- vapply(table$name, function(name) {
-    v <- x[[name]]
-    if (is.null(v)) "drawn at the fit" else if (identical(v, "")) "none" else format(v, digits = 15)
-  }, "")
-  given <- table$name %in% names(attr(x, "given"))
-  cli::cat_line("<settings of compert>  (* = given here, the rest are defaults)")
-  cli::cat_line(paste0(ifelse(given, "* ", "  "), format(table$name), "  ", format(value), "  ",
-                       table$meaning))
-  cli::cat_line("  ", format("verbose", width = max(nchar(table$name))), "  ",
-                format(x$verbose %||% "NULL", width = max(nchar(value))),
-                "  progress bar and messages")
-  invisible(x)
 }

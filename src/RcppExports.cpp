@@ -140,9 +140,36 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
+// core_knn_purity
+Rcpp::List core_knn_purity(SEXP x, const Rcpp::IntegerVector& labels, int k);
+RcppExport SEXP _compert_core_knn_purity(SEXP xSEXP, SEXP labelsSEXP, SEXP kSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type labels(labelsSEXP);
+    Rcpp::traits::input_parameter< int >::type k(kSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_knn_purity(x, labels, k));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_batch_mixing
+double core_batch_mixing(SEXP x, const Rcpp::IntegerVector& labels, int k, int pools, int cells_per_pool, int seed);
+RcppExport SEXP _compert_core_batch_mixing(SEXP xSEXP, SEXP labelsSEXP, SEXP kSEXP, SEXP poolsSEXP, SEXP cells_per_poolSEXP, SEXP seedSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type labels(labelsSEXP);
+    Rcpp::traits::input_parameter< int >::type k(kSEXP);
+    Rcpp::traits::input_parameter< int >::type pools(poolsSEXP);
+    Rcpp::traits::input_parameter< int >::type cells_per_pool(cells_per_poolSEXP);
+    Rcpp::traits::input_parameter< int >::type seed(seedSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_batch_mixing(x, labels, k, pools, cells_per_pool, seed));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_predict
-List core_predict(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool summarise, bool residual, const std::string& type, int n_samples, double seed);
-RcppExport SEXP _compert_core_predict(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP summariseSEXP, SEXP residualSEXP, SEXP typeSEXP, SEXP n_samplesSEXP, SEXP seedSEXP) {
+List core_predict(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool summarise, bool residual, const std::string& type, int n_samples, double seed, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_predict(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP summariseSEXP, SEXP residualSEXP, SEXP typeSEXP, SEXP n_samplesSEXP, SEXP seedSEXP, SEXP withoutSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
@@ -155,33 +182,37 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< const std::string& >::type type(typeSEXP);
     Rcpp::traits::input_parameter< int >::type n_samples(n_samplesSEXP);
     Rcpp::traits::input_parameter< double >::type seed(seedSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_predict(state, x, design, target, source, summarise, residual, type, n_samples, seed));
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_predict(state, x, design, target, source, summarise, residual, type, n_samples, seed, without));
     return rcpp_result_gen;
 END_RCPP
 }
 // core_reconstruct
-List core_reconstruct(const RawVector& state, SEXP x, const List& design, const Rcpp::IntegerVector& cells);
-RcppExport SEXP _compert_core_reconstruct(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP cellsSEXP) {
+List core_reconstruct(const RawVector& state, SEXP x, const List& design, const Rcpp::IntegerVector& cells, bool perturbation, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_reconstruct(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP cellsSEXP, SEXP perturbationSEXP, SEXP withoutSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
     Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
     Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type cells(cellsSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_reconstruct(state, x, design, cells));
+    Rcpp::traits::input_parameter< bool >::type perturbation(perturbationSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_reconstruct(state, x, design, cells, perturbation, without));
     return rcpp_result_gen;
 END_RCPP
 }
 // core_embed
-NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, const std::string& which);
-RcppExport SEXP _compert_core_embed(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP whichSEXP) {
+NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, bool perturbation, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_embed(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP perturbationSEXP, SEXP withoutSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
     Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
-    Rcpp::traits::input_parameter< const std::string& >::type which(whichSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_embed(state, x, design, which));
+    Rcpp::traits::input_parameter< bool >::type perturbation(perturbationSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_embed(state, x, design, perturbation, without));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -328,9 +359,11 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_state_history", (DL_FUNC) &_compert_core_state_history, 1},
     {"_compert_core_device_info", (DL_FUNC) &_compert_core_device_info, 0},
     {"_compert_core_set_threads", (DL_FUNC) &_compert_core_set_threads, 1},
-    {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 10},
-    {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 4},
-    {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 4},
+    {"_compert_core_knn_purity", (DL_FUNC) &_compert_core_knn_purity, 3},
+    {"_compert_core_batch_mixing", (DL_FUNC) &_compert_core_batch_mixing, 6},
+    {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 11},
+    {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 6},
+    {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 5},
     {"_compert_core_perturbation_embedding", (DL_FUNC) &_compert_core_perturbation_embedding, 3},
     {"_compert_core_doser_response", (DL_FUNC) &_compert_core_doser_response, 3},
     {"_compert_core_covariate_embedding", (DL_FUNC) &_compert_core_covariate_embedding, 1},

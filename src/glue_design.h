@@ -25,6 +25,10 @@ inline compert::Design design_of(const Rcpp::List& x) {
   d.perturbation.assign(perturbation.begin(), perturbation.end());
   d.dose.assign(dose.begin(), dose.end());
   d.covariate.assign(covariates.begin(), covariates.end());
+  if (x.containsElementNamed("condition")) {
+    const Rcpp::IntegerVector condition = x["condition"];
+    d.condition.assign(condition.begin(), condition.end());
+  }
   return d;
 }
 

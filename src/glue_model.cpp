@@ -37,6 +37,13 @@ compert::Architecture architecture_of(const List& design, std::size_t n_genes) {
   const Rcpp::IntegerVector levels = design["covariate_levels"];
   a.covariate_levels.assign(levels.begin(), levels.end());
   a.batch_covariate = Rcpp::as<int>(design["batch_covariate"]);
+  const Rcpp::NumericVector weight = design["condition_weight"];
+  a.condition_weight.assign(weight.begin(), weight.end());
+  if (design.containsElementNamed("features") && !Rf_isNull(design["features"])) {
+    const NumericMatrix features = design["features"];  // features x perturbations
+    a.n_features = features.nrow();
+    a.features.assign(features.begin(), features.end());
+  }
   return a;
 }
 
@@ -167,11 +174,14 @@ Rcpp::DataFrame core_state_history(const RawVector& state) {
       Rcpp::Named("loss_adv_covariates") = column(&R::loss_adv_covariates),
       Rcpp::Named("penalty_adv_perturbations") = column(&R::penalty_adv_perturbations),
       Rcpp::Named("penalty_adv_covariates") = column(&R::penalty_adv_covariates),
+      Rcpp::Named("loss_kl") = column(&R::loss_kl),
       Rcpp::Named("loss_alignment") = column(&R::loss_alignment),
+      Rcpp::Named("loss_counterfactual") = column(&R::loss_counterfactual),
       Rcpp::Named("r2_mean") = column(&R::r2_mean),
       Rcpp::Named("r2_mean_deg") = column(&R::r2_mean_deg),
       Rcpp::Named("r2_var") = column(&R::r2_var),
-      Rcpp::Named("r2_var_deg") = column(&R::r2_var_deg), Rcpp::Named("best") = best);
+      Rcpp::Named("r2_var_deg") = column(&R::r2_var_deg),
+      Rcpp::Named("cpa_metric") = column(&R::cpa_metric), Rcpp::Named("best") = best);
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -17,17 +17,34 @@ using Rcpp::List;
 using Rcpp::NumericMatrix;
 using Rcpp::RawVector;
 
+namespace {
+
+/// `without` holds 0-based covariates.
+compert::Composition composition(bool perturbation, const Rcpp::IntegerVector& without) {
+  return {perturbation, {without.begin(), without.end()}};
+}
+
+compert::Decoding decoding(const compert::Model& model, compert::Composition parts) {
+  compert::Decoding out;
+  out.composition = std::move(parts);
+  out.ignore_zeros = model.settings().parity == "theislab";
+  return out;
+}
+
+}  // namespace
+
 // [[Rcpp::export(rng = false)]]
 List core_predict(const RawVector& state, SEXP x, const List& design, const List& target,
                   const List& source, bool summarise, bool residual, const std::string& type,
-                  int n_samples, double seed) {
+                  int n_samples, double seed, const Rcpp::IntegerVector& without) {
   compert_glue::check_not_forked();
   const compert::Model model = compert::Model::from_state(bytes(state));
   const auto cells = cell_source(x);
   const auto lists = compert_glue::cell_lists(source);
   const int64_t genes = model.architecture().n_genes;
+  const compert::Decoding parts = decoding(model, composition(true, without));
   if (summarise) {
-    const auto s = model.summarise(*cells, design_of(design), design_of(target), lists);
+    const auto s = model.summarise(*cells, design_of(design), design_of(target), lists, parts);
     return List::create(
         Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
         Rcpp::Named("mean") = genes_by(s.mean, genes),
@@ -49,13 +66,14 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   NumericMatrix mean(static_cast<int>(genes), static_cast<int>(n));
   NumericMatrix variance(static_cast<int>(genes), static_cast<int>(n));
   model.predict_cells(*cells, design_of(design), design_of(target), lists, how, mean.begin(),
-                      variance.begin());
+                      variance.begin(), parts);
   return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
 }
 
 // [[Rcpp::export(rng = false)]]
 List core_reconstruct(const RawVector& state, SEXP x, const List& design,
-                      const Rcpp::IntegerVector& cells) {
+                      const Rcpp::IntegerVector& cells, bool perturbation,
+                      const Rcpp::IntegerVector& without) {
   compert_glue::check_not_forked();
   const compert::Model model = compert::Model::from_state(bytes(state));
   const auto source = cell_source(x);
@@ -63,21 +81,18 @@ List core_reconstruct(const RawVector& state, SEXP x, const List& design,
   NumericMatrix mean(genes, static_cast<int>(cells.size()));
   NumericMatrix variance(genes, static_cast<int>(cells.size()));
   model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
-                    variance.begin());
+                    variance.begin(), decoding(model, composition(perturbation, without)));
   return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
 }
 
 // [[Rcpp::export(rng = false)]]
-NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design,
-                         const std::string& which) {
+NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, bool perturbation,
+                         const Rcpp::IntegerVector& without) {
   compert_glue::check_not_forked();
   const compert::Model model = compert::Model::from_state(bytes(state));
   const auto cells = cell_source(x);
-  const compert::Latent latent = which == "basal"     ? compert::Latent::kBasal
-                                 : which == "treated" ? compert::Latent::kTreated
-                                                      : compert::Latent::kCorrected;
   NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(cells->n_cells()));
-  model.embed(*cells, design_of(design), latent, out.begin());
+  model.embed(*cells, design_of(design), composition(perturbation, without), out.begin());
   return out;
 }
 
