@@ -33,6 +33,10 @@ core_state_meta <- function(state) {
     .Call(`_compert_core_state_meta`, state)
 }
 
+core_state_with_meta <- function(state, meta) {
+    .Call(`_compert_core_state_with_meta`, state, meta)
+}
+
 core_state_info <- function(state) {
     .Call(`_compert_core_state_info`, state)
 }

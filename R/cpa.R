@@ -70,7 +70,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
     meta_to_json(task$meta), NULL, progress_reporter(settings$verbose)
   ))
   tell_stop(result, task$settings)
-  new_fit(result$state)
+  with_test_scores(new_fit(result$state), task$screen, result$stopped)
 }
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),

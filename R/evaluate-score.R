@@ -83,7 +83,7 @@ predict_rows <- function(fit, screen, targets, source, options, seed) {
   )
   both$difference$mean[, full] <- answer$mean_difference
   both$difference$variance[, full] <-
-    rescale_variance(answer$variance_difference, n, options$ddof)
+    pmax(rescale_variance(answer$variance_difference, n, options$ddof) + answer$variance_shift, 0)
   both
 }
 

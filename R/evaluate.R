@@ -115,10 +115,16 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "covariates", "batch"))
   screen["split"] <- list(evaluation_split(fit, screen, condition))
+  evaluate_screen(fit, screen, split, options, condition, degs, baselines, seed)
+}
+
+# The scores of a screen that is read and split; `options` are complete.
+evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs = NULL,
+                            baselines = TRUE, seed = NULL, call = rlang::caller_env()) {
   groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, split, condition, options)
+  rows <- evaluation_rows(fit, screen, groups, split, condition, options, call)
   if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs)
   rows <- keep_with_degs(rows, options)
   table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
   new_r2(table, rows, split, options)

@@ -11,8 +11,9 @@
 #'   \item{`state`}{raw vector, the HDF5 image ([save_fit()] describes it).}
 #'   \item{`meta`}{list: `model`, `settings`, `registry` (genes, perturbations, covariate levels,
 #'     trained dose ranges), `keys` (the user's column names), `container`, `assay`, `scale`,
-#'     `n_cells` per split, `conditions` (what the screen held), `degs`, `seed`, and
-#'     `residual`, the default kind of counterfactual in [predict.compert_fit()].}
+#'     `n_cells` per split, `conditions` (what the screen held), `degs`, `seed`, `residual` (the
+#'     default kind of counterfactual in [predict.compert_fit()]), and `test_scores`, the averages of
+#'     [evaluate_r2()] over the test conditions, per method.}
 #'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
 #'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` and
 #'     `best`.}
@@ -86,6 +87,7 @@ format.compert_fit <- function(x, ...) {
     paste0("Perturbations: ", enumerate(registry$perturbations, registry$control)),
     format_covariates(registry),
     format_training(x$history, meta),
+    format_test_scores(meta),
     paste0("Predicts:      ", residual_words(isTRUE(meta$residual)))
   )
 }

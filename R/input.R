@@ -4,7 +4,7 @@
 
 # Returns list(x = dgCMatrix or double matrix, genes x cells; col_data = data.frame; container,
 # assay, layer; hint = how raw counts are log-normalised in that ecosystem).
-# `keys$loss` ("gauss", "nb" or NULL) leads the choice where `keys$assay`/`keys$layer` do not.
+# `keys$loss` (a likelihood or NULL) leads the choice where `keys$assay`/`keys$layer` do not.
 read_cells <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
   UseMethod("read_cells")
 }
@@ -116,7 +116,8 @@ scale_defect <- function(cells, values, scale, loss) {
                     dQuote(values$example_gene, FALSE), ", cell ",
                     dQuote(values$example_cell, FALSE), ")",
                     if (scale == "log") ": it looks log-normalised" else "", ".")
-    return(new_defect("log values for nb", "`loss = \"nb\"` must be given raw counts.", given,
+    must <- paste0("`loss = \"", loss, "\"` must be given raw counts.")
+    return(new_defect("log values for nb", must, given,
                       paste(cells$count_hint, "Or use loss = \"gauss\".")))
   }
   if (loss == "gauss" && identical(scale, "counts")) {

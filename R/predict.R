@@ -17,8 +17,8 @@
 #' Per cell, the variance is the decoder's, in squared units of the expression (negative binomial:
 #' `mu + mu^2 / theta`). Per condition (`summarise = "condition"`) it is the variance over cells
 #' that the model expects: `mean(variance) + var(mean)` over the source cells with
-#' `residual = FALSE`, and the variance of the per-cell values with `residual = TRUE` (both with
-#' denominator n).
+#' `residual = FALSE`; with `residual = TRUE` the variance of the per-cell values plus the mean
+#' change of the decoder's variance, not below 0 (variances with denominator n).
 #'
 #' @param object A `compert_fit`.
 #' @param newdata The cells to start from, in any container that [cpa()] takes, with the columns
@@ -183,6 +183,9 @@ cell_values <- function(answer, type) {
 }
 
 condition_values <- function(answer, residual) {
-  if (residual) return(list(mean = answer$mean_difference, variance = answer$variance_difference))
+  if (residual) {
+    return(list(mean = answer$mean_difference,
+                variance = pmax(answer$variance_difference + answer$variance_shift, 0)))
+  }
   list(mean = answer$mean, variance = answer$variance + answer$variance_of_means)
 }

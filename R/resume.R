@@ -44,7 +44,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
   ))
   tell_stop(result, settings)
-  new_fit(result$state)
+  with_test_scores(new_fit(result$state), screen, result$stopped)
 }
 
 # What a network was built with, and what made the run.

@@ -102,6 +102,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_state_with_meta
+RawVector core_state_with_meta(const RawVector& state, const std::string& meta);
+RcppExport SEXP _compert_core_state_with_meta(SEXP stateSEXP, SEXP metaSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type meta(metaSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_state_with_meta(state, meta));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_state_info
 List core_state_info(const RawVector& state);
 RcppExport SEXP _compert_core_state_info(SEXP stateSEXP) {
@@ -355,6 +366,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 1},
     {"_compert_core_fit", (DL_FUNC) &_compert_core_fit, 8},
     {"_compert_core_state_meta", (DL_FUNC) &_compert_core_state_meta, 1},
+    {"_compert_core_state_with_meta", (DL_FUNC) &_compert_core_state_with_meta, 2},
     {"_compert_core_state_info", (DL_FUNC) &_compert_core_state_info, 1},
     {"_compert_core_state_history", (DL_FUNC) &_compert_core_state_history, 1},
     {"_compert_core_device_info", (DL_FUNC) &_compert_core_device_info, 0},

@@ -143,6 +143,12 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
 // [[Rcpp::export(rng = false)]]
 std::string core_state_meta(const RawVector& state) { return compert::state_meta(compert_glue::bytes(state)); }
 
+/// The same state with another description.
+// [[Rcpp::export(rng = false)]]
+RawVector core_state_with_meta(const RawVector& state, const std::string& meta) {
+  return compert_glue::raw(compert::Model::from_state(compert_glue::bytes(state)).state(meta));
+}
+
 // [[Rcpp::export(rng = false)]]
 List core_state_info(const RawVector& state) {
   const compert::StateInfo info = compert::state_info(compert_glue::bytes(state));

@@ -51,7 +51,8 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
         Rcpp::Named("variance") = genes_by(s.variance, genes),
         Rcpp::Named("variance_of_means") = genes_by(s.variance_of_means, genes),
         Rcpp::Named("mean_difference") = genes_by(s.mean_difference, genes),
-        Rcpp::Named("variance_difference") = genes_by(s.variance_difference, genes));
+        Rcpp::Named("variance_difference") = genes_by(s.variance_difference, genes),
+        Rcpp::Named("variance_shift") = genes_by(s.variance_shift, genes));
   }
   compert::CellPrediction how;
   how.type = type == "sample" ? compert::CellPrediction::Type::kSample

@@ -2,39 +2,53 @@
 # Figures of the reference on the same held-out conditions are in reference_results.csv
 # (facebookresearch/CPA 50e283a, run once on a 2-core machine with its own defaults).
 
-read_screen_file <- function(path) {
+score_columns <- c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", "r2_lfc_deg", "pearson_delta")
+
+read_held_out <- function(path, loss, skip = NULL) {
   parts <- read_h5ad(path, as = "list")
-  list(x = parts$X, col_data = as.data.frame(parts$obs))
+  x <- if (loss == "gauss") parts$X else parts$layers$counts
+  cells <- as.data.frame(parts$obs)
+  if (is.null(x)) return(NULL)
+  keep <- if (is.null(skip)) seq_len(nrow(cells)) else which(!skip(cells))
+  cells <- cells[keep, , drop = FALSE]
+  # An assay without counts has none; a cell without counts says nothing.
+  x <- x[, keep, drop = FALSE]
+  full <- if (loss == "gauss") seq_len(ncol(x)) else which(Matrix::colSums(x) > 0)
+  list(x = x[, full, drop = FALSE], cells = droplevels(cells[full, , drop = FALSE]))
 }
 
 # train and test cells of everything that is not held out: every fifth cell of a condition tests.
-split_others <- function(col_data, held_out, groups) {
+split_others <- function(cells, held_out, groups) {
   split <- ifelse(held_out, "ood", "train")
   others <- which(!held_out)
-  for (rows in split(others, interaction(col_data[others, groups], drop = TRUE))) {
+  for (rows in split(others, interaction(cells[others, groups], drop = TRUE))) {
     split[rows[seq_along(rows) %% 5 == 0]] <- "test"
   }
   split
 }
 
-fit_and_score <- function(screen, covariates, held_out, seed, options) {
-  screen$col_data$split <- split_others(screen$col_data, held_out, c("condition", covariates))
-  settings <- cpa_settings(seed = seed, threads = options$threads, verbose = FALSE)
+# One fit of one fold: the scores of its held-out conditions, every method.
+fit_and_score <- function(screen, spec, held_out, loss, seed, settings, options) {
+  cells <- screen$cells
+  cells$split <- split_others(cells, held_out, c("condition", spec$covariates, spec$batch))
+  settings <- do.call(cpa_settings, c(list(seed = seed, threads = options$threads, verbose = FALSE),
+                                      settings))
   start <- proc.time()[["elapsed"]]
-  fit <- suppressMessages(cpa(screen$x, "condition", dose = "dose_val", covariates = covariates,
-                              control = "control", split = "split", col_data = screen$col_data,
-                              loss = "gauss", settings = settings))
+  fit <- suppressWarnings(suppressMessages(cpa(
+    screen$x, "condition", dose = "dose_val", covariates = spec$covariates, batch = spec$batch,
+    control = "control", split = "split", col_data = cells, loss = loss, settings = settings)))
   seconds <- proc.time()[["elapsed"]] - start
-  scores <- evaluate_r2(fit, screen$x, split = "ood", col_data = screen$col_data)
-  scores$seed <- seed
-  scores$fit_seconds <- seconds
-  as.data.frame(scores)
+  scores <- as.data.frame(evaluate_r2(fit, screen$x, split = "ood", col_data = cells,
+                                      min_cells = spec$min_cells %||% 5, seed = seed))
+  scores[c("seed", "fit_seconds", "loss")] <- list(seed, seconds, loss)
+  scores
 }
 
-score_columns <- c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", "r2_lfc_deg", "pearson_delta")
+`%||%` <- function(a, b) if (is.null(a)) b else a
 
 average_scores <- function(scores, by) {
-  stats::aggregate(scores[score_columns], scores[by], mean, na.action = stats::na.pass)
+  mean_of <- function(v) if (all(is.na(v))) NA_real_ else mean(v, na.rm = TRUE)
+  stats::aggregate(scores[score_columns], scores[by], mean_of)
 }
 
 show <- function(title, table) {
@@ -42,85 +56,124 @@ show <- function(title, table) {
   print(format(table, digits = 2, nsmall = 2), row.names = FALSE)
 }
 
-# One line per fit while it goes on: DEG r2 of every method.
-tell <- function(what, seed, scores) {
+# One line per fit while it goes on: DEG r2 of means and of effects, every method.
+tell <- function(what, scores) {
   deg <- tapply(scores$r2_mean_deg, scores$method, mean, na.rm = TRUE)
-  cat(sprintf("%s, seed %d, %.0f s; DEG r2: %s\n", what, seed, scores$fit_seconds[1],
-              paste(names(deg), formatC(deg, digits = 2, format = "f"), collapse = ", ")))
+  effect <- tapply(scores$r2_lfc_deg, scores$method, mean, na.rm = TRUE)
+  cat(sprintf("%s, seed %d, %.0f s; DEG r2 / effects: %s\n", what, scores$seed[1],
+              scores$fit_seconds[1],
+              paste0(names(deg), " ", formatC(deg, digits = 2, format = "f"), "/",
+                     formatC(effect, digits = 2, format = "f"), collapse = ", ")))
 }
 
-accuracy_kang <- function(path, options) {
-  screen <- read_screen_file(path)
-  types <- sort(unique(as.character(screen$col_data$cell_type)))
+# All folds and seeds of one screen. A held-out condition that no baseline or model can score is NA.
+score_screen <- function(name, spec, path, loss, settings, options) {
+  screen <- read_held_out(path, loss, spec$skip)
+  if (is.null(screen)) return(NULL)
+  folds <- spec$folds(screen$cells)
   rows <- list()
   for (seed in seq_len(options$seeds) - 1) {
-    for (type in types) {
-      held_out <- screen$col_data$cell_type == type & screen$col_data$condition == "IFNb"
-      scored <- fit_and_score(screen, "cell_type", held_out, seed, options)
+    for (fold in names(folds)) {
+      scored <- fit_and_score(screen, spec, folds[[fold]], loss, seed, settings, options)
+      tell(paste(name, loss, fold), scored)
+      scored$fold <- fold
       rows[[length(rows) + 1]] <- scored
-      tell(paste("kang", type), seed, scored)
     }
   }
-  scores <- do.call(rbind, rows)
-  table <- average_scores(scores, c("method", "cell_type"))
-  show("Kang PBMC, each cell type held out under IFN-beta (means over seeds)",
-       table[order(table$cell_type), ])
-  own <- scores[scores$method == "model", ]
-  control <- scores[scores$method == "control", ]
-  cat(sprintf("DEG r2 above the control mean: %d of %d fits; fit time %.0f s on average\n",
-              sum(own$r2_mean_deg > control$r2_mean_deg), nrow(own), mean(own$fit_seconds)))
-  scores$data <- "kang_pbmc_ifnb"
+  common <- Reduce(intersect, lapply(rows, names))
+  scores <- do.call(rbind, lapply(rows, function(r) r[common]))
+  scores$data <- name
   scores
 }
 
-accuracy_norman <- function(path, options) {
-  screen <- read_screen_file(path)
-  held_out <- as.character(screen$col_data$split) == "ood"
-  scores <- do.call(rbind, lapply(seq_len(options$seeds) - 1, function(seed) {
-    scored <- fit_and_score(screen, NULL, held_out, seed, options)
-    tell("norman", seed, scored)
-    scored
-  }))
-  table <- average_scores(scores, c("method", "condition"))
-  show("Norman K562, doubles held out (means over seeds)", table[order(table$condition), ])
-  scores$data <- "norman_k562_crispra"
-  scores
+# Means over held-out conditions and seeds; conditions that the additive baseline cannot predict are
+# left out of the comparison with it.
+compare <- function(scores) {
+  key <- with(scores, paste(data, loss, fold, seed, condition))
+  for (extra in intersect(c("cell_type", "replicate", "time_h", "dose_val"), names(scores))) {
+    key <- paste(key, scores[[extra]])
+  }
+  known <- key[scores$method == "additive" & is.finite(scores$r2_mean_deg)]
+  average_scores(scores[key %in% known, ], c("data", "loss", "method"))
 }
 
-accuracy_papalexi <- function(path, options) {
-  screen <- read_screen_file(path)
-  col_data <- screen$col_data
-  replicates <- sort(unique(as.character(col_data$replicate)))
-  held_out <- col_data$condition %in% c("IFNGR1", "STAT2", "BRD4", "IRF1") &
-    as.character(col_data$replicate) == replicates[2]
-  scores <- do.call(rbind, lapply(seq_len(options$seeds) - 1, function(seed) {
-    scored <- fit_and_score(screen, "replicate", held_out, seed, options)
-    tell("papalexi", seed, scored)
-    scored
-  }))
-  table <- average_scores(scores, c("method", "condition"))
-  show("Papalexi THP-1, four knockouts held out in one replicate (means over seeds)",
-       table[order(table$condition), ])
-  scores$data <- "papalexi_thp1_crispr"
-  scores
+screens_of <- function(options) {
+  if (!nzchar(options$data)) {
+    cat("no --data folder: the shipped cells only\n")
+    path <- system.file("extdata", "kang_pbmc.h5ad", package = "compert", mustWork = TRUE)
+    return(list(kang_pbmc_ifnb = path))
+  }
+  names <- names(held_out_screens)
+  if (nzchar(options$only)) names <- intersect(strsplit(options$only, ",")[[1]], names)
+  paths <- file.path(options$data, paste0(names, ".h5ad"))
+  there <- file.exists(paths)
+  if (!any(there)) stop("none of ", toString(basename(paths)), " is in ", options$data)
+  as.list(stats::setNames(paths[there], names[there]))
 }
 
 bench_accuracy <- function(options) {
-  files <- c(kang = "kang_pbmc_ifnb.h5ad", norman = "norman_k562_crispra.h5ad",
-             papalexi = "papalexi_thp1_crispr.h5ad")
-  if (!nzchar(options$data)) {
-    cat("no --data folder: the shipped cells only\n")
-    shipped <- system.file("extdata", "kang_pbmc.h5ad", package = "compert", mustWork = TRUE)
-    return(accuracy_kang(shipped, options))
+  paths <- screens_of(options)
+  all <- list()
+  for (loss in strsplit(options$loss, ",")[[1]]) {
+    for (name in names(paths)) {
+      spec <- held_out_screens[[name]]
+      scores <- score_screen(name, spec, paths[[name]], loss, list(), options)
+      if (is.null(scores)) next
+      by <- intersect(c("fold", if (length(spec$folds) > 0) "condition"), names(scores))
+      if (length(unique(scores$condition)) > 8) by <- "fold"
+      table <- average_scores(scores, c(by, "method"))
+      show(paste0(spec$title, ", loss \"", loss, "\" (means over ", options$seeds, " seeds)"),
+           table[do.call(order, table[by]), ])
+      all[[length(all) + 1]] <- scores
+    }
   }
-  paths <- file.path(options$data, files)
-  names(paths) <- names(files)
-  there <- paths[file.exists(paths)]
-  if (length(there) == 0) stop("none of ", toString(files), " is in ", options$data)
-  run <- list(kang = accuracy_kang, norman = accuracy_norman, papalexi = accuracy_papalexi)
-  scores <- lapply(names(there), function(name) run[[name]](there[[name]], options))
-  show("facebookresearch/CPA on the same held-out conditions",
-       utils::read.csv(file.path(here, "reference_results.csv")))
-  common <- Reduce(intersect, lapply(scores, names))
-  do.call(rbind, lapply(scores, function(s) s[common]))
+  common <- Reduce(intersect, lapply(all, names))
+  scores <- do.call(rbind, lapply(all, function(s) s[common]))
+  table <- do.call(rbind, lapply(all, compare))
+  show("Averages over held-out conditions that the additive baseline can predict",
+       table[order(table$data, table$loss), ])
+  wins <- merge(table[table$method == "model", ], table[table$method == "additive", ],
+                by = c("data", "loss"), suffixes = c("", ".additive"))
+  for (metric in c("r2_mean_deg", "r2_lfc_deg")) {
+    ahead <- wins[[metric]] > wins[[paste0(metric, ".additive")]]
+    cat(sprintf("%s: ahead of the additive baseline on %d of %d (behind: %s)\n", metric, sum(ahead),
+                length(ahead), toString(paste(wins$data, wins$loss)[!ahead])))
+  }
+  if (nzchar(options$data)) {
+    show("facebookresearch/CPA on the same held-out conditions",
+         utils::read.csv(file.path(here, "reference_results.csv")))
+  }
+  scores
+}
+
+# What each choice of the defaults adds: the same fits with one choice taken back at a time.
+ablations <- list(
+  defaults = list(),
+  "no counterfactual matching" = list(reg_counterfactual = 0),
+  "no alignment" = list(reg_alignment = 0),
+  "neither" = list(reg_counterfactual = 0, reg_alignment = 0),
+  "adversaries instead (reg 60)" = list(reg_counterfactual = 0, reg_alignment = 0,
+                                        reg_adversary = 60, penalty_adversary = 60),
+  "three hidden layers" = list(autoencoder_depth = 3),
+  "embeddings at the network's rate" = list(embeddings_lr = 3e-3)
+)
+
+bench_ablation <- function(options) {
+  paths <- screens_of(options)
+  rows <- list()
+  for (name in names(paths)) {
+    for (variant in names(ablations)) {
+      scores <- score_screen(name, held_out_screens[[name]], paths[[name]], "gauss",
+                             ablations[[variant]], options)
+      means <- compare(scores)
+      means$variant <- variant
+      rows[[length(rows) + 1]] <- means
+      show(paste(name, variant, sep = ", "), means[means$method != "control", ])
+    }
+  }
+  table <- do.call(rbind, rows)
+  shown <- table[table$method %in% c("model", "model_decoded"),
+                 c("data", "variant", "method", "r2_mean_deg", "r2_lfc_deg")]
+  show("Ablation: DEG r2 of means and of effects", shown[order(shown$data, shown$method), ])
+  table
 }

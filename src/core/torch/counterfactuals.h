@@ -42,7 +42,7 @@ struct Block {
   int64_t begin = 0, end = 0;  // positions among the distinct cells
   Batch batch;
   Tensor basal, library;
-  Tensor expression, own_mean;  // only for counterfactuals by difference
+  Tensor expression, own_mean, own_variance;  // only for counterfactuals by difference
 };
 
 /// Cells of one condition within one block.
@@ -108,11 +108,12 @@ class Counterfactuals {
     if (!with_difference) return;
     block.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
     const Tensor effect = network_.perturbation_effect(block.batch.slots);
-    block.own_mean = expected(
+    const Decoded own =
         network_.decode(block.basal + effect +
                             network_.covariate_effect(block.batch.covariates, decoding_.composition),
-                        block.library),
-        decoding_.ignore_zeros);
+                        block.library);
+    block.own_mean = expected(own, decoding_.ignore_zeros);
+    block.own_variance = variance(own, network_.head(), decoding_.ignore_zeros);
   }
 
   Part cells_in(const Block& block, const std::vector<int64_t>& list) const {

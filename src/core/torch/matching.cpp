@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kPseudoCount = 0.05;    // in logarithms of mean counts
 constexpr double kSmallVariance = 0.01;  // added to a gene's variance
-constexpr int64_t kFewestCells = 2;      // of a condition whose mean is used
 
 }  // namespace
 
@@ -63,10 +62,7 @@ EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
   }
   in_stratum_.resize(strata.size());
   for (std::size_t g = 0; g < first.size(); ++g)
-    if (by_group.n[g] >= kFewestCells)
-      in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
-    else
-      std::replace(group_.begin(), group_.end(), static_cast<int32_t>(g), -1);
+    in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
   const auto genes = static_cast<int64_t>(cells.n_genes());
   std::vector<double> weight(cells.n_genes());
   for (std::size_t g = 0; g < weight.size(); ++g) {

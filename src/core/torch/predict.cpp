@@ -60,24 +60,28 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
                                         bool with_difference, const Decoding& decoding) const {
   at::NoGradGuard no_grad;
   const auto genes = architecture.n_genes;
-  std::vector<ColumnMoments> mean, variance, difference;
+  std::vector<ColumnMoments> mean, variance, difference, shift;
   for (std::size_t k = 0; k < source.size(); ++k) {
     if (source[k].empty())
       throw Error("source", "must hold at least one cell per condition",
                   "condition " + std::to_string(k + 1) + " has none");
     mean.emplace_back(genes);
     variance.emplace_back(genes);
-    if (with_difference) difference.emplace_back(genes);
+    if (!with_difference) continue;
+    difference.emplace_back(genes);
+    shift.emplace_back(genes);
   }
   Counterfactuals all(network, cells, own, target, source, decoding);
   all.run(with_difference, [&](std::size_t k, const Block& block, const Part& part,
                                const Decoded& d) {
     const Tensor decoded_mean = expected(d, decoding.ignore_zeros);
     mean[k].add(decoded_mean);
-    variance[k].add(compert::variance(d, network.head(), decoding.ignore_zeros));
-    if (with_difference)
-      difference[k].add(block.expression.index_select(0, part.rows) + decoded_mean -
-                        block.own_mean.index_select(0, part.rows));
+    const Tensor decoded_variance = compert::variance(d, network.head(), decoding.ignore_zeros);
+    variance[k].add(decoded_variance);
+    if (!with_difference) return;
+    difference[k].add(block.expression.index_select(0, part.rows) + decoded_mean -
+                      block.own_mean.index_select(0, part.rows));
+    shift[k].add(decoded_variance - block.own_variance.index_select(0, part.rows));
   });
   ConditionSummary out;
   const std::size_t size = source.size() * static_cast<std::size_t>(genes);
@@ -86,6 +90,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
   out.variance_of_means.resize(size);
   out.mean_difference.resize(with_difference ? size : 0);
   out.variance_difference.resize(with_difference ? size : 0);
+  out.variance_shift.resize(with_difference ? size : 0);
   for (std::size_t k = 0; k < source.size(); ++k) {
     const std::size_t at = k * static_cast<std::size_t>(genes);
     out.n.push_back(static_cast<int64_t>(source[k].size()));
@@ -95,6 +100,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
     if (!with_difference) continue;
     difference[k].write_mean(out.mean_difference.data() + at);
     difference[k].write_variance(out.variance_difference.data() + at);
+    shift[k].write_mean(out.variance_shift.data() + at);
   }
   return out;
 }

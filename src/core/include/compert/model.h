@@ -54,6 +54,7 @@ struct ConditionSummary {
   std::vector<double> variance_of_means;    ///< population variance of the decoded means
   std::vector<double> mean_difference;      ///< counterfactual by difference: mean
   std::vector<double> variance_difference;  ///< and population variance
+  std::vector<double> variance_shift;       ///< mean change of the decoded variance
 };
 
 /// What each predicted cell is.
