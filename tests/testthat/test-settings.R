@@ -50,3 +50,54 @@ test_that("print shows every setting, marks the ones that were given", {
   expect_match(shown, "^  seed +drawn at the fit", all = FALSE)
   expect_length(shown, nrow(core_settings_table()) + 2)
 })
+
+test_that("each option of the model refuses what it can't be, with its own name", {
+  rates <- c("encoder_dropout", "decoder_dropout", "adversary_dropout")
+  for (name in rates) {
+    for (bad in list(1, 1.5, -0.1, "half", NA, NaN, TRUE, c(0, 0.1))) {
+      expect_refused(do.call(cpa_settings, stats::setNames(list(bad), name)),
+                     paste0("`", name, "` must be"))
+    }
+    expect_identical(do.call(cpa_settings, stats::setNames(list(0.99), name))[[name]], 0.99)
+  }
+  for (name in c("encoder_norm", "decoder_norm", "adversary_norm", "adversary_loss", "lr_schedule",
+                 "stopping_metric", "precision", "loss_ae", "parity")) {
+    for (bad in list("instance", "", 1, TRUE, NA_character_)) {
+      expect_refused(do.call(cpa_settings, stats::setNames(list(bad), name)),
+                     paste0("`", name, "` must be one"))
+    }
+  }
+  not_negative <- c("reg_adversary", "penalty_adversary", "reg_alignment", "reg_counterfactual",
+                    "mixup_alpha", "clip_grad_norm", "lr_gamma", "embeddings_lr", "autoencoder_wd",
+                    "adversary_steps", "pretrain_epochs", "pretrain_steps",
+                    "adversary_warmup_epochs", "adversary_warmup_steps", "kl_warmup_epochs",
+                    "kl_warmup_steps", "mixup_warmup_epochs", "decoder_width", "decoder_depth",
+                    "max_minutes")
+  for (name in not_negative) {
+    for (bad in list(-1, "some", Inf, NA)) {
+      expect_refused(do.call(cpa_settings, stats::setNames(list(bad), name)),
+                     paste0("`", name, "` must be"))
+    }
+  }
+  for (name in c("pretrain_epochs", "kl_warmup_steps", "adversary_steps", "step_size_lr",
+                 "counterfactual_targets")) {
+    expect_refused(do.call(cpa_settings, stats::setNames(list(1.5), name)), "a whole number")
+  }
+  for (bad in list("yes", 1, NA, c(TRUE, FALSE))) {
+    expect_refused(cpa_settings(variational = bad), "`variational` must be")
+  }
+})
+
+test_that("settings that contradict each other are refused together", {
+  alone <- list(reg_alignment = 0, reg_counterfactual = 0)
+  with <- function(...) do.call(cpa_settings, utils::modifyList(alone, list(...)))
+  expect_refused(cpa_settings(mixup_alpha = 0.2), "`mixup_alpha` must be 0 with reg_alignment")
+  expect_refused(with(mixup_alpha = 0.2, reg_alignment = 1), "Set reg_alignment = 0")
+  expect_refused(with(mixup_alpha = 0.2, reg_counterfactual = 1), "`mixup_alpha` must be 0")
+  expect_identical(with(mixup_alpha = 0.2)$mixup_alpha, 0.2)
+  expect_refused(with(mixup_alpha = 0.2, reg_adversary = 1), "\"cce\" or \"focal\" with mixup")
+  expect_identical(with(mixup_alpha = 0.2, reg_adversary = 1, adversary_loss = "cce")$mixup_alpha,
+                   0.2)
+  expect_refused(cpa_settings(parity = "fb", variational = TRUE), "`parity` must be")
+  expect_refused(cpa_settings(parity = "fb", loss_ae = "zinb"), "`parity` must be")
+})

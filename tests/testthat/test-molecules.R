@@ -1,0 +1,96 @@
+# Perturbations by their features (cpa(molecules = )).
+
+molecule_cells <- toy_cells(160)
+molecule_cells$part <- ifelse(molecule_cells$drug == "A+B" & molecule_cells$cell_type == "NK",
+                              "ood", "train")
+molecules <- rbind(A = c(1, 0, 2), B = c(0, 1, -1))
+molecule_fit <- function(molecules, ..., epochs = 2, x = toy_log(160), doser_type = "linear") {
+  cpa(x, "drug", dose = "dose", covariates = "cell_type", control = "control", split = "part",
+      col_data = molecule_cells, molecules = molecules,
+      settings = cpa_settings(epochs = epochs, seed = 1, verbose = FALSE, dim = 4, threads = 1,
+                              autoencoder_width = 8, adversary_width = 8, batch_size = 16,
+                              checkpoint_freq = 1, device = "cpu", doser_type = doser_type, ...))
+}
+run_of <- function(fit) fit$history[setdiff(names(fit$history), "seconds")]
+both <- condition(drug = "A+B", dose = "0.5+2", cell_type = "NK")
+ask <- function(fit) predict(fit, toy_log(160), both, col_data = molecule_cells)
+
+test_that("a fit by features trains, predicts, and is repeatable", {
+  fit <- molecule_fit(molecules)
+  expect_true(all(is.finite(fit$history$loss_reconstruction)))
+  expect_true(all(is.finite(ask(fit))))
+  expect_identical(run_of(molecule_fit(molecules)), run_of(fit))
+  expect_false(identical(run_of(molecule_fit(NULL)), run_of(fit)))
+})
+
+test_that("perturbations with the same features have the same embedding", {
+  same <- molecule_fit(rbind(A = c(1, 0, 2), B = c(1, 0, 2)))
+  z <- perturbation_embedding(same)
+  expect_identical(z["A", ], z["B", ])
+  expect_false(identical(z["A", ], z["control", ]))
+  z <- perturbation_embedding(molecule_fit(molecules))
+  expect_gt(max(abs(z["A", ] - z["B", ])), 1e-3)
+})
+
+test_that("the embedding is a linear map of the features", {
+  corners <- rbind(A = c(0, 0), B = c(2, 4), control = c(1, 2))
+  z <- perturbation_embedding(molecule_fit(corners, epochs = 3))
+  expect_equal(z["control", ], (z["A", ] + z["B", ]) / 2, tolerance = 1e-5)
+})
+
+test_that("the map is trained; theislab/cpa leaves it as it was drawn", {
+  embedding <- function(epochs, ...) {
+    perturbation_embedding(molecule_fit(molecules, epochs = epochs, ...))
+  }
+  expect_gt(max(abs(embedding(1) - embedding(3))), 1e-3)
+  drawn <- function(epochs) embedding(epochs, parity = "theislab", loss_ae = "gauss")
+  expect_identical(drawn(1), drawn(3))
+})
+
+test_that("rows are matched by name; the control may be left out, further rows are ignored", {
+  fit <- molecule_fit(molecules)
+  more <- rbind(Z = c(7, 7, 7), molecules[2:1, ])
+  expect_identical(run_of(molecule_fit(more)), run_of(fit))
+  expect_identical(run_of(molecule_fit(rbind(molecules, control = 0))), run_of(fit))
+  expect_false(identical(run_of(molecule_fit(rbind(molecules, control = 1))), run_of(fit)))
+})
+
+test_that("a fit by features is saved, loaded and resumed", {
+  fit <- molecule_fit(molecules, epochs = 4)
+  file <- withr::local_tempfile(fileext = ".h5")
+  save_fit(fit, file)
+  expect_identical(ask(load_fit(file)), ask(fit))
+  longer <- resume_fit(molecule_fit(molecules), toy_log(160), 2, col_data = molecule_cells)
+  expect_identical(run_of(longer), run_of(fit))
+  expect_identical(perturbation_embedding(longer), perturbation_embedding(fit))
+  longer <- resume_fit(load_fit(file), toy_log(160), 2, col_data = molecule_cells)
+  expect_identical(nrow(longer$history), 6L)
+})
+
+test_that("features go with counts and with every doser", {
+  expect_true(all(is.finite(run_of(molecule_fit(molecules, x = toy_counts(160),
+                                                loss_ae = "nb"))$loss_reconstruction)))
+  for (doser in c("sigm", "logsigm", "mlp")) {
+    z <- perturbation_embedding(molecule_fit(molecules, doser_type = doser), dose = 0.5)
+    expect_true(all(is.finite(z)), info = doser)
+    expect_identical(dim(z), c(3L, 4L))
+  }
+})
+
+test_that("wrong molecules are refused", {
+  refused <- function(molecules, pattern) expect_refused(molecule_fit(molecules), pattern)
+  shape <- "`molecules` must be a matrix of finite numbers with one named row per perturbation"
+  refused(molecules["A", , drop = FALSE], "a row for every perturbation.*It lacks \"B\".*\"A\"")
+  refused(rbind(molecules, A = 1), shape)
+  refused(unname(molecules), shape)
+  refused(as.data.frame(molecules), paste0(shape, ".*data.frame"))
+  refused(molecules[, 0], shape)
+  refused(rbind(A = c("CCO", "C"), B = "CC"), shape)
+  refused(list(A = 1, B = 2), shape)
+  refused(c(A = 1, B = 2), shape)
+  for (bad in c(NA, NaN, Inf)) {
+    wrong <- molecules
+    wrong[2, 2] <- bad
+    refused(wrong, shape)
+  }
+})
