@@ -3,17 +3,17 @@
 
 # list(task, data): `task` is what cpa() makes of the cells (new_task()), `data` the arguments `x`,
 # `col_data`, `assay` and `layer` of every trial.
-tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream,
+tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream, molecules = NULL,
                          call = rlang::caller_env()) {
   if (is.character(x) && length(x) == 1 && file.exists(x)) x <- normalizePath(x)
   data <- list(x = x, col_data = col_data, assay = keys$assay, layer = keys$layer)
   if (is.null(sample_cells)) {
-    task <- new_task(x, keys, col_data, settings, call)
+    task <- new_task(x, keys, col_data, settings, molecules, call)
   } else {
-    whole <- suppressWarnings(new_task(x, keys, col_data, settings, call))
+    whole <- suppressWarnings(new_task(x, keys, col_data, settings, molecules, call))
     data <- sample_data(data, whole, sample_cells, stream, call)
     keys[c("assay", "layer")] <- list(data$assay, data$layer)
-    task <- new_task(data$x, keys, data$col_data, settings, call)
+    task <- new_task(data$x, keys, data$col_data, settings, molecules, call)
   }
   if (is.null(task$plan)) {
     abort_input("A search must have test cells, by which trials are compared.",
@@ -75,13 +75,14 @@ sample_strata <- function(group, n, seed, call = rlang::caller_env()) {
   which(rank <= take[code])
 }
 
-# A check sum of what is fitted: values, names, conditions, covariates and split.
+# A check sum of what is fitted: values, names, conditions, covariates, split and molecules.
 hash_task <- function(task) {
   screen <- task$screen
   x <- screen$x
   values <- if (methods::is(x, "dgCMatrix")) list(x@i, x@p, x@x) else list(as.vector(x))
   about <- list(dimnames(x), screen$parts, screen$doses, as.list(screen$covariates),
-                if (task$automatic) "automatic" else screen$split, screen$loss)
+                if (task$automatic) "automatic" else screen$split, screen$loss,
+                task$design$features)
   rlang::hash(vapply(c(values, about), plain_hash, ""))
 }
 

@@ -86,8 +86,8 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
                      sample_cells = NULL, seed = NULL, dir = NULL,
                      BPPARAM = NULL, # nolint: object_name_linter. The name of all of Bioconductor.
                      dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
-                     assay = NULL, layer = NULL, loss = NULL, col_data = NULL, sep = "+",
-                     settings = cpa_settings()) {
+                     assay = NULL, layer = NULL, loss = NULL, molecules = NULL, col_data = NULL,
+                     sep = "+", settings = cpa_settings()) {
   check_no_dots(...)
   here <- rlang::current_env()
   if (missing(perturbation)) perturbation <- NULL
@@ -108,7 +108,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   run_settings <- settings
   run_settings["seed"] <- list(fixed_seed %||% seed)
   cells <- tuning_cells(x, keys, col_data, run_settings, sample_cells,
-                        search_streams(seed, 0)$cells, here)
+                        search_streams(seed, 0)$cells, molecules, here)
   description <- describe_search(space, settings, method, rungs, reduction %||% 3, metric, trials,
                                  seed, cells$task)
   folder <- claim_folder(dir, kept, description, seed)
@@ -117,7 +117,8 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
     id = folder$id, dir = folder$dir, rungs = rungs, reduction = reduction %||% 3, metric = metric,
     plan = plan, given = utils::modifyList(list(threads = 1), as.list(attr(settings, "given"))),
     columns = list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
-                   control = control, batch = batch, split = split, loss = loss, sep = sep),
+                   control = control, batch = batch, split = split, loss = loss, sep = sep,
+                   molecules = molecules),
     data = cells$data, param = BPPARAM, verbose = settings$verbose, call = here
   )
   if (show_messages(settings$verbose)) inform_search(cells$task, space, trials, method, rungs, seed)

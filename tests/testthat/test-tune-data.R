@@ -23,15 +23,17 @@ test_that("hashes see values, not how R keeps them", {
 test_that("the hash of the cells changes with values, labels and split", {
   cells <- small_cells()
   keys <- new_keys("condition", covariates = "cell_type", control = "control", split = "split")
-  hash <- function(x = cells$x, col_data = cells$col_data) {
-    hash_task(new_task(x, keys, col_data, quick_settings(), rlang::current_env()))
+  hash <- function(x = cells$x, col_data = cells$col_data, molecules = NULL) {
+    hash_task(new_task(x, keys, col_data, quick_settings(), molecules, rlang::current_env()))
   }
   other <- cells$x
   other@x[5] <- other@x[5] + 1e-9
   named <- cells$col_data
   named$cell_type[1] <- "NK"
   expect_identical(hash(), hash())
-  expect_identical(anyDuplicated(c(hash(), hash(other), hash(col_data = named))), 0L)
+  features <- function(value) hash(molecules = rbind(IFNb = value))
+  expect_identical(anyDuplicated(c(hash(), hash(other), hash(col_data = named), features(1),
+                                   features(2))), 0L)
 })
 
 test_that("every container is sampled alike", {

@@ -149,3 +149,11 @@ test_that("wrong inputs are refused before the first trial", {
   expect_refused(tune_fit(small_cells()$x, "condition", col_data = small_cells()$col_data),
                  "`space` must be a list")
 })
+
+test_that("a search by features of the perturbations", {
+  molecules <- rbind(IFNb = c(1, 0.5))
+  found <- small_search(molecules = molecules, trials = 2)
+  expect_identical(found$trials$status, c("finished", "finished"))
+  expect_identical(found$best$meta$registry$n_features, 2L)
+  expect_refused(small_search(molecules = rbind(other = 1), trials = 2), "It lacks \"IFNb\"")
+})
