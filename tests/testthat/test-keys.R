@@ -13,7 +13,8 @@ test_that("a column has one role, and every key is a text", {
   expect_refused(new_keys("drug", covariates = "a", batch = "a"), "`covariates` and as `batch`")
   expect_refused(new_keys(NULL), "`perturbation` must be one text")
   expect_refused(new_keys("drug", control = TRUE), "`control` must be one text")
-  expect_refused(new_keys("drug", loss = "zinb"), "`loss` must be one of")
+  expect_refused(new_keys("drug", loss = "poisson"), "`loss` must be one of")
+  expect_identical(new_keys("drug", control = "none", loss = "zinb")$loss, "zinb")
 })
 
 test_that("each column that is absent is a defect of its own, for the roles that are needed", {

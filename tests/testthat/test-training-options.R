@@ -162,6 +162,7 @@ test_that("cpa_metric is recorded, and stops training where it is asked to", {
   so_far <- cummax(fit$history$cpa_metric)
   expect_identical(fit$history$best, c(TRUE, diff(so_far) > 0))
   scores <- fit$history$cpa_metric - fit$history$r2_mean - fit$history$r2_var / 2
-  expect_true(all(scores >= exp(-1) - 1e-6 & scores <= exp(1) + 1e-6))
+  # The purities of conditions and of cell types are added.
+  expect_true(all(scores >= exp(-2) - 1e-6 & scores <= exp(2) + 1e-6))
   expect_true(all(is.na(small_fit()$history$cpa_metric)))
 })
