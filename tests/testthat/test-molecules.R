@@ -33,6 +33,21 @@ test_that("perturbations with the same features have the same embedding", {
   expect_gt(max(abs(z["A", ] - z["B", ])), 1e-3)
 })
 
+test_that("a perturbation whose cells are all held out is predicted by its features", {
+  cells <- molecule_cells[molecule_cells$drug != "A+B", ]
+  cells$part <- ifelse(cells$drug == "B", "ood", "train")
+  x <- toy_log(160)[, rownames(cells)]
+  fit <- suppressWarnings(cpa(
+    x, "drug", covariates = "cell_type", control = "control", split = "part", col_data = cells,
+    molecules = rbind(A = c(1, 0, 2), B = c(1, 0, 2)),
+    settings = cpa_settings(epochs = 3, seed = 1, verbose = FALSE, dim = 4, autoencoder_width = 8,
+                            batch_size = 16, threads = 1, device = "cpu", doser_type = "linear")
+  ))
+  as_if <- function(drug) predict(fit, x, condition(drug = drug, cell_type = "NK"), col_data = cells)
+  expect_identical(as.vector(as_if("B")), as.vector(as_if("A")))
+  expect_identical(unique(attr(as_if("B"), "col_data")$seen), "drug new")
+})
+
 test_that("the embedding is a linear map of the features", {
   corners <- rbind(A = c(0, 0), B = c(2, 4), control = c(1, 2))
   z <- perturbation_embedding(molecule_fit(corners, epochs = 3))
