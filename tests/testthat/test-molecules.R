@@ -43,7 +43,9 @@ test_that("a perturbation whose cells are all held out is predicted by its featu
     settings = cpa_settings(epochs = 3, seed = 1, verbose = FALSE, dim = 4, autoencoder_width = 8,
                             batch_size = 16, threads = 1, device = "cpu", doser_type = "linear")
   ))
-  as_if <- function(drug) predict(fit, x, condition(drug = drug, cell_type = "NK"), col_data = cells)
+  as_if <- function(drug) {
+    predict(fit, x, condition(drug = drug, cell_type = "NK"), col_data = cells)
+  }
   expect_identical(as.vector(as_if("B")), as.vector(as_if("A")))
   expect_identical(unique(attr(as_if("B"), "col_data")$seen), "drug new")
 })
