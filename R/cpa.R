@@ -85,7 +85,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call) {
   settings$loss_ae <- screen$loss
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
-  registry <- new_registry(screen)
+  registry <- new_registry(screen, scale_doses = identical(settings$parity, "none"))
   registry$n_features <- if (is.null(molecules)) 0L else ncol(molecules)
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan,

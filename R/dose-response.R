@@ -78,8 +78,10 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
 }
 
 latent_response <- function(fit, grid) {
-  code <- match(grid$perturbation, fit$meta$registry$perturbations) - 1L
-  grid$response <- with_core_errors(core_doser_response(fit$state, code, grid$dose))
+  registry <- fit$meta$registry
+  code <- match(grid$perturbation, registry$perturbations)
+  dose <- scaled_dose(registry, code, grid$dose)
+  grid$response <- with_core_errors(core_doser_response(fit$state, code - 1L, dose))
   tibble::as_tibble(grid)
 }
 

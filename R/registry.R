@@ -4,7 +4,11 @@
 
 # Names are sorted in C-locale order (facebookresearch/CPA sorts too: spec of its one-hot columns);
 # the control is an ordinary perturbation with its own code. Codes are positions minus 1.
-new_registry <- function(screen) {
+#
+# `dose_scale`: the largest training dose of each perturbation. The model sees doses as shares of it,
+# so that dose-response curves start where they can learn, whatever the unit. The references take
+# doses as they are: with `scale_doses = FALSE` all are 1.
+new_registry <- function(screen, scale_doses = TRUE) {
   pairs <- unique(data.frame(code = screen$code))
   first <- match(pairs$code, screen$code)
   parts <- screen$parts[first]
@@ -12,6 +16,7 @@ new_registry <- function(screen) {
   atom <- unlist(parts, use.names = FALSE)
   perturbations <- sort_names(c(atom, screen$keys$control))
   range <- lapply(split(unlist(doses, use.names = FALSE), factor(atom, perturbations)), range)
+  largest <- vapply(range, function(r) if (all(is.finite(r)) && r[2L] > 0) r[2L] else 1, 0)
   list(
     genes = rownames(screen$x),
     perturbations = perturbations,
@@ -20,6 +25,7 @@ new_registry <- function(screen) {
     batch = screen$keys$batch,
     n_slots = max(lengths(parts)),
     dose_range = range,
+    dose_scale = if (scale_doses) unname(largest) else rep(1, length(largest)),
     sep = screen$keys$sep
   )
 }
@@ -47,9 +53,15 @@ encode_design <- function(registry, parts, doses, covariates = NULL,
   perturbation <- matrix(-1L, n_slots, n)
   doses <- matrix(0, n_slots, n)
   perturbation[place] <- code - 1L
-  doses[place] <- dose
+  doses[place] <- scaled_dose(registry, code, dose)
   c(list(perturbation = perturbation, dose = doses,
          covariates = encode_covariates(registry, covariates, n, call)), design_sizes(registry))
+}
+
+# Doses as the model sees them; `code` counts perturbations from 1.
+scaled_dose <- function(registry, code, dose) {
+  if (is.null(registry$dose_scale)) return(dose)
+  dose / as.double(registry$dose_scale)[code]
 }
 
 # What the codes run over, which travels with them: the core makes a new model of this size.

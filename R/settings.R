@@ -68,6 +68,7 @@
 #' @param stopping_metric Score of the test cells that stops training and chooses the weights: `"r2"`,
 #'   the mean of `r2_mean` and `r2_mean_deg`; `"r2_all"`, with those of the variances; or
 #'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.
+#' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last.
 #' @param checkpoint File that keeps the fit at every evaluation, for [load_fit()]; `NULL` for
 #'   none.
 #' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"` or `"cuda:<index>"`.
@@ -106,8 +107,9 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          adversary_warmup_steps = NULL, kl_warmup_epochs = NULL,
                          kl_warmup_steps = NULL, mixup_warmup_epochs = NULL, epochs = NULL,
                          max_minutes = NULL, checkpoint_freq = NULL, patience = NULL,
-                         stopping_metric = NULL, checkpoint = NULL, device = NULL,
-                         precision = NULL, threads = NULL, seed = NULL, verbose = NULL) {
+                         stopping_metric = NULL, restore_best = NULL, checkpoint = NULL,
+                         device = NULL, precision = NULL, threads = NULL, seed = NULL,
+                         verbose = NULL) {
   check_no_dots(...)
   names <- setdiff(rlang::fn_fmls_names(), c("...", "verbose"))
   given <- Filter(Negate(is.null), mget(names))

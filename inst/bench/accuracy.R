@@ -38,10 +38,28 @@ fit_and_score <- function(screen, spec, held_out, loss, seed, settings, options)
     screen$x, "condition", dose = "dose_val", covariates = spec$covariates, batch = spec$batch,
     control = "control", split = "split", col_data = cells, loss = loss, settings = settings)))
   seconds <- proc.time()[["elapsed"]] - start
-  scores <- as.data.frame(evaluate_r2(fit, screen$x, split = "ood", col_data = cells,
+  degs <- if (isTRUE(spec$wells)) degs_of_wells(screen, held_out, spec)
+  scores <- as.data.frame(evaluate_r2(fit, screen$x, split = "ood", col_data = cells, degs = degs,
                                       min_cells = spec$min_cells %||% 5, seed = seed))
   scores[c("seed", "fit_seconds", "loss")] <- list(seed, seconds, loss)
   scores
+}
+
+# Screens of wells have too few replicates for a t statistic per condition. As LINCS has it in
+# chemCPA: the genes whose mean over all wells of a drug that are not held out differs most from the
+# controls'.
+degs_of_wells <- function(screen, held_out, spec, n = 50) {
+  drug <- as.character(screen$cells$condition)
+  drugs <- setdiff(unique(drug[held_out]), "control")
+  mean_of <- function(cells) Matrix::rowMeans(screen$x[, cells, drop = FALSE])
+  control <- mean_of(drug == "control")
+  degs <- lapply(drugs, function(d) {
+    known <- drug == d & !held_out
+    if (!any(known)) return(NULL)
+    rownames(screen$x)[order(-abs(mean_of(known) - control))[seq_len(n)]]
+  })
+  names(degs) <- drugs
+  Filter(Negate(is.null), degs)
 }
 
 `%||%` <- function(a, b) if (is.null(a)) b else a
@@ -94,6 +112,7 @@ compare <- function(scores) {
     key <- paste(key, scores[[extra]])
   }
   known <- key[scores$method == "additive" & is.finite(scores$r2_mean_deg)]
+  if (length(known) == 0) return(NULL)
   average_scores(scores[key %in% known, ], c("data", "loss", "method"))
 }
 
@@ -119,8 +138,7 @@ bench_accuracy <- function(options) {
       spec <- held_out_screens[[name]]
       scores <- score_screen(name, spec, paths[[name]], loss, list(), options)
       if (is.null(scores)) next
-      by <- intersect(c("fold", if (length(spec$folds) > 0) "condition"), names(scores))
-      if (length(unique(scores$condition)) > 8) by <- "fold"
+      by <- if (length(unique(scores$condition)) > 8) "fold" else c("fold", "condition")
       table <- average_scores(scores, c(by, "method"))
       show(paste0(spec$title, ", loss \"", loss, "\" (means over ", options$seeds, " seeds)"),
            table[do.call(order, table[by]), ])

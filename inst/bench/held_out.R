@@ -65,7 +65,7 @@ held_out_screens <- list(
   ),
   rat_liver_acetaminophen = list(
     title = "Rat liver, acetaminophen (bulk), the 1,500 mg/kg group held out at each time",
-    covariates = "time_h", min_cells = 2,
+    covariates = "time_h", min_cells = 2, wells = TRUE,
     folds = function(cells) {
       high <- cells$dose_original_mg_kg == 1500
       times <- sort(unique(cells$time_h))
@@ -74,11 +74,12 @@ held_out_screens <- list(
   ),
   drugseq_mcf10a = list(
     title = "Drug-seq MCF10A (wells), the middle dose of every drug held out, in three parts",
-    min_cells = 2, folds = function(cells) spread_pairs(cells, "dose", cells$dose == 1, 3)
+    min_cells = 2, wells = TRUE,
+    folds = function(cells) spread_pairs(cells, "dose", cells$dose == 1, 3)
   ),
   drugseq_ovarian = list(
     title = "Drug-seq of three ovarian lines (wells), a third of the pairs of drug and line in turn",
-    covariates = "cell_type", min_cells = 1,
+    covariates = "cell_type", min_cells = 1, wells = TRUE,
     folds = function(cells) {
       lines <- tapply(as.character(cells$cell_type), as.character(cells$condition),
                       function(t) length(unique(t)))
@@ -89,7 +90,8 @@ held_out_screens <- list(
   ),
   l1000_a375_ht115 = list(
     title = "L1000 A375 (wells), the 3.33 uM wells of a third of the compounds in turn",
-    min_cells = 1, skip = function(cells) as.character(cells$cell_type) != "A375",
+    min_cells = 1, wells = TRUE,
+    skip = function(cells) as.character(cells$cell_type) != "A375",
     folds = function(cells) {
       middle <- abs(cells$dose - 3.33) < 0.02 & cells$condition != "control"
       spread_pairs(cells, "dose", middle, 3)

@@ -98,6 +98,8 @@ const std::vector<SettingField>& setting_fields() {
       {"stopping_metric", &Settings::stopping_metric, 0, {"r2", "r2_all", "cpa_metric"},
        "score of the test cells that stops training and chooses the weights: r2 = mean of r2_mean and "
        "r2_mean_deg, r2_all = with those of the variances, cpa_metric = that of theislab/cpa"},
+      {"restore_best", &Settings::restore_best, 0, {},
+       "whether the weights of the best score are the fit's at the end, or the last ones"},
       {"checkpoint", &Settings::checkpoint, 0, {},
        "file that keeps the fit at every evaluation; empty = none"},
       {"device", &Settings::device, 0, {}, "auto, cpu, cuda or cuda:<index>"},

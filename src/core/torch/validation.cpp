@@ -40,14 +40,23 @@ Validation::Validation(const Model::Impl& model, const EvaluationPlan& plan,
 void Validation::score(EpochRecord& record) const {
   Decoding decoding;
   decoding.common_library = log_scale_;
+  // The kind of counterfactual that is the default there: by difference, except for counts, where the
+  // common library size has no observed cell to start from, and for the references, which decode.
+  const bool by_difference = model_.settings.parity == "none" && !log_scale_;
   const ConditionSummary s =
-      model_.summarise(cells_, own_, plan_.target, plan_.source, false, decoding);
+      model_.summarise(cells_, own_, plan_.target, plan_.source, by_difference, decoding);
+  const auto& means = by_difference ? s.mean_difference : s.mean;
   const auto genes = static_cast<std::ptrdiff_t>(cells_.n_genes());
   std::vector<R2Scores> scores;
   for (std::size_t k = 0; k < plan_.size(); ++k) {
     const auto at = static_cast<std::ptrdiff_t>(k) * genes;
-    std::vector<double> mean(s.mean.begin() + at, s.mean.begin() + at + genes),
+    std::vector<double> mean(means.begin() + at, means.begin() + at + genes),
         variance(s.variance.begin() + at, s.variance.begin() + at + genes);
+    if (by_difference)
+      for (std::size_t g = 0; g < variance.size(); ++g) {
+        const std::size_t i = static_cast<std::size_t>(at) + g;
+        variance[g] = std::max(0.0, s.variance_difference[i] + s.variance_shift[i]);
+      }
     if (log_scale_) {
       mean = log_of(std::move(mean));
       variance = log_of(std::move(variance));

@@ -64,6 +64,7 @@ struct Settings {
   int64_t checkpoint_freq = 5;   ///< epochs between evaluations
   int64_t patience = 8;          ///< evaluations without improvement before stopping
   std::string stopping_metric = "r2";
+  bool restore_best = true;
   std::string checkpoint;        ///< file written at every evaluation; empty: none
   std::string device = "auto";
   std::string precision = "float32";
