@@ -1,7 +1,8 @@
 #' Train a fit further
 #'
 #' Goes on where a fit stopped: weights, optimisers, learning-rate schedule, early stopping and
-#' history continue, so that 10 epochs and 10 more are the same as 20, to the bit. The fit that is
+#' history continue, so that 10 epochs and 10 more are the same as 20, to the bit (with
+#' `lr_schedule = "linear"`, which runs over the epochs of one call, they are not). The fit that is
 #' given stays as it is.
 #'
 #' @param fit A `compert_fit`.
@@ -39,6 +40,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   plan <- new_plan(screen, fit$meta$registry, "test")
   meta <- fit$meta
   meta$settings <- run_settings(settings)
+  meta$test_scores <- NULL
   result <- with_core_errors(core_fit(
     screen$x, training_design(fit$meta$registry, screen), which(screen$split == "train") - 1L, plan,
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)

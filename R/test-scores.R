@@ -2,7 +2,6 @@
 
 # Averages over the test conditions, per method. Not after an interrupt, which must end at once.
 with_test_scores <- function(fit, screen, stopped) {
-  fit$meta["test_scores"] <- list(NULL)
   if (identical(stopped, "interrupt") || !any(screen$split == "test" & !screen$control)) return(fit)
   options <- r2_options("compert", list(), fit$meta$settings$loss_ae)
   options$residual <- pick_residual(fit, options$residual)

@@ -18,10 +18,10 @@ class Quiet final : public compert::Progress {
   bool should_stop() override { return false; }
 };
 
-/// Two cell types, a control and three perturbations with additive effects on the log scale;
-/// perturbation 3 is held out in the second type.
+/// Four cell types, a control and three perturbations with additive effects on the log scale;
+/// perturbation 3 is held out in the last type.
 struct Screen {
-  static constexpr std::size_t kGenes = 40, kEach = 40;
+  static constexpr std::size_t kGenes = 40, kEach = 25, kTypes = 4;
   Vector x;
   Design design;
   std::vector<int64_t> train, controls, held_out;
@@ -30,13 +30,13 @@ struct Screen {
   explicit Screen(bool as_counts) : counts(as_counts) {
     std::mt19937_64 random(3);
     std::normal_distribution<double> normal;
-    std::vector<Vector> type(2, Vector(kGenes)), effect(4, Vector(kGenes, 0));
+    std::vector<Vector> type(kTypes, Vector(kGenes)), effect(4, Vector(kGenes, 0));
     for (auto& t : type)
       for (double& v : t) v = normal(random);
     for (std::size_t p = 1; p < 4; ++p)
       for (double& v : effect[p]) v = random() % 4 == 0 ? 1.5 * normal(random) : 0;
     design.n_covariates = 1;
-    for (int32_t t = 0; t < 2; ++t)
+    for (int32_t t = 0; t < static_cast<int32_t>(kTypes); ++t)
       for (int32_t p = 0; p < 4; ++p)
         for (std::size_t i = 0; i < kEach; ++i) {
           const auto cell = static_cast<int64_t>(design.n++);
@@ -51,11 +51,11 @@ struct Screen {
           design.dose.push_back(1);
           design.covariate.push_back(t);
           design.condition.push_back(p);
-          if (t == 1 && p == 3)
+          if (t == kTypes - 1 && p == 3)
             held_out.push_back(cell);
           else
             train.push_back(cell);
-          if (t == 1 && p == 0) controls.push_back(cell);
+          if (t == kTypes - 1 && p == 0) controls.push_back(cell);
         }
   }
   compert::DenseCells cells() const { return {x.data(), kGenes, design.n}; }
@@ -63,7 +63,7 @@ struct Screen {
     compert::Architecture a;
     a.n_genes = kGenes;
     a.n_perturbations = 4;
-    a.covariate_levels = {2};
+    a.covariate_levels = {kTypes};
     a.condition_weight.assign(4, 3);
     return a;
   }
@@ -74,7 +74,7 @@ struct Screen {
     target.n = target.n_covariates = 1;
     target.perturbation = {3};
     target.dose = {1};
-    target.covariate = {1};
+    target.covariate = {kTypes - 1};
     const auto s = model.summarise(source, design, target, {controls});
     const auto truth = compert::stats_of(source, held_out), base = compert::stats_of(source, controls);
     Vector observed, predicted;
@@ -106,7 +106,7 @@ TEST_CASE("counterfactual matching teaches effects that hold for unseen pairs", 
     const compert::Model with = fitted(screen, loss);
     const compert::Model without =
         fitted(screen, loss + R"(, "reg_counterfactual": 0, "reg_alignment": 0)");
-    CHECK(screen.effect_r2(with) > 0.8);
+    CHECK(screen.effect_r2(with) > (counts ? 0.3 : 0.6));  // no effect at all scores 0
     CHECK(screen.effect_r2(with) > screen.effect_r2(without));
     CHECK(with.history().back().loss_counterfactual < 0.2 * with.history().front().loss_counterfactual);
     CHECK(without.history().back().loss_counterfactual == 0);

@@ -108,10 +108,9 @@ class Counterfactuals {
     if (!with_difference) return;
     block.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
     const Tensor effect = network_.perturbation_effect(block.batch.slots);
-    const Decoded own =
-        network_.decode(block.basal + effect +
-                            network_.covariate_effect(block.batch.covariates, decoding_.composition),
-                        block.library);
+    // The cell as it was measured, with all that the composition may leave out of the new condition.
+    const Decoded own = network_.decode(
+        block.basal + effect + network_.covariate_effect(block.batch.covariates), block.library);
     block.own_mean = expected(own, decoding_.ignore_zeros);
     block.own_variance = variance(own, network_.head(), decoding_.ignore_zeros);
   }

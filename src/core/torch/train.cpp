@@ -13,7 +13,6 @@ namespace compert {
 namespace {
 
 constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0` aims at
-constexpr double kSameScore = 0.003;
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
 
 /// The order of one epoch depends on seed and epoch alone: a resumed fit sees the same batches.
@@ -122,6 +121,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   design.check(architecture.n_perturbations, architecture.covariate_levels, false);
   use_threads(settings.threads);
   network.set_dense_input(cells.density() > kDenseFrom);
+  // A fit that goes on has the weights of its best score, and those that it stopped with.
+  std::optional<ParameterStore::Snapshot> best;
+  if (best_epoch > 0) best = network.store().snapshot();
   if (last) {
     network.store().restore(*last);
     last.reset();
@@ -140,9 +142,6 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     matching.emplace(network, cells, design, train, settings.counterfactual_targets);
   const double seconds_before = history.empty() ? 0 : history.back().seconds;
   const auto start = std::chrono::steady_clock::now();
-  std::optional<ParameterStore::Snapshot> best;
-  // Best weights of an earlier call are gone; a better score must be reached anew.
-  if (epochs_done > 0) best_epoch = 0, best_score = 0;
   FitResult result;
   Batch batch;
   while (epochs_done < last_epoch) {
@@ -199,16 +198,13 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       if (plan.size() > 0) {
         validation.score(record);
         const double score = stopping_score(record, settings.stopping_metric);
-        const bool better = best_epoch == 0 || score > best_score;
-        // Of scores that are as good as the same, the later: effects of rare conditions are learned
-        // last, and the score hardly sees them. The references take the best to the last digit.
-        record.best = better || (settings.parity == "none" && score > best_score - kSameScore);
-        if (better) best_score = score;
+        record.best = best_epoch == 0 || score > best_score;
         if (record.best) {
+          best_score = score;
           best_epoch = epochs_done;
           best = network.store().snapshot();
         }
-        if (on_grid) trials = better ? 0 : trials + 1;
+        if (on_grid) trials = record.best ? 0 : trials + 1;
         if (on_grid && trials > settings.patience) result.stopped = Stopped::kPatience;
       }
       if (on_grid && !parity_theislab()) step_schedulers();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "compert/metrics.h"
 #include "compert/neighbours.h"
@@ -40,23 +41,14 @@ Validation::Validation(const Model::Impl& model, const EvaluationPlan& plan,
 void Validation::score(EpochRecord& record) const {
   Decoding decoding;
   decoding.common_library = log_scale_;
-  // The kind of counterfactual that is the default there: by difference, except for counts, where the
-  // common library size has no observed cell to start from, and for the references, which decode.
-  const bool by_difference = model_.settings.parity == "none" && !log_scale_;
   const ConditionSummary s =
-      model_.summarise(cells_, own_, plan_.target, plan_.source, by_difference, decoding);
-  const auto& means = by_difference ? s.mean_difference : s.mean;
+      model_.summarise(cells_, own_, plan_.target, plan_.source, false, decoding);
   const auto genes = static_cast<std::ptrdiff_t>(cells_.n_genes());
   std::vector<R2Scores> scores;
   for (std::size_t k = 0; k < plan_.size(); ++k) {
     const auto at = static_cast<std::ptrdiff_t>(k) * genes;
-    std::vector<double> mean(means.begin() + at, means.begin() + at + genes),
+    std::vector<double> mean(s.mean.begin() + at, s.mean.begin() + at + genes),
         variance(s.variance.begin() + at, s.variance.begin() + at + genes);
-    if (by_difference)
-      for (std::size_t g = 0; g < variance.size(); ++g) {
-        const std::size_t i = static_cast<std::size_t>(at) + g;
-        variance[g] = std::max(0.0, s.variance_difference[i] + s.variance_shift[i]);
-      }
     if (log_scale_) {
       mean = log_of(std::move(mean));
       variance = log_of(std::move(variance));
@@ -68,34 +60,32 @@ void Validation::score(EpochRecord& record) const {
   record.r2_mean_deg = mean.mean_deg;
   record.r2_var = mean.variance;
   record.r2_var_deg = mean.variance_deg;
-  if (model_.settings.stopping_metric == "cpa_metric") record.cpa_metric = cpa_metric(record);
+  if (model_.settings.stopping_metric == "cpa_metric") record.cpa_metric = cpa_metric();
 }
 
-double Validation::cpa_metric(const EpochRecord& record) const {
+double Validation::cpa_metric() const {
   at::NoGradGuard no_grad;
   // The plan's cells, every k-th of them where they are many.
-  std::vector<int64_t> which;
-  std::vector<int32_t> condition;
-  for (std::size_t k = 0; k < plan_.size(); ++k)
-    for (const int64_t cell : plan_.truth[k]) {
-      which.push_back(cell);
-      condition.push_back(static_cast<int32_t>(k));
-    }
-  const std::size_t step = (which.size() + kMostCells - 1) / kMostCells;
+  std::size_t n_cells = 0;
+  for (const auto& truth : plan_.truth) n_cells += truth.size();
+  const std::size_t step = std::max<std::size_t>(1, (n_cells + kMostCells - 1) / kMostCells);
   std::vector<int64_t> some;
   std::vector<std::vector<int32_t>> labels(1 + own_.n_covariates);
-  for (std::size_t i = 0; i < which.size(); i += std::max<std::size_t>(1, step)) {
-    some.push_back(which[i]);
-    labels[0].push_back(condition[i]);
-    for (std::size_t c = 0; c < own_.n_covariates; ++c)
-      labels[c + 1].push_back(
-          own_.covariate[static_cast<std::size_t>(which[i]) * own_.n_covariates + c]);
-  }
+  for (std::size_t k = 0; k < plan_.size(); ++k)
+    for (std::size_t i = 0; i < plan_.truth[k].size(); i += step) {
+      const int64_t cell = plan_.truth[k][i];
+      some.push_back(cell);
+      labels[0].push_back(static_cast<int32_t>(k));
+      for (std::size_t c = 0; c < own_.n_covariates; ++c)
+        labels[c + 1].push_back(
+            own_.covariate[static_cast<std::size_t>(cell) * own_.n_covariates + c]);
+    }
+  const Network& network = model_.network;
   Batch batch;
-  model_.network.load(cells_, some.data(), some.size(), own_.rows(some.data(), some.size()), batch);
-  const Tensor basal = model_.network.encode(batch, false).basal;
-  const Tensor after = basal + model_.network.perturbation_effect(batch) +
-                       model_.network.covariate_effect(batch);
+  network.load(cells_, some.data(), some.size(), own_.rows(some.data(), some.size()), batch);
+  const Tensor basal = network.encode(batch, false).basal;
+  const Tensor after =
+      basal + network.perturbation_effect(batch) + network.covariate_effect(batch);
   const auto purity = [&](const Tensor& latent) {
     const Array points = to_array(latent);
     const Points view{points.values.data(), some.size(), static_cast<std::size_t>(points.shape[1])};
@@ -105,11 +95,36 @@ double Validation::cpa_metric(const EpochRecord& record) const {
         sum += knn_purity(view, label, kNeighbours).mean;
     return sum;
   };
-  return record.r2_mean + 0.5 * record.r2_var + std::exp(purity(after) - purity(basal));
+  const Decoded d = network.decode(after, batch.library);
+  const bool counts = network.head().counts();
+  Tensor observed = dense_tensor(batch.target, batch.values, basal.device()), predicted = d.mean;
+  if (counts) {
+    observed = observed.log1p();
+    predicted = predicted.log1p();
+  }
+  double r2_mean = 0, r2_variance = 0;
+  for (std::size_t k = 0; k < plan_.size(); ++k) {
+    std::vector<int64_t> rows;
+    for (std::size_t i = 0; i < some.size(); ++i)
+      if (labels[0][i] == static_cast<int32_t>(k)) rows.push_back(static_cast<int64_t>(i));
+    const Tensor index = at::tensor(rows, at::kLong).to(basal.device());
+    const Tensor x = observed.index_select(0, index), p = predicted.index_select(0, index);
+    const Tensor spread =
+        counts ? p.var(at::IntArrayRef{0}, true, false) : d.second.index_select(0, index).mean(0);
+    const auto score = [](const Tensor& truth, const Tensor& guess) {
+      const double value = r2(to_array(truth).values, to_array(guess).values);
+      return std::isnan(value) ? 0 : value;
+    };
+    r2_mean += score(x.mean(0), p.mean(0));
+    r2_variance += score(x.var(at::IntArrayRef{0}, true, false), spread);
+  }
+  const auto n = static_cast<double>(plan_.size());
+  return (r2_mean + 0.5 * r2_variance) / n + std::exp(purity(after) - purity(basal));
 }
 
 double stopping_score(const EpochRecord& r, const std::string& metric) {
-  if (metric == "cpa_metric") return std::isnan(r.cpa_metric) ? -1 : r.cpa_metric;
+  const double none = -std::numeric_limits<double>::infinity();
+  if (metric == "cpa_metric") return std::isnan(r.cpa_metric) ? none : r.cpa_metric;
   double sum = 0;
   int n = 0;
   const auto add = [&](double v) {
@@ -123,7 +138,7 @@ double stopping_score(const EpochRecord& r, const std::string& metric) {
     add(r.r2_var);
     add(r.r2_var_deg);
   }
-  return n > 0 ? sum / n : -1;
+  return n > 0 ? sum / n : none;
 }
 
 }  // namespace compert

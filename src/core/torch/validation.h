@@ -15,8 +15,11 @@ class Validation {
   void score(EpochRecord& record) const;
 
  private:
-  /// r2_mean + 0.5 r2_var + exp(purity after - purity of basal states), theislab/cpa's metric.
-  double cpa_metric(const EpochRecord& record) const;
+  /// theislab/cpa's metric of the plan's cells passed through the model as they are: r2 of the
+  /// conditions' means + half of that of their variances (counts as log(1 + count), and predicted
+  /// variances those of the predicted means) + exp(kNN purity of the treated states - of the basal
+  /// ones), purities summed over condition and covariates.
+  double cpa_metric() const;
 
   const Model::Impl& model_;
   const EvaluationPlan& plan_;
