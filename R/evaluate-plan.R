@@ -127,7 +127,7 @@ evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlan
   lapply(rows$group, function(g) top$groups[[g]]$genes + 1L)
 }
 
-# DEGs that the user gives, by "covariates, label" or by label.
+# DEGs that the user gives, by "covariates, label", by label, or by perturbation for every dose.
 own_degs <- function(fit, screen, groups, rows, degs, call) {
   named <- is.list(degs) && !is.null(names(degs)) && all(vapply(degs, is.character, TRUE))
   if (!named) {
@@ -137,8 +137,9 @@ own_degs <- function(fit, screen, groups, rows, degs, call) {
   }
   label <- pair_labels(fit, groups$parts, groups$doses)
   whole <- group_names(fit, groups)
+  plain <- condition_label(groups$parts, NULL, fit$meta$registry$sep)
   lapply(rows$group, function(g) {
-    genes <- degs[[whole[g]]] %||% degs[[label[g]]]
+    genes <- degs[[whole[g]]] %||% degs[[label[g]]] %||% degs[[plain[g]]]
     sort(unique(setdiff(match(genes, rownames(screen$x), 0L), 0L)))
   })
 }

@@ -62,8 +62,8 @@
 #' @param baselines `FALSE` leaves the baselines out.
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
-#' @param degs Your own DEGs: a named list of gene names, named by perturbation label or by
-#'   covariates and label (`"B, IFNb"`).
+#' @param degs Your own DEGs: a named list of gene names, named by perturbation, by perturbation
+#'   label (with its dose), or by covariates and label (`"B, IFNb"`).
 #' @param min_cells Fewest observed cells of a condition in its split.
 #' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from.
 #' @param ddof 0 or 1: variances are divided by n - `ddof`.

@@ -171,6 +171,9 @@ class Comparison {
     compert::Inspector inspector(model);
     NamedArrays ours = inspector.forward(b.cells(), b.design, training);
     const double tolerance = single_ ? 1e-5 : 1e-9;
+    // Devices without the sweeps compute the loss from LibTorch's own operations.
+    tally_.add(group("composed losses"), where(mode), ours.at("loss_composed").values,
+               ours.at("loss_reconstruction").values, tolerance);
     for (const auto& name : file_.children(at_ + mode)) {
       if (name == "buffers_after_one_forward") {
         // Our forward pass also runs the adversaries; encoder and decoder moved exactly once.

@@ -146,9 +146,12 @@ class Comparison {
     mixing_ = training;
     compert::Model model = fresh();
     const tl::Minibatch batch = minibatch(0);
-    const auto ours = outputs(inspect(model, 0).forward(batch.cells(), batch.design(), training), batch);
+    const NamedArrays arrays = inspect(model, 0).forward(batch.cells(), batch.design(), training);
+    const auto ours = outputs(arrays, batch);
     mixing_ = true;
     const double tolerance = single_ ? 1e-5 : 1e-9;
+    // Devices without the sweeps compute the loss from LibTorch's own operations.
+    check("composed losses", mode + "/loss_reconstruction", arrays.at("loss_composed").values, tolerance);
     for (std::string name : file_.children(at_ + mode)) {
       if (name == "mixup_lambda") continue;  // recorded noise
       if (name == "buffers_after_one_forward") {

@@ -84,18 +84,6 @@ Tensor log_zinb(const Tensor& x, const Decoded& d) {
   return at::where(x > 0, stored, zero) - at::softplus(-pi);
 }
 
-/// The likelihoods from LibTorch's own operations, for devices without the sweeps.
-Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& values,
-                     const Head& head, const HeadInput& input) {
-  const Decoded d = decoded(raw, head, input);
-  const Tensor x = dense_tensor(target, values, raw.device());
-  const double scale = head.sum_genes ? static_cast<double>(target.n_genes) : 1;
-  if (head.family == Head::Family::kGaussian)
-    return ((d.second.log() + (d.mean - x).square() / d.second).mean() * 0.5 +
-            (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
-  return (head.zero_inflated() ? log_zinb(x, d) : log_nb(x, d.mean, d.second)).mean() * -scale;
-}
-
 }  // namespace
 
 Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,
@@ -110,6 +98,17 @@ Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const C
   const auto given = [&](const Tensor& t) { return t.defined() ? t : at::empty({0}, scratch.options()); };
   return LikelihoodHead::apply(hidden, weight, bias, given(input.dispersion), &target, &head, values,
                                given(input.library), scratch, weight.grad());
+}
+
+Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& values,
+                     const Head& head, const HeadInput& input) {
+  const Decoded d = decoded(raw, head, input);
+  const Tensor x = dense_tensor(target, values, raw.device());
+  const double scale = head.sum_genes ? static_cast<double>(target.n_genes) : 1;
+  if (head.family == Head::Family::kGaussian)
+    return ((d.second.log() + (d.mean - x).square() / d.second).mean() * 0.5 +
+            (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
+  return (head.zero_inflated() ? log_zinb(x, d) : log_nb(x, d.mean, d.second)).mean() * -scale;
 }
 
 Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {

@@ -45,4 +45,8 @@ Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const C
                            const Tensor& values, const Head& head, const HeadInput& input,
                            Tensor& scratch);
 
+/// The same from LibTorch's own operations, on any device; `raw` is the decoder's output.
+Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& values,
+                     const Head& head, const HeadInput& input);
+
 }  // namespace compert

@@ -104,6 +104,7 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     if (d.zero_logit.defined()) out["zero_logits"] = to_array(d.zero_logit);
     if (batch.library.defined()) out["library"] = to_array(batch.library);
     out["loss_reconstruction"] = to_array(network.reconstruction(hidden, batch));
+    out["loss_composed"] = to_array(network.composed_reconstruction(raw, batch));
     if (training)
       for (auto& [name, value] : named(network.adversary_loss(basal, batch, false)))
         out[name] = value;

@@ -76,6 +76,10 @@ Tensor Network::decoder_raw(const Tensor& hidden) const {
   return at::linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value);
 }
 
+Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) const {
+  return composed_loss(raw, batch.target, batch.values, head_, {batch.library, dispersion()});
+}
+
 Tensor Network::mean_weight() const {
   return decoder_->last().weight->value.narrow(0, 0, architecture_.n_genes);
 }

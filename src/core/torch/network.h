@@ -72,6 +72,8 @@ class Network {
   Tensor decoder_hidden(const Tensor& treated, bool training) const;
   Tensor reconstruction(const Tensor& hidden, const Batch& batch) const;
   Tensor decoder_raw(const Tensor& hidden) const;
+  /// The reconstruction loss as devices without the sweeps compute it.
+  Tensor composed_reconstruction(const Tensor& raw, const Batch& batch) const;
   /// `library` is read by heads that have one.
   Decoded decode(const Tensor& treated, const Tensor& library) const;
   Decoded from_raw(const Tensor& raw, const Tensor& library) const;
