@@ -101,7 +101,8 @@ r2_table <- function(scores, metric, methods, limits) {
   model <- table$method == methods[1L] & table$metric == r2_words()[metric[1L]]
   ranked <- table$condition[model][order(table$value[model])]
   table$condition <- factor(table$condition, unique(c(ranked, table$condition)))
-  table
+  # Rows are drawn in their order: the first method lies on top where points meet.
+  table[order(-as.integer(table$method)), , drop = FALSE]
 }
 
 # The model in blues, what it has to beat in other colours; further methods from the palette.

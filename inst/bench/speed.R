@@ -3,7 +3,8 @@
 fb_sizes <- function(batch, threads, ...) {
   cpa_settings(parity = "none", dim = 128, autoencoder_width = 128, autoencoder_depth = 3,
                adversary_width = 64, adversary_depth = 2, reg_adversary = 60,
-               penalty_adversary = 60, reg_alignment = 0, autoencoder_lr = 3e-4,
+               penalty_adversary = 60, reg_alignment = 0, reg_counterfactual = 0,
+               autoencoder_lr = 3e-4,
                embeddings_lr = 3e-4, adversary_lr = 3e-4, doser_type = "sigm", batch_size = batch,
                threads = threads, seed = 1, verbose = FALSE, ...)
 }
