@@ -143,3 +143,5 @@ own_degs <- function(fit, screen, groups, rows, degs, call) {
     sort(unique(setdiff(match(genes, rownames(screen$x), 0L), 0L)))
   })
 }
+
+zero_based <- function(index) ifelse(is.na(index), -1L, index - 1L)

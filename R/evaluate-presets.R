@@ -30,6 +30,12 @@ r2_presets <- function() {
     )),
     multicpa = utils::modifyList(fb, list(
       variance_nb = "predicted", order = c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg")
+    )),
+    # The Norman tutorial of theislab/cpa; its Kang tutorial passes the treated cells themselves
+    # through the model, which is reconstruct() and no prediction.
+    theislab = utils::modifyList(fb, list(
+      min_cells = 1L, control_split = "all", variance = "of_means", variance_nb = "of_means",
+      control_rows = character(), empty = NA_real_
     ))
   )
 }

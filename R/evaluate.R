@@ -34,18 +34,20 @@
 #' strong genes decide; the references' presets score raw counts (`scale = "model"`).
 #'
 #' @section Presets:
-#' | | `compert` | `fb` | `fb_api` | `chemcpa` | `multicpa` |
-#' |---|---|---|---|---|---|
-#' | fewest cells | 5 | 31 | 1 | 6 | 31 |
-#' | controls fed in | same covariates | all of split | all of split | all of split | all of split |
-#' | denominator of variances | n - 1 | n | n | n - 1 | n |
-#' | predicted variance | mean + variance of means | mean | mean | mean | mean |
-#' | ... for raw counts | the same | one draw per cell | mean | mean | mean |
-#' | scale for counts | log | raw | raw | raw | raw |
-#' | negative r2 set to 0 | no | no | no | yes | no |
+#' | | `compert` | `fb` | `fb_api` | `chemcpa` | `multicpa` | `theislab` |
+#' |---|---|---|---|---|---|---|
+#' | fewest cells | 5 | 31 | 1 | 6 | 31 | 1 |
+#' | controls fed in | same covariates | of split | of split | of split | of split | all |
+#' | denominator of variances | n - 1 | n | n | n - 1 | n | n |
+#' | predicted variance | mean + variance of means | mean | mean | mean | mean | variance of means |
+#' | ... for raw counts | the same | one draw per cell | mean | mean | mean | variance of means |
+#' | scale for counts | log | raw | raw | raw | raw | raw |
+#' | negative r2 set to 0 | no | no | no | yes | no | no |
 #'
-#' "Same covariates": the controls of every split. "All of split": training controls for training
-#' conditions, *test* controls for test and ood conditions, whatever their covariates. The
+#' "Same covariates": the controls of every split. "Of split": training controls for training
+#' conditions, *test* controls for test and ood conditions, whatever their covariates. "All": every
+#' control (`theislab` is the Norman tutorial of theislab/cpa, with the 10, 20 or 50 DEGs that
+#' `n_degs` says). The
 #' references also score control cells in ood (`fb`, `fb_api`, `multicpa`), leave out names with
 #' "dmso" or "control" and conditions with fewer than two DEGs, and cut predictions at 3e12
 #' (`chemcpa`). The default's `total` variance is what the model says about the spread over cells:
@@ -95,7 +97,7 @@
 #' summary(scores)
 #' @export
 evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api", "chemcpa",
-                                                      "multicpa"),
+                                                      "multicpa", "theislab"),
                         split = c("test", "ood"), condition = NULL, baselines = TRUE,
                         n_degs = 50L, degs = NULL, min_cells = NULL, controls = NULL, ddof = NULL,
                         variance = NULL, scale = NULL, clamp_negative = NULL, residual = NULL,
@@ -196,8 +198,6 @@ score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
   all <- do.call(rbind, scored)
   all[order(rep(seq_len(nrow(table)), length(methods))), , drop = FALSE]
 }
-
-zero_based <- function(index) ifelse(is.na(index), -1L, index - 1L)
 
 # "model" is the kind that `options$residual` names; the other kind has its own name.
 method_order <- function(both, options) {

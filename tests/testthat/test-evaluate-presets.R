@@ -1,9 +1,11 @@
 test_that("presets have the conventions of the published codes", {
   p <- r2_presets()
   expect_identical(vapply(p, function(o) o$min_cells, 1L),
-                   c(compert = 5L, fb = 31L, fb_api = 1L, chemcpa = 6L, multicpa = 31L))
+                   c(compert = 5L, fb = 31L, fb_api = 1L, chemcpa = 6L, multicpa = 31L,
+                     theislab = 1L))
   expect_identical(vapply(p, function(o) o$ddof, 1L),
-                   c(compert = 1L, fb = 0L, fb_api = 0L, chemcpa = 1L, multicpa = 0L))
+                   c(compert = 1L, fb = 0L, fb_api = 0L, chemcpa = 1L, multicpa = 0L,
+                     theislab = 0L))
   expect_identical(names(Filter(function(o) o$clamp_negative, p)), "chemcpa")
   expect_identical(names(Filter(function(o) o$controls == "matched", p)), "compert")
   expect_identical(p$multicpa$order, c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg"))
@@ -23,6 +25,7 @@ test_that("the variance of counts is the preset's own", {
   expect_identical(variance("fb_api", "nb"), "predicted")
   expect_identical(variance("multicpa", "nb"), "predicted")
   expect_identical(variance("compert", "nb"), "total")
+  expect_identical(variance("theislab", "zinb"), "of_means")
 })
 
 test_that("own options override, and are named in print", {
