@@ -7,7 +7,7 @@ test_that("a condition is resolved against registry and keys", {
   expect_identical(found$parts, list(c("A", "B")))
   expect_identical(found$label, "A@0.5+B@2")
   expect_identical(found$target$perturbation, matrix(c(0L, 1L)))
-  expect_identical(found$target$dose, matrix(c(0.5, 2)))
+  expect_identical(found$target$dose, matrix(c(1, 1)))  # shares of the largest trained doses
   expect_identical(found$target$covariates, matrix(0L))
 })
 
