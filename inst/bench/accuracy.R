@@ -11,7 +11,7 @@ read_held_out <- function(path, loss, skip = NULL) {
   if (is.null(x)) return(NULL)
   keep <- if (is.null(skip)) seq_len(nrow(cells)) else which(!skip(cells))
   cells <- cells[keep, , drop = FALSE]
-  # An assay without counts has none; a cell without counts says nothing.
+  # A cell without any counts says nothing.
   x <- x[, keep, drop = FALSE]
   full <- if (loss == "gauss") seq_len(ncol(x)) else which(Matrix::colSums(x) > 0)
   list(x = x[, full, drop = FALSE], cells = droplevels(cells[full, , drop = FALSE]))

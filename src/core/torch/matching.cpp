@@ -122,8 +122,8 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
     }
     size.push_back(static_cast<double>(list.size()));
   }
-  // Cells of a group of their own, and those without a group, keep some condition: row 0 of nothing
-  // reads them, since `average` is 0 there.
+  // A cell that no group of the draw has is decoded under the first condition, and counts for nothing:
+  // its column of `average` is 0.
   const auto options = network_.options();
   Batch under;
   network_.load_design(conditions_.rows(other.data(), n), under);
