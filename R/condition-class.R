@@ -3,11 +3,12 @@
 # Pairs are sorted by name here; `key` is the column name that the user wrote the perturbation
 # under, `dosed` whether he gave doses (holding out "A" without a dose means all its doses).
 new_condition <- function(parts, doses, covariates = list(), key = "perturbation",
-                          dosed = TRUE) {
+                          dosed = TRUE, dose_unit = NULL) {
   tidy <- tidy_pairs(parts, doses)
   out <- tibble::tibble(perturbation = tidy$parts, dose = tidy$doses)
   for (name in names(covariates)) out[[name]] <- covariates[[name]]
-  structure(out, class = c("compert_condition", class(out)), key = key, dosed = dosed)
+  structure(out, class = c("compert_condition", class(out)), key = key, dosed = dosed,
+            dose_unit = dose_unit)
 }
 
 # Anything that says conditions -- a condition(), or a data frame with the screen's own columns --
@@ -60,7 +61,9 @@ match_keys <- function(x, keys, call) {
 # the design `target` in the registry's codes. A control that was asked for without a dose has the
 # dose that it had in training.
 resolve_conditions <- function(condition, registry, keys, call = rlang::caller_env()) {
+  unit <- attr(condition, "dose_unit")
   condition <- as_condition(condition, keys, call)
+  condition$dose <- doses_in_unit(condition$dose, unit, registry, call)
   tidy <- tidy_pairs(condition$perturbation, condition$dose, registry$control)
   if (!isTRUE(attr(condition, "dosed"))) {
     control <- vapply(tidy$parts, identical, NA, registry$control)

@@ -12,6 +12,8 @@
 #'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
 #'   means 1 for every part (and for the control the dose it had in training). In
 #'   `condition_grid()` every value is one dose that all parts take.
+#' @param dose_unit Unit of the doses, such as `"nM"`: they are converted to the unit that the fit was
+#'   made with (`dose_unit` of [chemcpa()]). `NULL`: they are in that unit.
 #' @param sep What joins names in a combination; `NULL` when nothing does.
 #'
 #' @return A tibble of class `compert_condition` with one row per condition and columns
@@ -25,8 +27,9 @@
 #' condition(drug = c("A", "B"), cell_type = "K562")
 #' condition_grid(drug = c("A", "B"), dose = c(0.1, 1), cell_type = c("K562", "A549"))
 #' @export
-condition <- function(..., dose = NULL, sep = "+") {
+condition <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   check_string(sep, "sep", null_ok = TRUE)
+  dose_unit <- check_dose_unit(dose_unit)
   given <- split_condition_args(list(...))
   n <- max(lengths(c(list(given$value), given$covariates)))
   if (is.list(dose) || (is.character(dose) && length(given$value) == 1)) n <- max(n, length(dose))
@@ -35,13 +38,14 @@ condition <- function(..., dose = NULL, sep = "+") {
   doses <- condition_doses(dose, parts, sep)
   covariates <- lapply(given$covariates, function(v) as.character(v))
   covariates <- Map(function(v, name) recycle_to(v, n, name), covariates, names(covariates))
-  new_condition(parts, doses, covariates, given$key, !is.null(dose))
+  new_condition(parts, doses, covariates, given$key, !is.null(dose), dose_unit)
 }
 
 #' @rdname condition
 #' @export
-condition_grid <- function(..., dose = NULL, sep = "+") {
+condition_grid <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   check_string(sep, "sep", null_ok = TRUE)
+  dose_unit <- check_dose_unit(dose_unit)
   given <- split_condition_args(list(...))
   parts <- condition_parts(given$value, sep)
   axes <- c(list(perturbation = seq_along(parts)), if (!is.null(dose)) list(dose = seq_along(dose)),
@@ -56,7 +60,7 @@ condition_grid <- function(..., dose = NULL, sep = "+") {
   })
   covariates <- Map(function(v, name) as.character(v)[at[[name]]], given$covariates,
                     names(given$covariates))
-  new_condition(parts[at$perturbation], doses, covariates, given$key, !is.null(dose))
+  new_condition(parts[at$perturbation], doses, covariates, given$key, !is.null(dose), dose_unit)
 }
 
 # list(key = name of the perturbation's argument, value, covariates)

@@ -29,8 +29,8 @@
 #'   raw counts with more zeros than these. `NULL`: `"gauss"`, or `"nb"` where there are only counts
 #'   (it says so).
 #' @param molecules Numeric matrix with one named row per perturbation (fingerprints, descriptors,
-#'   any embedding of the molecules): the perturbation embedding is then a trained linear map of
-#'   these features instead of a free table. The control may be left out and counts as a row of 0.
+#'   any embedding of the molecules), or named SMILES: the perturbation embedding is then a trained
+#'   linear map of these features instead of a free table. See [chemcpa()], which is made for them.
 #' @param col_data Data frame with one row per cell, with a matrix only.
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
 #'   `NULL` when nothing does.
@@ -60,26 +60,34 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
   check_settings(settings)
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
-  task <- new_task(x, keys, col_data, settings, molecules, rlang::current_env())
+  check_model(settings, "cpa", "cpa_settings()")
+  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env()))
+}
+
+# Trains what new_task() has prepared; `state`: the model to start from, or NULL for a new one.
+run_task <- function(task, state = NULL) {
+  settings <- task$settings
   if (show_messages(settings$verbose)) {
     inform_task(task)
     warn_slow_blas()
   }
   result <- with_core_errors(core_fit(
-    task$screen$x, task$design, task$train, task$plan, settings_json(task$settings),
-    meta_to_json(task$meta), NULL, progress_reporter(settings$verbose)
-  ))
-  tell_stop(result, task$settings)
+    task$screen$x, task$design, task$train, task$plan, settings_json(settings),
+    meta_to_json(task$meta), state, progress_reporter(settings$verbose)
+  ), call = task$call)
+  tell_stop(result, settings, task$call)
   with_test_scores(new_fit(result$state), task$screen, result$stopped)
 }
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),
 # evaluation plan, complete settings and what the fit remembers.
-new_task <- function(x, keys, col_data, settings, molecules, call) {
+# `doses`: unit and transform; NULL: shares of each perturbation's largest, or with a reference's
+# parity as they are. `molecules`: see read_molecules().
+new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL) {
   read <- read_screen(x, keys, col_data, call = call)
   defects <- all_defects(read)
-  # Features speak for a perturbation that training never meets.
-  if (!is.null(molecules)) defects <- defects[defects$check != "untrained perturbation", ]
+  # Features speak for a perturbation that training never meets, and scGen takes the mean of others.
+  if (!is.null(molecules) || settings$model == "scgen") defects <- defects[defects$check != "untrained perturbation", ]
   abort_defects(defects, call)
   screen <- read$screen
   warn_defects(defects, call)
@@ -87,11 +95,13 @@ new_task <- function(x, keys, col_data, settings, molecules, call) {
   settings$loss_ae <- screen$loss
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
-  registry <- new_registry(screen, scale_doses = identical(settings$parity, "none"))
-  registry$n_features <- if (is.null(molecules)) 0L else ncol(molecules)
+  doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")
+  registry <- new_registry(screen, doses, known_molecules(molecules))
+  registry$n_features <- if (is.null(molecules)) 0L else ncol(molecules$features)
+  registry$feature_kind <- molecules$kind
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan,
-       design = training_design(registry, screen, molecules, call),
+       design = training_design(registry, screen, molecules, settings$model, call), call = call,
        train = which(screen$split == "train") - 1L, automatic = automatic,
        chose_loss = is.null(keys$loss),
        meta = new_meta(screen, registry, settings, plan))

@@ -99,7 +99,7 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   registry <- fit$meta$registry
   if (inherits(perturbation, "compert_condition")) {
     parts <- perturbation$perturbation
-    doses <- perturbation$dose
+    doses <- doses_in_unit(perturbation$dose, attr(perturbation, "dose_unit"), registry, call)
     names <- condition_label(parts, doses, registry$sep)
   } else {
     names <- if (is.null(perturbation)) registry$perturbations else perturbation

@@ -77,20 +77,25 @@ format.compert_fit <- function(x, ...) {
   held_out <- cells[setdiff(names(cells), "train")]
   held_out <- held_out[vapply(held_out, function(n) isTRUE(n > 0), TRUE)]
   c(
-    paste0("<compert_fit> ", toupper(meta$model), ", ", meta$settings$loss_ae, " loss"),
+    paste0("<compert_fit> ", model_title(meta$model), ", ", meta$settings$loss_ae, " loss"),
     paste0(
       "Cells:         ", count(cells$train), " training",
       paste0(", ", vapply(held_out, count, ""), " ", names(held_out), collapse = "")[
         length(held_out) > 0L],
       "; ", count(length(registry$genes)), " genes (", meta$assay, ")"
     ),
-    paste0("Perturbations: ", enumerate(registry$perturbations, registry$control)),
+    paste0("Perturbations: ", enumerate(registry$perturbations, registry$control),
+           if (isTRUE(registry$n_features > 0)) paste0("; ", registry$n_features, " features each")),
+    if (!is.null(registry$dose_unit)) paste0("Doses:         in ", registry$dose_unit),
     format_covariates(registry),
+    format_transfer(meta),
     format_training(x$history, meta),
     format_test_scores(meta),
     paste0("Predicts:      ", residual_words(isTRUE(meta$residual)))
   )
 }
+
+model_title <- function(model) switch(model, chemcpa = "chemCPA", scgen = "scGen", toupper(model))
 
 format_covariates <- function(registry) {
   levels <- registry$covariates

@@ -4,7 +4,7 @@ new_meta <- function(screen, registry, settings, plan, notes = character()) {
   list(
     format = 1L,
     package_version = as.character(utils::packageVersion("compert")),
-    model = "cpa",
+    model = settings$model,
     created = format(Sys.time(), "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"),
     settings = run_settings(settings),
     registry = registry,
@@ -72,7 +72,8 @@ meta_to_json <- function(meta) {
   meta$conditions$covariates <- as_object(meta$conditions$covariates)
   vectors <- c("registry", "keys", "conditions", "degs", "notes")
   meta[vectors] <- lapply(meta[vectors], keep)
-  scalars <- list(registry = c("control", "batch", "n_slots", "sep"),
+  scalars <- list(registry = c("control", "batch", "n_slots", "sep", "n_features", "feature_kind",
+                               "dose_unit", "dose_transform", "dose_top", "dose_low"),
                   keys = setdiff(names(meta$keys), "covariates"))
   for (part in names(scalars)) {
     for (name in intersect(scalars[[part]], names(meta[[part]]))) {

@@ -5,19 +5,17 @@
 # Names are sorted in C-locale order (facebookresearch/CPA sorts too: spec of its one-hot columns);
 # the control is an ordinary perturbation with its own code. Codes are positions minus 1.
 #
-# `dose_scale`: the largest training dose of each perturbation. The model sees doses as shares of it,
-# so that dose-response curves start where they can learn, whatever the unit. The references take
-# doses as they are: with `scale_doses = FALSE` all are 1.
-new_registry <- function(screen, scale_doses = TRUE) {
+# `doses`: unit and transform (see doses.R). `further`: perturbations that no cell has, known by what
+# their molecules are.
+new_registry <- function(screen, doses = list(transform = "relative"), further = character()) {
   pairs <- unique(data.frame(code = screen$code))
   first <- match(pairs$code, screen$code)
   parts <- screen$parts[first]
-  doses <- screen$doses[first]
   atom <- unlist(parts, use.names = FALSE)
-  perturbations <- sort_names(c(atom, screen$keys$control))
-  range <- lapply(split(unlist(doses, use.names = FALSE), factor(atom, perturbations)), range)
-  largest <- vapply(range, function(r) if (all(is.finite(r)) && r[2L] > 0) r[2L] else 1, 0)
-  list(
+  perturbations <- sort_names(c(atom, screen$keys$control, further))
+  given <- split(unlist(screen$doses[first], use.names = FALSE), factor(atom, perturbations))
+  range <- lapply(given, function(d) if (length(d)) range(d) else c(NA_real_, NA_real_))
+  c(list(
     genes = rownames(screen$x),
     perturbations = perturbations,
     control = screen$keys$control,
@@ -25,9 +23,8 @@ new_registry <- function(screen, scale_doses = TRUE) {
     batch = screen$keys$batch,
     n_slots = max(lengths(parts)),
     dose_range = range,
-    dose_scale = if (scale_doses) unname(largest) else rep(1, length(largest)),
     sep = screen$keys$sep
-  )
+  ), dose_scaling(doses$transform, doses$unit, range, screen$keys$control))
 }
 
 # The design of cells or conditions in the registry's codes, 0-based: perturbation and dose are
@@ -56,12 +53,6 @@ encode_design <- function(registry, parts, doses, covariates = NULL,
   doses[place] <- scaled_dose(registry, code, dose)
   c(list(perturbation = perturbation, dose = doses,
          covariates = encode_covariates(registry, covariates, n, call)), design_sizes(registry))
-}
-
-# Doses as the model sees them; `code` counts perturbations from 1.
-scaled_dose <- function(registry, code, dose) {
-  if (is.null(registry$dose_scale)) return(dose)
-  dose / as.double(registry$dose_scale)[code]
 }
 
 # What the codes run over, which travels with them: the core makes a new model of this size.
@@ -128,37 +119,27 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
 # The design of training: the cells' own, the condition of each as a class for adversaries that
 # guess it (its perturbations without doses) with the classes' weights N / n - 1 (theislab/cpa), and
 # the features of the perturbations.
-training_design <- function(registry, screen, molecules = NULL, call = rlang::caller_env()) {
+training_design <- function(registry, screen, molecules = NULL, model = "cpa",
+                            call = rlang::caller_env()) {
   design <- encode_screen(registry, screen, call)
   kind <- vapply(screen$parts, function(p) paste(sort_names(p), collapse = "\f"), "")
   class <- match(kind, sort(unique(kind), method = "radix"))
   design$condition <- class - 1L
   design$condition_weight <- length(class) / tabulate(class) - 1
-  design$features <- perturbation_features(molecules, registry, call)
+  design <- c(design, perturbation_features(molecules, registry, call))
+  if (identical(model, "scgen")) design <- c(design, measured_doses(registry, screen))
   design
 }
 
-# Features x perturbations in the registry's order; NULL without them.
-perturbation_features <- function(molecules, registry, call) {
-  if (is.null(molecules)) return(NULL)
-  whole <- is.matrix(molecules) && is.numeric(molecules) && !is.null(rownames(molecules)) &&
-    ncol(molecules) > 0 && all(is.finite(molecules)) && !anyDuplicated(rownames(molecules))
-  if (!whole) {
-    abort_input("`molecules` must be a matrix of finite numbers with one named row per perturbation.",
-                paste0("It is ", describe(molecules), "."),
-                "Give its rows the names of the perturbations, each once.", call)
-  }
-  absent <- setdiff(registry$perturbations, c(rownames(molecules), registry$control))
-  if (length(absent) > 0) {
-    abort_input("`molecules` must have a row for every perturbation.",
-                paste0("It lacks ", name_list(absent), "."),
-                paste0("Add these rows; those that it has are ", name_list(rownames(molecules)),
-                       "."), call)
-  }
-  row <- match(registry$perturbations, rownames(molecules))
-  features <- t(unname(molecules))[, row, drop = FALSE]
-  features[is.na(features)] <- 0
-  features
+# The doses of single perturbations that training cells have, in codes and as the model sees doses.
+measured_doses <- function(registry, screen) {
+  cells <- which(lengths(screen$parts) == 1 & screen$split == "train" & !screen$control)
+  pairs <- unique(data.frame(name = unlist(screen$parts[cells]), dose = unlist(screen$doses[cells])))
+  code <- match(pairs$name, registry$perturbations)
+  pairs$dose[is.na(pairs$dose)] <- 1
+  list(control = match(registry$control, registry$perturbations) - 1L,
+       measured_perturbation = code - 1L,
+       measured_dose = scaled_dose(registry, code, pairs$dose))
 }
 
 # Expression of new cells with the rows of the registry, matched by name: the order does not

@@ -42,7 +42,8 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   meta$settings <- run_settings(settings)
   meta$test_scores <- NULL
   result <- with_core_errors(core_fit(
-    screen$x, training_design(fit$meta$registry, screen), which(screen$split == "train") - 1L, plan,
+    screen$x, training_design(fit$meta$registry, screen, model = fit$meta$model),
+    which(screen$split == "train") - 1L, plan,
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
   ))
   tell_stop(result, settings)
@@ -51,7 +52,8 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
 
 # What a network was built with, and what made the run.
 fixed_settings <- function() {
-  c("loss_ae", "doser_type", "decoder_activation", "dim", "variational", "adversary_loss",
+  c("model", "frozen", "use_drugs_idx", paste0("embedding_encoder_", c("width", "depth", "norm")),
+    "loss_ae", "doser_type", "decoder_activation", "dim", "variational", "adversary_loss",
     "precision", "parity", "seed", "epochs", "encoder_norm", "encoder_dropout",
     paste0("autoencoder_", c("width", "depth")), paste0("dosers_", c("width", "depth")),
     paste0("decoder_", c("width", "depth", "norm", "dropout")),

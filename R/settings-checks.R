@@ -54,7 +54,7 @@ settings_with_loss <- function(settings, loss, call = rlang::caller_env()) {
 
 #' @export
 print.compert_settings <- function(x, ...) {
-  table <- core_settings_table()
+  table <- core_settings_table(x$parity %||% "none", x$model %||% "cpa")
   value <- vapply(table$name, function(name) {
     v <- x[[name]]
     if (is.null(v)) "drawn at the fit" else if (identical(v, "")) "none" else format(v, digits = 15)

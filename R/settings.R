@@ -8,13 +8,14 @@
 #' @param ... Must be empty: settings are given by name, and an unknown name is an error that tells
 #'   the nearest known one.
 #' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
-#'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa. Other settings are
-#'   laid over the defaults that this one selects.
+#'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa; those of
+#'   [chemcpa_settings()] are told there. Other settings are laid over the defaults that this one
+#'   selects.
 #' @param loss_ae Likelihood: `"gauss"` (log-normalised values), `"nb"` (raw counts, with library
 #'   size and one dispersion per gene) or `"zinb"` (the same with structural zeros). Usually left to
 #'   the `loss` argument of [cpa()].
-#' @param doser_type Dose-response curve of each perturbation: `"linear"`, `"sigm"`, `"logsigm"` or
-#'   `"mlp"`.
+#' @param doser_type Dose-response curve of each perturbation: `"linear"`, `"sigm"`, `"logsigm"`,
+#'   `"mlp"`, or `"amortized"`, one network for all that reads the molecule's features too.
 #' @param decoder_activation Activation of the decoded means, `"linear"` or `"ReLU"` (Gaussian
 #'   likelihood).
 #' @param dim Width of the latent space.
@@ -27,12 +28,18 @@
 #' @param variational Whether the encoder gives a normal distribution, held to N(0, 1) by a
 #'   Kullback-Leibler term (predictions start at its mean).
 #' @param dosers_width,dosers_depth The same for the dosers (`doser_type = "mlp"` only).
+#' @param embedding_encoder_width,embedding_encoder_depth Width and number of the hidden layers from
+#'   a molecule's features to its embedding; depth 0 is a linear map.
+#' @param embedding_encoder_norm Normalisation in there and in the amortized doser.
+#' @param use_drugs_idx For `parity = "chemcpa"`: perturbations as lists, or as one-hot doses
+#'   (`FALSE`), which differ in what batch normalisation sees.
 #' @param adversary_width,adversary_depth The same for the adversaries.
 #' @param adversary_loss What the perturbation adversary guesses: `"bce"`, each perturbation by
 #'   itself; `"cce"`, the whole condition (perturbations without doses) by cross entropy weighted by
 #'   the conditions' rarity; `"focal"`, the same by focal loss.
 #' @param reg_adversary Weight of the adversaries in the autoencoder's objective; with 0, the
 #'   default, none are trained.
+#' @param reg_adversary_cov The same for the covariates' adversaries; -1 takes `reg_adversary`.
 #' @param penalty_adversary Weight of the gradient penalty in the adversaries' objective.
 #' @param reg_alignment Weight of the alignment of basal states between perturbed cells and
 #'   controls; 0 turns it off.
@@ -59,7 +66,8 @@
 #' @param adversary_warmup_epochs,adversary_warmup_steps Epochs (or batches) in which that weight
 #'   then rises to `reg_adversary`.
 #' @param kl_warmup_epochs,kl_warmup_steps Epochs (or batches) in which the weight of the
-#'   Kullback-Leibler term rises to 1.
+#'   Kullback-Leibler term rises to `kl_weight`.
+#' @param kl_weight Weight of the Kullback-Leibler term (variational encoder).
 #' @param mixup_warmup_epochs Epochs in which `mixup_alpha` rises to its value.
 #' @param epochs Passes over the training cells; 0 chooses the number from the number of cells.
 #' @param max_minutes Time limit of training in minutes; 0 sets none.
@@ -94,11 +102,14 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          autoencoder_depth = NULL, decoder_width = NULL, decoder_depth = NULL,
                          encoder_norm = NULL, decoder_norm = NULL, encoder_dropout = NULL,
                          decoder_dropout = NULL, variational = NULL, dosers_width = NULL,
-                         dosers_depth = NULL, adversary_width = NULL, adversary_depth = NULL,
+                         dosers_depth = NULL, embedding_encoder_width = NULL,
+                         embedding_encoder_depth = NULL, embedding_encoder_norm = NULL,
+                         use_drugs_idx = NULL, adversary_width = NULL, adversary_depth = NULL,
                          adversary_norm = NULL, adversary_dropout = NULL, adversary_loss = NULL,
-                         reg_adversary = NULL, penalty_adversary = NULL, reg_alignment = NULL,
+                         reg_adversary = NULL, reg_adversary_cov = NULL,
+                         penalty_adversary = NULL, reg_alignment = NULL,
                          reg_counterfactual = NULL, counterfactual_targets = NULL,
-                         mixup_alpha = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
+                         mixup_alpha = NULL, kl_weight = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
                          embeddings_lr = NULL, dosers_lr = NULL, dosers_wd = NULL,
                          adversary_lr = NULL, adversary_wd = NULL, adversary_steps = NULL,
                          clip_grad_norm = NULL, batch_size = NULL, lr_schedule = NULL,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compert/design.h"
+#include "compert/model.h"
 
 namespace compert_glue {
 
@@ -30,6 +31,33 @@ inline compert::Design design_of(const Rcpp::List& x) {
     d.condition.assign(condition.begin(), condition.end());
   }
   return d;
+}
+
+/// Sizes of a new model: `design` carries them beside the codes.
+inline compert::Architecture architecture_of(const Rcpp::List& design, std::size_t n_genes) {
+  compert::Architecture a;
+  a.n_genes = static_cast<int64_t>(n_genes);
+  a.n_perturbations = Rcpp::as<int>(design["n_perturbations"]);
+  const Rcpp::IntegerVector levels = design["covariate_levels"];
+  a.covariate_levels.assign(levels.begin(), levels.end());
+  a.batch_covariate = Rcpp::as<int>(design["batch_covariate"]);
+  const Rcpp::NumericVector weight = design["condition_weight"];
+  a.condition_weight.assign(weight.begin(), weight.end());
+  if (design.containsElementNamed("features")) {
+    const Rcpp::NumericMatrix features = design["features"];  // features x perturbations
+    a.n_features = features.nrow();
+    a.features.assign(features.begin(), features.end());
+    const Rcpp::NumericVector has = design["has_features"];
+    a.has_features.assign(has.begin(), has.end());
+  }
+  if (design.containsElementNamed("measured_dose")) {
+    a.control = Rcpp::as<int>(design["control"]);
+    const Rcpp::IntegerVector measured = design["measured_perturbation"];
+    a.measured_perturbation.assign(measured.begin(), measured.end());
+    const Rcpp::NumericVector dose = design["measured_dose"];
+    a.measured_dose.assign(dose.begin(), dose.end());
+  }
+  return a;
 }
 
 inline std::vector<std::vector<int64_t>> cell_lists(const Rcpp::List& lists) {

@@ -29,24 +29,6 @@ compert::EvaluationPlan plan_of(SEXP plan) {
   return out;
 }
 
-/// Sizes of a new model: `design` carries them beside the codes.
-compert::Architecture architecture_of(const List& design, std::size_t n_genes) {
-  compert::Architecture a;
-  a.n_genes = static_cast<int64_t>(n_genes);
-  a.n_perturbations = Rcpp::as<int>(design["n_perturbations"]);
-  const Rcpp::IntegerVector levels = design["covariate_levels"];
-  a.covariate_levels.assign(levels.begin(), levels.end());
-  a.batch_covariate = Rcpp::as<int>(design["batch_covariate"]);
-  const Rcpp::NumericVector weight = design["condition_weight"];
-  a.condition_weight.assign(weight.begin(), weight.end());
-  if (design.containsElementNamed("features") && !Rf_isNull(design["features"])) {
-    const NumericMatrix features = design["features"];  // features x perturbations
-    a.n_features = features.nrow();
-    a.features.assign(features.begin(), features.end());
-  }
-  return a;
-}
-
 const char* name_of(compert::Stopped stopped) {
   switch (stopped) {
     case compert::Stopped::kEpochs: return "epochs";
@@ -76,9 +58,10 @@ std::string core_settings(const std::string& json) {
 }
 
 // [[Rcpp::export(rng = false)]]
-Rcpp::DataFrame core_settings_table(const std::string& parity = "none") {
+Rcpp::DataFrame core_settings_table(const std::string& parity = "none",
+                                    const std::string& model = "cpa") {
   std::vector<std::string> name, type, value, allowed, meaning;
-  for (const auto& row : compert::settings_table(parity)) {
+  for (const auto& row : compert::settings_table(parity, model)) {
     name.push_back(row.name);
     type.push_back(row.type);
     value.push_back(row.default_value);
@@ -102,7 +85,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
   const std::vector<uint8_t> before =
       Rf_isNull(state) ? std::vector<uint8_t>() : compert_glue::bytes(RawVector(state));
   const compert::Architecture sizes =
-      before.empty() ? architecture_of(design, cells->n_genes()) : compert::Architecture();
+      before.empty() ? compert_glue::architecture_of(design, cells->n_genes()) : compert::Architecture();
   const std::function<Trained(compert_glue::QueuedProgress&)> work =
       [&](compert_glue::QueuedProgress& queue) {
         compert::Model model =

@@ -124,7 +124,7 @@ Names::Place Names::place(const std::string& name) const {
     return {features ? "perturbation_features" : "drug_embeddings.weight",
             file_.read("params/" + name).cols()};
   }
-  if (starts(name, "module.pert_network.pert_transformation.")) return {"perturbation_encoder." + leaf};
+  if (starts(name, "module.pert_network.pert_transformation.")) return {"drug_embedding_encoder.network.0." + leaf};
   if (starts(name, "module.pert_network.dosers.")) return {"dosers." + leaf, 1};
   for (std::size_t k = 0; k < covariates_.size(); ++k) {
     const std::string index = std::to_string(k);

@@ -53,7 +53,7 @@ Elements elements(Family family, const std::vector<double>& x, const std::vector
   const std::size_t n = x.size();
   const auto run = [&](T* raw, const compert::CellBatch& batch) {
     const auto values = stored_as<T>(batch);
-    return gaussian ? compert::gaussian_sweep(raw, batch, values.data(), false, false)
+    return gaussian ? compert::gaussian_sweep(raw, batch, values.data(), false, compert::Spread::kSoftplus)
                     : compert::nb_sweep(raw, batch, values.data());
   };
   std::vector<T> raw(2 * n);

@@ -84,7 +84,7 @@ void check_positive_maps(const File& file, Tally& tally) {
   Vector variances;
   for (const double v : x) {
     float raw[2] = {0, static_cast<float>(v)};
-    variances.push_back(std::exp(2 * compert::gaussian_sweep(raw, sweep::one_cell({0}), raw, false, false)));
+    variances.push_back(std::exp(2 * compert::gaussian_sweep(raw, sweep::one_cell({0}), raw, false, compert::Spread::kSoftplus)));
   }
   group.add("f32 sweep", "variance", worst_place(variances, ours, Vector(x.size(), 0)), kSingle);
   group.finish();

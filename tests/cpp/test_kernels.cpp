@@ -162,7 +162,7 @@ TEMPLATE_TEST_CASE("the Gaussian sweep is its formula", "[kernels]", float, doub
   const bool relu = GENERATE(false, true);
   for (const std::size_t genes : {1, 7, 203})
     check_likelihood<TestType>(
-        [&](TestType* raw, const CellBatch& x) { return compert::gaussian_sweep(raw, x, stored_as<TestType>(x).data(), relu, false); },
+        [&](TestType* raw, const CellBatch& x) { return compert::gaussian_sweep(raw, x, stored_as<TestType>(x).data(), relu, compert::Spread::kSoftplus); },
         [&](Long m, Long s, Long x) { return gaussian_element(m, s, x, relu); }, 9, genes, 1);
 }
 
@@ -180,13 +180,13 @@ TEMPLATE_TEST_CASE("sweeps at the edges: means of zero, not a number", "[kernels
   const TestType nan = std::numeric_limits<TestType>::quiet_NaN();
   for (const bool relu : {false, true}) {
     std::vector<TestType> raw = {0, TestType(-0.0), -1, 2, 0, 0, 0, 0};
-    compert::gaussian_sweep(raw.data(), x, stored_as<TestType>(x).data(), relu, false);
+    compert::gaussian_sweep(raw.data(), x, stored_as<TestType>(x).data(), relu, compert::Spread::kSoftplus);
     CHECK(raw[0] == 0);
     CHECK(raw[1] == 0);
     CHECK((raw[2] == 0) == relu);
     CHECK(raw[3] > 0);
     raw = {0, 0, 0, 0, 0, nan, 0, 0};
-    CHECK(std::isnan(compert::gaussian_sweep(raw.data(), x, stored_as<TestType>(x).data(), relu, false)));
+    CHECK(std::isnan(compert::gaussian_sweep(raw.data(), x, stored_as<TestType>(x).data(), relu, compert::Spread::kSoftplus)));
   }
   std::vector<TestType> raw = {0, 0, nan, 0, 0, 0, 0, 0};
   CHECK(std::isnan(compert::nb_sweep(raw.data(), x, stored_as<TestType>(x).data())));
@@ -276,7 +276,7 @@ TEMPLATE_TEST_CASE("sweeps repeat to the bit", "[kernels]", float, double) {
       return out;
     };
   };
-  check_repeatable(likelihood([&](TestType* p) { return compert::gaussian_sweep(p, x, values.data(), false, false); }));
+  check_repeatable(likelihood([&](TestType* p) { return compert::gaussian_sweep(p, x, values.data(), false, compert::Spread::kSoftplus); }));
   check_repeatable(likelihood([&](TestType* p) { return compert::nb_sweep(p, x, values.data()); }));
   check_repeatable([&] {
     std::vector<TestType> out(cells * width);

@@ -27,6 +27,21 @@ Design Design::rows(const int64_t* rows, std::size_t count) const {
   return out;
 }
 
+Design Design::one_hot(int64_t n_perturbations) const {
+  Design out = *this;
+  out.n_slots = static_cast<std::size_t>(n_perturbations);
+  out.perturbation.resize(n * out.n_slots);
+  out.dose.assign(n * out.n_slots, 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < out.n_slots; ++j)
+      out.perturbation[i * out.n_slots + j] = static_cast<int32_t>(j);
+    for (std::size_t m = i * n_slots; m < (i + 1) * n_slots; ++m)
+      if (perturbation[m] >= 0)
+        out.dose[i * out.n_slots + static_cast<std::size_t>(perturbation[m])] = dose[m];
+  }
+  return out;
+}
+
 void Design::check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels,
                    bool open_covariates) const {
   if (n_covariates != covariate_levels.size())

@@ -94,6 +94,8 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
               "Known are " + join(names));
 }
 
+bool is_chemcpa(const Settings& s) { return s.parity.rfind("chemcpa", 0) == 0; }
+
 void check_device(const std::string& device) {
   bool good = device == "auto" || device == "cpu" || device == "cuda";
   if (device.rfind("cuda:", 0) == 0 && device.size() > 5)
@@ -103,8 +105,28 @@ void check_device(const std::string& device) {
                 "\"" + device + "\" was given");
 }
 
+void check_frozen(const std::string& frozen) {
+  static const std::vector<std::string> known = {"encoder", "decoder", "perturbations", "covariates",
+                                                 "dosers"};
+  std::istringstream parts(frozen);
+  for (std::string part; std::getline(parts, part, ',');)
+    if (std::find(known.begin(), known.end(), part) == known.end())
+      throw Error("frozen", "must only name parts of the network", "\"" + part + "\" is none",
+                  "Parts are " + join(known));
+}
+
 /// Settings that contradict each other.
 void check_together(const Settings& s) {
+  check_frozen(s.frozen);
+  if (is_chemcpa(s) && s.model != "chemcpa")
+    throw Error("model", "must be \"chemcpa\" with parity \"" + s.parity + "\"",
+                "\"" + s.model + "\" was given");
+  if (s.model == "scgen" && (s.parity != "none" || s.loss_ae != "gauss" || s.mixup_alpha > 0))
+    throw Error("model", "must go with loss \"gauss\", no parity and no mixup if it is \"scgen\"",
+                "loss_ae \"" + s.loss_ae + "\", parity \"" + s.parity + "\"");
+  if (is_chemcpa(s) && s.loss_ae != "gauss")
+    throw Error("parity", "must be \"none\" for counts: theislab/chemCPA has the Gaussian loss only",
+                "loss_ae \"" + s.loss_ae + "\"");
   if (s.mixup_alpha > 0 && (s.reg_alignment > 0 || s.reg_counterfactual > 0))
     throw Error("mixup_alpha", "must be 0 with reg_alignment or reg_counterfactual",
                 "a mixed cell has no condition of its own",
@@ -121,15 +143,14 @@ void check_together(const Settings& s) {
 Settings settings_from_json(const std::string& json) {
   const Json given = Json::parse(json, nullptr, false);
   if (!given.is_object()) throw Error("settings", "must be a JSON object", json.substr(0, 80));
-  Settings s = default_settings("none");
+  Settings s = default_settings("none");  // also says which entries choose the defaults
   const auto find = [](const std::string& name) {
     return std::find_if(setting_fields().begin(), setting_fields().end(),
                         [&name](const SettingField& f) { return f.name == name; });
   };
-  if (given.contains("parity")) {
-    set(s, *find("parity"), given["parity"]);
-    s = default_settings(s.parity);
-  }
+  for (const char* name : {"parity", "model"})
+    if (given.contains(name)) set(s, *find(name), given[name]);
+  s = default_settings(s.parity, s.model);
   for (const auto& [name, value] : given.items()) {
     const auto f = find(name);
     if (f == setting_fields().end()) unknown(name);
@@ -146,8 +167,8 @@ std::string settings_to_json(const Settings& settings) {
   return out.dump();
 }
 
-std::vector<SettingInfo> settings_table(const std::string& parity) {
-  const Settings s = default_settings(parity);
+std::vector<SettingInfo> settings_table(const std::string& parity, const std::string& model) {
+  const Settings s = default_settings(parity, model);
   std::vector<SettingInfo> out;
   for (const auto& f : setting_fields()) {
     const char* type = std::holds_alternative<int64_t Settings::*>(f.member)  ? "integer"

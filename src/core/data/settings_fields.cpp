@@ -5,15 +5,71 @@ namespace {
 
 const std::vector<std::string> kNorms = {"batch", "layer", "none"};
 
+// What the two versions of theislab/chemCPA share, and where they differ.
+void chemcpa_defaults(Settings& s) {
+  const bool v2 = s.parity == "chemcpa_v2";
+  s.dim = 32;
+  s.autoencoder_width = 256;
+  s.autoencoder_depth = 4;
+  s.dosers_width = 64;
+  s.dosers_depth = 3;
+  s.adversary_width = 128;
+  s.adversary_depth = 3;
+  s.embedding_encoder_width = 128;
+  s.embedding_encoder_depth = 4;
+  s.embedding_encoder_norm = "batch";
+  s.reg_alignment = s.reg_counterfactual = 0;
+  s.stopping_metric = "r2_all";
+  if (v2) {  // v2.0, the configuration of its RDKit features
+    s.autoencoder_lr = s.dosers_lr = 1.121e-3;
+    s.autoencoder_wd = s.dosers_wd = 3.752056e-7;
+    s.adversary_lr = 8.06e-4;
+    s.adversary_wd = 4e-6;
+    s.adversary_steps = 2;
+    s.adversary_loss = "cce";
+    s.reg_adversary = 24.082073;
+    s.penalty_adversary = 3.347776;
+    s.batch_size = 128;
+    s.step_size_lr = 50;
+    s.lr_gamma = 0.5;
+    s.epochs = 1500;
+    s.checkpoint_freq = 25;
+    s.patience = 3;
+  } else {  // 43e830e, configs/model and lightning_module.py
+    s.decoder_activation = "ReLU";
+    s.autoencoder_lr = s.dosers_lr = 1.5751e-3;
+    s.autoencoder_wd = s.dosers_wd = 6.25e-7;
+    s.adversary_lr = 1.1926e-3;
+    s.adversary_wd = 9.85e-6;
+    s.reg_adversary = 9.10095;
+    s.reg_adversary_cov = 16.1656;
+    s.penalty_adversary = 0.45505;
+    s.clip_grad_norm = 1;
+    s.batch_size = 256;
+    s.step_size_lr = 6;
+    s.lr_gamma = 0.9;
+    s.epochs = 201;
+    s.checkpoint_freq = 50;
+    s.patience = 50;
+    s.max_minutes = 1200;
+  }
+  s.embeddings_lr = s.autoencoder_lr;
+  s.restore_best = false;
+}
+
 }  // namespace
 
 const std::vector<SettingField>& setting_fields() {
   static const std::vector<SettingField> all = {
+      {"model", &Settings::model, 0, {"cpa", "chemcpa", "scgen"},
+       "cpa = embeddings of perturbations learned one by one; chemcpa = computed from the molecule; "
+       "scgen = a variational autoencoder, perturbations are differences of latent means"},
       {"loss_ae", &Settings::loss_ae, 0, {"gauss", "nb", "zinb"},
        "likelihood: Gaussian on log-normalised values, or negative binomial on counts, also "
        "zero-inflated"},
-      {"doser_type", &Settings::doser_type, 0, {"linear", "sigm", "logsigm", "mlp"},
-       "dose-response curve of each perturbation"},
+      {"doser_type", &Settings::doser_type, 0, {"linear", "sigm", "logsigm", "mlp", "amortized"},
+       "dose-response curve of each perturbation; amortized = one network for all, fed with the "
+       "molecule's features and the dose"},
       {"decoder_activation", &Settings::decoder_activation, 0, {"linear", "ReLU"},
        "activation of the decoded means (Gaussian likelihood)"},
       {"dim", &Settings::dim, 1, {}, "width of the latent space"},
@@ -33,6 +89,17 @@ const std::vector<SettingField>& setting_fields() {
        "whether the encoder gives a distribution, held to N(0, 1) by a KL term"},
       {"dosers_width", &Settings::dosers_width, 1, {}, "width of the dosers (doser_type mlp)"},
       {"dosers_depth", &Settings::dosers_depth, 1, {}, "hidden layers of the dosers (mlp)"},
+      {"embedding_encoder_width", &Settings::embedding_encoder_width, 1, {},
+       "width of the network from a molecule's features to its embedding"},
+      {"embedding_encoder_depth", &Settings::embedding_encoder_depth, 0, {},
+       "hidden layers of that network; 0 = a linear map"},
+      {"embedding_encoder_norm", &Settings::embedding_encoder_norm, 0, kNorms,
+       "normalisation in that network and in the amortized doser"},
+      {"use_drugs_idx", &Settings::use_drugs_idx, 0, {},
+       "parity chemcpa: perturbations as lists (TRUE) or as one-hot doses (FALSE)"},
+      {"frozen", &Settings::frozen, 0, {},
+       "parts that are not trained, joined with commas: encoder, decoder, perturbations, covariates, "
+       "dosers"},
       {"adversary_width", &Settings::adversary_width, 1, {}, "width of the adversaries"},
       {"adversary_depth", &Settings::adversary_depth, 1, {}, "hidden layers of the adversaries"},
       {"adversary_norm", &Settings::adversary_norm, 0, kNorms, "normalisation in the adversaries"},
@@ -42,6 +109,8 @@ const std::vector<SettingField>& setting_fields() {
        "over conditions weighted by their rarity, focal = focal loss with the same weights"},
       {"reg_adversary", &Settings::reg_adversary, 0, {},
        "weight of the adversaries in the autoencoder's objective; 0 = none are trained"},
+      {"reg_adversary_cov", &Settings::reg_adversary_cov, -1, {},
+       "weight of the covariates' adversaries; -1 = reg_adversary"},
       {"penalty_adversary", &Settings::penalty_adversary, 0, {},
        "weight of the gradient penalty in the adversaries' objective"},
       {"reg_alignment", &Settings::reg_alignment, 0, {},
@@ -83,8 +152,10 @@ const std::vector<SettingField>& setting_fields() {
        "epochs in which the weight of the adversaries then rises to reg_adversary"},
       {"adversary_warmup_steps", &Settings::adversary_warmup_steps, 0, {},
        "the same as a number of batches"},
+      {"kl_weight", &Settings::kl_weight, 0, {},
+       "weight of the KL term of a variational encoder"},
       {"kl_warmup_epochs", &Settings::kl_warmup_epochs, 0, {},
-       "epochs in which the weight of the KL term rises to 1 (variational)"},
+       "epochs in which the weight of the KL term rises to kl_weight (variational)"},
       {"kl_warmup_steps", &Settings::kl_warmup_steps, 0, {}, "the same as a number of batches"},
       {"mixup_warmup_epochs", &Settings::mixup_warmup_epochs, 0, {},
        "epochs in which mixup_alpha rises to its value"},
@@ -106,16 +177,26 @@ const std::vector<SettingField>& setting_fields() {
       {"precision", &Settings::precision, 0, {"float32", "float64"}, "arithmetic"},
       {"threads", &Settings::threads, 0, {}, "threads; 0 = OMP_NUM_THREADS, or else every core"},
       {"seed", &Settings::seed, 0, {}, "initialisation, shuffling"},
-      {"parity", &Settings::parity, 0, {"none", "fb", "theislab"},
-       "none = fixed behaviour; fb = facebookresearch/CPA, theislab = theislab/cpa: their defaults and "
-       "their quirks"},
+      {"parity", &Settings::parity, 0, {"none", "fb", "theislab", "chemcpa", "chemcpa_v2"},
+       "none = fixed behaviour; fb = facebookresearch/CPA, theislab = theislab/cpa, chemcpa and "
+       "chemcpa_v2 = theislab/chemCPA of 2025 and of the paper: their defaults and their quirks"},
   };
   return all;
 }
 
-Settings default_settings(const std::string& parity) {
+Settings default_settings(const std::string& parity, const std::string& model) {
   Settings s;
   s.parity = parity;
+  s.model = parity.rfind("chemcpa", 0) == 0 ? "chemcpa" : model;
+  if (s.model == "chemcpa") {
+    s.doser_type = "amortized";
+    s.embedding_encoder_depth = 1;
+    s.autoencoder_wd = 1e-2;
+  } else if (s.model == "scgen") {  // Lotfollahi et al. 2019
+    s.variational = true;
+    s.kl_weight = 5e-5;
+    s.reg_alignment = s.reg_counterfactual = 0;
+  }
   if (parity == "fb") {  // facebookresearch/CPA 50e283a, cpa/model.py and cpa/train.py
     s.dim = 128;
     s.autoencoder_width = 128;
@@ -165,6 +246,8 @@ Settings default_settings(const std::string& parity) {
     s.checkpoint_freq = 10;
     s.patience = 10;
     s.stopping_metric = "cpa_metric";
+  } else if (parity == "chemcpa" || parity == "chemcpa_v2") {
+    chemcpa_defaults(s);
   }
   return s;
 }

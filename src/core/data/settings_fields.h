@@ -22,6 +22,7 @@ struct SettingField {
 };
 
 const std::vector<SettingField>& setting_fields();
-Settings default_settings(const std::string& parity);
+/// `model` is what `parity` leaves open; the parities of chemCPA are its own.
+Settings default_settings(const std::string& parity, const std::string& model = "cpa");
 
 }  // namespace compert

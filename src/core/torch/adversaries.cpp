@@ -19,8 +19,8 @@ Tensor Network::class_loss(const Tensor& logits, const Tensor& labels, const Ten
   return (weight.defined() ? loss * weight.index_select(0, labels) : loss).mean().neg();
 }
 
-AdversaryLoss Network::adversary_loss(const Tensor& basal, const Batch& batch,
-                                      bool with_penalty) const {
+AdversaryLoss Network::adversary_loss(const Tensor& basal, const Batch& batch, bool with_penalty,
+                                      bool training) const {
   AdversaryLoss out;
   const bool mixing = batch.partner.defined();
   // The loss of a mixed cell: its own share of one for its own label, the rest for the partner's.
@@ -30,11 +30,13 @@ AdversaryLoss Network::adversary_loss(const Tensor& basal, const Batch& batch,
     if (drop_partner) return own * batch.share;
     return own * batch.share + loss(label.index_select(0, batch.partner)) * (1 - batch.share);
   };
-  out.logits = perturbation_adversary_->forward(basal, true);
+  out.logits = perturbation_adversary_->forward(basal, training);
+  const Tensor weight =
+      condition_weight_ != nullptr && !chemcpa() ? condition_weight_->value : Tensor();
   out.perturbations =
       adversary_kind_ == "bce"
           ? at::binary_cross_entropy_with_logits(out.logits, batch.present)
-          : shared([&](const Tensor& label) { return class_loss(out.logits, label, condition_weight_->value); },
+          : shared([&](const Tensor& label) { return class_loss(out.logits, label, weight); },
                    batch.condition_class, false);
   out.covariates = at::zeros({}, options_);
   if (with_penalty) {
@@ -49,15 +51,18 @@ AdversaryLoss Network::adversary_loss(const Tensor& basal, const Batch& batch,
       if (with_penalty) out.penalty_parts.push_back(at::zeros({}, options_));
       continue;
     }
-    const Tensor guess = covariate_adversaries_[k]->forward(basal, true);
+    const Tensor guess = covariate_adversaries_[k]->forward(basal, training);
     out.covariate_logits.push_back(guess);
     // theislab/cpa loses the partner's term here
     out.each_covariate.push_back(
         shared([&](const Tensor& label) { return class_loss(guess, label, Tensor()); },
-               batch.covariates[k], theislab_));
+               batch.covariates[k], theislab()));
     out.covariates = out.covariates + out.each_covariate.back();
     if (with_penalty) {
-      out.penalty_parts.push_back(gradient_penalty(guess, basal));
+      // theislab/chemCPA guesses anew here, which moves the running statistics once more.
+      const Tensor again =
+          parity_ == "chemcpa" ? covariate_adversaries_[k]->forward(basal, true) : guess;
+      out.penalty_parts.push_back(gradient_penalty(again, basal));
       out.penalty_covariates = out.penalty_covariates + out.penalty_parts.back();
     }
   }

@@ -67,7 +67,8 @@ void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
   load_design(rows, out);
 }
 
-void Network::load_design(const Design& rows, Batch& out) const {
+void Network::load_design(const Design& given, Batch& out) const {
+  const Design rows = one_hot_ ? given.one_hot(architecture_.n_perturbations) : given;
   const auto n = static_cast<int64_t>(rows.n), slots = static_cast<int64_t>(rows.n_slots);
   const int64_t count = architecture_.n_perturbations;
   Tensor code = at::zeros({n, slots}, at::kLong), dose = at::zeros({n, slots}, at::kDouble),
@@ -76,12 +77,15 @@ void Network::load_design(const Design& rows, Batch& out) const {
   double *doses = dose.data_ptr<double>(), *mask = filled.data_ptr<double>();
   float* presence = present.data_ptr<float>();
   for (int64_t k = 0; k < n * slots; ++k) {
-    const int32_t p = rows.perturbation[static_cast<std::size_t>(k)];
+    int32_t p = rows.perturbation[static_cast<std::size_t>(k)];
+    // theislab/chemCPA fills empty slots with its first drug at dose 0, which counts as present.
+    const bool padded = parity_ == "chemcpa" && !one_hot_;
+    if (p < 0 && padded) p = 0;
     if (p < 0) continue;
     codes[k] = p;
     doses[k] = rows.dose[static_cast<std::size_t>(k)];
     mask[k] = 1;
-    if (doses[k] > 0) presence[(k / slots) * count + p] = 1;
+    if (doses[k] > 0 || padded) presence[(k / slots) * count + p] = 1;
   }
   out.slots = {code.to(options_.device()), dose.to(options_), filled.to(options_)};
   out.present = present.to(options_);

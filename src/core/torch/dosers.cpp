@@ -8,8 +8,8 @@ namespace {
 
 class LinearDoser final : public Doser {
  public:
-  Tensor respond(const Slots& s) const override { return s.dose * s.filled; }
-  Tensor raw(const Slots& s) const override { return s.dose; }
+  Tensor raw(const Slots& s, const DoserContext&) const override { return s.dose; }
+  Tensor respond(const Tensor& raw, const Slots& s) const override { return raw * s.filled; }
 };
 
 /// sigmoid(beta u + b) - sigmoid(b), with u or log(1 + u).
@@ -20,12 +20,12 @@ class SigmoidDoser final : public Doser {
         bias_(store.add("dosers.bias", init.constant({1, n}, 0), Group::kDosers)),
         log_(log) {}
 
-  Tensor raw(const Slots& s) const override {
+  Tensor raw(const Slots& s, const DoserContext&) const override {
     const Tensor u = log_ ? s.dose.log1p() : s.dose;
     const Tensor beta = pick(beta_, s), bias = pick(bias_, s);
     return (beta * u + bias).sigmoid() - bias.sigmoid();
   }
-  Tensor respond(const Slots& s) const override { return raw(s) * s.filled; }
+  Tensor respond(const Tensor& raw, const Slots& s) const override { return raw * s.filled; }
 
  private:
   static Tensor pick(const Parameter* p, const Slots& s) {
@@ -35,12 +35,19 @@ class SigmoidDoser final : public Doser {
   bool log_;
 };
 
+/// 1 where there is something to respond to. theislab/chemCPA asks neither dose nor slot.
+Tensor at_work(const Slots& s, bool everywhere) {
+  if (everywhere) return at::ones_like(s.dose);
+  return (s.dose > 0).to(s.dose.scalar_type()) * s.filled;
+}
+
 /// One small network per perturbation, sigmoid at the end, 0 at dose 0. All networks run at once as
 /// batched products, each only on the distinct doses that the batch holds for it.
 class MlpDoser final : public Doser {
  public:
-  MlpDoser(ParameterStore& store, Initialiser& init, int64_t n, int64_t width, int64_t depth)
-      : n_(n) {
+  MlpDoser(ParameterStore& store, Initialiser& init, int64_t n, int64_t width, int64_t depth,
+           bool everywhere)
+      : n_(n), everywhere_(everywhere) {
     std::vector<int64_t> sizes(static_cast<std::size_t>(depth), width);
     sizes.insert(sizes.begin(), 1);
     sizes.push_back(1);
@@ -52,12 +59,11 @@ class MlpDoser final : public Doser {
     }
   }
 
-  Tensor respond(const Slots& s) const override {
-    const Tensor positive = (s.dose > 0).to(s.dose.scalar_type()) * s.filled;
-    return raw(s).sigmoid() * positive;
+  Tensor respond(const Tensor& raw, const Slots& s) const override {
+    return raw.sigmoid() * at_work(s, everywhere_);
   }
 
-  Tensor raw(const Slots& s) const override {
+  Tensor raw(const Slots& s, const DoserContext&) const override {
     const Grid grid = distinct_doses(s);
     Tensor x = grid.doses.to(s.dose.device()).unsqueeze(2);  // perturbations x doses x 1
     for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -102,18 +108,51 @@ class MlpDoser final : public Doser {
   }
 
   int64_t n_;
+  bool everywhere_;
   std::vector<Layer> layers_;
+};
+
+/// One network for all perturbations, fed with what is known of them and the dose (chemCPA): also a
+/// perturbation that training never met has a curve.
+class AmortizedDoser final : public Doser {
+ public:
+  AmortizedDoser(ParameterStore& store, Initialiser& init, const Settings& s, int64_t n_inputs)
+      : everywhere_(s.parity == "chemcpa" || s.parity == "chemcpa_v2"),
+        bounded_(s.parity != "chemcpa_v2"),
+        network_(store, init, "dosers",
+                 {hidden_sizes(n_inputs + 1, s.dosers_width, s.dosers_depth, 1),
+                  norm_of(s.embedding_encoder_norm)},
+                 Group::kDosers) {}
+
+  Tensor respond(const Tensor& raw, const Slots& s) const override {
+    return (bounded_ ? raw.sigmoid() : raw) * at_work(s, everywhere_);
+  }
+
+  /// Slot by slot: batch norm sees the rows of one.
+  Tensor raw(const Slots& s, const DoserContext& context) const override {
+    std::vector<Tensor> columns;
+    for (int64_t m = 0; m < s.dose.size(1); ++m) {
+      const Tensor input = at::cat({context.known.select(1, m), s.dose.narrow(1, m, 1)}, 1);
+      columns.push_back(network_.forward(input, context.training));
+    }
+    return at::cat(columns, 1);
+  }
+
+ private:
+  bool everywhere_, bounded_;
+  Mlp network_;
 };
 
 }  // namespace
 
-std::unique_ptr<Doser> Doser::make(const std::string& type, ParameterStore& store,
-                                   Initialiser& init, int64_t n, int64_t width, int64_t depth) {
-  if (type == "linear") return std::make_unique<LinearDoser>();
-  if (type == "sigm") return std::make_unique<SigmoidDoser>(store, init, n, false);
-  if (type == "logsigm") return std::make_unique<SigmoidDoser>(store, init, n, true);
-  if (type == "mlp") return std::make_unique<MlpDoser>(store, init, n, width, depth);
-  throw Error("doser_type", "must be \"linear\", \"sigm\", \"logsigm\" or \"mlp\"", type);
+std::unique_ptr<Doser> Doser::make(const Settings& s, ParameterStore& store, Initialiser& init,
+                                   int64_t n, int64_t n_inputs) {
+  if (s.doser_type == "linear") return std::make_unique<LinearDoser>();
+  if (s.doser_type == "sigm") return std::make_unique<SigmoidDoser>(store, init, n, false);
+  if (s.doser_type == "logsigm") return std::make_unique<SigmoidDoser>(store, init, n, true);
+  if (s.doser_type == "amortized") return std::make_unique<AmortizedDoser>(store, init, s, n_inputs);
+  return std::make_unique<MlpDoser>(store, init, n, s.dosers_width, s.dosers_depth,
+                                    s.model == "chemcpa" && s.parity != "none");
 }
 
 }  // namespace compert

@@ -1,7 +1,9 @@
-// Dose-response curves h_j(u) of the perturbations. All give 0 at dose 0.
+// Dose-response curves h_j(u) of the perturbations. All give 0 at dose 0, but for those of parities
+// that do otherwise.
 #pragma once
 #include <memory>
 
+#include "compert/settings.h"
 #include "mlp.h"
 
 namespace compert {
@@ -13,16 +15,23 @@ struct Slots {
   Tensor filled;        // rows x slots, 1 or 0
 };
 
+/// What a response may depend on beside the slots.
+struct DoserContext {
+  Tensor known;           // of the slots' perturbations, rows x slots x features
+  bool training = false;  // batch norm: statistics of the batch
+};
+
 class Doser {
  public:
   virtual ~Doser() = default;
-  /// Response of every slot, rows x slots; empty slots give 0.
-  virtual Tensor respond(const Slots& slots) const = 0;
-  /// The response before the sigmoid and the mask (the reference's `doser_raw`).
-  virtual Tensor raw(const Slots& slots) const = 0;
-  static std::unique_ptr<Doser> make(const std::string& type, ParameterStore& store,
-                                     Initialiser& init, int64_t n_perturbations, int64_t width,
-                                     int64_t depth);
+  /// What the curve's parameters give for every slot, rows x slots, before sigmoid and mask (the
+  /// reference's `doser_raw`).
+  virtual Tensor raw(const Slots& slots, const DoserContext& context) const = 0;
+  /// The response that this means; empty slots give 0.
+  virtual Tensor respond(const Tensor& raw, const Slots& slots) const = 0;
+  /// `n_inputs`: columns of the context's inputs.
+  static std::unique_ptr<Doser> make(const Settings& settings, ParameterStore& store,
+                                     Initialiser& init, int64_t n_perturbations, int64_t n_inputs);
 };
 
 }  // namespace compert

@@ -89,7 +89,13 @@ std::vector<double> Model::dose_response(const std::vector<int32_t>& perturbatio
     rows.check(impl_->architecture.n_perturbations, {}, false);
     Batch batch;
     impl_->network.load_design(rows, batch);
-    return to_array(impl_->network.doser().respond(batch.slots)).values;
+    Tensor response = impl_->network.dose_response(batch.slots);
+    if (response.size(1) > 1)  // one-hot doses
+      response = response.gather(
+          1, at::tensor(std::vector<int64_t>(perturbation.begin(), perturbation.end()), at::kLong)
+                 .unsqueeze(1)
+                 .to(response.device()));
+    return to_array(response).values;
   });
 }
 

@@ -27,7 +27,7 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
       T* r = raw.data_ptr<T>();
       const T* v = values.data_ptr<T>();
       if (head->family == Head::Family::kGaussian) {
-        loss = gaussian_sweep(r, *target, v, head->relu_mean, head->exp_variance);
+        loss = gaussian_sweep(r, *target, v, head->relu_mean, head->spread);
         if (head->sum_genes) loss += kHalfLog2Pi;
       } else if (!head->library) {
         loss = nb_sweep(r, *target, v);
@@ -105,9 +105,12 @@ Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& v
   const Decoded d = decoded(raw, head, input);
   const Tensor x = dense_tensor(target, values, raw.device());
   const double scale = head.sum_genes ? static_cast<double>(target.n_genes) : 1;
-  if (head.family == Head::Family::kGaussian)
-    return ((d.second.log() + (d.mean - x).square() / d.second).mean() * 0.5 +
+  if (head.family == Head::Family::kGaussian) {
+    Tensor v = d.second;
+    if (head.spread == Spread::kClampedSoftplus) v = v + (v.clamp_min(1e-6) - v).detach();
+    return ((v.log() + (d.mean - x).square() / v).mean() * 0.5 +
             (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
+  }
   return (head.zero_inflated() ? log_zinb(x, d) : log_nb(x, d.mean, d.second)).mean() * -scale;
 }
 
@@ -122,7 +125,8 @@ Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
   }
   const int64_t genes = raw.size(1) / 2;
   const Tensor first = raw.narrow(1, 0, genes), second = raw.narrow(1, genes, genes);
-  d.second = head.exp_variance ? second.exp() + 1e-4 : at::softplus(second, 1, 40) + 1e-3;
+  d.second = head.spread == Spread::kExp ? second.exp() + 1e-4 : at::softplus(second, 1, 40);
+  if (head.spread == Spread::kSoftplus) d.second = d.second + 1e-3;
   d.mean = head.counts() ? at::softplus(first, 1, 40) + 1e-3 : head.relu_mean ? first.relu() : first;
   return d;
 }

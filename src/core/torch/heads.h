@@ -1,6 +1,7 @@
 // How the decoder's last hidden state becomes a distribution of expression, and its likelihood.
 #pragma once
 #include "compert/cells.h"
+#include "kernels.h"
 #include "mlp.h"
 
 namespace compert {
@@ -11,7 +12,7 @@ struct Head {
   /// Counts: mean = library size x softmax, one inverse dispersion per gene (scvi-tools). Otherwise
   /// mean and inverse dispersion per cell are softplus(raw) + 1e-3 (facebookresearch/CPA).
   bool library = false;
-  bool exp_variance = false;  ///< Gaussian: variance exp(raw) + 1e-4 instead of softplus(raw) + 1e-3
+  Spread spread = Spread::kSoftplus;  ///< of the Gaussian
   bool relu_mean = false;     ///< Gaussian: mean max(raw, 0)
   bool sum_genes = false;     ///< loss summed over genes (with its constant) instead of averaged
 

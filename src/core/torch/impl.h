@@ -13,6 +13,7 @@ struct StepLosses {
   double reconstruction = 0, adv_perturbations = 0, adv_covariates = 0;
   double penalty_perturbations = 0, penalty_covariates = 0;
   double kl = 0, alignment = 0, counterfactual = 0;
+  double gradient_norm[2] = {0, 0};  // of autoencoder and dosers before clipping; 0 without it
 };
 
 /// Which networks a batch trains.
@@ -36,15 +37,30 @@ struct Model::Impl {
   std::vector<EpochRecord> history;
   /// The last weights, when `network` holds those of the best score instead.
   std::optional<ParameterStore::Snapshot> last;
+  /// Whether the decoder's output is yet to be started at the means of the training cells.
+  bool start_output = true;
   // within an epoch
   int64_t batch_in_epoch = 0;
   double run_share = 0;  // of the batches of this call of fit()
+
+  /// History and counters of another model.
+  void take_record(const Impl& of) {
+    iteration = of.iteration;
+    optimizer_steps = of.optimizer_steps;
+    epochs_done = of.epochs_done;
+    scheduler_steps = of.scheduler_steps;
+    trials = of.trials;
+    best_score = of.best_score;
+    best_epoch = of.best_epoch;
+    history = of.history;
+    start_output = of.start_output;
+  }
 
   bool parity_fb() const { return settings.parity == "fb"; }
   bool parity_theislab() const { return settings.parity == "theislab"; }
   /// Without weight in the objective the adversaries are neither run nor trained.
   bool uses_adversaries() const {
-    return settings.reg_adversary > 0 || parity_fb() || parity_theislab();
+    return settings.reg_adversary > 0 || settings.parity != "none";
   }
   Turn turn() const;
   bool adversaries_started() const;
@@ -63,6 +79,9 @@ struct Model::Impl {
                                   StepLosses& losses);
   StepLosses update(const Batch& batch, const EffectMatching* matching = nullptr,
                     const EffectMatching::Draw& draw = {});
+  /// Measures what a model without perturbation embeddings has in their place.
+  void measure_differences(const CellSource& cells, const Design& design,
+                           const std::vector<int64_t>& train);
   void step_schedulers();
   void reset_learning_rates();
 

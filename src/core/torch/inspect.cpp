@@ -21,22 +21,12 @@ Batch whole_batch(const Network& network, const CellSource& cells, const Design&
   return batch;
 }
 
-/// Slots as the reference has them: one per perturbation, in order, absent ones at dose 0.
-Slots every_perturbation(const Design& design, int64_t n_perturbations, const Network& network) {
-  Design full;
-  full.n = design.n;
-  full.n_slots = static_cast<std::size_t>(n_perturbations);
-  full.perturbation.resize(full.n * full.n_slots);
-  full.dose.assign(full.n * full.n_slots, 0);
-  for (std::size_t i = 0; i < full.n; ++i) {
-    for (std::size_t j = 0; j < full.n_slots; ++j)
-      full.perturbation[i * full.n_slots + j] = static_cast<int32_t>(j);
-    for (std::size_t m = 0; m < design.n_slots; ++m) {
-      const int32_t p = design.perturbation[i * design.n_slots + m];
-      if (p >= 0)
-        full.dose[i * full.n_slots + static_cast<std::size_t>(p)] = design.dose[i * design.n_slots + m];
-    }
-  }
+/// Slots as facebookresearch/CPA has them: one per perturbation, in order, absent ones at dose 0.
+Slots every_perturbation(const Design& design, const Network& network) {
+  Design full = design.one_hot(network.architecture().n_perturbations);
+  full.n_covariates = 0;
+  full.covariate.clear();
+  full.condition.clear();
   Batch batch;
   network.load_design(full, batch);
   return batch.slots;
@@ -69,10 +59,10 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     NamedArrays out;
     const Encoded encoded = network.encode(batch, training);
     const Tensor& basal = encoded.basal;
-    const Slots slots = every_perturbation(design, network.architecture().n_perturbations, network);
-    const Tensor effect = network.perturbation_effect(batch),
-                 covariates = network.covariate_effect(batch);
-    const Tensor treated = basal + effect + covariates;
+    // Once only: in training every pass moves the running statistics.
+    const Network::Effect effect = network.effect(batch.slots, training);
+    const Tensor covariates = network.covariate_effect(batch);
+    const Tensor treated = basal + network.mixed(effect.sum, batch) + covariates;
     out["input"] = to_array(dense_tensor(batch.target, batch.values, basal.device()));
     out["latent_basal"] = to_array(basal);
     if (encoded.mean.defined()) {
@@ -80,10 +70,15 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
       out["latent_variance"] = to_array(encoded.variance);
       out["loss_kl"] = to_array(network.kl_loss(encoded));
     }
-    out["doser_raw"] = to_array(network.doser().raw(slots));
-    out["scaled_doses"] = to_array(network.doser().respond(slots));
-    out["slot_responses"] = to_array(network.doser().respond(batch.slots));
-    out["drug_embedding_sum"] = to_array(network.perturbation_effect(batch.slots));
+    if (network.differences() != nullptr)
+      throw Error("model", "must not be \"scgen\": no reference step is known of it");
+    const Network::Effect every = network.effect(every_perturbation(design, network));
+    out["doser_raw"] = to_array(every.raw);
+    out["scaled_doses"] = to_array(every.response);
+    out["slot_raw"] = to_array(effect.raw);
+    out["slot_responses"] = to_array(effect.response);
+    out["slot_embeddings"] = to_array(effect.embedded);
+    out["drug_embedding_sum"] = to_array(effect.sum);
     for (std::size_t k = 0; k < batch.covariates.size(); ++k)
       out["covariate_embedding_" + std::to_string(k)] = to_array(
           network.covariate_tables()[k]->value.index_select(0, batch.covariates[k]));
@@ -105,9 +100,8 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     if (batch.library.defined()) out["library"] = to_array(batch.library);
     out["loss_reconstruction"] = to_array(network.reconstruction(hidden, batch));
     out["loss_composed"] = to_array(network.composed_reconstruction(raw, batch));
-    if (training)
-      for (auto& [name, value] : named(network.adversary_loss(basal, batch, false)))
-        out[name] = value;
+    for (auto& [name, value] : named(network.adversary_loss(basal, batch, false, training)))
+      out[name] = value;
     return out;
   });
 }
@@ -118,7 +112,7 @@ NamedArrays Inspector::dose_response(const Array& dose) {
     zero_all(model_.impl_->network.store());
     const Tensor u = to_tensor(dose).to(network.options()).requires_grad_(true);
     const Tensor codes = at::arange(u.size(1), at::kLong).to(u.device()).expand_as(u);
-    const Tensor value = network.doser().respond({codes, u, at::ones_like(u)});
+    const Tensor value = network.dose_response({codes, u, at::ones_like(u)});
     torch::autograd::backward({value.sum()});
     NamedArrays out = network.store().gradients();
     out["value"] = to_array(value);
@@ -143,6 +137,11 @@ Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Desig
     out.losses["loss_kl"] = scalar(losses.kl);
     out.losses["penalty_adv_drugs"] = out.losses["penalty_adv_covariates"] = scalar(0);
     out.losses["total"] = to_array(total);
+    const auto norm = [&](Group g) {
+      const Tensor& grad = impl.network.store().adam(g).grad;
+      return grad.numel() > 0 ? grad.norm().item<double>() : 0;
+    };
+    out.losses["gradient_norms"] = {{2}, {norm(Group::kAutoencoder), norm(Group::kDosers)}};
     out.gradients = impl.network.store().gradients();
     return out;
   });
@@ -164,7 +163,7 @@ Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design&
     Step out;
     out.losses = named(a);
     out.losses["loss_reconstruction"] = to_array(impl.network.reconstruction(
-        impl.network.decoder_hidden(basal + impl.network.perturbation_effect(batch) +
+        impl.network.decoder_hidden(basal + impl.network.perturbation_effect(batch, true) +
                                         impl.network.covariate_effect(batch),
                                     true),
         batch));
@@ -188,6 +187,7 @@ NamedArrays Inspector::update(const CellSource& cells, const Design& design) {
     out["penalty_adv_drugs"] = scalar(l.penalty_perturbations);
     out["penalty_adv_covariates"] = scalar(l.penalty_covariates);
     out["loss_kl"] = scalar(l.kl);
+    out["gradient_norms"] = {{2}, {l.gradient_norm[0], l.gradient_norm[1]}};
     out["optimizer_steps"] = scalar(static_cast<double>(impl.optimizer_steps));
     return out;
   });

@@ -30,15 +30,20 @@ void sparse_linear_grad(const CellBatch& x, const double* values, const double* 
 void to_dense(const CellBatch& x, const float* values, float* out);
 void to_dense(const CellBatch& x, const double* values, double* out);
 
+/// Variance of a Gaussian head: softplus(raw) + 1e-3 (facebookresearch/CPA), exp(raw) + 1e-4
+/// (theislab/cpa), or softplus(raw), which the loss takes as at least 1e-6 while its gradient goes on
+/// (theislab/chemCPA).
+enum class Spread { kSoftplus, kExp, kClampedSoftplus };
+
 /// Gaussian negative log-likelihood, mean over cells and genes, constant dropped:
-/// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | raw variance]; v is
-/// softplus(raw) + 1e-3, or with `exp_variance` exp(raw) + 1e-4. On return `raw` holds the gradient.
+/// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | raw variance]. On return `raw` holds
+/// the gradient.
 /// With `relu_mean` the mean is max(raw, 0). `values` are what is stored at the batch's places (also
 /// below).
 double gaussian_sweep(float* raw, const CellBatch& x, const float* values, bool relu_mean,
-                      bool exp_variance);
+                      Spread spread);
 double gaussian_sweep(double* raw, const CellBatch& x, const double* values, bool relu_mean,
-                      bool exp_variance);
+                      Spread spread);
 
 /// Negative binomial negative log-likelihood, mean over cells and genes, with mean and inverse
 /// dispersion both softplus(raw) + 1e-3. On return `raw` holds the gradient.

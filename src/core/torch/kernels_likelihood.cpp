@@ -9,7 +9,7 @@
 namespace compert {
 namespace {
 
-template <bool exp_variance, class T>
+template <Spread spread, class T>
 COMPERT_INLINE double gaussian_row(T* mean, T* scale, const T* x, int64_t genes, bool relu,
                                    T weight) {
   const int32_t always = relu ? 0 : -1;
@@ -18,8 +18,11 @@ COMPERT_INLINE double gaussian_row(T* mean, T* scale, const T* x, int64_t genes,
   for (int64_t g = 0; g < genes; ++g) {
     const T raw = scale[g], t = exp_minus_abs(raw);
     const T grown = by_sign(raw, T(1) / t, t) + T(0) * raw;  // exp(raw), and not a number if raw is
-    const T v = exp_variance ? grown + T(1e-4) : softplus_of(raw, t) + T(1e-3), inverse = T(1) / v;
-    const T slope = exp_variance ? grown : sigmoid_of(raw, t);
+    const T smooth = softplus_of(raw, t);
+    const T v = spread == Spread::kExp         ? grown + T(1e-4)
+                : spread == Spread::kSoftplus ? smooth + T(1e-3)
+                                               : (smooth < T(1e-6) ? T(1e-6) : smooth);
+    const T inverse = T(1) / v, slope = spread == Spread::kExp ? grown : sigmoid_of(raw, t);
     const T m = mean[g], d = where_positive(m, m, always) - x[g], scaled = d * inverse;
     loss += log_of(v) + d * scaled;
     mean[g] = where_positive(m, scaled * weight, always);
@@ -64,10 +67,13 @@ COMPERT_INLINE double nb_zero_row(T* raw_mu, T* raw_theta, NbScratch<T>& scratch
 
 #define COMPERT_FOR(T)                                                                              \
   COMPERT_CLONES double gaussian_softplus_row(T* m, T* s, const T* x, int64_t n, bool relu, T w) {  \
-    return gaussian_row<false, T>(m, s, x, n, relu, w);                                             \
+    return gaussian_row<Spread::kSoftplus, T>(m, s, x, n, relu, w);                                 \
   }                                                                                                 \
   COMPERT_CLONES double gaussian_exp_row(T* m, T* s, const T* x, int64_t n, bool relu, T w) {       \
-    return gaussian_row<true, T>(m, s, x, n, relu, w);                                              \
+    return gaussian_row<Spread::kExp, T>(m, s, x, n, relu, w);                                      \
+  }                                                                                                 \
+  COMPERT_CLONES double gaussian_clamped_row(T* m, T* s, const T* x, int64_t n, bool relu, T w) {   \
+    return gaussian_row<Spread::kClampedSoftplus, T>(m, s, x, n, relu, w);                          \
   }                                                                                                 \
   COMPERT_CLONES double nb_zero_row_of(T* a, T* b, NbScratch<T>& scratch, int64_t n, T w) {         \
     return nb_zero_row<T>(a, b, scratch, n, w);                                                     \
@@ -77,7 +83,10 @@ COMPERT_FOR(double)
 #undef COMPERT_FOR
 
 template <class T>
-double gaussian(T* raw, const CellBatch& x, const T* values, bool relu, bool exp_variance) {
+using Row = double (*)(T*, T*, const T*, int64_t, bool, T);
+
+template <class T>
+double gaussian(T* raw, const CellBatch& x, const T* values, bool relu, Spread spread) {
   const auto cells = static_cast<int64_t>(x.n_cells()), genes = static_cast<int64_t>(x.n_genes);
   const double n = static_cast<double>(cells) * static_cast<double>(genes);
   std::vector<double> losses(x.n_cells());
@@ -88,9 +97,10 @@ double gaussian(T* raw, const CellBatch& x, const T* values, bool relu, bool exp
       const auto row = static_cast<std::size_t>(b);
       expand_row(x, values, row, target);
       T *mean = raw + b * 2 * genes, *scale = mean + genes;
-      losses[row] = exp_variance
-                        ? gaussian_exp_row(mean, scale, target.data(), genes, relu, weight)
-                        : gaussian_softplus_row(mean, scale, target.data(), genes, relu, weight);
+      const auto sweep = spread == Spread::kExp         ? static_cast<Row<T>>(gaussian_exp_row)
+                         : spread == Spread::kSoftplus ? static_cast<Row<T>>(gaussian_softplus_row)
+                                                        : static_cast<Row<T>>(gaussian_clamped_row);
+      losses[row] = sweep(mean, scale, target.data(), genes, relu, weight);
       clear_row(x, row, target);
     }
   });
@@ -126,8 +136,8 @@ double nb(T* raw, const CellBatch& x, const T* values) {
 }  // namespace
 
 #define COMPERT_FOR(T)                                                                              \
-  double gaussian_sweep(T* raw, const CellBatch& x, const T* values, bool relu, bool exp_variance) { \
-    return gaussian<T>(raw, x, values, relu, exp_variance);                                         \
+  double gaussian_sweep(T* raw, const CellBatch& x, const T* values, bool relu, Spread spread) {    \
+    return gaussian<T>(raw, x, values, relu, spread);                                               \
   }                                                                                                 \
   double nb_sweep(T* raw, const CellBatch& x, const T* values) { return nb<T>(raw, x, values); }
 COMPERT_FOR(float)

@@ -24,32 +24,50 @@ Tensor Initialiser::constant(at::IntArrayRef shape, double value) const {
   return at::full(shape, value, at::TensorOptions().dtype(type_));
 }
 
+Norm norm_of(const std::string& name) {
+  return name == "batch" ? Norm::kBatch : name == "layer" ? Norm::kLayer : Norm::kNone;
+}
+
+std::vector<int64_t> hidden_sizes(int64_t in, int64_t width, int64_t depth, int64_t out) {
+  std::vector<int64_t> all(static_cast<std::size_t>(depth), width);
+  all.insert(all.begin(), in);
+  all.push_back(out);
+  return all;
+}
+
 Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, const MlpShape& shape,
-         Group group, bool transpose_first)
+         Group group, bool transpose_first, double lr_factor)
     : norm_(shape.norm),
       dropout_(shape.dropout),
       epsilon_(shape.epsilon),
       momentum_(shape.momentum) {
   const std::vector<int64_t>& sizes = shape.sizes;
+  const std::size_t count = sizes.size() - 1;
+  const bool ahead = shape.appended == Appended::kFirst, behind = shape.appended == Appended::kLast;
   int64_t index = 0;
-  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const int64_t in = sizes[i], out = sizes[i + 1];
-    const bool last = i + 2 == sizes.size();
-    const std::string linear = name + ".network." + std::to_string(index);
+    const bool last = i + 1 == count;
+    const bool is_henc = ahead && i == 0, is_hdec = behind && last;
+    const std::string linear = name + ".network." + (is_henc   ? "henc_linear"
+                                                     : is_hdec ? "hdec_linear"
+                                                               : std::to_string(index));
     Layer layer{};
     layer.weight = store.add(linear + ".weight", init.linear({out, in}, in), group,
-                             transpose_first && i == 0);
-    layer.bias = store.add(linear + ".bias", init.linear({out}, in), group);
+                             transpose_first && i == 0, lr_factor);
+    layer.bias = store.add(linear + ".bias", init.linear({out}, in), group, false, lr_factor);
     if (!last && norm_ == Norm::kBatch) {
-      const std::string norm = name + ".network." + std::to_string(index + 1);
-      layer.scale = store.add(norm + ".weight", init.constant({out}, 1), group);
-      layer.offset = store.add(norm + ".bias", init.constant({out}, 0), group);
+      const std::string norm = name + ".network." + (is_henc                     ? "henc_bn"
+                                                     : behind && i + 2 == count ? "hdec_bn"
+                                                                                : std::to_string(index + 1));
+      layer.scale = store.add(norm + ".weight", init.constant({out}, 1), group, false, lr_factor);
+      layer.offset = store.add(norm + ".bias", init.constant({out}, 0), group, false, lr_factor);
       layer.mean = store.add_buffer(norm + ".running_mean", init.constant({out}, 0));
       layer.variance = store.add_buffer(norm + ".running_var", init.constant({out}, 1));
       layer.batches = store.add_buffer(norm + ".num_batches_tracked", at::zeros({}, at::kLong));
     }
     layers_.push_back(layer);
-    index += 3;  // linear, normalisation, ReLU
+    if (!is_henc) index += 3;  // linear, normalisation, ReLU
   }
 }
 

@@ -16,6 +16,7 @@ class Initialiser {
   /// N(0, 1), the default of an embedding.
   Tensor normal(at::IntArrayRef shape);
   Tensor constant(at::IntArrayRef shape, double value) const;
+  at::ScalarType type() const { return type_; }
 
  private:
   at::Generator generator_;
@@ -23,6 +24,14 @@ class Initialiser {
 };
 
 enum class Norm { kBatch, kLayer, kNone };
+Norm norm_of(const std::string& name);
+/// input, `depth` hidden layers of `width`, output
+std::vector<int64_t> hidden_sizes(int64_t in, int64_t width, int64_t depth, int64_t out);
+
+/// Layers that take other genes to those of a model that was trained before, and back (chemCPA). They
+/// have names of their own, so that the layers between keep theirs: the first linear map is
+/// `henc_linear` with `henc_bn`, the last one `hdec_linear`, after `hdec_bn`.
+enum class Appended { kNone, kFirst, kLast };
 
 /// What an Mlp is made of, beside its place in the model.
 struct MlpShape {
@@ -31,6 +40,7 @@ struct MlpShape {
   double dropout = 0;
   double epsilon = 1e-5;   // of the batch norm
   double momentum = 0.1;
+  Appended appended = Appended::kNone;
 };
 
 /// Linear, then normalisation, ReLU and dropout, for every layer but the last, which is a bare
@@ -47,7 +57,7 @@ class Mlp {
 
   /// `transpose_first` stores the first weight gene by gene.
   Mlp(ParameterStore& store, Initialiser& init, const std::string& name, const MlpShape& shape,
-      Group group, bool transpose_first = false);
+      Group group, bool transpose_first = false, double lr_factor = 1);
 
   /// Where dropout masks come from while training; must be set before a forward pass in training
   /// when there is dropout.

@@ -23,6 +23,13 @@ void check(const Architecture& a, const Settings& s) {
       a.features.size() != static_cast<std::size_t>(a.n_perturbations * a.n_features))
     throw Error("molecules", "must hold n_features values for every perturbation",
                 std::to_string(a.features.size()) + " values");
+  if (!a.has_features.empty() &&
+      a.has_features.size() != static_cast<std::size_t>(a.n_perturbations))
+    throw Error("molecules", "must say of every perturbation whether it has features",
+                std::to_string(a.has_features.size()) + " values");
+  if (a.n_genes_inner < 0 || a.n_genes_inner == 1)
+    throw Error("n_genes_inner", "must be at least two genes, or 0",
+                std::to_string(a.n_genes_inner) + " given");
 }
 
 }  // namespace
@@ -58,6 +65,7 @@ void Model::set_run_settings(const Settings& s) {
                   "Start a new fit to change the network");
   };
 #define COMPERT_SAME(name) same(#name, now.name, s.name)
+  COMPERT_SAME(model);
   COMPERT_SAME(loss_ae);
   COMPERT_SAME(doser_type);
   COMPERT_SAME(decoder_activation);
@@ -73,6 +81,11 @@ void Model::set_run_settings(const Settings& s) {
   COMPERT_SAME(variational);
   COMPERT_SAME(dosers_width);
   COMPERT_SAME(dosers_depth);
+  COMPERT_SAME(embedding_encoder_width);
+  COMPERT_SAME(embedding_encoder_depth);
+  COMPERT_SAME(embedding_encoder_norm);
+  COMPERT_SAME(use_drugs_idx);
+  COMPERT_SAME(frozen);
   COMPERT_SAME(adversary_width);
   COMPERT_SAME(adversary_depth);
   COMPERT_SAME(adversary_norm);

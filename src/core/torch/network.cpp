@@ -1,15 +1,10 @@
 #include "network.h"
 
 namespace compert {
-namespace {
-
-/// Rows of a batch mixed with those of their partners.
-Tensor mixed(const Tensor& rows, const Batch& batch) {
+Tensor Network::mixed(const Tensor& rows, const Batch& batch) const {
   if (!batch.partner.defined()) return rows;
   return rows * batch.share + rows.index_select(0, batch.partner) * (1 - batch.share);
 }
-
-}  // namespace
 
 Encoded Network::encode(const Batch& batch, bool training) const {
   const Tensor out = encoder_->after_first(
@@ -30,21 +25,32 @@ Tensor Network::kl_loss(const Encoded& e) const {
   return (e.variance + e.mean.square() - 1 - e.variance.log()).sum(1).mean() * 0.5;
 }
 
-Tensor Network::perturbation_table() const {
-  if (perturbations_ != nullptr) return perturbations_->value;
-  return at::linear(features_->value, feature_weight_->value, feature_bias_->value);
+Tensor Network::dose_response(const Slots& slots) const {
+  if (differences_) return slots.dose * slots.filled;
+  return doser_->respond(doser_->raw(slots, {embedder_->known(slots), false}), slots);
 }
 
-Tensor Network::perturbation_effect(const Slots& slots) const {
-  const Tensor response = doser_->respond(slots);
-  const Tensor embedded = perturbation_table()
-                              .index_select(0, slots.perturbation.reshape({-1}))
-                              .view({slots.dose.size(0), slots.dose.size(1), -1});
-  return (embedded * response.unsqueeze(2)).sum(1);
+Network::Effect Network::effect(const Slots& slots, bool training) const {
+  Effect out;
+  if (differences_) {
+    out.sum = differences_->effect(slots);
+    return out;
+  }
+  const Tensor known = embedder_->known(slots);
+  out.raw = doser_->raw(slots, {known, training});
+  out.response = doser_->respond(out.raw, slots);
+  if (one_hot_ && slots.dose.size(1) == architecture_.n_perturbations) {
+    out.embedded = embedder_->table(training);
+    out.sum = at::matmul(out.response, out.embedded);
+  } else {
+    out.embedded = embedder_->embed(known, slots, training);
+    out.sum = (out.embedded * out.response.unsqueeze(2)).sum(1);
+  }
+  return out;
 }
 
-Tensor Network::perturbation_effect(const Batch& batch) const {
-  return mixed(perturbation_effect(batch.slots), batch);
+Tensor Network::perturbation_effect(const Batch& batch, bool training) const {
+  return mixed(perturbation_effect(batch.slots, training), batch);
 }
 
 Tensor Network::covariate_effect(const std::vector<Tensor>& levels,

@@ -4,9 +4,10 @@
 #include <vector>
 
 #include "compert/model.h"
-#include "dosers.h"
+#include "embedder.h"
 #include "first_layer.h"
 #include "heads.h"
+#include "latent_differences.h"
 
 namespace compert {
 
@@ -53,19 +54,28 @@ class Network {
   void load(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows,
             Batch& out) const;
   void load_design(const Design& rows, Batch& out) const;
-  /// Mixes every cell with its partner, see mixup.cpp.
+  /// Mixes every cell with its partner, see batch.cpp.
   void mix(Batch& batch, double share, const std::vector<int64_t>& partner) const;
+  /// Rows of such a batch, mixed likewise.
+  Tensor mixed(const Tensor& rows, const Batch& batch) const;
   /// Starts the stream of dropout masks and latent noise anew.
   void seed_noise(uint64_t seed) { noise_.set_current_seed(seed); }
 
   Encoded encode(const Batch& batch, bool training) const;
   /// Mean over cells of KL(q(basal | x) || N(0, 1)); undefined for a deterministic encoder.
   Tensor kl_loss(const Encoded& encoded) const;
-  /// Embeddings of all perturbations, perturbations x dim.
-  Tensor perturbation_table() const;
-  /// Sum of the scaled perturbation embeddings, rows x dim.
-  Tensor perturbation_effect(const Slots& slots) const;
-  Tensor perturbation_effect(const Batch& batch) const;
+  /// What the perturbations of slots add, with what it comes from.
+  struct Effect {
+    Tensor raw, response;  // rows x slots, see Doser
+    Tensor embedded;       // rows x slots x dim; perturbations x dim with one-hot doses
+    Tensor sum;            // rows x dim
+  };
+  Effect effect(const Slots& slots, bool training = false) const;
+  Tensor perturbation_effect(const Slots& slots, bool training = false) const {
+    return effect(slots, training).sum;
+  }
+  Tensor dose_response(const Slots& slots) const;
+  Tensor perturbation_effect(const Batch& batch, bool training = false) const;
   /// Sum of the covariate embeddings, rows x dim, without those that `composition` leaves out.
   Tensor covariate_effect(const std::vector<Tensor>& levels, const Composition& composition = {}) const;
   Tensor covariate_effect(const Batch& batch) const;
@@ -83,10 +93,15 @@ class Network {
   Tensor mean_weight() const;
   /// Starts the decoder's output at the genes' means and variances.
   void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance);
-  AdversaryLoss adversary_loss(const Tensor& basal, const Batch& batch, bool with_penalty) const;
+  AdversaryLoss adversary_loss(const Tensor& basal, const Batch& batch, bool with_penalty,
+                               bool training = true) const;
 
   const Architecture& architecture() const { return architecture_; }
-  const Doser& doser() const { return *doser_; }
+  bool theislab() const { return parity_ == "theislab"; }
+  /// Of model "scgen"; null elsewhere. Its autoencoder knows neither perturbations nor covariates.
+  LatentDifferences* differences() const { return differences_.get(); }
+  /// One of the versions of theislab/chemCPA.
+  bool chemcpa() const { return parity_.rfind("chemcpa", 0) == 0; }
   const std::vector<Parameter*>& covariate_tables() const { return covariates_; }
   ParameterStore& store() { return store_; }
   const ParameterStore& store() const { return store_; }
@@ -98,15 +113,14 @@ class Network {
   void set_dense_input(bool dense) { dense_input_ = dense; }
 
  private:
-  void add_perturbations(const Settings& settings, Initialiser& init, double spread);
   /// Cross entropy or focal loss; `weight` per class, or undefined.
   Tensor class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const;
   Tensor dispersion() const { return dispersion_ != nullptr ? dispersion_->value : Tensor(); }
 
   Architecture architecture_;
   Head head_;
-  std::string adversary_kind_;
-  bool variational_, theislab_;
+  std::string adversary_kind_, parity_;
+  bool variational_, one_hot_;
   bool dense_input_ = false;
   int64_t dim_;
   at::TensorOptions options_;
@@ -115,9 +129,8 @@ class Network {
   std::unique_ptr<Mlp> encoder_, decoder_, perturbation_adversary_;
   std::vector<std::unique_ptr<Mlp>> covariate_adversaries_;
   std::unique_ptr<Doser> doser_;
-  // a free table, or features with a linear map
-  Parameter *perturbations_ = nullptr, *feature_weight_ = nullptr, *feature_bias_ = nullptr;
-  Buffer* features_ = nullptr;
+  std::unique_ptr<Embedder> embedder_;
+  std::unique_ptr<LatentDifferences> differences_;  // instead of the two above
   std::vector<Parameter*> covariates_;
   Parameter* dispersion_ = nullptr;  // log inverse dispersion per gene, for heads with a library
   Buffer* mean_library_ = nullptr;

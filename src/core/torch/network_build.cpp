@@ -11,20 +11,16 @@ namespace {
 
 constexpr double kFirstZeroLogit = -3;  // few structural zeros to begin with
 
-std::vector<int64_t> sizes(int64_t in, int64_t width, int64_t depth, int64_t out) {
-  std::vector<int64_t> all(static_cast<std::size_t>(depth), width);
-  all.insert(all.begin(), in);
-  all.push_back(out);
-  return all;
-}
-
 Head head_of(const Settings& s) {
   Head head;
   head.family = s.loss_ae == "nb"     ? Head::Family::kNegativeBinomial
                 : s.loss_ae == "zinb" ? Head::Family::kZinb
                                       : Head::Family::kGaussian;
   head.library = head.counts() && s.parity != "fb";
-  head.exp_variance = head.sum_genes = s.parity == "theislab";
+  head.sum_genes = s.parity == "theislab";
+  head.spread = s.parity == "theislab"             ? Spread::kExp
+                : s.parity.rfind("chemcpa", 0) == 0 ? Spread::kClampedSoftplus
+                                                    : Spread::kSoftplus;
   head.relu_mean = s.decoder_activation == "ReLU";
   return head;
 }
@@ -33,7 +29,7 @@ MlpShape shape(const Settings& s, std::vector<int64_t> sizes, const std::string&
                double dropout) {
   MlpShape out;
   out.sizes = std::move(sizes);
-  out.norm = norm == "batch" ? Norm::kBatch : norm == "layer" ? Norm::kLayer : Norm::kNone;
+  out.norm = norm_of(norm);
   out.dropout = dropout;
   if (s.parity == "theislab") {
     out.epsilon = 1e-3;
@@ -48,49 +44,57 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     : architecture_(a),
       head_(head_of(s)),
       adversary_kind_(s.adversary_loss),
+      parity_(s.parity),
       variational_(s.variational),
-      theislab_(s.parity == "theislab"),
+      one_hot_(s.parity == "chemcpa" && !s.use_drugs_idx),
       dim_(s.dim),
       options_(at::TensorOptions()
                    .dtype(s.precision == "float64" ? at::kDouble : at::kFloat)
                    .device(device)),
       noise_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(s.seed))) {
+  store_.freeze(s.frozen);
+  const int64_t inner = a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes;
   Initialiser init(s.seed, s.precision == "float64" ? at::kDouble : at::kFloat);
   const auto adversary = [&](const std::string& name, int64_t classes) {
     return std::make_unique<Mlp>(
         store_, init, name,
-        shape(s, sizes(s.dim, s.adversary_width, s.adversary_depth, classes), s.adversary_norm,
+        shape(s, hidden_sizes(s.dim, s.adversary_width, s.adversary_depth, classes), s.adversary_norm,
               s.adversary_dropout),
         Group::kAdversaries);
   };
   const int64_t decoder_width = s.decoder_width > 0 ? s.decoder_width : s.autoencoder_width,
                 decoder_depth = s.decoder_depth > 0 ? s.decoder_depth : s.autoencoder_depth;
   // scvi-tools' decoder of counts has no dropout, whatever is asked for.
-  const double decoder_dropout = theislab_ && head_.counts() ? 0 : s.decoder_dropout;
+  const double decoder_dropout = theislab() && head_.counts() ? 0 : s.decoder_dropout;
   // The order of creation fixes which random numbers each part gets: do not change it.
-  encoder_ = std::make_unique<Mlp>(
-      store_, init, "encoder",
-      shape(s, sizes(a.n_genes, s.autoencoder_width, s.autoencoder_depth, variational_ ? 2 * s.dim : s.dim),
-            s.encoder_norm, s.encoder_dropout),
-      Group::kAutoencoder, true);
-  decoder_ = std::make_unique<Mlp>(
-      store_, init, "decoder",
-      shape(s, sizes(s.dim, decoder_width, decoder_depth, head_.outputs() * a.n_genes), s.decoder_norm,
-            decoder_dropout),
-      Group::kAutoencoder);
+  MlpShape enc = shape(s, hidden_sizes(inner, s.autoencoder_width, s.autoencoder_depth,
+                                       variational_ ? 2 * s.dim : s.dim),
+                       s.encoder_norm, s.encoder_dropout),
+           dec = shape(s, hidden_sizes(s.dim, decoder_width, decoder_depth, head_.outputs() * inner),
+                       s.decoder_norm, decoder_dropout);
+  if (a.n_genes_inner > 0) {
+    enc.sizes.insert(enc.sizes.begin(), a.n_genes);
+    enc.appended = Appended::kFirst;
+    dec.sizes.push_back(head_.outputs() * a.n_genes);
+    dec.appended = Appended::kLast;
+  }
+  encoder_ = std::make_unique<Mlp>(store_, init, "encoder", enc, Group::kAutoencoder, true);
+  decoder_ = std::make_unique<Mlp>(store_, init, "decoder", dec, Group::kAutoencoder);
   perturbation_adversary_ = adversary(
       "adversary_drugs", adversary_kind_ == "bce" ? a.n_perturbations : a.n_conditions());
-  doser_ = Doser::make(s.doser_type, store_, init, a.n_perturbations, s.dosers_width,
-                       s.dosers_depth);
+  if (s.model == "scgen")
+    differences_ = std::make_unique<LatentDifferences>(a, store_, init, s.dim);
+  else
+    doser_ = Doser::make(s, store_, init, a.n_perturbations, Embedder::n_inputs(a, s));
   // Small embeddings start every condition close to the basal state; the references draw N(0, 1).
-  const double spread = s.parity == "none" ? 0.1 : 1;
-  add_perturbations(s, init, spread);
+  const double spread = differences_ ? 0 : s.parity == "none" ? 0.1 : 1;
+  if (!differences_) embedder_ = std::make_unique<Embedder>(a, s, store_, init, spread);
   for (std::size_t k = 0; k < a.covariate_levels.size(); ++k) {
     const std::string index = std::to_string(k);
     const int64_t levels = a.covariate_levels[k];
-    // There is nothing to guess of one level, and facebookresearch/CPA guesses it all the same.
+    // There is nothing to guess of one level, and two of the references guess it all the same.
     covariate_adversaries_.push_back(
-        levels > 1 || s.parity == "fb" ? adversary("adversary_covariates." + index, levels) : nullptr);
+        levels > 1 || s.parity == "fb" || chemcpa() ? adversary("adversary_covariates." + index, levels) : nullptr);
     covariates_.push_back(store_.add("covariates_embeddings." + index + ".weight",
                                      init.normal({levels, s.dim}) * spread, Group::kAutoencoder, false,
                                      s.embeddings_lr / s.autoencoder_lr));
@@ -111,28 +115,6 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     if (each) each->set_noise(&noise_);
 }
 
-void Network::add_perturbations(const Settings& s, Initialiser& init, double spread) {
-  const int64_t n = architecture_.n_perturbations, features = architecture_.n_features;
-  const double lr_factor = s.embeddings_lr / s.autoencoder_lr;
-  if (features == 0) {
-    perturbations_ = store_.add("drug_embeddings.weight", init.normal({n, s.dim}) * spread,
-                                Group::kAutoencoder, false, lr_factor);
-    return;
-  }
-  if (architecture_.features.empty())  // a model that is read from a file gets them from there
-    features_ = store_.add_buffer("perturbation_features", init.constant({n, features}, 0));
-  else
-    features_ = store_.add_buffer(
-        "perturbation_features",
-        to_tensor({{n, features}, architecture_.features}).to(options_.device(at::kCPU)));
-  // theislab/cpa registers this map in no optimiser: its projection stays random.
-  const Group group = theislab_ ? Group::kFixed : Group::kAutoencoder;
-  feature_weight_ = store_.add("perturbation_encoder.weight", init.linear({s.dim, features}, features),
-                               group, false, lr_factor);
-  feature_bias_ = store_.add("perturbation_encoder.bias", init.linear({s.dim}, features), group,
-                             false, lr_factor);
-}
-
 void Network::start_output_at(const std::vector<double>& mean,
                               const std::vector<double>& variance) {
   at::NoGradGuard no_grad;
@@ -147,7 +129,7 @@ void Network::start_output_at(const std::vector<double>& mean,
     if (!head_.counts()) {
       bias[g] = mean[g];
       const double v = std::max(variance[g], 1e-2);
-      bias[genes + g] = head_.exp_variance ? std::log(v) : inverse_softplus(v);
+      bias[genes + g] = head_.spread == Spread::kExp ? std::log(v) : inverse_softplus(v);
     } else if (head_.library) {
       bias[g] = std::log(std::max(mean[g], 1e-4));
       if (head_.zero_inflated()) bias[genes + g] = kFirstZeroLogit;

@@ -1,6 +1,9 @@
 #include "parameters.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <sstream>
 
 #include "kernels.h"
 
@@ -53,14 +56,36 @@ void Adam::update() {
   }
 }
 
-void Adam::clip(double most) {
-  if (most <= 0 || !grad.defined() || grad.numel() == 0) return;
+double Adam::clip(double most) {
+  if (most <= 0 || !grad.defined() || grad.numel() == 0) return 0;
   const double norm = grad.norm().item<double>();
   if (norm + 1e-6 > most) grad.mul_(most / (norm + 1e-6));  // torch.nn.utils.clip_grad_norm_
+  return norm;
+}
+
+void ParameterStore::freeze(const std::string& parts) {
+  static const std::map<std::string, std::vector<std::string>> beginnings = {
+      {"encoder", {"encoder."}},
+      {"decoder", {"decoder.", "dispersion"}},
+      {"perturbations", {"drug_embedding"}},
+      {"covariates", {"covariates_embeddings."}},
+      {"dosers", {"dosers."}}};
+  std::istringstream list(parts);
+  for (std::string part; std::getline(list, part, ',');)
+    for (const auto& beginning : beginnings.at(part)) frozen_.push_back(beginning);
+}
+
+// The layers for other genes are new, and so are always trained.
+bool ParameterStore::is_frozen(const std::string& name) const {
+  if (name.find(".henc_") != std::string::npos || name.find(".hdec_") != std::string::npos) return false;
+  return std::any_of(frozen_.begin(), frozen_.end(), [&name](const std::string& beginning) {
+    return name.rfind(beginning, 0) == 0;
+  });
 }
 
 Parameter* ParameterStore::add(std::string name, const Tensor& init, Group group, bool transposed,
                                double lr_factor) {
+  if (is_frozen(name)) group = Group::kFixed;
   parameters_.push_back({std::move(name), init, group, transposed, lr_factor});
   return &parameters_.back();
 }

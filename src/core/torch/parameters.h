@@ -46,8 +46,8 @@ struct Adam {
   };
   std::vector<Run> runs;
   void update();
-  /// Scales the gradient down to the norm `most`; 0: leaves it.
-  void clip(double most);
+  /// Scales the gradient down to the norm `most` and returns the norm it had; 0: leaves it.
+  double clip(double most);
   void zero_grad() {
     if (grad.defined()) grad.zero_();
   }
@@ -55,6 +55,8 @@ struct Adam {
 
 class ParameterStore {
  public:
+  /// Parts, joined with commas, whose parameters are put into the group that is never moved.
+  void freeze(const std::string& parts);
   /// `init` gives shape, type and first value. Pointers stay valid for the life of the store.
   Parameter* add(std::string name, const Tensor& init, Group group, bool transposed = false,
                  double lr_factor = 1);
@@ -69,6 +71,8 @@ class ParameterStore {
     return leaves_[static_cast<std::size_t>(group)];
   }
   std::deque<Parameter>& parameters() { return parameters_; }
+  /// Whether it was put aside by `freeze()`.
+  bool is_frozen(const std::string& name) const;
 
   /// Values of parameters and buffers by name.
   NamedArrays values() const;
@@ -97,6 +101,7 @@ class ParameterStore {
   std::deque<Parameter> parameters_;
   std::deque<Buffer> buffers_;
   std::deque<int64_t> offsets_;
+  std::vector<std::string> frozen_;  // beginnings of names
   std::array<Adam, kGroups> adams_;
   std::array<std::vector<Tensor>, kGroups> leaves_;
 };

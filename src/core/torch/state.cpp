@@ -1,4 +1,5 @@
 // Reading and writing the state of a fit.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "../io/hdf5.h"
@@ -89,6 +90,11 @@ File open(const std::vector<uint8_t>& image) {
                 "version " + std::to_string(version) + ", known up to " +
                     std::to_string(kModelFileVersion),
                 "Update compert");
+  if (version < kModelFileVersion)
+    throw Error("file", "must be of a version that this compert can read",
+                "version " + std::to_string(version) + ", known from " +
+                    std::to_string(kModelFileVersion),
+                "Fit again: networks were named otherwise then");
   return file;
 }
 
@@ -111,6 +117,14 @@ Architecture read_architecture(const File& file) {
   a.batch_covariate = json.at("batch_covariate");
   // The values of both are among the weights.
   a.n_features = json.at("n_features");
+  if (const int64_t without = json.at("n_without_features"); without > 0) {
+    a.has_features.assign(static_cast<std::size_t>(a.n_perturbations), 1);
+    std::fill_n(a.has_features.begin(), without, 0.0);  // which ones is among the weights too
+  }
+  a.n_genes_inner = json.at("n_genes_inner");
+  a.control = json.at("control");
+  a.measured_perturbation = json.at("measured_perturbation").get<std::vector<int32_t>>();
+  a.measured_dose = json.at("measured_dose").get<std::vector<double>>();
   a.condition_weight.assign(json.at("n_conditions").get<std::size_t>(), 1);
   return a;
 }
@@ -141,6 +155,11 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
                                          {"covariate_levels", architecture.covariate_levels},
                                          {"batch_covariate", architecture.batch_covariate},
                                          {"n_features", architecture.n_features},
+                                         {"n_without_features", architecture.n_without_features()},
+                                         {"n_genes_inner", architecture.n_genes_inner},
+                                         {"control", architecture.control},
+                                         {"measured_perturbation", architecture.measured_perturbation},
+                                         {"measured_dose", architecture.measured_dose},
                                          {"n_conditions", architecture.n_conditions()}}
                                         .dump());
   const bool as_double = settings.precision == "float64";
@@ -173,6 +192,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   file.set_attribute("training", "trials", trials);
   file.set_attribute("training", "best_score", best_score);
   file.set_attribute("training", "best_epoch", best_epoch);
+  file.set_attribute("training", "start_output", static_cast<int64_t>(start_output));
   file.set_attribute("training", "n_parameters", network.store().n_parameters());
   return file.image();
 }
@@ -200,6 +220,7 @@ Model Model::from_state(const std::vector<uint8_t>& image) {
       impl->trials = file.attribute_int("training", "trials");
       impl->best_score = file.attribute_number("training", "best_score");
       impl->best_epoch = file.attribute_int("training", "best_epoch");
+      impl->start_output = file.attribute_int("training", "start_output") != 0;
       impl->reset_learning_rates();
       return Model(std::move(impl));
     });

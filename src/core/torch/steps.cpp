@@ -25,6 +25,13 @@ bool Model::Impl::adversaries_started() const {
 
 Turn Model::Impl::turn() const {
   if (!uses_adversaries()) return Turn::kAutoencoder;
+  // theislab/chemCPA turns the ratio round: the adversaries have one turn of adversary_steps. Since
+  // 2025 it counts steps of optimisers, of which the autoencoder's turn has two.
+  if (network.chemcpa()) {
+    const int64_t step = settings.parity == "chemcpa" ? optimizer_steps : iteration;
+    return step % std::max<int64_t>(1, settings.adversary_steps) == 0 ? Turn::kAdversaries
+                                                                      : Turn::kAutoencoder;
+  }
   if (!adversaries_started() || settings.adversary_steps == 0) return Turn::kBoth;
   const int64_t position = parity_theislab() ? batch_in_epoch : iteration;
   return position % settings.adversary_steps == 0 ? Turn::kAutoencoder : Turn::kAdversaries;
@@ -45,8 +52,9 @@ double Model::Impl::adversary_weight() const {
 double Model::Impl::kl_weight() const {
   const int64_t step = parity_theislab() ? optimizer_steps : iteration;
   if (settings.kl_warmup_steps > 0)
-    return warmed_up(static_cast<double>(step), settings.kl_warmup_steps);
-  return warmed_up(static_cast<double>(epochs_done), settings.kl_warmup_epochs);
+    return settings.kl_weight * warmed_up(static_cast<double>(step), settings.kl_warmup_steps);
+  return settings.kl_weight *
+         warmed_up(static_cast<double>(epochs_done), settings.kl_warmup_epochs);
 }
 
 double Model::Impl::mixup_alpha() const {
@@ -64,10 +72,12 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
   Objective out;
   out.basal = encoded.basal;
   const Tensor covariates = network.covariate_effect(batch);
-  Tensor treated = encoded.basal + network.perturbation_effect(batch) + covariates;
+  Tensor treated = encoded.basal;
+  if (network.differences() == nullptr)
+    treated = treated + network.perturbation_effect(batch, true) + covariates;
   Tensor hidden, difference;
   if (draw.any) {  // both decodings in one pass, so that they share the statistics of batch norm
-    const Tensor other = encoded.basal + network.perturbation_effect(draw.slots) + covariates;
+    const Tensor other = encoded.basal + network.perturbation_effect(draw.slots, true) + covariates;
     const Tensor both = network.decoder_hidden(at::cat({treated, other}), true);
     hidden = both.narrow(0, 0, batch.size());
     difference = both.narrow(0, batch.size(), batch.size()) - hidden;
@@ -90,7 +100,11 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     out.adversaries = network.adversary_loss(encoded.basal, batch, false);
     losses.adv_perturbations = out.adversaries.perturbations.item<double>();
     losses.adv_covariates = out.adversaries.covariates.item<double>();
-    out.total = out.total - (out.adversaries.perturbations + out.adversaries.covariates) * weight;
+    const double of_covariates = settings.reg_adversary_cov < 0 || settings.reg_adversary == 0
+                                     ? weight
+                                     : weight * settings.reg_adversary_cov / settings.reg_adversary;
+    out.total = out.total - out.adversaries.perturbations * weight -
+                out.adversaries.covariates * of_covariates;
   }
   if (settings.reg_alignment > 0)
     add(network.alignment_loss(encoded.basal, batch), settings.reg_alignment, losses.alignment);
@@ -112,7 +126,7 @@ Tensor Model::Impl::autoencoder_step(const Batch& batch, const EffectMatching* m
   moved.insert(moved.end(), dosers.begin(), dosers.end());
   torch::autograd::backward({objective.total}, {}, c10::nullopt, false, moved);
   for (const Group g : {Group::kAutoencoder, Group::kDosers}) {
-    store.adam(g).clip(settings.clip_grad_norm);
+    losses.gradient_norm[g == Group::kDosers] = store.adam(g).clip(settings.clip_grad_norm);
     store.adam(g).update();
   }
   optimizer_steps += 2;
@@ -127,9 +141,9 @@ void Model::Impl::adversary_step(const Batch& batch, Tensor basal, StepLosses& l
     at::NoGradGuard no_grad;
     const Encoded encoded = network.encode(batch, true);
     basal = encoded.basal;
-    if (parity_fb() || parity_theislab()) {
+    if (settings.parity != "none") {
       const Tensor treated =
-          basal + network.perturbation_effect(batch) + network.covariate_effect(batch);
+          basal + network.perturbation_effect(batch, true) + network.covariate_effect(batch);
       losses.reconstruction =
           network.reconstruction(network.decoder_hidden(treated, true), batch).item<double>();
       if (settings.variational) losses.kl = network.kl_loss(encoded).item<double>();
@@ -143,7 +157,7 @@ void Model::Impl::adversary_step(const Batch& batch, Tensor basal, StepLosses& l
       a.perturbations + a.covariates +
       (a.penalty_perturbations + a.penalty_covariates) * settings.penalty_adversary;
   torch::autograd::backward({total}, {}, c10::nullopt, false, store.leaves(Group::kAdversaries));
-  adam.clip(settings.clip_grad_norm);
+  if (!network.chemcpa()) adam.clip(settings.clip_grad_norm);
   adam.update();
   optimizer_steps += 1;
   losses.adv_perturbations = a.perturbations.item<double>();

@@ -13,6 +13,7 @@ namespace compert {
 namespace {
 
 constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0` aims at
+constexpr std::size_t kMeasuredAtATime = 1024;  // cells
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
 
 /// The order of one epoch depends on seed and epoch alone: a resumed fit sees the same batches.
@@ -110,6 +111,21 @@ int64_t automatic_epochs(const Model::Impl& model, std::size_t cells, std::size_
 
 }  // namespace
 
+void Model::Impl::measure_differences(const CellSource& cells, const Design& design,
+                                      const std::vector<int64_t>& train) {
+  if (network.differences() == nullptr) return;
+  at::NoGradGuard no_grad;
+  std::vector<Tensor> latent;
+  Batch batch;
+  for (std::size_t begin = 0; begin < train.size(); begin += kMeasuredAtATime) {
+    const std::size_t n = std::min(kMeasuredAtATime, train.size() - begin);
+    const int64_t* which = train.data() + begin;
+    network.load(cells, which, n, design.rows(which, n), batch);
+    latent.push_back(network.encode(batch, false).basal);
+  }
+  network.differences()->measure(at::cat(latent), design.rows(train.data(), train.size()));
+}
+
 FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train, const EvaluationPlan& plan,
                            const std::string& meta, Progress& progress) {
@@ -128,10 +144,11 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     network.store().restore(*last);
     last.reset();
   }
-  if (iteration == 0 && settings.parity == "none") {
+  if (start_output && settings.parity == "none") {
     const GroupStats s = stats_of(cells, train);
     network.start_output_at(s.mean, s.variance);
   }
+  start_output = false;
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
   const int64_t more =
       settings.epochs > 0 ? settings.epochs : automatic_epochs(*this, train.size(), ends.size());
@@ -192,9 +209,12 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     const bool on_grid = (epochs_done - (parity_fb() ? 1 : 0)) % settings.checkpoint_freq == 0;
     // theislab/cpa steps its schedulers every step_size_lr epochs, and each of these steps counts as
     // one of step_size_lr: the rate falls every step_size_lr^2 epochs.
+    // Both versions of theislab/chemCPA step theirs at the end of every epoch.
+    if (network.chemcpa()) step_schedulers();
     if (parity_theislab() && epochs_done > 2 && (epochs_done - 1) % settings.step_size_lr == 0)
       step_schedulers();
     if (on_grid || ending) {
+      measure_differences(cells, design, train);
       if (plan.size() > 0) {
         validation.score(record);
         const double score = stopping_score(record, settings.stopping_metric);
@@ -207,7 +227,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
         if (on_grid) trials = record.best ? 0 : trials + 1;
         if (on_grid && trials > settings.patience) result.stopped = Stopped::kPatience;
       }
-      if (on_grid && !parity_theislab()) step_schedulers();
+      if (on_grid && !parity_theislab() && !network.chemcpa()) step_schedulers();
     }
     history.push_back(record);
     if ((on_grid || ending) && !settings.checkpoint.empty())

@@ -23,6 +23,8 @@ struct Design {
 
   /// Rows `rows[0 .. count)` of this design, in that order.
   Design rows(const int64_t* rows, std::size_t count) const;
+  /// The same with one slot per perturbation, in order; those that are absent have dose 0.
+  Design one_hot(int64_t n_perturbations) const;
   /// Throws `Error` when a code lies outside its range or a dose is negative or not finite.
   void check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels,
              bool open_covariates) const;

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,9 +20,22 @@ struct Architecture {
   std::vector<int64_t> covariate_levels;  ///< one entry per covariate; empty: none
   int64_t batch_covariate = -1;           ///< the covariate that `corrected` leaves out; -1: none
   /// Fixed features of the perturbations (molecular fingerprints, for example), perturbations x
-  /// n_features, that a trained linear map takes to their embeddings; 0: a free table.
+  /// n_features, that a trained network takes to their embeddings; 0: a free table.
   int64_t n_features = 0;
   std::vector<double> features;
+  /// Per perturbation, 1 where it has features, 0 where its embedding is free; empty: all have.
+  std::vector<double> has_features;
+  /// Genes of the network inside layers that take `n_genes` to them and back (chemCPA's append
+  /// layers, for a model that was trained on fewer genes before); 0: none.
+  int64_t n_genes_inner = 0;
+  /// Of model "scgen": the control's code, and the doses whose differences of latent means are
+  /// measured, with their perturbations.
+  int64_t control = -1;
+  std::vector<int32_t> measured_perturbation;
+  std::vector<double> measured_dose;
+  int64_t n_without_features() const {
+    return std::count(has_features.begin(), has_features.end(), 0.0);
+  }
   /// One weight per condition (perturbations without doses) for adversaries that guess conditions.
   std::vector<double> condition_weight;
   int64_t n_conditions() const { return static_cast<int64_t>(condition_weight.size()); }
@@ -136,6 +150,9 @@ class Model {
   static Model from_state(const std::vector<uint8_t>& image);
 
   struct Impl;
+  /// For the core's own files.
+  Impl& impl() { return *impl_; }
+  const Impl& impl() const { return *impl_; }
 
  private:
   friend class Inspector;

@@ -21,7 +21,7 @@ namespace compert {
 /// | attributes of `training` | counters of the schedule and of early stopping |
 ///
 /// A file of a newer version, of another format, or a damaged one is refused with one `Error`.
-constexpr int64_t kModelFileVersion = 1;
+constexpr int64_t kModelFileVersion = 2;
 
 /// The front end's JSON.
 std::string state_meta(const std::vector<uint8_t>& image);

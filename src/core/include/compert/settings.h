@@ -6,8 +6,10 @@
 namespace compert {
 
 /// Every hyperparameter, under its name in the reference implementation where it has one. The
-/// defaults live here (and, for another `parity`, in `settings_from_json()`) and nowhere else.
+/// defaults live here (and, for another `model` or `parity`, in `default_settings()`) and nowhere
+/// else.
 struct Settings {
+  std::string model = "cpa";
   // networks
   std::string loss_ae = "gauss";
   std::string doser_type = "sigm";
@@ -24,6 +26,11 @@ struct Settings {
   bool variational = false;
   int64_t dosers_width = 64;
   int64_t dosers_depth = 2;
+  int64_t embedding_encoder_width = 128;
+  int64_t embedding_encoder_depth = 0;
+  std::string embedding_encoder_norm = "none";
+  bool use_drugs_idx = true;
+  std::string frozen;            ///< parts that are not trained, joined with commas
   int64_t adversary_width = 64;
   int64_t adversary_depth = 2;
   std::string adversary_norm = "batch";
@@ -31,11 +38,13 @@ struct Settings {
   // objective
   std::string adversary_loss = "bce";
   double reg_adversary = 0;
+  double reg_adversary_cov = -1;  ///< -1: reg_adversary
   double penalty_adversary = 1;
   double reg_alignment = 10;
   double reg_counterfactual = 10;
   int64_t counterfactual_targets = 8;
   double mixup_alpha = 0;
+  double kl_weight = 1;
   // optimisation
   double autoencoder_lr = 3e-3;
   double autoencoder_wd = 1e-6;
@@ -82,12 +91,13 @@ struct SettingInfo {
   std::string meaning;
 };
 
-/// Reads settings from a JSON object over the defaults that its `parity` entry selects. Unknown
-/// names, wrong types and values out of range throw `Error`, naming the setting.
+/// Reads settings from a JSON object over the defaults that its `model` and `parity` entries
+/// select. Unknown names, wrong types and values out of range throw `Error`, naming the setting.
 Settings settings_from_json(const std::string& json);
 /// All settings as one JSON object.
 std::string settings_to_json(const Settings& settings);
 /// Name, type, default, allowed values and meaning of every setting, in a fixed order.
-std::vector<SettingInfo> settings_table(const std::string& parity = "none");
+std::vector<SettingInfo> settings_table(const std::string& parity = "none",
+                                        const std::string& model = "cpa");
 
 }  // namespace compert

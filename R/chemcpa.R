@@ -1,0 +1,102 @@
+#' Fit a perturbation autoencoder that reads molecules
+#'
+#' As [cpa()], but the embedding of a perturbation is computed from what its molecule is: a network
+#' takes features of the molecule to the embedding, and another takes features and dose to the
+#' response. A drug that no cell was treated with can therefore be predicted from its structure.
+#'
+#' @inheritParams cpa
+#' @param molecules What is known of each perturbation: SMILES, a character vector named by
+#'   perturbation (see [smiles_features()]); or a numeric matrix with one named row per perturbation
+#'   (GROVER, JT-VAE or foundation-model embeddings, fingerprints, descriptors). Further molecules
+#'   than those of the screen become known to the fit and can be predicted. `NA` (a row of `NA`) is
+#'   a perturbation that is no molecule, such as a guide: its embedding is learned freely. The
+#'   control may be left out and counts as a row of 0.
+#' @param dose_unit Unit of the doses, such as `"uM"`, `"nM"` or `"mg/kg"`; kept in the fit, so that
+#'   [condition()] may ask in another one. `NULL`: unknown.
+#' @param dose_transform How doses come before the network: `"log"`, `log(1 + dose / lowest)` as a
+#'   share of its value at the highest trained dose; `"max"`, as a share of the highest trained dose
+#'   of all; `"relative"`, of the perturbation's own highest dose (unknown for a new drug, which then
+#'   counts as 1); or `"none"`, as they are.
+#' @param settings Hyperparameters, from [chemcpa_settings()].
+#' @return A `compert_fit`, see [cpa()].
+#' @section Errors: As [cpa()]; perturbations without an entry in `molecules`; invalid SMILES, by
+#'   name and position; an unknown unit.
+#' @references Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
+#'   single-cell resolution. NeurIPS 35. Reference implementation: theislab/chemCPA,
+#'   `chemCPA/model.py`.
+#' @seealso [add_molecules()], [fine_tune()], [smiles_features()], [drugseq_example()]
+#' @examples
+#' screen <- drugseq_example(as = "list")
+#' fit <- chemcpa(screen$x, "condition", dose = "dose", control = "control",
+#'                molecules = screen$descriptors, dose_unit = "uM", col_data = screen$col_data,
+#'                settings = chemcpa_settings(epochs = 2, seed = 1, verbose = FALSE))
+#' fit
+#' trametinib <- condition("Trametinib", dose = 500, dose_unit = "nM")
+#' predict(fit, screen$x, trametinib, col_data = screen$col_data, summarise = "condition")[1:3, ]
+#' @export
+chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = NULL, control,
+                    batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
+                    dose_unit = NULL, dose_transform = c("log", "max", "relative", "none"),
+                    col_data = NULL, sep = "+", settings = chemcpa_settings()) {
+  check_no_dots(...)
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  if (missing(molecules) || is.null(molecules)) {
+    abort_input("`molecules` must say what the perturbations are.", "It is missing.",
+                "Give named SMILES or a matrix of features; without either use `cpa()`.")
+  }
+  check_settings(settings)
+  check_model(settings, "chemcpa", "chemcpa_settings()")
+  doses <- list(unit = check_dose_unit(dose_unit),
+                transform = check_choice(dose_transform, c("log", "max", "relative", "none"),
+                                         "dose_transform"))
+  loss <- settings_with_loss(settings, loss)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
+                    doses))
+}
+
+#' Hyperparameters of a fit with molecules
+#'
+#' All settings of [cpa_settings()], with the defaults of [chemcpa()]: the amortized doser, one hidden
+#' layer from features to embedding, and a stronger weight decay, without which few drugs are
+#' learned by heart.
+#'
+#' @param ... Settings by the names of [cpa_settings()].
+#' @param parity `"none"` (fixed behaviour), or the defaults and quirks of theislab/chemCPA:
+#'   `"chemcpa"` (its main branch of January 2025) or `"chemcpa_v2"` (that of the paper).
+#' @inheritParams cpa_settings
+#' @return A list of class `compert_settings`.
+#' @references theislab/chemCPA, `chemCPA/model.py` and `config/model`; Hetzel et al. (2022), table
+#'   of hyperparameters in the supplement.
+#' @examples
+#' chemcpa_settings(dim = 16)$doser_type
+#' chemcpa_settings(parity = "chemcpa")$reg_adversary
+#' @export
+chemcpa_settings <- function(..., parity = NULL, seed = NULL, verbose = NULL) {
+  model_settings("chemcpa", list(..., parity = parity, seed = seed), verbose)
+}
+
+# Settings of one of the models, given by name.
+model_settings <- function(model, given, verbose, call = rlang::caller_env()) {
+  given <- Filter(Negate(is.null), given)
+  known <- setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose"))
+  names <- rlang::names2(given)
+  wrong <- names[!names %in% known]
+  if (length(wrong) > 0) {
+    abort_input(
+      "Settings must be given by name.",
+      if (nzchar(wrong[1])) paste0(dQuote(wrong[1], FALSE), " is no setting.") else "One has no name.",
+      paste0(if (nzchar(wrong[1])) did_you_mean(wrong[1], known),
+             "Print cpa_settings() to see every setting."), call)
+  }
+  check_flag(verbose, "verbose", null_ok = TRUE, call = call)
+  new_settings(c(given, list(model = model)), verbose, call)
+}
+
+check_model <- function(settings, model, made_by, call = rlang::caller_env()) {
+  if (identical(settings$model, model)) return(invisible())
+  abort_input(paste0("`settings` must come from `", made_by, "`."),
+              paste0("They are those of model ", dQuote(settings$model, FALSE), "."),
+              paste0("Write settings = ", sub("\\)$", "epochs = 100, ...)", made_by), "."), call)
+}

@@ -1,0 +1,70 @@
+# Units and scales of doses. The references take numbers as they come: nM in one data set, micromolar
+# or shares of the highest dose in the next (theislab/chemCPA trains on both in turn). Here the unit
+# is said once and kept, and the scale that the network sees is stored with the fit.
+
+# Factors to mol/l, to g/l and to Gy.
+dose_units <- function() {
+  list(molar = c(fM = 1e-15, pM = 1e-12, nM = 1e-9, uM = 1e-6, mM = 1e-3, M = 1),
+       mass = c("pg/ml" = 1e-9, "ng/ml" = 1e-6, "ug/ml" = 1e-3, "mg/ml" = 1, "mg/l" = 1e-3),
+       body = c("ug/kg" = 1e-3, "mg/kg" = 1),
+       radiation = c(mGy = 1e-3, Gy = 1))
+}
+
+tidy_unit <- function(unit) sub("^(\u00b5|\u03bc)", "u", unit)
+
+check_dose_unit <- function(unit, call = rlang::caller_env()) {
+  check_string(unit, "dose_unit", null_ok = TRUE, call = call)
+  if (is.null(unit)) return(NULL)
+  unit <- tidy_unit(unit)
+  known <- unlist(lapply(dose_units(), names), use.names = FALSE)
+  if (unit %in% known) return(unit)
+  abort_input("`dose_unit` must be a unit that doses can be converted between.",
+              paste0("It is ", dQuote(unit, FALSE), "."),
+              paste0(did_you_mean(unit, known), "Known are ", name_list(known, 20), "."), call)
+}
+
+# Numbers in `from` as numbers in `to`.
+convert_doses <- function(dose, from, to, call = rlang::caller_env()) {
+  if (identical(from, to)) return(dose)
+  for (kind in dose_units()) {
+    if (all(c(from, to) %in% names(kind))) return(dose * (kind[[from]] / kind[[to]]))
+  }
+  abort_input("The unit of the doses must be of the same kind as the fit's.",
+              paste0("They are in ", dQuote(from, FALSE), ", the fit's in ", dQuote(to, FALSE), "."),
+              "A molar dose and a mass need the molar mass: convert them yourself.", call)
+}
+
+# How doses are put before the network. `code` counts perturbations from 1, dose in the fit's unit.
+scaled_dose <- function(registry, code, dose) {
+  top <- as.double(registry$dose_top %||% 1)
+  switch(registry$dose_transform %||% "none",
+    none = dose,
+    relative = dose / as.double(registry$dose_scale)[code],
+    max = dose / top,
+    log = {
+      low <- as.double(registry$dose_low)
+      log1p(dose / low) / log1p(top / low)
+    }
+  )
+}
+
+# What scaled_dose() needs, from the trained doses.
+dose_scaling <- function(transform, unit, range, control) {
+  treated <- unlist(range[setdiff(names(range), control)], use.names = FALSE)
+  treated <- treated[is.finite(treated) & treated > 0]
+  largest <- vapply(range, function(r) if (all(is.finite(r)) && r[2L] > 0) r[2L] else 1, 0)
+  list(dose_unit = unit, dose_transform = transform, dose_scale = unname(largest),
+       dose_top = if (length(treated)) max(treated) else 1,
+       dose_low = if (length(treated)) min(treated) else 1)
+}
+
+# The doses of conditions in the fit's unit. A condition without a unit is taken to be in it.
+doses_in_unit <- function(doses, unit, registry, call = rlang::caller_env()) {
+  if (is.null(unit)) return(doses)
+  if (is.null(registry$dose_unit)) {
+    abort_input("`dose_unit` must be left out: the fit does not know the unit of its doses.",
+                paste0("It is ", dQuote(unit, FALSE), "."),
+                "Fit with `dose_unit = ` to have doses converted.", call)
+  }
+  lapply(doses, convert_doses, unit, registry$dose_unit, call)
+}

@@ -1,0 +1,201 @@
+#' Fine-tune a fit on other cells
+#'
+#' Starts a new fit from what an earlier one has learned: pre-train on bulk profiles of many drugs,
+#' then fine-tune on single cells. Genes, perturbations, covariates and their levels are matched by
+#' name; what has no counterpart starts anew, and the adversaries always do. `transfer_table()` (and
+#' the printed fit) says what was kept, what is new and what is frozen.
+#'
+#' @section Genes:
+#' With `genes = "append"` the trained network stays whole, with all its genes, and gets one more
+#' layer at either end, from the genes of `x` to its own and back (Hetzel et al. 2022): use it when
+#' `x` has more genes, or quite others. With `genes = "match"` the network is made for the genes of
+#' `x`; weights of genes that both have are kept, the others are new. `NULL` takes `"match"` when the
+#' genes are the same (in any order), otherwise `"append"`.
+#' @inheritParams chemcpa
+#' @param fit The `compert_fit` to start from.
+#' @param molecules As in [chemcpa()], of the same kind as those of `fit`; `NULL` for a fit without.
+#' @param genes `"append"`, `"match"` or `NULL`, see Genes.
+#' @param gene_names What the genes of `x` are called in `fit`, where names differ: a character
+#'   vector with one name per row of `x`, or one named by rows of `x`. Version suffixes of Ensembl
+#'   identifiers (`ENSG00000141510.11`) are ignored.
+#' @param freeze Parts that are kept as they are: of `"encoder"`, `"decoder"`, `"perturbations"`,
+#'   `"covariates"` and `"dosers"`. Running statistics of batch normalisation follow the new cells.
+#' @param ... Settings of the run to change, by the names of [cpa_settings()], such as `epochs`,
+#'   `autoencoder_lr` or `seed`; what shapes the network is the earlier fit's.
+#' @return A `compert_fit` with its own history. `transfer_table()`: a tibble with one row per part
+#'   of the network, `part`, `values` (numbers in it), `kept` (how many came from the earlier fit) and
+#'   `state` (`"kept"`, `"partly kept"`, `"new"`, with `"frozen"` where it is).
+#' @section Errors: Another likelihood than the earlier fit's, fewer than two common genes, features
+#'   of another kind, and all errors of [cpa()].
+#' @references Hetzel et al. (2022) NeurIPS 35; theislab/chemCPA v2.0,
+#'   `chemCPA/experiments_run.py`.
+#' @examples
+#' cells <- kang_example(as = "list")
+#' bulk <- cpa(cells$x[1:500, ], "condition", control = "control", covariates = "cell_type",
+#'             split = "split", col_data = cells$col_data,
+#'             settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
+#' fit <- fine_tune(bulk, cells$x, "condition", control = "control", covariates = "cell_type",
+#'                  split = "split", col_data = cells$col_data, epochs = 1, verbose = FALSE)
+#' transfer_table(fit)
+#' @export
+fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, covariates = NULL,
+                      control, batch = NULL, split = NULL, assay = NULL, layer = NULL,
+                      dose_unit = NULL, genes = NULL, gene_names = NULL, freeze = character(),
+                      col_data = NULL, sep = "+") {
+  validate_fit(fit)
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  check_model(fit$meta$settings, setdiff(fit$meta$model, "scgen"), "cpa() or chemcpa()")
+  registry <- fit$meta$registry
+  settings <- tuning_settings(fit, rlang::list2(...), freeze)
+  doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
+                   settings$loss_ae, sep)
+  read <- read_molecules(molecules, if (isTRUE(registry$n_features > 0)) {
+    list(kind = registry$feature_kind, n = registry$n_features)
+  })
+  task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
+  task <- same_dose_scale(task, registry, read)
+  names <- names_in_fit(task$registry$genes, gene_names, registry$genes)
+  map <- correspondence(task$registry, registry, names, genes)
+  started <- with_core_errors(core_transfer(
+    fit$state, task$design, length(names), map$n_inner, settings_json(task$settings), map,
+    meta_to_json(task$meta)
+  ))
+  task$meta$transfer <- c(list(genes = map$genes, matched = map$matched, of = length(names),
+                               unmatched = utils::head(map$unmatched, 20)),
+                          as.list(transfer_parts(started$table)))
+  if (show_messages(settings$verbose)) cli::cli_inform(c(i = escape_braces(gene_report(task$meta))))
+  run_task(task, started$state)
+}
+
+# The earlier fit's settings with changes of the run laid over them.
+tuning_settings <- function(fit, changes, freeze, call = rlang::caller_env()) {
+  parts <- c("encoder", "decoder", "perturbations", "covariates", "dosers")
+  check_strings(freeze, "freeze", call = call)
+  for (part in freeze) check_choice(part, parts, "freeze", call)
+  fixed <- intersect(names(changes), setdiff(fixed_settings(), c("seed", "epochs")))
+  if (length(fixed)) {
+    abort_input("`...` must hold settings that may change between two runs.",
+                paste0(name_list(fixed), " may not: the network was made with it."),
+                "Fit a new model to change the network.", call)
+  }
+  old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
+  old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose")))]
+  old[c("seed", "epochs", "checkpoint")] <- NULL
+  verbose <- changes$verbose
+  changes$verbose <- NULL
+  frozen <- if (length(freeze)) list(frozen = paste(freeze, collapse = ","))
+  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)
+  if (length(frozen)) settings$frozen <- frozen$frozen
+  settings
+}
+
+# A dose means the same to the network as before: the scale of the earlier fit stays. Relative doses
+# are the exception, their scale is each perturbation's own.
+same_dose_scale <- function(task, before, molecules, call = rlang::caller_env()) {
+  unit <- task$registry$dose_unit
+  if (!is.null(unit) && !is.null(before$dose_unit)) {
+    factor <- convert_doses(1, before$dose_unit, unit, call)
+    task$registry[c("dose_top", "dose_low")] <- lapply(before[c("dose_top", "dose_low")],
+                                                       function(d) as.double(d) * factor)
+  } else if (identical(is.null(unit), is.null(before$dose_unit))) {
+    task$registry[c("dose_top", "dose_low")] <- before[c("dose_top", "dose_low")]
+  } else {
+    abort_input("`dose_unit` must be given for both fits or for neither.",
+                paste0("It is ", if (is.null(unit)) "missing here" else "missing in `fit`", "."),
+                "Give the unit of the doses, so that they mean the same in both.", call)
+  }
+  task$meta$registry <- task$registry
+  task$design <- training_design(task$registry, task$screen, molecules, task$settings$model, call)
+  task$plan <- new_plan(task$screen, task$registry, "test", call = call)
+  task
+}
+
+# The genes of `x` as the earlier fit calls them.
+names_in_fit <- function(genes, gene_names, known, call = rlang::caller_env()) {
+  if (!is.null(gene_names)) {
+    check_strings(gene_names, "gene_names", call = call)
+    if (!is.null(names(gene_names))) {
+      renamed <- unname(gene_names[genes])
+      genes <- ifelse(is.na(renamed), genes, renamed)
+    } else if (length(gene_names) == length(genes)) {
+      genes <- gene_names
+    } else {
+      abort_input("`gene_names` must have one name per gene of `x`, or be named by them.",
+                  paste0("It has ", length(gene_names), " for ", count_of(length(genes), "gene"), "."),
+                  "Give rownames(x) in the names of the fit.", call)
+    }
+  }
+  plain <- function(g) sub("^(ENS[A-Z]*G[0-9]+)\\.[0-9]+$", "\\1", g)
+  place <- match(plain(genes), plain(known))
+  ifelse(is.na(place), genes, known[place])
+}
+
+# What corresponds to what, 0-based and -1 for nothing, for core_transfer().
+correspondence <- function(new, old, names, genes, call = rlang::caller_env()) {
+  match0 <- function(x, table) match(x, table, 0L) - 1L
+  if (!is.null(genes)) genes <- check_choice(genes, c("append", "match"), "genes", call)
+  same <- setequal(names, old$genes)
+  genes <- genes %||% if (same) "match" else "append"
+  common <- sum(names %in% old$genes)
+  if (genes == "match" && common < 2) {
+    abort_input("`x` and the genes of `fit` must have at least two genes in common.",
+                paste0(common, " of ", count_of(length(names), "gene"), " is known; the first are ",
+                       name_list(utils::head(names, 3)), " here and ",
+                       name_list(utils::head(old$genes, 3)), " there."),
+                "Translate them with `gene_names`, or use genes = \"append\".", call)
+  }
+  covariates <- base::names(new$covariates)
+  level <- unname(lapply(covariates, function(name) {
+    match0(new$covariates[[name]], old$covariates[[name]] %||% character())
+  }))
+  list(gene = if (genes == "append") seq_along(old$genes) - 1L else match0(names, old$genes),
+       perturbation = match0(new$perturbations, old$perturbations),
+       covariate = match0(covariates, base::names(old$covariates)), level = level,
+       genes = genes, n_inner = if (genes == "append") length(old$genes) else 0L,
+       matched = common, unmatched = names[!names %in% old$genes])
+}
+
+# The core's table by part of the network.
+transfer_parts <- function(table) {
+  part <- ifelse(grepl("henc_|hdec_", table$name), "layers for other genes", sub("[._].*", "", table$name))
+  part <- ifelse(grepl("^drug_embedding_encoder", table$name), "molecule encoder",
+          ifelse(grepl("^drug_embeddings", table$name), "perturbation embeddings",
+          ifelse(grepl("^covariates", table$name), "covariate embeddings", part)))
+  data <- c("perturbation", "mean")  # features and totals are data of the new cells
+  use <- !part %in% data
+  sums <- rowsum(cbind(values = table$values, kept = table$kept, frozen = table$frozen)[use, , drop = FALSE],
+                 part[use])
+  state <- ifelse(sums[, "kept"] == 0, "new",
+                  ifelse(sums[, "kept"] < sums[, "values"], "partly kept", "kept"))
+  data.frame(part = rownames(sums), values = sums[, "values"], kept = sums[, "kept"],
+             state = paste0(state, ifelse(sums[, "frozen"] > 0, ", frozen", "")), row.names = NULL)
+}
+
+gene_report <- function(meta) {
+  t <- meta$transfer
+  paste0(count(t$matched), " of ", count_of(t$of, "gene"), " known to the earlier fit",
+         if (length(t$unmatched)) paste0(" (not: ", name_list(unlist(t$unmatched), 6), ")"),
+         if (t$genes == "append") "; layers for the genes of `x` are appended", ".")
+}
+
+#' @rdname fine_tune
+#' @export
+transfer_table <- function(fit) {
+  validate_fit(fit)
+  t <- fit$meta$transfer
+  if (is.null(t)) {
+    abort_input("`fit` must come from `fine_tune()`.", "It was fitted from the beginning.",
+                "Nothing was taken over from another fit.")
+  }
+  tibble::tibble(part = as.character(t$part), values = as.double(t$values),
+                 kept = as.double(t$kept), state = as.character(t$state))
+}
+
+# Lines of the printed fit.
+format_transfer <- function(meta) {
+  t <- meta$transfer
+  if (is.null(t)) return(NULL)
+  paste0("Starts from:   an earlier fit; ", paste0(t$part, " ", t$state, collapse = ", "))
+}

@@ -1,0 +1,180 @@
+#include "compert/transfer.h"
+
+#include <algorithm>
+
+#include "impl.h"
+
+namespace compert {
+namespace {
+
+bool begins(const std::string& name, const std::string& with) { return name.rfind(with, 0) == 0; }
+
+/// Which rows and columns of a parameter of the new model come from where.
+struct Axes {
+  const std::vector<int64_t>* rows = nullptr;  // null: one to one
+  const std::vector<int64_t>* columns = nullptr;
+};
+
+/// Copies what corresponds; counts it.
+int64_t copy_part(const Array& from, const Axes& axes, Array& to) {
+  const auto extent = [](const Array& a, std::size_t d) { return a.shape.size() > d ? a.shape[d] : 1; };
+  const int64_t rows = extent(to, 0), columns = extent(to, 1);
+  if (from.shape.size() != to.shape.size() || (!axes.rows && extent(from, 0) != rows) ||
+      (!axes.columns && extent(from, 1) != columns))
+    return 0;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = axes.rows ? (*axes.rows)[static_cast<std::size_t>(i)] : i;
+    if (row < 0) continue;
+    for (int64_t j = 0; j < columns; ++j) {
+      const int64_t column = axes.columns ? (*axes.columns)[static_cast<std::size_t>(j)] : j;
+      if (column < 0) continue;
+      to.values[static_cast<std::size_t>(i * columns + j)] =
+          from.values[static_cast<std::size_t>(row * extent(from, 1) + column)];
+      ++kept;
+    }
+  }
+  return kept;
+}
+
+/// The correspondence of the outputs: means, then variances (or what else the head has).
+std::vector<int64_t> of_outputs(const std::vector<int64_t>& gene, int64_t outputs, int64_t genes_before) {
+  std::vector<int64_t> all;
+  for (int64_t k = 0; k < outputs; ++k)
+    for (const int64_t g : gene) all.push_back(g < 0 ? -1 : g + k * genes_before);
+  return all;
+}
+
+class Transfer {
+ public:
+  Transfer(const Model& trained, Model& fresh, const Correspondence& map, int64_t outputs,
+           int64_t genes_before)
+      : from_(trained.values()),
+        map_(map),
+        settings_(fresh.settings()),
+        outputs_(of_outputs(map.gene, outputs, genes_before)),
+        last_("decoder.network." + std::to_string(3 * layers(fresh.settings()))) {}
+
+  /// The parameter of the trained model that `name` of the new one stands for, and how.
+  Axes axes(std::string& name) const {
+    Axes a;
+    if (name == "encoder.network.0.weight") a.columns = &map_.gene;
+    if (name == last_ + ".weight" || name == last_ + ".bias") a.rows = &outputs_;
+    if (name == "dispersion") a.rows = &map_.gene;
+    if (name == "drug_embeddings.weight") a.rows = &map_.perturbation;
+    if (name == "dosers.beta" || name == "dosers.bias") a.columns = &map_.perturbation;
+    if (begins(name, "dosers.") && settings_.doser_type == "mlp")
+      name = moved(name, "dosers.", map_.perturbation);
+    if (begins(name, "covariates_embeddings.")) {
+      const auto k = static_cast<std::size_t>(std::stoll(name.substr(22)));
+      a.rows = &map_.level[k];
+      name = moved(name, "covariates_embeddings.", map_.covariate);
+    }
+    return a;
+  }
+
+  int64_t run(std::string name, Array& to) const {
+    // Features and weights of conditions are data, not learned.
+    for (const char* part : {"adversary_", "perturbation_features", "perturbation_has_features"})
+      if (begins(name, part)) return 0;
+    const Axes a = axes(name);
+    const auto found = from_.find(name);
+    return found == from_.end() ? 0 : copy_part(found->second, a, to);
+  }
+
+ private:
+  static int64_t layers(const Settings& s) {
+    return s.decoder_depth > 0 ? s.decoder_depth : s.autoencoder_depth;
+  }
+  /// The name with its index replaced by the one that corresponds; empty without one.
+  static std::string moved(const std::string& name, const std::string& stem,
+                           const std::vector<int64_t>& map) {
+    const std::size_t end = name.find('.', stem.size());
+    const auto k = static_cast<std::size_t>(std::stoll(name.substr(stem.size(), end - stem.size())));
+    return map.at(k) < 0 ? "" : stem + std::to_string(map[k]) + name.substr(end);
+  }
+
+  NamedArrays from_;
+  const Correspondence& map_;
+  Settings settings_;
+  std::vector<int64_t> outputs_;
+  std::string last_;
+};
+
+void check(const std::vector<int64_t>& map, int64_t size, int64_t trained, const char* what) {
+  if (static_cast<int64_t>(map.size()) != size)
+    throw Error(what, "must have one entry per " + std::string(what) + " of the new model",
+                std::to_string(map.size()) + " given for " + std::to_string(size));
+  for (const int64_t k : map)
+    if (k < -1 || k >= trained)
+      throw Error(what, "must be indices into the trained model, or -1", std::to_string(k));
+}
+
+}  // namespace
+
+std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Correspondence& map) {
+  const Architecture &before = trained.architecture(), &now = fresh.architecture();
+  if (trained.settings().loss_ae != fresh.settings().loss_ae)
+    throw Error("loss", "must be that of the trained fit",
+                "\"" + fresh.settings().loss_ae + "\" after \"" + trained.settings().loss_ae + "\"",
+                "Fit both on the same scale");
+  const int64_t genes_before = before.n_genes_inner > 0 ? before.n_genes_inner : before.n_genes;
+  check(map.gene, now.n_genes_inner > 0 ? now.n_genes_inner : now.n_genes, genes_before, "gene");
+  check(map.perturbation, now.n_perturbations, before.n_perturbations, "perturbation");
+  const auto covariates = static_cast<int64_t>(before.covariate_levels.size());
+  check(map.covariate, static_cast<int64_t>(now.covariate_levels.size()), covariates, "covariate");
+  for (std::size_t k = 0; k < map.covariate.size(); ++k)
+    check(map.level.at(k), now.covariate_levels[k],
+          map.covariate[k] < 0 ? 0 : before.covariate_levels[static_cast<std::size_t>(map.covariate[k])],
+          "level");
+  return translate([&] {
+    Model::Impl& impl = fresh.impl();
+    const Transfer take(trained, fresh, map, impl.network.head().outputs(), genes_before);
+    NamedArrays values = fresh.values();
+    std::vector<Transferred> out;
+    for (auto& [name, array] : values) {
+      Transferred each{name, static_cast<int64_t>(array.values.size()), take.run(name, array),
+                       impl.network.store().is_frozen(name)};
+      if (begins(name, "decoder.network.") && array.shape.size() == 2 && each.kept > 0 &&
+          now.n_genes_inner == 0)
+        impl.start_output = false;
+      out.push_back(each);
+    }
+    fresh.set_values(values);
+    return out;
+  });
+}
+
+Model with_perturbations(const Model& trained, const std::vector<double>& features) {
+  Architecture a = trained.architecture();
+  if (a.n_features < 1 || features.size() % static_cast<std::size_t>(a.n_features) != 0)
+    throw Error("molecules", "must have the features that the model was made with",
+                std::to_string(features.size()) + " values, the model has " +
+                    std::to_string(a.n_features) + " features");
+  const NamedArrays before = trained.values();
+  const int64_t known = a.n_perturbations;
+  a.n_perturbations += static_cast<int64_t>(features.size()) / a.n_features;
+  a.features = before.at("perturbation_features").values;
+  a.features.insert(a.features.end(), features.begin(), features.end());
+  if (const auto flags = before.find("perturbation_has_features"); flags != before.end()) {
+    a.has_features = flags->second.values;
+    a.has_features.resize(static_cast<std::size_t>(a.n_perturbations), 1);
+  }
+  Model out(a, trained.settings());
+  Correspondence map;
+  const auto all = [](int64_t n) {
+    std::vector<int64_t> v(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<int64_t>(i);
+    return v;
+  };
+  map.gene = all(a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes);
+  map.perturbation = all(known);
+  map.perturbation.resize(static_cast<std::size_t>(a.n_perturbations), -1);
+  map.covariate = all(static_cast<int64_t>(a.covariate_levels.size()));
+  for (const int64_t levels : a.covariate_levels) map.level.push_back(all(levels));
+  transfer(trained, out, map);
+  out.impl().take_record(trained.impl());
+  return out;
+}
+
+}  // namespace compert

@@ -1,0 +1,123 @@
+// The scGen baseline: a variational autoencoder whose perturbations are differences of latent means.
+#include <cmath>
+#include <random>
+
+#include "catch_compat.h"
+#include "compert/model.h"
+
+namespace {
+
+using compert::Design;
+using compert::Model;
+using Vector = std::vector<double>;
+
+class Quiet final : public compert::Progress {
+ public:
+  void on_epoch(const compert::EpochRecord&, int64_t) override {}
+  bool should_stop() override { return false; }
+};
+
+constexpr std::size_t kGenes = 10;
+
+/// Two lines; perturbation 0 is the control, 1 was measured at doses 1 and 4, 2 never.
+struct Fitted {
+  Vector x;
+  Design design;
+  std::vector<int64_t> all;
+  Model model;
+
+  static compert::Architecture sizes() {
+    compert::Architecture a;
+    a.n_genes = kGenes;
+    a.n_perturbations = 3;
+    a.covariate_levels = {2};
+    a.condition_weight.assign(3, 1);
+    a.control = 0;
+    a.measured_perturbation = {1, 1};
+    a.measured_dose = {4, 1};
+    return a;
+  }
+  Fitted()
+      : model(sizes(), compert::settings_from_json(
+                           "{\"model\":\"scgen\",\"dim\":4,\"autoencoder_width\":8,\"epochs\":3,"
+                           "\"threads\":1,\"batch_size\":16,\"device\":\"cpu\"}")) {
+    std::mt19937_64 random(2);
+    std::normal_distribution<double> normal;
+    design.n_covariates = 1;
+    for (int line = 0; line < 2; ++line)
+      for (const double dose : {0., 1., 4.})
+        for (int i = 0; i < 12; ++i) {
+          for (std::size_t g = 0; g < kGenes; ++g)
+            x.push_back(2 + line * static_cast<double>(g % 2) + 0.2 * normal(random) +
+                        (g < 4 ? 0.5 * dose : 0));
+          design.perturbation.push_back(dose > 0 ? 1 : 0);
+          design.dose.push_back(dose);
+          design.covariate.push_back(line);
+          all.push_back(static_cast<int64_t>(design.n++));
+        }
+    Quiet quiet;
+    model.fit(compert::DenseCells(x.data(), kGenes, design.n), design, all, {}, "", quiet);
+  }
+
+  Vector effect(int32_t p, double dose) const {
+    Design rows;
+    rows.n = 1;
+    rows.n_covariates = 1;
+    rows.perturbation = {p};
+    rows.dose = {dose};
+    rows.covariate = {-1};
+    return model.perturbation_embedding(rows);
+  }
+};
+
+Vector mixed(const Vector& a, double share, const Vector& b) {
+  Vector out;
+  for (std::size_t i = 0; i < a.size(); ++i) out.push_back(share * a[i] + (1 - share) * b[i]);
+  return out;
+}
+
+void check_close(const Vector& a, const Vector& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) < 1e-5);
+}
+
+}  // namespace
+
+TEST_CASE("vectors are differences of latent means, within covariates", "[scgen]") {
+  const Fitted f;
+  Vector latent(f.design.n * 4);
+  compert::Composition basal;
+  basal.perturbation = false;
+  f.model.embed(compert::DenseCells(f.x.data(), kGenes, f.design.n), f.design, basal, latent.data());
+  Vector expected(4, 0);
+  for (int32_t line = 0; line < 2; ++line)
+    for (std::size_t d = 0; d < 4; ++d) {
+      double treated = 0, control = 0;
+      for (std::size_t i = 0; i < f.design.n; ++i) {
+        if (f.design.covariate[i] != line) continue;
+        if (f.design.dose[i] == 4) treated += latent[i * 4 + d] / 12;
+        if (f.design.dose[i] == 0) control += latent[i * 4 + d] / 12;
+      }
+      expected[d] += (treated - control) / 2;
+    }
+  check_close(f.effect(1, 4), expected);
+}
+
+TEST_CASE("between measured doses vectors are interpolated, unknown drugs have the mean", "[scgen]") {
+  const Fitted f;
+  const Vector zero(4, 0), one = f.effect(1, 1), four = f.effect(1, 4);
+  check_close(f.effect(1, 0), zero);
+  check_close(f.effect(0, 1), zero);
+  check_close(f.effect(1, 0.5), mixed(one, 0.5, zero));
+  check_close(f.effect(1, 2), mixed(four, 1. / 3, one));
+  check_close(f.effect(1, 9), four);
+  check_close(f.effect(2, 4), four);
+  const Model again = Model::from_state(f.model.state("{}"));
+  for (const auto& [name, array] : f.model.values()) CHECK(again.values().at(name).values == array.values);
+}
+
+TEST_CASE("scGen refuses what it cannot be", "[scgen]") {
+  CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"scgen\",\"loss_ae\":\"nb\"}"), compert::Error);
+  CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"cpa\",\"parity\":\"chemcpa\"}"), compert::Error);
+  CHECK(compert::settings_from_json("{\"parity\":\"chemcpa\"}").model == "chemcpa");
+}

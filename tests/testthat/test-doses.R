@@ -1,0 +1,23 @@
+test_that("doses are converted within a kind of unit only", {
+  expect_equal(convert_doses(c(0, 500), "nM", "uM"), c(0, 0.5))
+  expect_equal(convert_doses(2, "mM", "uM"), 2000)
+  expect_equal(convert_doses(3, "ug/ml", "mg/l"), 3)
+  expect_identical(convert_doses(1.5, "Gy", "Gy"), 1.5)
+  expect_refused(convert_doses(1, "uM", "mg/kg"), "same kind")
+})
+
+test_that("units are known by either micro sign, others are refused with the nearest", {
+  expect_identical(check_dose_unit("\u00b5M"), "uM")
+  expect_identical(check_dose_unit("\u03bcg/ml"), "ug/ml")
+  expect_null(check_dose_unit(NULL))
+  expect_refused(check_dose_unit("umol"), "`dose_unit` must be")
+  expect_refused(check_dose_unit(3), "dose_unit")
+})
+
+test_that("scales come from the treated doses of training", {
+  range <- list(A = c(0.1, 10), B = c(1, 5), control = c(0, 0), New = c(NA_real_, NA_real_))
+  s <- dose_scaling("log", "uM", range, "control")
+  expect_identical(s$dose_top, 10)
+  expect_identical(s$dose_low, 0.1)
+  expect_identical(s$dose_scale, c(10, 5, 1, 1))
+})

@@ -1,0 +1,18 @@
+test_that("the shipped drug screen opens in every form", {
+  screen <- drugseq_example(as = "list")
+  expect_identical(dim(screen$x), c(368L, 308L))
+  drugs <- setdiff(unique(as.character(screen$col_data$condition)), "control")
+  expect_length(drugs, 27)
+  expect_setequal(names(screen$molecules), drugs)
+  expect_setequal(rownames(screen$descriptors), drugs)
+  expect_true(all(is.finite(screen$descriptors)))
+  expect_equal(as.matrix(screen$x[1:5, 1:5]), {
+    total <- Matrix::colSums(screen$counts)
+    log1p(t(t(as.matrix(screen$counts[1:5, 1:5])) / total[1:5]) * 1e4)
+  }, tolerance = 1e-5)
+  expect_true(file.exists(drugseq_example(as = "path")))
+  skip_without_package("SingleCellExperiment")
+  cells <- drugseq_example()
+  expect_identical(SummarizedExperiment::assayNames(cells), c("logcounts", "counts"))
+  expect_identical(S4Vectors::metadata(cells)$molecules, screen$molecules)
+})

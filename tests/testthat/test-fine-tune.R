@@ -1,0 +1,106 @@
+# Fine-tuning: what is kept, in the core's bits and in the printed fit.
+
+bulk_cells <- function(genes = 1:60, cells = TRUE) {
+  all <- small_cells()
+  list(x = all$x[genes, cells], col_data = all$col_data[cells, ])
+}
+tune_settings <- function(...) {
+  cpa_settings(epochs = 2, dim = 6, autoencoder_width = 12, batch_size = 32, threads = 1,
+               device = "cpu", seed = 2, verbose = FALSE, ...)
+}
+bulk_fit <- local({
+  made <- NULL
+  function() {
+    if (is.null(made)) {
+      b <- bulk_cells()
+      made <<- cpa(b$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                   col_data = b$col_data, settings = tune_settings())
+    }
+    made
+  }
+})
+tune <- function(cells, ..., fit = bulk_fit(), covariates = "cell_type", verbose = FALSE) {
+  suppressWarnings(fine_tune(fit, cells$x, "condition", control = "control",
+                             covariates = covariates, split = "split", col_data = cells$col_data,
+                             verbose = verbose, ...))
+}
+
+test_that("a larger set of genes gets layers of its own; the rest starts where it was, to the bit", {
+  cells <- bulk_cells(1:120)
+  fit <- tune(cells, epochs = 1, autoencoder_lr = 0, embeddings_lr = 0, dosers_lr = 0)
+  was <- core_weights(bulk_fit()$state)
+  is <- core_weights(fit$state)
+  learned <- grep("^adversary_|running_|num_batches", names(was), invert = TRUE, value = TRUE)
+  expect_gt(length(learned), 10)
+  for (name in learned) expect_identical(as.vector(is[[name]]), as.vector(was[[name]]), info = name)
+  expect_identical(attr(is[["encoder.network.henc_linear.weight"]], "shape"), c(60, 120))
+  expect_identical(attr(is[["decoder.network.hdec_linear.weight"]], "shape"), c(240, 120))
+  expect_identical(fit$meta$registry$genes, rownames(cells$x))
+  table <- transfer_table(fit)
+  expect_identical(table$state[table$part == "layers for other genes"], "new")
+  expect_identical(table$state[table$part == "encoder"], "kept")
+  expect_identical(table$state[table$part == "adversary"], "new")
+  expect_match(format(fit), "Starts from:", all = FALSE)
+})
+
+test_that("the same genes in another order are matched by name", {
+  cells <- bulk_cells(60:1)
+  fit <- tune(cells, epochs = 1, autoencoder_lr = 0, embeddings_lr = 0, dosers_lr = 0)
+  was <- core_weights(bulk_fit()$state)[["encoder.network.0.weight"]]
+  is <- core_weights(fit$state)[["encoder.network.0.weight"]]
+  as_rows <- function(w) matrix(w, attr(w, "shape")[1], byrow = TRUE)
+  expect_identical(as_rows(is), as_rows(was)[, 60:1])
+})
+
+test_that("other genes, levels and perturbations keep what has a counterpart", {
+  cells <- bulk_cells(41:100)
+  cells$col_data$cell_type[cells$col_data$cell_type == "NK"] <- "New"
+  fit <- tune(cells, genes = "match", epochs = 2)
+  table <- transfer_table(fit)
+  expect_identical(table$state[table$part == "encoder"], "partly kept")
+  expect_identical(table$state[table$part == "covariate embeddings"], "partly kept")
+  expect_identical(fit$meta$transfer$matched, 20L)
+  plain <- tune(cells, genes = "match", covariates = NULL, epochs = 1)
+  expect_false("covariate embeddings" %in% transfer_table(plain)$part)
+})
+
+test_that("genes go by other names, Ensembl versions are ignored", {
+  known <- c("ENSG01", "ENSG02.7", "TP53")
+  expect_identical(names_in_fit(c("ENSG02.9", "ENSG01.1", "x"), NULL, known),
+                   c("ENSG02.7", "ENSG01", "x"))
+  expect_identical(names_in_fit(c("a", "b"), c(a = "TP53"), known), c("TP53", "b"))
+  expect_refused(names_in_fit(c("a", "b"), "TP53", known), "one name per gene")
+})
+
+test_that("frozen parts stay, and it is said", {
+  fit <- tune(bulk_cells(), epochs = 2, freeze = c("encoder", "perturbations"))
+  was <- core_weights(bulk_fit()$state)
+  is <- core_weights(fit$state)
+  expect_identical(is[["encoder.network.0.weight"]], was[["encoder.network.0.weight"]])
+  expect_identical(is[["drug_embeddings.weight"]], was[["drug_embeddings.weight"]])
+  expect_false(identical(is[["decoder.network.0.weight"]], was[["decoder.network.0.weight"]]))
+  table <- transfer_table(fit)
+  expect_identical(table$state[table$part == "encoder"], "kept, frozen")
+})
+
+test_that("what was learned helps: the first loss is lower than from the beginning", {
+  cells <- bulk_cells()
+  long <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+              col_data = cells$col_data, settings = tune_settings(checkpoint_freq = 5, patience = 99))
+  tuned <- tune(cells, fit = long, epochs = 1)
+  fresh <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+               col_data = cells$col_data, settings = tune_settings(patience = 99))
+  expect_lt(tuned$history$loss_reconstruction[1], fresh$history$loss_reconstruction[1])
+})
+
+test_that("wrong input is refused", {
+  cells <- bulk_cells()
+  expect_refused(tune(cells, dim = 4), "may not")
+  expect_refused(tune(cells, freeze = "all"), "freeze")
+  other <- cells
+  rownames(other$x) <- paste0("g", seq_len(nrow(other$x)))
+  expect_refused(tune(other, genes = "match"), "two genes in common")
+  expect_refused(tune(cells, dose_unit = "uM"), "for both fits or for neither")
+  expect_refused(transfer_table(bulk_fit()), "fine_tune")
+  expect_refused(fine_tune(3, cells$x), "fit made by")
+})
