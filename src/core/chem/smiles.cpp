@@ -65,9 +65,8 @@ std::string reason(std::string text, const std::string& otherwise) {
     const auto close = text.find("] ");
     if (close != std::string::npos) text.erase(0, close + 2);
   }
-  for (const std::string label : {"SMILES Parse Error: ", "Can't kekulize mol.  "}) {
-    if (text.rfind(label, 0) == 0 && text.size() > label.size()) text.erase(0, label.size());
-  }
+  const std::string label = "SMILES Parse Error: ";
+  if (text.rfind(label, 0) == 0) text.erase(0, label.size());
   drop_after(" for input: '");
   drop_after(" while parsing: ");
   const auto last = text.find_last_not_of(" .:\r\t");
