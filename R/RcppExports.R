@@ -5,6 +5,30 @@ core_build_info <- function() {
     .Call(`_compert_core_build_info`)
 }
 
+core_has_rdkit <- function() {
+    .Call(`_compert_core_has_rdkit`)
+}
+
+core_rdkit_version <- function() {
+    .Call(`_compert_core_rdkit_version`)
+}
+
+core_canonical_smiles <- function(smiles, strip_salts) {
+    .Call(`_compert_core_canonical_smiles`, smiles, strip_salts)
+}
+
+core_smiles_descriptors <- function(smiles) {
+    .Call(`_compert_core_smiles_descriptors`, smiles)
+}
+
+core_smiles_morgan <- function(smiles, radius, n_bits) {
+    .Call(`_compert_core_smiles_morgan`, smiles, radius, n_bits)
+}
+
+core_smiles_graphs <- function(smiles) {
+    .Call(`_compert_core_smiles_graphs`, smiles)
+}
+
 core_h5ad_outline <- function(path) {
     .Call(`_compert_core_h5ad_outline`, path)
 }
@@ -21,8 +45,8 @@ core_settings <- function(json) {
     .Call(`_compert_core_settings`, json)
 }
 
-core_settings_table <- function(parity = "none") {
-    .Call(`_compert_core_settings_table`, parity)
+core_settings_table <- function(parity = "none", model = "cpa") {
+    .Call(`_compert_core_settings_table`, parity, model)
 }
 
 core_fit <- function(x, design, train, plan, settings, meta, state, progress) {
@@ -115,5 +139,25 @@ core_wasserstein <- function(x, y) {
 
 core_energy <- function(x, y) {
     .Call(`_compert_core_energy`, x, y)
+}
+
+core_transfer <- function(state, design, n_genes, n_genes_inner, settings, map, meta) {
+    .Call(`_compert_core_transfer`, state, design, n_genes, n_genes_inner, settings, map, meta)
+}
+
+core_add_perturbations <- function(state, features, smiles, meta) {
+    .Call(`_compert_core_add_perturbations`, state, features, smiles, meta)
+}
+
+core_new_model <- function(design, n_genes, settings, weights, meta) {
+    .Call(`_compert_core_new_model`, design, n_genes, settings, weights, meta)
+}
+
+core_pretrain_molecules <- function(smiles, descriptors, how, progress) {
+    .Call(`_compert_core_pretrain_molecules`, smiles, descriptors, how, progress)
+}
+
+core_weights <- function(state) {
+    .Call(`_compert_core_weights`, state)
 }
 

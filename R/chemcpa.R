@@ -11,6 +11,9 @@
 #'   than those of the screen become known to the fit and can be predicted. `NA` (a row of `NA`) is
 #'   a perturbation that is no molecule, such as a guide: its embedding is learned freely. The
 #'   control may be left out and counts as a row of 0.
+#' @param molecule_encoder `NULL`: SMILES become RDKit's descriptors ([smiles_features()]).
+#'   `"graph"`: a message-passing network reads the molecular graphs of SMILES and is trained with the
+#'   model; what [pretrain_molecules()] returns: the same, starting from what it learned.
 #' @param dose_unit Unit of the doses, such as `"uM"`, `"nM"` or `"mg/kg"`; kept in the fit, so that
 #'   [condition()] may ask in another one. `NULL`: unknown.
 #' @param dose_transform How doses come before the network: `"log"`, `log(1 + dose / lowest)` as a
@@ -36,8 +39,8 @@
 #' @export
 chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = NULL, control,
                     batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
-                    dose_unit = NULL, dose_transform = c("log", "max", "relative", "none"),
-                    col_data = NULL, sep = "+", settings = chemcpa_settings()) {
+                    molecule_encoder = NULL, dose_unit = NULL,
+                    dose_transform = c("log", "max", "relative", "none"), col_data = NULL, sep = "+", settings = chemcpa_settings()) {
   check_no_dots(...)
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
@@ -52,8 +55,26 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
                                          "dose_transform"))
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
-  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
-                    doses))
+  encoder <- check_encoder(molecule_encoder, settings)
+  if (!is.null(encoder)) settings[c("molecule_width", "molecule_depth")] <- encoder[c("width", "depth")]
+  task <- new_task(x, keys, col_data, settings, read_molecules(molecules, NULL, encoder),
+                   rlang::current_env(), doses)
+  if (is.null(encoder$weights)) return(run_task(task))
+  run_task(task, with_core_errors(core_new_model(task$design, nrow(task$screen$x),
+                                                 settings_json(task$settings), encoder$weights,
+                                                 meta_to_json(task$meta))))
+}
+
+# list(width, depth, weights) of the network that reads graphs; NULL for none.
+check_encoder <- function(encoder, settings, call = rlang::caller_env()) {
+  if (is.null(encoder)) return(NULL)
+  if (identical(encoder, "graph")) {
+    return(list(width = settings$molecule_width, depth = settings$molecule_depth))
+  }
+  if (inherits(encoder, "compert_molecule_encoder")) return(encoder[c("width", "depth", "weights")])
+  abort_input("`molecule_encoder` must be NULL, \"graph\" or made by `pretrain_molecules()`.",
+              paste0("It is ", describe(encoder), "."),
+              "Leave it out to take RDKit's descriptors.", call)
 }
 
 #' Hyperparameters of a fit with molecules

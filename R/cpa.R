@@ -97,7 +97,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
   doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")
   registry <- new_registry(screen, doses, known_molecules(molecules))
-  registry$n_features <- if (is.null(molecules)) 0L else ncol(molecules$features)
+  registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan,

@@ -51,9 +51,11 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
                    settings$loss_ae, sep)
-  read <- read_molecules(molecules, if (isTRUE(registry$n_features > 0)) {
+  described <- isTRUE(registry$n_features > 0)
+  encoder <- if (described && registry$feature_kind == "graph") list(width = registry$n_features)
+  read <- read_molecules(molecules, if (described) {
     list(kind = registry$feature_kind, n = registry$n_features)
-  })
+  }, encoder)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
   task <- same_dose_scale(task, registry, read)
   names <- names_in_fit(task$registry$genes, gene_names, registry$genes)
@@ -160,7 +162,7 @@ correspondence <- function(new, old, names, genes, call = rlang::caller_env()) {
 # The core's table by part of the network.
 transfer_parts <- function(table) {
   part <- ifelse(grepl("henc_|hdec_", table$name), "layers for other genes", sub("[._].*", "", table$name))
-  part <- ifelse(grepl("^drug_embedding_encoder", table$name), "molecule encoder",
+  part <- ifelse(grepl("^(drug_embedding_encoder|molecule_network)", table$name), "molecule encoder",
           ifelse(grepl("^drug_embeddings", table$name), "perturbation embeddings",
           ifelse(grepl("^covariates", table$name), "covariate embeddings", part)))
   data <- c("perturbation", "mean")  # features and totals are data of the new cells

@@ -1,27 +1,61 @@
 # What is known of the perturbations: molecules as SMILES or as a matrix of features.
 
-# list(features: perturbations x features with row names, NA rows have none; kind: how they were made)
-read_molecules <- function(molecules, kind = NULL, call = rlang::caller_env()) {
+# list(names; free: which have none; features: perturbations x features, or smiles for a network that
+# reads graphs; kind: how they are read; n: how many features)
+read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang::caller_env()) {
   if (is.null(molecules)) return(NULL)
-  if (is.character(molecules) && is.null(dim(molecules))) {
-    check_named_smiles(molecules, call)
-    known <- !is.na(molecules)
-    if (!any(known)) {
-      abort_input("`molecules` must hold at least one SMILES.", "All are NA.",
-                  "Without molecules use `cpa()`.", call)
-    }
-    made <- smiles_features(molecules[known])
-    features <- matrix(NA_real_, length(molecules), ncol(made),
-                       dimnames = list(names(molecules), colnames(made)))
-    features[known, ] <- made
-    return(check_kind(list(features = features, kind = "rdkit"), kind, call))
+  read <- if (is.character(molecules) && is.null(dim(molecules))) {
+    read_smiles(molecules, encoder, call)
+  } else {
+    read_feature_matrix(molecules, encoder, call)
   }
-  molecules <- if (is.data.frame(molecules)) as.matrix(molecules) else molecules
+  if (is.null(known) || (identical(read$kind, known$kind) && read$n == known$n)) return(read)
+  words <- function(m) {
+    paste(m$n, if (m$kind == "matrix") "features of a matrix" else "features of SMILES")
+  }
+  abort_input("`molecules` must be described as those of the fit are.",
+              paste0("The fit has ", words(known), ", these are ", words(read), "."),
+              if (known$kind == "matrix") "Give the same columns as in training." else
+                "Give named SMILES.", call)
+}
+
+read_smiles <- function(molecules, encoder, call) {
+  names <- rlang::names2(molecules)
+  if (length(molecules) == 0 || !all(nzchar(names)) || anyDuplicated(names)) {
+    twice <- names[duplicated(names)]
+    abort_input("`molecules` must be SMILES named by perturbation, each name once.",
+                paste0("It is ", describe(molecules),
+                       if (length(twice)) paste0(" with ", dQuote(twice[1], FALSE), " twice"), "."),
+                "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
+  }
+  known <- !is.na(molecules)
+  if (!any(known)) {
+    abort_input("`molecules` must hold at least one SMILES.", "All are NA.",
+                "Without molecules use `cpa()`.", call)
+  }
+  out <- list(names = names, free = unname(!known))
+  if (!is.null(encoder)) {
+    canonical_smiles(molecules[known])  # refuses invalid ones by name
+    return(c(out, list(smiles = unname(molecules), kind = "graph", n = encoder$width)))
+  }
+  made <- smiles_features(molecules[known])
+  features <- matrix(NA_real_, length(molecules), ncol(made))
+  features[known, ] <- made
+  c(out, list(features = features, kind = "rdkit", n = ncol(made)))
+}
+
+read_feature_matrix <- function(molecules, encoder, call) {
+  if (!is.null(encoder)) {
+    abort_input("`molecules` must be named SMILES for a network that reads molecular graphs.",
+                paste0("It is ", describe(molecules), "."),
+                "Give SMILES, or leave `molecule_encoder` out.", call)
+  }
+  if (is.data.frame(molecules)) molecules <- as.matrix(molecules)
   whole <- is.matrix(molecules) && is.numeric(molecules) && !is.null(rownames(molecules)) &&
     ncol(molecules) > 0 && !anyDuplicated(rownames(molecules))
   if (whole) {
-    gone <- rowSums(!is.finite(molecules))
-    whole <- all(gone == 0 | (gone == ncol(molecules) & rowSums(is.na(molecules)) > 0))
+    gone <- rowSums(is.na(molecules))
+    whole <- all(gone %in% c(0, ncol(molecules))) && !any(is.infinite(molecules))
   }
   if (!whole) {
     abort_input("`molecules` must be a matrix of finite numbers with one named row per perturbation.",
@@ -29,44 +63,18 @@ read_molecules <- function(molecules, kind = NULL, call = rlang::caller_env()) {
                 paste("Give its rows the names of the perturbations, each once; or give a named",
                       "vector of SMILES. A row of NA is a perturbation without a molecule."), call)
   }
-  check_kind(list(features = molecules, kind = "matrix"), kind, call)
-}
-
-check_named_smiles <- function(molecules, call) {
-  names <- rlang::names2(molecules)
-  if (length(molecules) > 0 && all(nzchar(names)) && !anyDuplicated(names)) return(invisible())
-  abort_input("`molecules` must be SMILES named by perturbation, each name once.",
-              paste0("It is ", describe(molecules),
-                     if (anyDuplicated(names)) paste0(" with ", dQuote(names[duplicated(names)][1],
-                                                                       FALSE), " twice"), "."),
-              "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
-}
-
-# Features of a fit and of molecules that come later must mean the same.
-check_kind <- function(read, kind, call) {
-  if (is.null(kind)) return(read)
-  same <- identical(read$kind, kind$kind) && ncol(read$features) == kind$n
-  if (same) return(read)
-  abort_input("`molecules` must be described as those of the fit are.",
-              paste0("The fit has ", kind$n, " features",
-                     if (kind$kind == "rdkit") " of SMILES" else " of a matrix", ", these are ",
-                     ncol(read$features), if (read$kind == "rdkit") " of SMILES" else
-                       " of a matrix", "."),
-              if (kind$kind == "rdkit") "Give SMILES." else
-                "Give the same columns as in training.", call)
+  list(names = rownames(molecules), free = unname(is.na(molecules[, 1L])),
+       features = unname(molecules), kind = "matrix", n = ncol(molecules))
 }
 
 # Molecules that predictions can name, whether a cell had them or not.
-known_molecules <- function(molecules) {
-  if (is.null(molecules)) return(character())
-  rownames(molecules$features)[!is.na(molecules$features[, 1L])]
-}
+known_molecules <- function(molecules) molecules$names[!molecules$free]
 
 # For the core: features x perturbations in the registry's order, and who has any. The control may be
 # left out and counts as a row of 0; a row of NA has an embedding of its own, learned freely.
 perturbation_features <- function(molecules, registry, call) {
   if (is.null(molecules)) return(NULL)
-  given <- rownames(molecules$features)
+  given <- molecules$names
   absent <- setdiff(registry$perturbations, c(given, registry$control))
   if (length(absent) > 0) {
     abort_input("`molecules` must have an entry for every perturbation.",
@@ -75,10 +83,15 @@ perturbation_features <- function(molecules, registry, call) {
                        "freely); those that it has are ", name_list(given), "."), call)
   }
   row <- match(registry$perturbations, given)
-  features <- t(unname(molecules$features))[, row, drop = FALSE]
-  free <- !is.na(row) & is.na(features[1L, ])
+  has <- as.double(is.na(row) | !molecules$free[row])
+  if (molecules$kind == "graph") {
+    # A control that is no molecule has an embedding of its own.
+    smiles <- molecules$smiles[row]
+    return(list(graphs = smiles, n_features = molecules$n, has_features = as.double(!is.na(smiles))))
+  }
+  features <- t(molecules$features)[, row, drop = FALSE]
   features[is.na(features)] <- 0
-  list(features = features, has_features = as.double(!free))
+  list(features = features, has_features = has)
 }
 
 #' Add molecules to a fit
@@ -115,22 +128,24 @@ add_molecules <- function(fit, molecules) {
     abort_input("`fit` must have been made with molecules.", "Its embeddings are a free table.",
                 "Fit with `chemcpa(..., molecules = )`.")
   }
-  read <- read_molecules(molecules, list(kind = registry$feature_kind, n = registry$n_features))
-  names <- rownames(read$features)
-  known <- intersect(names, registry$perturbations)
+  encoder <- if (registry$feature_kind == "graph") list(width = registry$n_features)
+  read <- read_molecules(molecules, list(kind = registry$feature_kind, n = registry$n_features),
+                         encoder)
+  known <- intersect(read$names, registry$perturbations)
   if (length(known)) {
     abort_input("`molecules` must have names that the fit does not know.",
                 paste0("It knows ", name_list(known), "."), "Leave them out or rename them.")
   }
-  if (anyNA(read$features)) {
+  if (any(read$free)) {
     abort_input("`molecules` must all be molecules: nothing is learned here.",
-                paste0(name_list(names[is.na(read$features[, 1L])]), " is NA."), "Leave it out.")
+                paste0(name_list(read$names[read$free]), " is NA."), "Leave it out.")
   }
   meta <- fit$meta
-  meta$registry$perturbations <- c(registry$perturbations, names)
-  meta$registry$dose_range[names] <- list(c(NA_real_, NA_real_))
-  meta$registry$dose_scale <- c(registry$dose_scale, rep(1, length(names)))
+  meta$registry$perturbations <- c(registry$perturbations, read$names)
+  meta$registry$dose_range[read$names] <- list(c(NA_real_, NA_real_))
+  meta$registry$dose_scale <- c(registry$dose_scale, rep(1, length(read$names)))
+  features <- if (is.null(read$features)) matrix(0, 0, 0) else t(read$features)
   new_fit(with_core_errors(
-    core_add_perturbations(fit$state, t(unname(read$features)), meta_to_json(meta))
+    core_add_perturbations(fit$state, features, read$smiles %||% character(), meta_to_json(meta))
   ))
 }

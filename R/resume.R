@@ -52,7 +52,8 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
 
 # What a network was built with, and what made the run.
 fixed_settings <- function() {
-  c("model", "frozen", "use_drugs_idx", paste0("embedding_encoder_", c("width", "depth", "norm")),
+  c("model", "frozen", "use_drugs_idx", "molecule_width",
+    "molecule_depth", paste0("embedding_encoder_", c("width", "depth", "norm")),
     "loss_ae", "doser_type", "decoder_activation", "dim", "variational", "adversary_loss",
     "precision", "parity", "seed", "epochs", "encoder_norm", "encoder_dropout",
     paste0("autoencoder_", c("width", "depth")), paste0("dosers_", c("width", "depth")),

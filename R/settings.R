@@ -31,6 +31,8 @@
 #' @param embedding_encoder_width,embedding_encoder_depth Width and number of the hidden layers from
 #'   a molecule's features to its embedding; depth 0 is a linear map.
 #' @param embedding_encoder_norm Normalisation in there and in the amortized doser.
+#' @param molecule_width,molecule_depth Width of the message-passing network over molecular graphs,
+#'   and its rounds of messages (`molecule_encoder` of [chemcpa()]).
 #' @param use_drugs_idx For `parity = "chemcpa"`: perturbations as lists, or as one-hot doses
 #'   (`FALSE`), which differ in what batch normalisation sees.
 #' @param adversary_width,adversary_depth The same for the adversaries.
@@ -104,7 +106,7 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          decoder_dropout = NULL, variational = NULL, dosers_width = NULL,
                          dosers_depth = NULL, embedding_encoder_width = NULL,
                          embedding_encoder_depth = NULL, embedding_encoder_norm = NULL,
-                         use_drugs_idx = NULL, adversary_width = NULL, adversary_depth = NULL,
+                         molecule_width = NULL, molecule_depth = NULL, use_drugs_idx = NULL, adversary_width = NULL, adversary_depth = NULL,
                          adversary_norm = NULL, adversary_dropout = NULL, adversary_loss = NULL,
                          reg_adversary = NULL, reg_adversary_cov = NULL,
                          penalty_adversary = NULL, reg_alignment = NULL,

@@ -19,6 +19,67 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_has_rdkit
+bool core_has_rdkit();
+RcppExport SEXP _compert_core_has_rdkit() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(core_has_rdkit());
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_rdkit_version
+std::string core_rdkit_version();
+RcppExport SEXP _compert_core_rdkit_version() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(core_rdkit_version());
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_canonical_smiles
+Rcpp::List core_canonical_smiles(const std::vector<std::string>& smiles, bool strip_salts);
+RcppExport SEXP _compert_core_canonical_smiles(SEXP smilesSEXP, SEXP strip_saltsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    Rcpp::traits::input_parameter< bool >::type strip_salts(strip_saltsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_canonical_smiles(smiles, strip_salts));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_smiles_descriptors
+Rcpp::NumericMatrix core_smiles_descriptors(const std::vector<std::string>& smiles);
+RcppExport SEXP _compert_core_smiles_descriptors(SEXP smilesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_smiles_descriptors(smiles));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_smiles_morgan
+Rcpp::NumericMatrix core_smiles_morgan(const std::vector<std::string>& smiles, int radius, int n_bits);
+RcppExport SEXP _compert_core_smiles_morgan(SEXP smilesSEXP, SEXP radiusSEXP, SEXP n_bitsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    Rcpp::traits::input_parameter< int >::type radius(radiusSEXP);
+    Rcpp::traits::input_parameter< int >::type n_bits(n_bitsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_smiles_morgan(smiles, radius, n_bits));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_smiles_graphs
+Rcpp::List core_smiles_graphs(const std::vector<std::string>& smiles);
+RcppExport SEXP _compert_core_smiles_graphs(SEXP smilesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_smiles_graphs(smiles));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_h5ad_outline
 Rcpp::List core_h5ad_outline(const std::string& path);
 RcppExport SEXP _compert_core_h5ad_outline(SEXP pathSEXP) {
@@ -66,12 +127,13 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_settings_table
-Rcpp::DataFrame core_settings_table(const std::string& parity);
-RcppExport SEXP _compert_core_settings_table(SEXP paritySEXP) {
+Rcpp::DataFrame core_settings_table(const std::string& parity, const std::string& model);
+RcppExport SEXP _compert_core_settings_table(SEXP paritySEXP, SEXP modelSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const std::string& >::type parity(paritySEXP);
-    rcpp_result_gen = Rcpp::wrap(core_settings_table(parity));
+    Rcpp::traits::input_parameter< const std::string& >::type model(modelSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_settings_table(parity, model));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -356,14 +418,86 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_transfer
+List core_transfer(const RawVector& state, const List& design, double n_genes, double n_genes_inner, const std::string& settings, const List& map, const std::string& meta);
+RcppExport SEXP _compert_core_transfer(SEXP stateSEXP, SEXP designSEXP, SEXP n_genesSEXP, SEXP n_genes_innerSEXP, SEXP settingsSEXP, SEXP mapSEXP, SEXP metaSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
+    Rcpp::traits::input_parameter< double >::type n_genes(n_genesSEXP);
+    Rcpp::traits::input_parameter< double >::type n_genes_inner(n_genes_innerSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type settings(settingsSEXP);
+    Rcpp::traits::input_parameter< const List& >::type map(mapSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type meta(metaSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_transfer(state, design, n_genes, n_genes_inner, settings, map, meta));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_add_perturbations
+RawVector core_add_perturbations(const RawVector& state, const Rcpp::NumericMatrix& features, const Rcpp::CharacterVector& smiles, const std::string& meta);
+RcppExport SEXP _compert_core_add_perturbations(SEXP stateSEXP, SEXP featuresSEXP, SEXP smilesSEXP, SEXP metaSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::NumericMatrix& >::type features(featuresSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::CharacterVector& >::type smiles(smilesSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type meta(metaSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_add_perturbations(state, features, smiles, meta));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_new_model
+RawVector core_new_model(const List& design, double n_genes, const std::string& settings, const List& weights, const std::string& meta);
+RcppExport SEXP _compert_core_new_model(SEXP designSEXP, SEXP n_genesSEXP, SEXP settingsSEXP, SEXP weightsSEXP, SEXP metaSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
+    Rcpp::traits::input_parameter< double >::type n_genes(n_genesSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type settings(settingsSEXP);
+    Rcpp::traits::input_parameter< const List& >::type weights(weightsSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type meta(metaSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_new_model(design, n_genes, settings, weights, meta));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_pretrain_molecules
+List core_pretrain_molecules(const Rcpp::CharacterVector& smiles, const Rcpp::NumericMatrix& descriptors, const List& how, SEXP progress);
+RcppExport SEXP _compert_core_pretrain_molecules(SEXP smilesSEXP, SEXP descriptorsSEXP, SEXP howSEXP, SEXP progressSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const Rcpp::CharacterVector& >::type smiles(smilesSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::NumericMatrix& >::type descriptors(descriptorsSEXP);
+    Rcpp::traits::input_parameter< const List& >::type how(howSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type progress(progressSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_pretrain_molecules(smiles, descriptors, how, progress));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_weights
+List core_weights(const RawVector& state);
+RcppExport SEXP _compert_core_weights(SEXP stateSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_weights(state));
+    return rcpp_result_gen;
+END_RCPP
+}
 
 static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_build_info", (DL_FUNC) &_compert_core_build_info, 0},
+    {"_compert_core_has_rdkit", (DL_FUNC) &_compert_core_has_rdkit, 0},
+    {"_compert_core_rdkit_version", (DL_FUNC) &_compert_core_rdkit_version, 0},
+    {"_compert_core_canonical_smiles", (DL_FUNC) &_compert_core_canonical_smiles, 2},
+    {"_compert_core_smiles_descriptors", (DL_FUNC) &_compert_core_smiles_descriptors, 1},
+    {"_compert_core_smiles_morgan", (DL_FUNC) &_compert_core_smiles_morgan, 3},
+    {"_compert_core_smiles_graphs", (DL_FUNC) &_compert_core_smiles_graphs, 1},
     {"_compert_core_h5ad_outline", (DL_FUNC) &_compert_core_h5ad_outline, 1},
     {"_compert_core_read_h5ad", (DL_FUNC) &_compert_core_read_h5ad, 6},
     {"_compert_core_write_h5ad", (DL_FUNC) &_compert_core_write_h5ad, 3},
     {"_compert_core_settings", (DL_FUNC) &_compert_core_settings, 1},
-    {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 1},
+    {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 2},
     {"_compert_core_fit", (DL_FUNC) &_compert_core_fit, 8},
     {"_compert_core_state_meta", (DL_FUNC) &_compert_core_state_meta, 1},
     {"_compert_core_state_with_meta", (DL_FUNC) &_compert_core_state_with_meta, 2},
@@ -387,6 +521,11 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_mmd", (DL_FUNC) &_compert_core_mmd, 2},
     {"_compert_core_wasserstein", (DL_FUNC) &_compert_core_wasserstein, 2},
     {"_compert_core_energy", (DL_FUNC) &_compert_core_energy, 2},
+    {"_compert_core_transfer", (DL_FUNC) &_compert_core_transfer, 7},
+    {"_compert_core_add_perturbations", (DL_FUNC) &_compert_core_add_perturbations, 4},
+    {"_compert_core_new_model", (DL_FUNC) &_compert_core_new_model, 5},
+    {"_compert_core_pretrain_molecules", (DL_FUNC) &_compert_core_pretrain_molecules, 4},
+    {"_compert_core_weights", (DL_FUNC) &_compert_core_weights, 1},
     {NULL, NULL, 0}
 };
 

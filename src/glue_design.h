@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "compert/chem.h"
 #include "compert/design.h"
 #include "compert/model.h"
 
@@ -33,6 +34,19 @@ inline compert::Design design_of(const Rcpp::List& x) {
   return d;
 }
 
+/// Graphs of SMILES; one without atoms for NA.
+inline std::vector<compert::MoleculeGraph> graphs_of(const Rcpp::CharacterVector& smiles) {
+  std::vector<std::string> known;
+  for (const auto& one : smiles)
+    if (!Rcpp::CharacterVector::is_na(one)) known.push_back(Rcpp::as<std::string>(one));
+  const auto graphs = compert::smiles_graphs(known);
+  std::vector<compert::MoleculeGraph> out;
+  auto next = graphs.begin();
+  for (const auto& one : smiles)
+    out.push_back(Rcpp::CharacterVector::is_na(one) ? compert::MoleculeGraph() : *next++);
+  return out;
+}
+
 /// Sizes of a new model: `design` carries them beside the codes.
 inline compert::Architecture architecture_of(const Rcpp::List& design, std::size_t n_genes) {
   compert::Architecture a;
@@ -43,12 +57,18 @@ inline compert::Architecture architecture_of(const Rcpp::List& design, std::size
   a.batch_covariate = Rcpp::as<int>(design["batch_covariate"]);
   const Rcpp::NumericVector weight = design["condition_weight"];
   a.condition_weight.assign(weight.begin(), weight.end());
+  if (design.containsElementNamed("graphs")) {
+    a.graphs = graphs_of(design["graphs"]);
+    a.n_features = Rcpp::as<int>(design["n_features"]);
+  }
+  if (design.containsElementNamed("has_features")) {
+    const Rcpp::NumericVector has = design["has_features"];
+    a.has_features.assign(has.begin(), has.end());
+  }
   if (design.containsElementNamed("features")) {
     const Rcpp::NumericMatrix features = design["features"];  // features x perturbations
     a.n_features = features.nrow();
     a.features.assign(features.begin(), features.end());
-    const Rcpp::NumericVector has = design["has_features"];
-    a.has_features.assign(has.begin(), has.end());
   }
   if (design.containsElementNamed("measured_dose")) {
     a.control = Rcpp::as<int>(design["control"]);
@@ -58,6 +78,33 @@ inline compert::Architecture architecture_of(const Rcpp::List& design, std::size
     a.measured_dose.assign(dose.begin(), dose.end());
   }
   return a;
+}
+
+/// Arrays as a named list of vectors, row by row, each with its `shape`.
+inline Rcpp::List list_of(const compert::NamedArrays& arrays) {
+  Rcpp::List out(static_cast<R_xlen_t>(arrays.size()));
+  Rcpp::CharacterVector names(out.size());
+  R_xlen_t k = 0;
+  for (const auto& [name, array] : arrays) {
+    Rcpp::NumericVector v(array.values.begin(), array.values.end());
+    v.attr("shape") = Rcpp::NumericVector(array.shape.begin(), array.shape.end());
+    out[k] = v;
+    names[k++] = name;
+  }
+  out.names() = names;
+  return out;
+}
+
+inline compert::NamedArrays arrays_of(const Rcpp::List& list) {
+  compert::NamedArrays out;
+  const Rcpp::CharacterVector names = list.names();
+  for (R_xlen_t k = 0; k < list.size(); ++k) {
+    const Rcpp::NumericVector v = list[k], shape = v.attr("shape");
+    compert::Array& array = out[Rcpp::as<std::string>(names[k])];
+    array.values.assign(v.begin(), v.end());
+    array.shape.assign(shape.begin(), shape.end());
+  }
+  return out;
 }
 
 inline std::vector<std::vector<int64_t>> cell_lists(const Rcpp::List& lists) {

@@ -1,9 +1,11 @@
 #include <Rcpp.h>
 
 #include "compert/model.h"
+#include "compert/molecules.h"
 #include "compert/transfer.h"
 #include "glue_convert.h"
 #include "glue_design.h"
+#include "glue_job.h"
 
 using Rcpp::List;
 using Rcpp::RawVector;
@@ -53,28 +55,64 @@ List core_transfer(const RawVector& state, const List& design, double n_genes, d
           Rcpp::Named("frozen") = frozen, Rcpp::Named("stringsAsFactors") = false));
 }
 
-/// The same fit with further perturbations; `features` is features x new perturbations.
+/// The same fit with further perturbations: `features`, features x new perturbations, or `smiles` for
+/// one that reads graphs.
 // [[Rcpp::export(rng = false)]]
 RawVector core_add_perturbations(const RawVector& state, const Rcpp::NumericMatrix& features,
-                                 const std::string& meta) {
+                                 const Rcpp::CharacterVector& smiles, const std::string& meta) {
   const compert::Model trained = compert::Model::from_state(compert_glue::bytes(state));
   const std::vector<double> values(features.begin(), features.end());
-  return compert_glue::raw(compert::with_perturbations(trained, values).state(meta));
+  return compert_glue::raw(
+      compert::with_perturbations(trained, values, compert_glue::graphs_of(smiles)).state(meta));
+}
+
+/// A new model for `design`, with `weights` (as core_weights() gives them) in place of those drawn.
+// [[Rcpp::export(rng = false)]]
+RawVector core_new_model(const List& design, double n_genes, const std::string& settings,
+                         const List& weights, const std::string& meta) {
+  compert::Model model(compert_glue::architecture_of(design, static_cast<std::size_t>(n_genes)),
+                       compert::settings_from_json(settings));
+  model.set_values(compert_glue::arrays_of(weights));
+  return compert_glue::raw(model.state(meta));
+}
+
+/// Self-supervised training of the network over molecular graphs.
+// [[Rcpp::export(rng = false)]]
+List core_pretrain_molecules(const Rcpp::CharacterVector& smiles, const Rcpp::NumericMatrix& descriptors,
+                             const List& how, SEXP progress) {
+  const auto graphs = compert_glue::graphs_of(smiles);
+  compert::Array truth;  // R's descriptors x molecules are the core's rows
+  truth.shape = {descriptors.ncol(), descriptors.nrow()};
+  truth.values.assign(descriptors.begin(), descriptors.end());
+  compert::MoleculePretraining settings;
+  settings.width = Rcpp::as<int>(how["width"]);
+  settings.depth = Rcpp::as<int>(how["depth"]);
+  settings.epochs = Rcpp::as<int>(how["epochs"]);
+  settings.batch_size = Rcpp::as<int>(how["batch_size"]);
+  settings.lr = Rcpp::as<double>(how["lr"]);
+  settings.masked = Rcpp::as<double>(how["masked"]);
+  settings.seed = static_cast<int64_t>(Rcpp::as<double>(how["seed"]));
+  settings.threads = Rcpp::as<int>(how["threads"]);
+  const std::function<compert::PretrainedMolecules(compert_glue::QueuedProgress&)> work =
+      [&](compert_glue::QueuedProgress& queue) {
+        return compert::pretrain_molecules(graphs, truth, settings, queue);
+      };
+  const auto report = [&](const compert::EpochRecord& r, int64_t last) {
+    if (Rf_isNull(progress)) return;
+    Rcpp::Function(progress)(List::create(Rcpp::Named("epoch") = static_cast<double>(r.epoch),
+                                          Rcpp::Named("epochs") = static_cast<double>(last),
+                                          Rcpp::Named("loss_reconstruction") = r.loss_reconstruction,
+                                          Rcpp::Named("r2") = NA_REAL, Rcpp::Named("seconds") = NA_REAL,
+                                          Rcpp::Named("seconds_left") = NA_REAL));
+  };
+  const auto out = compert_glue::run_job<compert::PretrainedMolecules>(work, report);
+  return List::create(Rcpp::Named("weights") = compert_glue::list_of(out.weights),
+                      Rcpp::Named("loss_atoms") = out.loss_atoms,
+                      Rcpp::Named("loss_descriptors") = out.loss_descriptors);
 }
 
 /// Parameters and running statistics by name, each with its shape (row-major) as attribute `shape`.
 // [[Rcpp::export(rng = false)]]
 List core_weights(const RawVector& state) {
-  const auto values = compert::Model::from_state(compert_glue::bytes(state)).values();
-  List out(static_cast<R_xlen_t>(values.size()));
-  Rcpp::CharacterVector names(out.size());
-  R_xlen_t k = 0;
-  for (const auto& [name, array] : values) {
-    Rcpp::NumericVector v(array.values.begin(), array.values.end());
-    v.attr("shape") = Rcpp::NumericVector(array.shape.begin(), array.shape.end());
-    out[k] = v;
-    names[k++] = name;
-  }
-  out.names() = names;
-  return out;
+  return compert_glue::list_of(compert::Model::from_state(compert_glue::bytes(state)).values());
 }

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "catch_compat.h"
+#include "compert/error.h"
 #include "compert/model.h"
 
 namespace {

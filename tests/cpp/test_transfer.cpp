@@ -2,6 +2,7 @@
 #include <random>
 
 #include "catch_compat.h"
+#include "compert/error.h"
 #include "compert/transfer.h"
 
 namespace {

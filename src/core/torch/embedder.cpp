@@ -1,5 +1,7 @@
 #include "embedder.h"
 
+#include <map>
+
 namespace compert {
 
 int64_t Embedder::n_inputs(const Architecture& a, const Settings& s) {
@@ -7,8 +9,10 @@ int64_t Embedder::n_inputs(const Architecture& a, const Settings& s) {
 }
 
 Embedder::Embedder(const Architecture& a, const Settings& s, ParameterStore& store,
-                   Initialiser& init, double spread)
-    : slot_by_slot_(s.embedding_encoder_norm == "batch" && s.use_drugs_idx) {
+                   Initialiser& init, double spread, at::Device device)
+    : n_(a.n_perturbations),
+      slot_by_slot_(s.embedding_encoder_norm == "batch" && s.use_drugs_idx),
+      options_(at::TensorOptions().dtype(init.type()).device(device)) {
   const int64_t n = a.n_perturbations;
   const double lr_factor = s.embeddings_lr / s.autoencoder_lr;
   const bool some_free = a.n_features == 0 || a.n_without_features() > 0;
@@ -24,7 +28,13 @@ Embedder::Embedder(const Architecture& a, const Settings& s, ParameterStore& sto
                                       ? init.constant({n, columns}, 0)
                                       : to_tensor({{n, columns}, values}).to(init.type()));
   };
-  features_ = buffer("perturbation_features", a.n_features, a.features);
+  if (a.graphs.empty()) {
+    features_ = buffer("perturbation_features", a.n_features, a.features);
+  } else {
+    graphs_ = a.graphs;
+    network_ = std::make_unique<MoleculeNetwork>(store, init, s.molecule_width, s.molecule_depth,
+                                                 Group::kAutoencoder);
+  }
   if (some_free)
     has_features_ = buffer("perturbation_has_features", 1,
                     {a.has_features.begin(), a.has_features.end()});
@@ -36,10 +46,23 @@ Embedder::Embedder(const Architecture& a, const Settings& s, ParameterStore& sto
       s.parity == "theislab" ? Group::kFixed : Group::kAutoencoder, false, lr_factor);
 }
 
+Tensor Embedder::known_of(const Tensor& codes) const {
+  if (!network_) return (features_ != nullptr ? features_->value : free_->value).index_select(0, codes);
+  // The network runs over each distinct molecule once.
+  const Tensor asked = codes.to(at::kCPU).contiguous(), place = at::empty_like(asked);
+  std::map<int64_t, int64_t> places;
+  std::vector<int64_t> which;
+  for (int64_t i = 0; i < asked.numel(); ++i) {
+    const auto found = places.emplace(asked.data_ptr<int64_t>()[i], static_cast<int64_t>(which.size()));
+    if (found.second) which.push_back(found.first->first);
+    place.data_ptr<int64_t>()[i] = found.first->second;
+  }
+  return network_->vectors(pack(graphs_, which, options_)).index_select(0, place.to(codes.device()));
+}
+
 Tensor Embedder::known(const Slots& slots) const {
-  const Tensor& table = features_ != nullptr ? features_->value : free_->value;
-  return table.index_select(0, slots.perturbation.reshape({-1}))
-      .view({slots.dose.size(0), slots.dose.size(1), table.size(1)});
+  const Tensor all = known_of(slots.perturbation.reshape({-1}));
+  return all.view({slots.dose.size(0), slots.dose.size(1), all.size(1)});
 }
 
 /// `known`: rows x features, `codes` their perturbations.
@@ -62,9 +85,8 @@ Tensor Embedder::embed(const Tensor& known, const Slots& slots, bool training) c
 }
 
 Tensor Embedder::table(bool training) const {
-  const Tensor all = features_ != nullptr ? features_->value : free_->value;
-  return encoded(all, at::arange(all.size(0), at::TensorOptions(at::kLong).device(all.device())),
-                 training);
+  const Tensor codes = at::arange(n_, at::TensorOptions(at::kLong).device(options_.device()));
+  return encoded(known_of(codes), codes, training);
 }
 
 }  // namespace compert

@@ -19,6 +19,11 @@ void check(const Architecture& a, const Settings& s) {
   if (s.adversary_loss != "bce" && a.n_conditions() < 1)
     throw Error("condition_weight", "must hold one weight per condition",
                 "none given, and adversary_loss is \"" + s.adversary_loss + "\"");
+  if (!a.graphs.empty() && (a.graphs.size() != static_cast<std::size_t>(a.n_perturbations) ||
+                            a.n_features != s.molecule_width))
+    throw Error("molecules", "must have one graph per perturbation, and molecule_width features",
+                std::to_string(a.graphs.size()) + " graphs, " + std::to_string(a.n_features) +
+                    " features");
   if (!a.features.empty() &&
       a.features.size() != static_cast<std::size_t>(a.n_perturbations * a.n_features))
     throw Error("molecules", "must hold n_features values for every perturbation",
@@ -84,6 +89,8 @@ void Model::set_run_settings(const Settings& s) {
   COMPERT_SAME(embedding_encoder_width);
   COMPERT_SAME(embedding_encoder_depth);
   COMPERT_SAME(embedding_encoder_norm);
+  COMPERT_SAME(molecule_width);
+  COMPERT_SAME(molecule_depth);
   COMPERT_SAME(use_drugs_idx);
   COMPERT_SAME(frozen);
   COMPERT_SAME(adversary_width);

@@ -88,7 +88,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     doser_ = Doser::make(s, store_, init, a.n_perturbations, Embedder::n_inputs(a, s));
   // Small embeddings start every condition close to the basal state; the references draw N(0, 1).
   const double spread = differences_ ? 0 : s.parity == "none" ? 0.1 : 1;
-  if (!differences_) embedder_ = std::make_unique<Embedder>(a, s, store_, init, spread);
+  if (!differences_) embedder_ = std::make_unique<Embedder>(a, s, store_, init, spread, device);
   for (std::size_t k = 0; k < a.covariate_levels.size(); ++k) {
     const std::string index = std::to_string(k);
     const int64_t levels = a.covariate_levels[k];

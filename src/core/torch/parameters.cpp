@@ -67,7 +67,7 @@ void ParameterStore::freeze(const std::string& parts) {
   static const std::map<std::string, std::vector<std::string>> beginnings = {
       {"encoder", {"encoder."}},
       {"decoder", {"decoder.", "dispersion"}},
-      {"perturbations", {"drug_embedding"}},
+      {"perturbations", {"drug_embedding", "molecule_network."}},
       {"covariates", {"covariates_embeddings."}},
       {"dosers", {"dosers."}}};
   std::istringstream list(parts);

@@ -108,6 +108,51 @@ std::vector<EpochRecord> read_history(const File& file) {
   return out;
 }
 
+/// Graphs of molecules as four arrays, in the group `graphs`.
+void write_graphs(File& file, const std::vector<MoleculeGraph>& graphs) {
+  if (graphs.empty()) return;
+  std::vector<double> sizes, ends;
+  std::vector<float> atoms, bonds;
+  for (const auto& g : graphs) {
+    sizes.push_back(static_cast<double>(g.n_atoms));
+    sizes.push_back(static_cast<double>(g.begin.size()));
+    atoms.insert(atoms.end(), g.atoms.begin(), g.atoms.end());
+    bonds.insert(bonds.end(), g.bonds.begin(), g.bonds.end());
+    for (std::size_t b = 0; b < g.begin.size(); ++b) {
+      ends.push_back(g.begin[b]);
+      ends.push_back(g.end[b]);
+    }
+  }
+  file.create_group("graphs");
+  file.write("graphs/sizes", sizes.data(), {graphs.size(), 2});
+  file.write("graphs/atoms", atoms.data(), {atoms.size() / kAtomFeatures, kAtomFeatures});
+  file.write("graphs/ends", ends.data(), {ends.size() / 2, 2});
+  file.write("graphs/bonds", bonds.data(), {bonds.size() / kBondFeatures, kBondFeatures});
+}
+
+std::vector<MoleculeGraph> read_graphs(const File& file) {
+  std::vector<MoleculeGraph> out;
+  if (!file.exists("graphs")) return out;
+  const auto sizes = file.read<double>("graphs/sizes"), ends = file.read<double>("graphs/ends");
+  const auto atoms = file.read<float>("graphs/atoms"), bonds = file.read<float>("graphs/bonds");
+  auto atom = atoms.begin(), bond = bonds.begin();
+  auto end = ends.begin();
+  for (std::size_t k = 0; k + 1 < sizes.size(); k += 2) {
+    MoleculeGraph g;
+    g.n_atoms = static_cast<int64_t>(sizes[k]);
+    g.atoms.assign(atom, atom + g.n_atoms * kAtomFeatures);
+    atom += g.n_atoms * kAtomFeatures;
+    for (auto b = static_cast<int64_t>(sizes[k + 1]); b > 0; --b) {
+      g.begin.push_back(static_cast<int>(*end++));
+      g.end.push_back(static_cast<int>(*end++));
+      g.bonds.insert(g.bonds.end(), bond, bond + kBondFeatures);
+      bond += kBondFeatures;
+    }
+    out.push_back(std::move(g));
+  }
+  return out;
+}
+
 Architecture read_architecture(const File& file) {
   const Json json = Json::parse(file.read_string("architecture"));
   Architecture a;
@@ -122,6 +167,7 @@ Architecture read_architecture(const File& file) {
     std::fill_n(a.has_features.begin(), without, 0.0);  // which ones is among the weights too
   }
   a.n_genes_inner = json.at("n_genes_inner");
+  a.graphs = read_graphs(file);
   a.control = json.at("control");
   a.measured_perturbation = json.at("measured_perturbation").get<std::vector<int32_t>>();
   a.measured_dose = json.at("measured_dose").get<std::vector<double>>();
@@ -162,6 +208,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
                                          {"measured_dose", architecture.measured_dose},
                                          {"n_conditions", architecture.n_conditions()}}
                                         .dump());
+  write_graphs(file, architecture.graphs);
   const bool as_double = settings.precision == "float64";
   write(file, "weights", network.store().values(), as_double);
   if (last) {

@@ -145,17 +145,26 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
   });
 }
 
-Model with_perturbations(const Model& trained, const std::vector<double>& features) {
+Model with_perturbations(const Model& trained, const std::vector<double>& features,
+                         const std::vector<MoleculeGraph>& graphs) {
   Architecture a = trained.architecture();
-  if (a.n_features < 1 || features.size() % static_cast<std::size_t>(a.n_features) != 0)
+  const bool fits = a.graphs.empty() ? graphs.empty() && a.n_features > 0 &&
+                                           features.size() % static_cast<std::size_t>(a.n_features) == 0
+                                     : features.empty();
+  if (!fits)
     throw Error("molecules", "must have the features that the model was made with",
                 std::to_string(features.size()) + " values, the model has " +
                     std::to_string(a.n_features) + " features");
   const NamedArrays before = trained.values();
   const int64_t known = a.n_perturbations;
-  a.n_perturbations += static_cast<int64_t>(features.size()) / a.n_features;
-  a.features = before.at("perturbation_features").values;
-  a.features.insert(a.features.end(), features.begin(), features.end());
+  if (a.graphs.empty()) {
+    a.n_perturbations += static_cast<int64_t>(features.size()) / a.n_features;
+    a.features = before.at("perturbation_features").values;
+    a.features.insert(a.features.end(), features.begin(), features.end());
+  } else {
+    a.n_perturbations += static_cast<int64_t>(graphs.size());
+    a.graphs.insert(a.graphs.end(), graphs.begin(), graphs.end());
+  }
   if (const auto flags = before.find("perturbation_has_features"); flags != before.end()) {
     a.has_features = flags->second.values;
     a.has_features.resize(static_cast<std::size_t>(a.n_perturbations), 1);

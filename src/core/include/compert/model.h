@@ -7,6 +7,7 @@
 
 #include "compert/arrays.h"
 #include "compert/cells.h"
+#include "compert/chem.h"
 #include "compert/design.h"
 #include "compert/progress.h"
 #include "compert/settings.h"
@@ -23,6 +24,9 @@ struct Architecture {
   /// n_features, that a trained network takes to their embeddings; 0: a free table.
   int64_t n_features = 0;
   std::vector<double> features;
+  /// Graphs of the perturbations' molecules, one each (without atoms where there is none), in place of
+  /// `features`: a message-passing network takes them to n_features values, and is trained too.
+  std::vector<MoleculeGraph> graphs;
   /// Per perturbation, 1 where it has features, 0 where its embedding is free; empty: all have.
   std::vector<double> has_features;
   /// Genes of the network inside layers that take `n_genes` to them and back (chemCPA's append

@@ -29,6 +29,8 @@ struct Settings {
   int64_t embedding_encoder_width = 128;
   int64_t embedding_encoder_depth = 0;
   std::string embedding_encoder_norm = "none";
+  int64_t molecule_width = 64;
+  int64_t molecule_depth = 3;
   bool use_drugs_idx = true;
   std::string frozen;            ///< parts that are not trained, joined with commas
   int64_t adversary_width = 64;

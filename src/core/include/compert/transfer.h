@@ -35,7 +35,9 @@ struct Transferred {
 std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Correspondence& map);
 
 /// The same fit, history and all, that knows further perturbations by their `features` (one row of
-/// n_features each). Predictions of the others stay the same to the bit.
-Model with_perturbations(const Model& trained, const std::vector<double>& features);
+/// n_features each), or their graphs where it reads those. Predictions of the others stay the same
+/// to the bit.
+Model with_perturbations(const Model& trained, const std::vector<double>& features,
+                         const std::vector<MoleculeGraph>& graphs = {});
 
 }  // namespace compert
