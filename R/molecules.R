@@ -68,7 +68,10 @@ read_feature_matrix <- function(molecules, encoder, call) {
 }
 
 # Molecules that predictions can name, whether a cell had them or not.
-known_molecules <- function(molecules) molecules$names[!molecules$free]
+known_molecules <- function(molecules) {
+  if (is.null(molecules)) return(character())
+  molecules$names[!molecules$free]
+}
 
 # For the core: features x perturbations in the registry's order, and who has any. The control may be
 # left out and counts as a row of 0; a row of NA has an embedding of its own, learned freely.

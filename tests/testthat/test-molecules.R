@@ -65,10 +65,13 @@ test_that("the map is trained; theislab/cpa leaves it as it was drawn", {
   expect_identical(drawn(1), drawn(3))
 })
 
-test_that("rows are matched by name; the control may be left out, further rows are ignored", {
+test_that("rows are matched by name; the control may be left out, further rows become known", {
   fit <- molecule_fit(molecules)
-  more <- rbind(Z = c(7, 7, 7), molecules[2:1, ])
-  expect_identical(run_of(molecule_fit(more)), run_of(fit))
+  expect_identical(run_of(molecule_fit(molecules[2:1, ])), run_of(fit))
+  expect_identical(run_of(molecule_fit(as.data.frame(molecules))), run_of(fit))
+  more <- molecule_fit(rbind(Z = molecules["A", ], molecules))
+  z <- perturbation_embedding(more)
+  expect_identical(z["Z", ], z["A", ])
   expect_identical(run_of(molecule_fit(rbind(molecules, control = 0))), run_of(fit))
   expect_false(identical(run_of(molecule_fit(rbind(molecules, control = 1))), run_of(fit)))
 })
@@ -98,10 +101,9 @@ test_that("features go with counts and with every doser", {
 test_that("wrong molecules are refused", {
   refused <- function(molecules, pattern) expect_refused(molecule_fit(molecules), pattern)
   shape <- "`molecules` must be a matrix of finite numbers with one named row per perturbation"
-  refused(molecules["A", , drop = FALSE], "a row for every perturbation.*It lacks \"B\".*\"A\"")
+  refused(molecules["A", , drop = FALSE], "an entry for every perturbation.*It lacks \"B\".*\"A\"")
   refused(rbind(molecules, A = 1), shape)
   refused(unname(molecules), shape)
-  refused(as.data.frame(molecules), paste0(shape, ".*data.frame"))
   refused(molecules[, 0], shape)
   refused(rbind(A = c("CCO", "C"), B = "CC"), shape)
   refused(list(A = 1, B = 2), shape)
