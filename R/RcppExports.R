@@ -5,6 +5,30 @@ core_build_info <- function() {
     .Call(`_compert_core_build_info`)
 }
 
+core_has_rdkit <- function() {
+    .Call(`_compert_core_has_rdkit`)
+}
+
+core_rdkit_version <- function() {
+    .Call(`_compert_core_rdkit_version`)
+}
+
+core_canonical_smiles <- function(smiles, strip_salts) {
+    .Call(`_compert_core_canonical_smiles`, smiles, strip_salts)
+}
+
+core_smiles_descriptors <- function(smiles) {
+    .Call(`_compert_core_smiles_descriptors`, smiles)
+}
+
+core_smiles_morgan <- function(smiles, radius, n_bits) {
+    .Call(`_compert_core_smiles_morgan`, smiles, radius, n_bits)
+}
+
+core_smiles_graphs <- function(smiles) {
+    .Call(`_compert_core_smiles_graphs`, smiles)
+}
+
 core_h5ad_outline <- function(path) {
     .Call(`_compert_core_h5ad_outline`, path)
 }

@@ -19,6 +19,67 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_has_rdkit
+bool core_has_rdkit();
+RcppExport SEXP _compert_core_has_rdkit() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(core_has_rdkit());
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_rdkit_version
+std::string core_rdkit_version();
+RcppExport SEXP _compert_core_rdkit_version() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(core_rdkit_version());
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_canonical_smiles
+Rcpp::List core_canonical_smiles(const std::vector<std::string>& smiles, bool strip_salts);
+RcppExport SEXP _compert_core_canonical_smiles(SEXP smilesSEXP, SEXP strip_saltsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    Rcpp::traits::input_parameter< bool >::type strip_salts(strip_saltsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_canonical_smiles(smiles, strip_salts));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_smiles_descriptors
+Rcpp::NumericMatrix core_smiles_descriptors(const std::vector<std::string>& smiles);
+RcppExport SEXP _compert_core_smiles_descriptors(SEXP smilesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_smiles_descriptors(smiles));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_smiles_morgan
+Rcpp::NumericMatrix core_smiles_morgan(const std::vector<std::string>& smiles, int radius, int n_bits);
+RcppExport SEXP _compert_core_smiles_morgan(SEXP smilesSEXP, SEXP radiusSEXP, SEXP n_bitsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    Rcpp::traits::input_parameter< int >::type radius(radiusSEXP);
+    Rcpp::traits::input_parameter< int >::type n_bits(n_bitsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_smiles_morgan(smiles, radius, n_bits));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_smiles_graphs
+Rcpp::List core_smiles_graphs(const std::vector<std::string>& smiles);
+RcppExport SEXP _compert_core_smiles_graphs(SEXP smilesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_smiles_graphs(smiles));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_h5ad_outline
 Rcpp::List core_h5ad_outline(const std::string& path);
 RcppExport SEXP _compert_core_h5ad_outline(SEXP pathSEXP) {
@@ -359,6 +420,12 @@ END_RCPP
 
 static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_build_info", (DL_FUNC) &_compert_core_build_info, 0},
+    {"_compert_core_has_rdkit", (DL_FUNC) &_compert_core_has_rdkit, 0},
+    {"_compert_core_rdkit_version", (DL_FUNC) &_compert_core_rdkit_version, 0},
+    {"_compert_core_canonical_smiles", (DL_FUNC) &_compert_core_canonical_smiles, 2},
+    {"_compert_core_smiles_descriptors", (DL_FUNC) &_compert_core_smiles_descriptors, 1},
+    {"_compert_core_smiles_morgan", (DL_FUNC) &_compert_core_smiles_morgan, 3},
+    {"_compert_core_smiles_graphs", (DL_FUNC) &_compert_core_smiles_graphs, 1},
     {"_compert_core_h5ad_outline", (DL_FUNC) &_compert_core_h5ad_outline, 1},
     {"_compert_core_read_h5ad", (DL_FUNC) &_compert_core_read_h5ad, 6},
     {"_compert_core_write_h5ad", (DL_FUNC) &_compert_core_write_h5ad, 3},
