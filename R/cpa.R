@@ -28,8 +28,8 @@
 #' @param loss Likelihood: `"gauss"` for log-normalised values, `"nb"` for raw counts, `"zinb"` for
 #'   raw counts with more zeros than these. `NULL`: `"gauss"`, or `"nb"` where there are only counts
 #'   (it says so).
-#' @param molecules Numeric matrix with one named row per perturbation (fingerprints, descriptors,
-#'   any embedding of the molecules): the perturbation embedding is then a trained linear map of
+#' @param molecules Numeric matrix with one named row per perturbation ([smiles_features()], or any
+#'   other embedding of the molecules): the perturbation embedding is then a trained linear map of
 #'   these features instead of a free table. The control may be left out and counts as a row of 0.
 #' @param col_data Data frame with one row per cell, with a matrix only.
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
