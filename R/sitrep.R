@@ -4,10 +4,11 @@
 #' look, and to be pasted into a question.
 #'
 #' @return A list of class `compert_sitrep` with `versions` (compert, R, LibTorch, the file of
-#'   HDF5, and the compiler), `libtorch` (paths of every LibTorch in this process), `blas` (`kind`,
-#'   `path`, `slow`), `threads`, `devices` ([device_info()]), `built_with` (CUDA, distributed
-#'   training, RDKit), `packages` (optional R packages and their versions, `NA` when absent) and
-#'   `problems`, sentences on what should be changed. `print()` shows it.
+#'   HDF5, RDKit where it was built in, and the compiler), `libtorch` (paths of every LibTorch in
+#'   this process), `blas` (`kind`, `path`, `slow`), `threads`, `devices` ([device_info()]),
+#'   `built_with` (CUDA, distributed training, RDKit), `packages` (optional R packages and their
+#'   versions, `NA` when absent) and `problems`, sentences on what should be changed.
+#'   `print()` shows it.
 #' @source After `arrow::arrow_info()` and the situation reports of other R packages with a native
 #'   library.
 #' @examples
@@ -19,11 +20,13 @@ compert_sitrep <- function() {
   libraries <- loaded_libraries()
   blas <- blas_in_use(libraries, info$parallel)
   torch <- grep("libtorch_cpu", libraries, value = TRUE)
+  rdkit <- core_rdkit_version()
   report <- list(
     versions = c(
       compert = as.character(utils::packageVersion("compert")),
       R = paste(R.version$major, R.version$minor, sep = "."),
       LibTorch = info$libtorch, HDF5 = hdf5_version(libraries),
+      if (nzchar(rdkit)) c(RDKit = rdkit),
       compiler = paste0(build$compiler, ", C++", build$cxx_standard)
     ),
     platform = R.version$platform,

@@ -5,20 +5,21 @@
 #' one way, so that two spellings of it can be told to be the same.
 #'
 #' @details
-#' **Descriptors** (`type = "rdkit"`): 112 of the columns of RDKit's own descriptor list, under its
-#' names: weights, electron and partial charges, electrotopological and connectivity indices,
-#' surface areas by charge, refractivity and solubility, counts of atoms, bonds and rings, `MolLogP`,
-#' `MolMR`. Its counts of functional groups (`fr_...`), `BCUT2D_...`, `BertzCT`, `Ipc` and `qed` are
-#' not computed. What is not finite, or has no parameters in RDKit (the charges of some metals), is
-#' 0.
+#' **Descriptors** (`type = "rdkit"`): 112 of the columns of RDKit's own descriptor list, under
+#' its names: weights, electron and partial charges, electrotopological and connectivity indices,
+#' surface areas by charge, refractivity and solubility, counts of atoms, bonds and rings,
+#' `MolLogP`, `MolMR`. Its counts of functional groups (`fr_...`), `BCUT2D_...`, `BertzCT`, `Ipc`
+#' and `qed` are not computed. What is not finite, or has no parameters in RDKit (the charges of
+#' some metals), is 0.
 #'
-#' **Scaling** (`normalise = TRUE`): each descriptor minus its mean, over its standard deviation, and
-#' then clipped to \[-10, 10\]. Mean and standard deviation do not come from the molecules given, but
-#' from a table in this package, made once from 609 drugs, most of them those of sci-Plex 3 and of
-#' L1000 plates. A molecule has therefore the same features in every data set, and the columns are
-#' the same: a model can be trained on one screen and go on with another. Descriptors that hardly
-#' differ among the 609 (standard deviation of at most 0.01) are left out. chemCPA scales by the
-#' molecules of the data set at hand, so its columns change with them.
+#' **Scaling** (`normalise = TRUE`): each descriptor minus its mean, over its standard deviation,
+#' and then clipped to \[-10, 10\]. Mean and standard deviation do not come from the molecules
+#' given, but from a table in this package, made once from 609 compounds of drug screens: those of
+#' sci-Plex 3, and of plates of L1000 and MAC-seq. A molecule has therefore the same features in
+#' every data set, and the columns are the same: a model can be trained on one screen and go on
+#' with another. Descriptors that hardly differ among the 609 (standard deviation of at most 0.01)
+#' are left out. chemCPA scales by the molecules of the data set at hand, so its columns change
+#' with them.
 #'
 #' **Fingerprints** (`type = "morgan"`): 0 and 1 for the atoms' neighbourhoods up to `radius` bonds,
 #' folded to `n_bits` bits, without chirality. They are not scaled.
@@ -46,7 +47,7 @@
 #' The package was built without RDKit (see [compert_sitrep()]); `smiles` is not text; an entry is
 #' missing, empty, or no molecule, which is named by its position, its name and the reason; `radius`
 #' outside 0 to 20, `n_bits` outside 1 to 1,048,576.
-#' @source The values are those of RDKit's Python functions of the same names; the electrotopological
+#' @source The values are those of RDKit's Python functions of the same names; electrotopological
 #'   ones, `Chi0`, `Chi1` and `BalabanJ` are computed here from their definitions. chemCPA's `rdkit`
 #'   features have 200 descriptors and drop a column by the same rule. Rogers and Hahn (2010)
 #'   Extended-connectivity fingerprints. Journal of Chemical Information and Modeling 50, 742-754.

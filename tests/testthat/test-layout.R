@@ -30,6 +30,15 @@ test_that("torch is included in src/core/torch only", {
   expect_identical(where(found, torch & !inside), character())
 })
 
+test_that("RDKit is included in src/core/chem only", {
+  skip_without_source_tree()
+  found <- includes("src")
+  rdkit <- grepl("^[<\"](GraphMol|RDGeneral|DataStructs)/", found$header)
+  inside <- startsWith(found$file, "src/core/chem/")
+  expect_true(any(rdkit & inside))
+  expect_identical(where(found, rdkit & !inside), character())
+})
+
 test_that("the core includes no header of R", {
   skip_without_source_tree()
   found <- includes("src/core")
