@@ -51,11 +51,11 @@ Rcpp::List ranking(const compert::GroupStats& stats, std::size_t group, int refe
   const std::size_t control = static_cast<std::size_t>(reference);
   const compert::WelchTest test = compert::welch_test(stats, group, control);
   const std::vector<int64_t> top = compert::rank_by_magnitude(test.t, n_top);
-  Rcpp::List out = Rcpp::List::create(
-      Rcpp::Named("genes") = Rcpp::IntegerVector(top.begin(), top.end()),
-      Rcpp::Named("score") = pick(test.t.data(), top),
-      Rcpp::Named("mean") = pick(stats.mean_of(group), top),
-      Rcpp::Named("mean_control") = pick(stats.mean_of(control), top));
+  Rcpp::List out =
+      Rcpp::List::create(Rcpp::Named("genes") = Rcpp::IntegerVector(top.begin(), top.end()),
+                         Rcpp::Named("score") = pick(test.t.data(), top),
+                         Rcpp::Named("mean") = pick(stats.mean_of(group), top),
+                         Rcpp::Named("mean_control") = pick(stats.mean_of(control), top));
   if (p_values) {
     const std::vector<double> p = two_sided_p(test);
     out["p_value"] = pick(p.data(), top);
@@ -101,8 +101,18 @@ Rcpp::List core_rank_degs(SEXP x, const Rcpp::IntegerVector& group, int n_groups
 }
 
 // [[Rcpp::export(rng = false)]]
-double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction) {
-  return compert::r2(values_of(truth), values_of(prediction));
+double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction,
+               double flat = 0) {
+  return compert::r2(values_of(truth), values_of(prediction), flat);
+}
+
+// Mean r2 of single cells (columns) over `genes`, 0-based.
+// [[Rcpp::export(rng = false)]]
+double core_cell_r2(SEXP truth, SEXP prediction, const Rcpp::IntegerVector& genes,
+                    double flat = 0) {
+  const CellPoints a(truth, "truth"), b(prediction, "prediction");
+  return compert::cell_r2(a.points(), b.points(), std::vector<int64_t>(genes.begin(), genes.end()),
+                          flat);
 }
 
 // [[Rcpp::export(rng = false)]]
