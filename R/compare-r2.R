@@ -60,12 +60,9 @@ compare_r2 <- function(..., by = "dose", reference = NULL, baselines = "control"
   rows <- lapply(names(groups), function(name) {
     compare_group(scores, groups[[name]], name, by, reference)
   })
-  structure(
-    tibble::as_tibble(do.call(rbind, rows)),
-    class = c("compert_comparison", "tbl_df", "tbl", "data.frame"),
-    by = by, reference = reference, baselines = baselines, scores = scores, groups = groups,
-    words = attr(tables[[1L]], "words")
-  )
+  tibble::new_tibble(do.call(rbind, rows), class = "compert_comparison", by = by,
+                     reference = reference, scores = scores, groups = groups,
+                     words = attr(tables[[1L]], "words"))
 }
 
 # The tables of `...` as a named list, checked.

@@ -51,11 +51,11 @@ Rcpp::List ranking(const compert::GroupStats& stats, std::size_t group, int refe
   const std::size_t control = static_cast<std::size_t>(reference);
   const compert::WelchTest test = compert::welch_test(stats, group, control);
   const std::vector<int64_t> top = compert::rank_by_magnitude(test.t, n_top);
-  Rcpp::List out =
-      Rcpp::List::create(Rcpp::Named("genes") = Rcpp::IntegerVector(top.begin(), top.end()),
-                         Rcpp::Named("score") = pick(test.t.data(), top),
-                         Rcpp::Named("mean") = pick(stats.mean_of(group), top),
-                         Rcpp::Named("mean_control") = pick(stats.mean_of(control), top));
+  Rcpp::List out = Rcpp::List::create(
+      Rcpp::Named("genes") = Rcpp::IntegerVector(top.begin(), top.end()),
+      Rcpp::Named("score") = pick(test.t.data(), top),
+      Rcpp::Named("mean") = pick(stats.mean_of(group), top),
+      Rcpp::Named("mean_control") = pick(stats.mean_of(control), top));
   if (p_values) {
     const std::vector<double> p = two_sided_p(test);
     out["p_value"] = pick(p.data(), top);

@@ -162,8 +162,8 @@ TEST_CASE("MMD and energy distance agree with their definitions across tiles", "
     return compert::mixture_kernel(squared, compert::mmd_bandwidths());
   };
   const auto norm = [](double squared) { return std::sqrt(squared); };
-  const double mmd =
-      mean_of_pairs(x, x, kernel) + mean_of_pairs(y, y, kernel) - 2 * mean_of_pairs(x, y, kernel);
+  const double mmd = mean_of_pairs(x, x, kernel) + mean_of_pairs(y, y, kernel) -
+                     2 * mean_of_pairs(x, y, kernel);
   const double energy =
       2 * mean_of_pairs(x, y, norm) - mean_of_pairs(x, x, norm) - mean_of_pairs(y, y, norm);
   CHECK(near(compert::mmd(x, y), mmd));

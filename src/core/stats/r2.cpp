@@ -109,9 +109,9 @@ double sign_agreement(const std::vector<double>& a, const std::vector<double>& b
 std::vector<double> log_fold(const std::vector<double>& mean, const std::vector<double>& control,
                              double pseudo) {
   if (mean.size() != control.size()) {
-    throw Error(
-        "control", "must have one value per gene",
-        std::to_string(control.size()) + " values for " + std::to_string(mean.size()) + " genes.");
+    throw Error("control", "must have one value per gene",
+                std::to_string(control.size()) + " values for " + std::to_string(mean.size()) +
+                    " genes.");
   }
   const auto at_least_zero = [](double v) { return v < 0 ? 0.0 : v; };  // keeps NaN
   std::vector<double> out(mean.size());
