@@ -134,7 +134,6 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
   }, parts, id)
   all <- unique(unlist(id))
   shared <- all[all %in% Reduce(intersect, usable)]
-  say_dropped(all, shared, usable)
   if (length(shared) == 0L) {
     abort_input("All models must share at least one condition.",
                 paste0("None of ", length(all), " conditions has scores of all of ",
@@ -142,6 +141,7 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
                 "Score all fits on the same cells and splits; leave out `baselines` without scores.",
                 call)
   }
+  say_dropped(all, shared, usable)
   warn_other_truth(tables, keys, shared)
   place <- lapply(id, function(key) match(shared, key))
   values <- lapply(rlang::set_names(metric), function(name) {
