@@ -10,23 +10,24 @@
 #' baseline that scores differently in two tables means that these were made with other cells, genes
 #' or scales; there is a warning then.
 #'
-#' With d the differences (model - reference) over conditions, `gain` is mean(d), `p_t` the two-sided
-#' p-value of the paired t-test and `p_wilcoxon` that of Wilcoxon's signed rank test. They are not
-#' adjusted for their number. Conditions that share a drug or a cell type are not independent, so
-#' that p-values are too small rather than too large.
+#' With d the differences (model - reference) over conditions, `gain` is mean(d), `p_t` the
+#' two-sided p-value of the paired t-test and `p_wilcoxon` that of Wilcoxon's signed rank test. They
+#' are not adjusted for their number. Conditions that share a drug or a cell type are not
+#' independent, so that p-values are too small rather than too large.
 #'
 #' @param ... Tables of [evaluate_r2()], named by their models; or one named list of them.
-#' @param by Columns to group by, such as `"dose"`, `"cell_type"` or `"split"`; `NULL` for none. `"dose"` stands for the dose whatever its column is called.
+#' @param by Columns to group by, such as `"dose"`, `"cell_type"` or `"split"`; `NULL` for none.
+#'   `"dose"` stands for the dose whatever its column is called.
 #' @param reference The model that the others are tested against; `NULL` for the first.
 #' @param baselines Baselines to compare with: `"control"` (no effect), `"additive"`, both, or
 #'   `character()`. They are taken from the first table.
 #' @param metric Scores of [evaluate_r2()] to compare.
 #' @return A tibble of class `compert_comparison` with one row per group, metric and model: `group`
-#'   (in words; `"all"` is every condition, and the only group where there is but one), the columns of `by`, `metric`, `model`, `n_conditions`,
-#'   `mean`, `median`, `gain`, `better` (number of conditions with a higher score than the
-#'   reference's), `p_t` and `p_wilcoxon`. The last four are `NA` for the reference, tests also with
-#'   fewer than two conditions or without any spread of d. `print()` shows it as one table;
-#'   [plot_r2()] draws it.
+#'   (in words; `"all"` is every condition, and the only group where there is but one), the columns
+#'   of `by`, `metric`, `model`, `n_conditions`, `mean`, `median`, `gain`, `better` (number of
+#'   conditions with a higher score than the reference's), `p_t` and `p_wilcoxon`. The last four are
+#'   `NA` for the reference, tests also with fewer than two conditions or without any spread of d.
+#'   `print()` shows it as tables; [plot_r2()] draws it.
 #' @section Errors:
 #' Tables without names or not from [evaluate_r2()]; tables of different presets; no condition that
 #' all models have; unknown columns, models or metrics.
@@ -138,7 +139,7 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
     abort_input("All models must share at least one condition.",
                 paste0("None of ", length(all), " conditions has scores of all of ",
                        name_list(names(parts)), "."),
-                "Score all fits on the same cells and splits; leave out `baselines` without scores.",
+                "Score all fits on the same cells and splits; drop `baselines` without scores.",
                 call)
   }
   say_dropped(all, shared, usable)

@@ -6,10 +6,10 @@
 #' @details
 #' With m a mean (observed or predicted), c that of the observed controls of the same covariates,
 #' and e = `pseudo`: `fold = log2((max(m, 0) + e) / (max(c, 0) + e))` per gene. A Gaussian model may
-#' predict negative means, which count as 0. `r2_logfold_deg` is the r2 of predicted against observed
-#' folds; `sign_deg` is the share of DEGs whose fold has the observed sign (0 has none), so that the
-#' control baseline always gets 0. Means are of log-normalised values, also for fits on counts.
-#' Predictions start from the controls of the same covariates.
+#' predict negative means, which count as 0. `r2_logfold_deg` is the r2 of predicted against
+#' observed folds; `sign_deg` is the share of DEGs whose fold has the observed sign (0 has none), so
+#' that the control baseline always gets 0. Means are of log-normalised values, also for fits on
+#' counts. Predictions start from the controls of the same covariates.
 #'
 #' @inheritParams evaluate_r2
 #' @param min_cells Fewest observed cells of a condition.

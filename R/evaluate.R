@@ -88,8 +88,8 @@
 #' from; missing genes; unknown names.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
-#' @seealso [compare_r2()] for several models, [evaluate_effects()], [evaluate_cells()], [plot_r2()],
-#'   [rank_degs()]
+#' @seealso [compare_r2()] for several models, [evaluate_effects()], [evaluate_cells()],
+#'   [plot_r2()], [rank_degs()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
