@@ -70,6 +70,7 @@ every_level <- function(fit, targets) {
   from <- unlist(lapply(grids, `[[`, "from"))
   covariates <- do.call(rbind, lapply(grids, `[[`, "grid"))
   rownames(covariates) <- NULL
+  if (length(names) == 0L) covariates <- data.frame(row.names = seq_along(from))
   list(parts = targets$parts[from], doses = targets$doses[from], covariates = covariates)
 }
 

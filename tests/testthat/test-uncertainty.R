@@ -37,6 +37,13 @@ test_that("doses beyond the trained ones lie ever farther", {
 test_that("open covariates are asked for at every level", {
   far <- prediction_uncertainty(small_fit(), condition(condition = "IFNb"), min_cells = 5)
   expect_identical(far$cell_type, c("B", "CD14+Mono", "NK"))
+  plain <- toy_screen(covariates = NULL)
+  plain$split <- rep("train", 60)
+  plain <- untrained(plain)
+  asked <- condition(drug = c("A", "B"), dose = c(0.5, 2))
+  asked <- every_level(plain, make_targets(plain, asked))
+  expect_identical(dim(asked$covariates), c(2L, 0L))
+  expect_identical(asked$parts, list("A", "B"))
 })
 
 test_that("conditions with few cells are no reference, and batches count together", {
