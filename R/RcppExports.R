@@ -117,8 +117,12 @@ core_rank_degs <- function(x, group, n_groups, reference, n_top, p_values = FALS
     .Call(`_compert_core_rank_degs`, x, group, n_groups, reference, n_top, p_values)
 }
 
-core_r2 <- function(truth, prediction) {
-    .Call(`_compert_core_r2`, truth, prediction)
+core_r2 <- function(truth, prediction, flat = 0) {
+    .Call(`_compert_core_r2`, truth, prediction, flat)
+}
+
+core_cell_r2 <- function(truth, prediction, genes, flat = 0) {
+    .Call(`_compert_core_cell_r2`, truth, prediction, genes, flat)
 }
 
 core_pearson <- function(a, b) {

@@ -5,13 +5,14 @@
 # controls with test and ood ones; `variance`, `variance_nb`: see evaluate_r2(); `residual`: which
 # counterfactual is the row "model" (NULL: the fit's default); `control_rows`: splits whose control
 # cells are scored as a condition; `skip_names`: conditions left out by name; `min_degs`: fewest
-# DEGs; `limit`: bound on predictions; `scale`: see evaluate_r2(); `order`, `empty`: columns of the
-# summary and its value without conditions.
+# DEGs; `limit`: bound on predictions; `flat`: sums of squares up to this count as 0; `scale`: see
+# evaluate_r2(); `order`, `empty`: columns of the summary and its value without conditions.
 r2_presets <- function() {
   fb <- list(
     min_cells = 31L, controls = "pooled", control_split = "own", ddof = 0L,
     variance = "predicted", variance_nb = "sampled", clamp_negative = FALSE, residual = FALSE,
-    control_rows = "ood", skip_names = NULL, min_degs = 0L, limit = Inf, scale = "model",
+    control_rows = "ood", skip_names = NULL, min_degs = 0L, limit = Inf, flat = 0,
+    scale = "model",
     order = c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"), empty = -1
   )
   list(
@@ -26,7 +27,7 @@ r2_presets <- function() {
     )),
     chemcpa = utils::modifyList(fb, list(
       min_cells = 6L, ddof = 1L, variance_nb = "predicted", clamp_negative = TRUE,
-      skip_names = "dmso|control", min_degs = 2L, limit = 3e12, empty = NA_real_
+      skip_names = "dmso|control", min_degs = 2L, limit = 3e12, flat = 1e-4, empty = NA_real_
     )),
     multicpa = utils::modifyList(fb, list(
       variance_nb = "predicted", order = c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg")

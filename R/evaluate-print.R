@@ -12,9 +12,7 @@ new_r2 <- function(table, rows, split, options) {
 
 # A table without rows, of the same columns.
 no_scores <- function(fit, rows, split, options) {
-  groups <- list(parts = list(), doses = list(), covariates = empty_covariates(fit))
-  about <- describe_rows(fit, groups, data.frame(group = integer(), split = character(),
-                                                 n_cells = integer()))
+  about <- describe_no_rows(fit)
   scores <- as.data.frame(stats::setNames(rep(list(numeric()), 6L), metric_names))
   table <- cbind(about$before, method = character(), about$after, scores,
                  n_controls = integer(), note = character())

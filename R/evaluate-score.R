@@ -9,7 +9,7 @@ score_method <- function(truth, prediction, reference, degs, options) {
   variance <- pmin(pmax(prediction$variance, -options$limit), options$limit)
   scores <- vapply(seq_along(degs), function(k) {
     score_condition(truth$mean[, k], truth$variance[, k], mean[, k], variance[, k],
-                    reference$mean[, k], degs[[k]])
+                    reference$mean[, k], degs[[k]], options$flat %||% 0)
   }, numeric(length(metric_names)))
   scores <- matrix(scores, nrow = length(metric_names), dimnames = list(metric_names, NULL))
   r2 <- metric_names[1:4]
@@ -17,20 +17,22 @@ score_method <- function(truth, prediction, reference, degs, options) {
   as.data.frame(t(scores))
 }
 
-score_condition <- function(truth_mean, truth_variance, mean, variance, reference, deg) {
+score_condition <- function(truth_mean, truth_variance, mean, variance, reference, deg,
+                            flat = 0) {
   if (anyNA(mean) || anyNA(truth_mean)) return(rep(NA_real_, length(metric_names)))
   c(
-    safe_r2(truth_mean, mean), safe_r2(truth_mean[deg], mean[deg]),
-    safe_r2(truth_variance, variance), safe_r2(truth_variance[deg], variance[deg]),
+    safe_r2(truth_mean, mean, flat), safe_r2(truth_mean[deg], mean[deg], flat),
+    safe_r2(truth_variance, variance, flat),
+    safe_r2(truth_variance[deg], variance[deg], flat),
     safe_r2((truth_mean - reference)[deg], (mean - reference)[deg]),
     safe_pearson(truth_mean - reference, mean - reference)
   )
 }
 
-# r2 needs two genes; fewer, or unknown values, have no score.
-safe_r2 <- function(truth, prediction) {
+# r2 needs two genes; fewer, or unknown values, have no score. Sums of squares up to `flat` are 0.
+safe_r2 <- function(truth, prediction, flat = 0) {
   if (length(truth) < 2L || anyNA(truth) || anyNA(prediction)) return(NA_real_)
-  core_r2(truth, prediction)
+  core_r2(truth, prediction, flat)
 }
 
 # No score when one side is constant (a prediction without any effect has no direction).

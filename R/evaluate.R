@@ -49,9 +49,10 @@
 #' control (`theislab` is the Norman tutorial of theislab/cpa, with the 10, 20 or 50 DEGs that
 #' `n_degs` says). The
 #' references also score control cells in ood (`fb`, `fb_api`, `multicpa`), leave out names with
-#' "dmso" or "control" and conditions with fewer than two DEGs, and cut predictions at 3e12
-#' (`chemcpa`). The default's `total` variance is what the model says about the spread over cells:
-#' the mean of the predicted variances plus the variance of the predicted means.
+#' "dmso" or "control" and conditions with fewer than two DEGs, cut predictions at 3e12 and, as
+#' torchmetrics does, count sums of squares up to 1e-4 as 0 (`chemcpa`). The default's `total`
+#' variance is what the model says about the spread over cells: the mean of the predicted variances
+#' plus the variance of the predicted means.
 #'
 #' @inheritParams predict.compert_fit
 #' @param fit A `compert_fit`.
@@ -87,7 +88,8 @@
 #' from; missing genes; unknown names.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
-#' @seealso [plot_r2()], [rank_degs()]
+#' @seealso [compare_r2()] for several models, [evaluate_effects()], [evaluate_cells()],
+#'   [plot_r2()], [rank_degs()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
@@ -164,86 +166,4 @@ keep_with_degs <- function(rows, options) {
   rows$degs <- rows$degs[keep]
   rows$of_cell <- match(rows$of_cell, keep)
   rows
-}
-
-# All methods' scores as one data frame, rows of one condition together.
-score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
-  table <- rows$table
-  measured <- screen
-  if (options$log_counts) measured$x <- log_values(screen)
-  control <- evaluation_controls(screen, groups, table, options)
-  truth <- group_statistics(measured$x, zero_based(rows$of_cell), nrow(table), options$ddof)
-  stats <- group_statistics(measured$x, control$reference_of_cell, control$n_reference,
-                            options$ddof)
-  reference <- take_groups(stats, control$reference)
-  targets <- group_targets(fit, groups, table$group)
-  predicted <- if (options$log_counts) predict_log_rows else predict_rows
-  both <- predicted(fit, screen, targets, control$source, options, seed)
-  methods <- method_order(both, options)
-  notes <- list(model = ifelse(lengths(control$source) == 0L,
-                               "no control cells of the same covariates", NA_character_))
-  if (baselines) {
-    train <- if (is.null(screen$split)) is.na(rows$of_cell) else screen$split %in% "train"
-    methods$control <- control_baseline(reference)
-    methods$additive <- additive_baseline(measured, groups, table, train, reference)
-    notes$additive <- methods$additive$note
-  }
-  about <- describe_rows(fit, groups, table)
-  scored <- lapply(names(methods), function(name) {
-    scores <- score_method(truth, methods[[name]], reference, rows$degs, options)
-    note <- notes[[name]] %||% notes$model
-    cbind(about$before, method = name, about$after, scores,
-          n_controls = lengths(control$source), note = note)
-  })
-  all <- do.call(rbind, scored)
-  all[order(rep(seq_len(nrow(table)), length(methods))), , drop = FALSE]
-}
-
-# "model" is the kind that `options$residual` names; the other kind has its own name.
-method_order <- function(both, options) {
-  if (options$residual) {
-    list(model = both$difference, model_decoded = both$decoded)
-  } else {
-    list(model = both$decoded, model_difference = both$difference)
-  }
-}
-
-# The conditions as codes; the batch stays as it is in each source cell.
-group_targets <- function(fit, groups, which) {
-  registry <- fit$meta$registry
-  covariates <- groups$covariates[which, , drop = FALSE]
-  for (name in registry$batch) covariates[[name]] <- rep(NA_character_, length(which))
-  covariates <- covariates[names(registry$covariates)]
-  parts <- groups$parts[which]
-  doses <- groups$doses[which]
-  list(parts = parts, doses = doses, covariates = covariates,
-       design = encode_design(registry, parts, doses, covariates))
-}
-
-# The user's own columns, in front of and behind `method`.
-describe_rows <- function(fit, groups, table) {
-  keys <- fit$meta$keys
-  registry <- fit$meta$registry
-  g <- table$group
-  before <- groups$covariates[g, , drop = FALSE]
-  rownames(before) <- NULL
-  perturbation <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
-  dose <- if (length(keys$dose) == 1L) keys$dose else "dose"
-  before[[perturbation]] <- if (length(g)) {
-    condition_label(groups$parts[g], NULL, registry$sep)
-  } else {
-    character()
-  }
-  before[[dose]] <- if (registry$n_slots > 1L) {
-    vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
-  } else {
-    vapply(groups$doses[g], `[`, 0, 1L)
-  }
-  after <- data.frame(
-    split = table$split,
-    seen = seen_in_training(fit, groups$parts[g], groups$doses[g],
-                            groups$covariates[g, , drop = FALSE]),
-    n_cells = table$n_cells, stringsAsFactors = FALSE
-  )
-  list(before = before, after = after)
 }

@@ -1,14 +1,18 @@
 #' Scores of the model beside the baselines
 #'
 #' One row per condition, one point per method. With more conditions than `max_conditions` the
-#' methods' distributions are drawn instead.
+#' methods' distributions are drawn instead. For a comparison of models, their distributions over
+#' conditions stand side by side in each group, with the mean as a diamond.
 #'
-#' @param scores What [evaluate_r2()] returns, whole or filtered by rows.
+#' @param scores What [evaluate_r2()] returns, whole or filtered by rows, or what [compare_r2()]
+#'   returns.
 #' @param metric Scores to show, of `"r2_mean"`, `"r2_mean_deg"`, `"r2_var"`, `"r2_var_deg"`,
-#'   `"r2_lfc_deg"` and `"pearson_delta"`, one panel each.
+#'   `"r2_lfc_deg"` and `"pearson_delta"`, one panel each. A comparison has those that it was made
+#'   of, and shows all of them unless some are named.
 #' @param ... Not used.
-#' @param methods Methods to show, in this order; `NULL` for all.
-#' @param limits Lower and upper end of the axis; points beyond are drawn at its edge as triangles
+#' @param methods Methods to show, in this order; `NULL` for all. For a comparison, its models.
+#' @param limits Lower and upper end of the axis, `NULL` for -1 to 1, or for a comparison from the
+#'   lowest score (-1 at least) to 1; points beyond are drawn at its edge as triangles
 #'   (r2 is unbounded below).
 #' @param max_conditions Most conditions that are drawn one by one.
 #' @return A ggplot.
@@ -20,16 +24,22 @@
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
-#' plot_r2(evaluate_r2(fit, screen))
+#' scores <- evaluate_r2(fit, screen)
+#' plot_r2(scores)
+#' plot_r2(compare_r2(cpa = scores, baselines = c("control", "additive")))
 #' @export
 plot_r2 <- function(scores, metric = c("r2_mean_deg", "r2_lfc_deg"), ..., methods = NULL,
-                    limits = c(-1, 1), max_conditions = 40L) {
+                    limits = NULL, max_conditions = 40L) {
   check_no_dots(...)
   need_ggplot()
+  if (inherits(scores, "compert_comparison")) {
+    return(plot_comparison(scores, if (missing(metric)) NULL else metric, methods, limits))
+  }
   need_columns(scores, c("method", "split", "n_cells", metric_names), "scores", "evaluate_r2()")
   check_among(metric, metric_names, "metric")
   methods <- methods %||% unique(scores$method)
   check_among(methods, unique(scores$method), "methods")
+  limits <- limits %||% c(-1, 1)
   check_limits(limits)
   table <- r2_table(scores, metric, methods, limits)
   many <- length(unique(table$condition)) > max_conditions

@@ -351,13 +351,27 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_r2
-double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction);
-RcppExport SEXP _compert_core_r2(SEXP truthSEXP, SEXP predictionSEXP) {
+double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction, double flat);
+RcppExport SEXP _compert_core_r2(SEXP truthSEXP, SEXP predictionSEXP, SEXP flatSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const Rcpp::NumericVector& >::type truth(truthSEXP);
     Rcpp::traits::input_parameter< const Rcpp::NumericVector& >::type prediction(predictionSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_r2(truth, prediction));
+    Rcpp::traits::input_parameter< double >::type flat(flatSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_r2(truth, prediction, flat));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_cell_r2
+double core_cell_r2(SEXP truth, SEXP prediction, const Rcpp::IntegerVector& genes, double flat);
+RcppExport SEXP _compert_core_cell_r2(SEXP truthSEXP, SEXP predictionSEXP, SEXP genesSEXP, SEXP flatSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type truth(truthSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type prediction(predictionSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type genes(genesSEXP);
+    Rcpp::traits::input_parameter< double >::type flat(flatSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_cell_r2(truth, prediction, genes, flat));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -515,7 +529,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_covariate_embedding", (DL_FUNC) &_compert_core_covariate_embedding, 1},
     {"_compert_core_group_stats", (DL_FUNC) &_compert_core_group_stats, 3},
     {"_compert_core_rank_degs", (DL_FUNC) &_compert_core_rank_degs, 6},
-    {"_compert_core_r2", (DL_FUNC) &_compert_core_r2, 2},
+    {"_compert_core_r2", (DL_FUNC) &_compert_core_r2, 3},
+    {"_compert_core_cell_r2", (DL_FUNC) &_compert_core_cell_r2, 4},
     {"_compert_core_pearson", (DL_FUNC) &_compert_core_pearson, 2},
     {"_compert_core_log_fold", (DL_FUNC) &_compert_core_log_fold, 4},
     {"_compert_core_mmd", (DL_FUNC) &_compert_core_mmd, 2},

@@ -101,8 +101,18 @@ Rcpp::List core_rank_degs(SEXP x, const Rcpp::IntegerVector& group, int n_groups
 }
 
 // [[Rcpp::export(rng = false)]]
-double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction) {
-  return compert::r2(values_of(truth), values_of(prediction));
+double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction,
+               double flat = 0) {
+  return compert::r2(values_of(truth), values_of(prediction), flat);
+}
+
+// Mean r2 of single cells (columns) over `genes`, 0-based.
+// [[Rcpp::export(rng = false)]]
+double core_cell_r2(SEXP truth, SEXP prediction, const Rcpp::IntegerVector& genes,
+                    double flat = 0) {
+  const CellPoints a(truth, "truth"), b(prediction, "prediction");
+  return compert::cell_r2(a.points(), b.points(), std::vector<int64_t>(genes.begin(), genes.end()),
+                          flat);
 }
 
 // [[Rcpp::export(rng = false)]]

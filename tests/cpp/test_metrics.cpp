@@ -67,6 +67,30 @@ TEST_CASE("r2 of a constant truth is 1 when it is met and 0 otherwise", "[metric
   CHECK(compert::r2({0, 0}, {0, 0}) == 1);
 }
 
+TEST_CASE("r2 may count small sums of squares as 0", "[metrics]") {
+  const Vector truth = {1, 1.001, 0.999}, near_truth = {1.001, 1.001, 0.999};
+  CHECK(near(compert::r2(truth, near_truth), 0.5, 1e-9));
+  CHECK(compert::r2(truth, near_truth, 1e-4) == 1);
+  CHECK(compert::r2(truth, {2, 1, 1}, 1e-4) == 0);
+  CHECK(compert::r2({2, 2}, {2, 2}, 1e-4) == 1);
+  CHECK(compert::r2({2, 2}, {3, 3}, 1e-4) == 0);
+  CHECK(compert::r2({1, 2, 3}, {3, 2, 1}, 1e-4) == compert::r2({1, 2, 3}, {3, 2, 1}));
+}
+
+TEST_CASE("r2 cell by cell is the mean over cells", "[metrics]") {
+  const Vector truth = {1, 2, 3, 7, 4, 4, 1, 0}, predicted = {1, 2, 4, 6, 3, 4, 2, 0};
+  const compert::Points t = points(truth, 4), p = points(predicted, 4);
+  const double first = compert::r2({1, 2, 3, 7}, {1, 2, 4, 6});
+  const double second = compert::r2({4, 4, 1, 0}, {3, 4, 2, 0});
+  CHECK(near(compert::cell_r2(t, p, {0, 1, 2, 3}), (first + second) / 2));
+  CHECK(near(compert::cell_r2(t, p, {2, 3}),
+             (compert::r2({3, 7}, {4, 6}) + compert::r2({1, 0}, {2, 0})) / 2));
+  CHECK(std::isnan(compert::cell_r2(t, p, {1})));
+  CHECK(std::isnan(compert::cell_r2(points({}, 4), points({}, 4), {0, 1})));
+  CHECK_THROWS_AS(compert::cell_r2(t, points(predicted, 2), {0, 1}), compert::Error);
+  CHECK_THROWS_AS(compert::cell_r2(t, p, {0, 4}), compert::Error);
+}
+
 TEST_CASE("r2 of something that is no number is NaN", "[metrics]") {
   CHECK(std::isnan(compert::r2({1, kNaN, 3}, {1, 2, 3})));
   CHECK(std::isnan(compert::r2({1, 2, 3}, {1, 2, kNaN})));

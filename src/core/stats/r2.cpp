@@ -47,12 +47,12 @@ std::vector<double> pick(const std::vector<double>& x, const std::vector<int64_t
 
 }  // namespace
 
-double r2(const double* truth, const double* prediction, std::size_t n) {
+double r2(const double* truth, const double* prediction, std::size_t n, double flat) {
   if (!all_finite(truth, n) || !all_finite(prediction, n)) return kNaN;
   // Asked of the values themselves: the rounded mean of equal values need not equal them, and a
   // total of 1e-34 would turn the score of a constant truth into noise.
   const bool constant = std::all_of(truth, truth + n, [&](double v) { return v == truth[0]; });
-  if (constant) return std::equal(truth, truth + n, prediction) ? 1.0 : 0.0;
+  if (constant && flat <= 0) return std::equal(truth, truth + n, prediction) ? 1.0 : 0.0;
   const double centre = mean_of(truth, n);
   double residual = 0, total = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -61,12 +61,14 @@ double r2(const double* truth, const double* prediction, std::size_t n) {
     residual += error * error;
     total += spread * spread;
   }
+  if (residual <= flat) return 1.0;
+  if (total <= flat) return 0.0;
   return 1.0 - residual / total;
 }
 
-double r2(const std::vector<double>& truth, const std::vector<double>& prediction) {
+double r2(const std::vector<double>& truth, const std::vector<double>& prediction, double flat) {
   check_pair(truth.size(), prediction.size());
-  return r2(truth.data(), prediction.data(), truth.size());
+  return r2(truth.data(), prediction.data(), truth.size(), flat);
 }
 
 double pearson(const std::vector<double>& a, const std::vector<double>& b) {
@@ -126,15 +128,34 @@ double log_fold_r2(const std::vector<double>& truth, const std::vector<double>& 
 
 R2Scores r2_scores(const std::vector<double>& true_mean, const std::vector<double>& true_variance,
                    const std::vector<double>& predicted_mean,
-                   const std::vector<double>& predicted_variance,
-                   const std::vector<int64_t>& degs) {
-  R2Scores scores{r2(true_mean, predicted_mean), kNaN, r2(true_variance, predicted_variance), kNaN};
+                   const std::vector<double>& predicted_variance, const std::vector<int64_t>& degs,
+                   double flat) {
+  R2Scores scores{r2(true_mean, predicted_mean, flat), kNaN,
+                  r2(true_variance, predicted_variance, flat), kNaN};
   const std::vector<double> mean_degs = pick(true_mean, degs);
   if (degs.size() >= 2) {
-    scores.mean_deg = r2(mean_degs, pick(predicted_mean, degs));
-    scores.variance_deg = r2(pick(true_variance, degs), pick(predicted_variance, degs));
+    scores.mean_deg = r2(mean_degs, pick(predicted_mean, degs), flat);
+    scores.variance_deg = r2(pick(true_variance, degs), pick(predicted_variance, degs), flat);
   }
   return scores;
+}
+
+double cell_r2(const Points& truth, const Points& prediction, const std::vector<int64_t>& genes,
+               double flat) {
+  if (truth.n != prediction.n || truth.dim != prediction.dim) {
+    throw Error("prediction", "must have the cells and genes of `truth`",
+                std::to_string(prediction.n) + " x " + std::to_string(prediction.dim) + " and " +
+                    std::to_string(truth.n) + " x " + std::to_string(truth.dim) + ".");
+  }
+  if (genes.size() < 2 || truth.n == 0) return kNaN;
+  const auto cell = [](const Points& x, std::size_t c) {
+    return std::vector<double>(x.values + c * x.dim, x.values + (c + 1) * x.dim);
+  };
+  double sum = 0;
+  for (std::size_t c = 0; c < truth.n; ++c) {
+    sum += r2(pick(cell(truth, c), genes), pick(cell(prediction, c), genes), flat);
+  }
+  return sum / static_cast<double>(truth.n);
 }
 
 R2Scores average(const std::vector<R2Scores>& scores) {

@@ -8,9 +8,13 @@ namespace compert {
 /// Coefficient of determination over genes, 1 - sum (t - p)^2 / sum (t - mean t)^2. Not symmetric,
 /// not bounded below. A constant truth scores 1 when the prediction equals it and 0 otherwise
 /// (as scikit-learn's r2_score). NaN or infinite input gives NaN.
+/// Sums of squares up to `flat` count as 0: errors that small score 1, else a truth that varies
+/// so little scores 0. torchmetrics' r2_score does so with kTorchmetricsFlat.
 /// Throws `Error` for fewer than two values or for different lengths.
-double r2(const double* truth, const double* prediction, std::size_t n);
-double r2(const std::vector<double>& truth, const std::vector<double>& prediction);
+double r2(const double* truth, const double* prediction, std::size_t n, double flat = 0);
+double r2(const std::vector<double>& truth, const std::vector<double>& prediction, double flat = 0);
+
+constexpr double kTorchmetricsFlat = 1e-4;
 
 /// Pearson correlation; NaN when either side is constant. Throws like r2().
 double pearson(const std::vector<double>& a, const std::vector<double>& b);
@@ -38,8 +42,8 @@ struct R2Scores {
 /// Scores of one condition from its statistics per gene. `degs` are 0-based gene indices.
 R2Scores r2_scores(const std::vector<double>& true_mean, const std::vector<double>& true_variance,
                    const std::vector<double>& predicted_mean,
-                   const std::vector<double>& predicted_variance,
-                   const std::vector<int64_t>& degs);
+                   const std::vector<double>& predicted_variance, const std::vector<int64_t>& degs,
+                   double flat = 0);
 
 /// Unweighted mean of each score over conditions, NaN values left out; NaN where none is left.
 R2Scores average(const std::vector<R2Scores>& scores);
@@ -51,6 +55,12 @@ struct Points {
   std::size_t n = 0;
   std::size_t dim = 0;
 };
+
+/// Mean over cells of r2() of each cell's own values, over `genes` (0-based). NaN without cells and
+/// for fewer than two genes. Throws `Error` unless both sides have the same cells and genes.
+/// `evaluate_r2_sc` of theislab/chemCPA, `chemCPA/train.py`.
+double cell_r2(const Points& truth, const Points& prediction, const std::vector<int64_t>& genes,
+               double flat = 0);
 
 /// Bandwidths of the mixture kernel of facebookresearch/CPA (`helper.py`, mmd_loss_calc).
 const std::vector<double>& mmd_bandwidths();

@@ -1,0 +1,91 @@
+# The numbers and the print of compare_r2().
+
+# Rows of one group: every metric and model.
+compare_group <- function(scores, rows, name, by, reference) {
+  whole <- length(rows) == nrow(scores$conditions) && name == "all"
+  first <- scores$conditions[rows[1L], by, drop = FALSE]
+  if (whole && length(by)) first[] <- lapply(first, function(value) value[NA_integer_])
+  tables <- lapply(names(scores$values), function(metric) {
+    values <- scores$values[[metric]][rows, , drop = FALSE]
+    tests <- lapply(colnames(values), function(model) {
+      if (model == reference) return(paired_tests(numeric()))
+      paired_tests(values[, model] - values[, reference])
+    })
+    data.frame(metric = metric, model = colnames(values), n_conditions = nrow(values),
+               mean = colMeans(values), median = apply(values, 2L, stats::median),
+               do.call(rbind, tests), row.names = NULL, stringsAsFactors = FALSE)
+  })
+  table <- do.call(rbind, tables)
+  own <- first[rep(1L, nrow(table)), , drop = FALSE]
+  cbind(group = rep(name, nrow(table)), as.data.frame(own), table, row.names = NULL,
+        stringsAsFactors = FALSE)
+}
+
+# Of paired differences; NA where a test says nothing.
+paired_tests <- function(d) {
+  if (length(d) == 0L) {
+    return(data.frame(gain = NA_real_, better = NA_integer_, p_t = NA_real_, p_wilcoxon = NA_real_))
+  }
+  n <- length(d)
+  spread <- if (n > 1L) stats::sd(d) else 0
+  testable <- n > 1L && spread > 1e-12 * max(abs(d), 1e-300)
+  t <- if (testable) mean(d) / (spread / sqrt(n))
+  data.frame(
+    gain = mean(d), better = sum(d > 0),
+    p_t = if (testable) 2 * stats::pt(-abs(t), n - 1) else NA_real_,
+    p_wilcoxon = if (testable) suppressWarnings(stats::wilcox.test(d)$p.value) else NA_real_
+  )
+}
+
+#' @export
+print.compert_comparison <- function(x, ...) {
+  if (!all(c("group", "metric", "model", "mean", "median", "p_t", "p_wilcoxon") %in% names(x))) {
+    return(NextMethod())
+  }
+  scores <- attr(x, "scores")
+  cat("r2 of ", length(unique(x$model)), " models on ", nrow(scores$conditions),
+      " conditions that all of them have", sep = "")
+  dropped <- scores$n_all - nrow(scores$conditions)
+  if (dropped > 0) cat(" (", dropped, " left out)", sep = "")
+  cat("\n")
+  if (!is.null(attr(x, "words"))) cat(attr(x, "words"), "\n", sep = "")
+  for (group in unique(x$group)) {
+    rows <- x[x$group == group, , drop = FALSE]
+    cat("\n", group_title(x, group), " (", rows$n_conditions[1L], " conditions)\n", sep = "")
+    print_group(rows)
+  }
+  cat("\np: paired t-test and Wilcoxon's signed rank test against \"", attr(x, "reference"),
+      "\", not adjusted\n", sep = "")
+  invisible(x)
+}
+
+group_title <- function(x, group) {
+  if (group == "all") return("All conditions")
+  paste(paste(attr(x, "by"), collapse = ", "), group, sep = " ")
+}
+
+# One line per model; per metric mean, median and the two p-values.
+print_group <- function(rows) {
+  number <- function(v) ifelse(is.na(v), "-", formatC(v, digits = 3, format = "f"))
+  p <- function(v) ifelse(is.na(v), "-", ifelse(v < 1e-3, "<.001", formatC(v, digits = 3,
+                                                                          format = "f")))
+  models <- unique(rows$model)
+  columns <- list(c("", "", models))
+  for (metric in unique(rows$metric)) {
+    own <- rows[rows$metric == metric, , drop = FALSE]
+    cells <- list(c("mean", number(own$mean)), c("median", number(own$median)),
+                  c("p(t)", p(own$p_t)), c("p(W)", p(own$p_wilcoxon)))
+    words <- paste0("| ", comparison_words()[[metric]])
+    cells <- lapply(cells, function(cell) format(cell, justify = "right"))
+    body <- paste0("| ", do.call(paste, c(cells, sep = "  ")))
+    columns <- c(columns, list(format(c(words, body))))
+  }
+  columns[[1L]] <- format(columns[[1L]])
+  cat(paste0(do.call(paste, c(columns, sep = " ")), "\n"), sep = "")
+}
+
+comparison_words <- function() {
+  c(r2_mean = "all genes", r2_mean_deg = "DEGs", r2_var = "variances, all genes",
+    r2_var_deg = "variances, DEGs", r2_lfc_deg = "effects, DEGs",
+    pearson_delta = "Pearson r of effects")
+}

@@ -1,0 +1,82 @@
+#' Score the reconstruction of single cells
+#'
+#' Every cell of a condition passes through the model under its own condition, as [reconstruct()]
+#' does it, and is compared with itself. The scores say how much of single cells the model holds,
+#' not how well it predicts: the answer was shown. For predictions see [evaluate_r2()].
+#'
+#' @details
+#' `r2_cells` is the mean over the condition's cells of `r2(cell, its reconstructed mean)`, over
+#' genes (the coefficient of determination, see [evaluate_r2()]); `r2_cells_deg` the same over the
+#' condition's DEGs. `r2_var` and `r2_var_deg` compare the variances over cells (denominator n - 1)
+#' with the mean of the decoder's variances. Values are on the model's own scale: log-normalised
+#' for Gaussian fits, counts for others. Noise of single cells bounds these scores far below 1.
+#'
+#' @inheritParams evaluate_r2
+#' @param min_cells Fewest cells of a condition.
+#' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
+#'   column names, `split`, `seen`, `n_cells` and the four scores.
+#' @section Errors:
+#' As in [evaluate_r2()].
+#' @source `evaluate_r2_sc` in `chemCPA/train.py` of theislab/chemCPA.
+#' @seealso [evaluate_r2()], [reconstruct()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' evaluate_cells(fit, screen, split = "ood")
+#' @export
+evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), condition = NULL,
+                           n_degs = 50L, degs = NULL, min_cells = 6L, assay = NULL, layer = NULL,
+                           col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "evaluate_cells")
+  options <- r2_options("compert", list(min_cells = min_cells), fit$meta$settings$loss_ae)
+  check_count(n_degs, "n_degs", min = 2)
+  check_split_names(split)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "covariates", "batch"))
+  screen["split"] <- list(evaluation_split(fit, screen, condition))
+  groups <- condition_groups(fit, screen)
+  rows <- evaluation_rows(fit, screen, groups, split, condition, options)
+  if (nrow(rows$table) == 0L) {
+    about <- describe_no_rows(fit)
+    return(tibble::as_tibble(cbind(about$before, about$after, score_no_cells())))
+  }
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
+  about <- describe_rows(fit, groups, rows$table)
+  tibble::as_tibble(cbind(about$before, about$after, score_cells(fit, screen, rows)))
+}
+
+score_no_cells <- function() {
+  data.frame(r2_cells = numeric(), r2_cells_deg = numeric(), r2_var = numeric(),
+             r2_var_deg = numeric())
+}
+
+# Condition by condition, so that only one condition's cells are dense at a time.
+score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
+  own <- encode_screen(fit$meta$registry, screen, call)
+  parts <- as_composition(fit, TRUE)
+  scores <- lapply(seq_along(rows$degs), function(k) {
+    cells <- which(rows$of_cell == k)
+    answer <- with_core_errors(
+      core_reconstruct(fit$state, screen$x, own, cells - 1L, parts$perturbation, parts$without),
+      call = call
+    )
+    score_own_cells(as.matrix(screen$x[, cells, drop = FALSE]), answer, rows$degs[[k]])
+  })
+  do.call(rbind, scores)
+}
+
+score_own_cells <- function(cells, answer, deg, flat = 0) {
+  every <- seq_len(nrow(cells))
+  spread <- row_variances(cells, 1)
+  predicted <- rowMeans(answer$variance)
+  by_cell <- function(genes) {
+    if (length(genes) < 2L) return(NA_real_)
+    core_cell_r2(cells, answer$mean, genes - 1L, flat)
+  }
+  data.frame(r2_cells = by_cell(every), r2_cells_deg = by_cell(deg),
+             r2_var = safe_r2(spread, predicted, flat),
+             r2_var_deg = safe_r2(spread[deg], predicted[deg], flat))
+}

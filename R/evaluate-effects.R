@@ -1,0 +1,76 @@
+#' Score predicted fold changes and their signs
+#'
+#' [evaluate_r2()] scores effects as differences of means. Here they are log2 ratios of means, as
+#' chemCPA's "log-fold" experiment has them, over each condition's DEGs, beside the same baselines.
+#'
+#' @details
+#' With m a mean (observed or predicted), c that of the observed controls of the same covariates,
+#' and e = `pseudo`: `fold = log2((max(m, 0) + e) / (max(c, 0) + e))` per gene. A Gaussian model may
+#' predict negative means, which count as 0. `r2_logfold_deg` is the r2 of predicted against
+#' observed folds; `sign_deg` is the share of DEGs whose fold has the observed sign (0 has none), so
+#' that the control baseline always gets 0. Means are of log-normalised values, also for fits on
+#' counts. Predictions start from the controls of the same covariates.
+#'
+#' @inheritParams evaluate_r2
+#' @param min_cells Fewest observed cells of a condition.
+#' @param pseudo Added to every mean before the ratio is taken.
+#' @return A tibble with one row per condition and method, as [evaluate_r2()] returns it, with the
+#'   scores `r2_logfold_deg` and `sign_deg`.
+#' @section Errors:
+#' As in [evaluate_r2()]; `pseudo` that is not above 0.
+#' @source `evaluate_logfold_r2` in `chemCPA/train.py` of theislab/chemCPA, where a negative mean
+#'   gives `NaN`.
+#' @seealso [evaluate_r2()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' evaluate_effects(fit, screen, split = "ood")
+#' @export
+evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condition = NULL,
+                             baselines = TRUE, n_degs = 50L, degs = NULL, min_cells = 6L,
+                             pseudo = 1e-5, residual = NULL, seed = NULL, assay = NULL,
+                             layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "evaluate_effects")
+  options <- r2_options("compert", list(min_cells = min_cells, residual = residual),
+                        fit$meta$settings$loss_ae)
+  options$residual <- pick_residual(fit, options$residual)
+  check_count(n_degs, "n_degs", min = 2)
+  check_flag(baselines, "baselines")
+  check_number(pseudo, "pseudo", min = .Machine$double.xmin)
+  check_split_names(split)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "covariates", "batch"))
+  screen["split"] <- list(evaluation_split(fit, screen, condition))
+  groups <- condition_groups(fit, screen)
+  rows <- evaluation_rows(fit, screen, groups, split, condition, options)
+  if (nrow(rows$table) == 0L) return(no_effects(fit))
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
+  parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
+  tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method) {
+    score_effects(parts$truth$mean, method$mean, parts$reference$mean, rows$degs, pseudo)
+  }))
+}
+
+effect_names <- c("r2_logfold_deg", "sign_deg")
+
+# One row of the two scores per condition (column).
+score_effects <- function(truth, prediction, reference, degs, pseudo) {
+  scores <- vapply(seq_along(degs), function(k) {
+    deg <- degs[[k]]
+    values <- cbind(truth[deg, k], prediction[deg, k], reference[deg, k])
+    if (nrow(values) < 2L || anyNA(values)) return(c(NA_real_, NA_real_))
+    unname(core_log_fold(values[, 1L], values[, 2L], values[, 3L], pseudo))
+  }, numeric(2L))
+  as.data.frame(t(matrix(scores, 2L, dimnames = list(effect_names, NULL))))
+}
+
+# A table without rows, of the same columns.
+no_effects <- function(fit) {
+  about <- describe_no_rows(fit)
+  scores <- data.frame(r2_logfold_deg = numeric(), sign_deg = numeric())
+  tibble::as_tibble(cbind(about$before, method = character(), about$after, scores,
+                          n_controls = integer(), note = character()))
+}

@@ -1,0 +1,103 @@
+# Rows of the tables of scores: what was measured, what each method says, and how it is named.
+
+# All methods' scores as one data frame, rows of one condition together.
+score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
+  parts <- row_statistics(fit, screen, groups, rows, options, baselines, seed)
+  table_of_methods(fit, groups, rows$table, parts, function(method) {
+    score_method(parts$truth, method, parts$reference, rows$degs, options)
+  })
+}
+
+# What was measured and what each method says, genes x conditions: truth, reference (controls of
+# the same covariates), methods (list(mean, variance) each), their notes, and source cells.
+row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) {
+  table <- rows$table
+  measured <- screen
+  if (options$log_counts) measured$x <- log_values(screen)
+  control <- evaluation_controls(screen, groups, table, options)
+  truth <- group_statistics(measured$x, zero_based(rows$of_cell), nrow(table), options$ddof)
+  stats <- group_statistics(measured$x, control$reference_of_cell, control$n_reference,
+                            options$ddof)
+  reference <- take_groups(stats, control$reference)
+  targets <- group_targets(fit, groups, table$group)
+  predicted <- if (options$log_counts) predict_log_rows else predict_rows
+  both <- predicted(fit, screen, targets, control$source, options, seed)
+  methods <- method_order(both, options)
+  notes <- list(model = ifelse(lengths(control$source) == 0L,
+                               "no control cells of the same covariates", NA_character_))
+  if (baselines) {
+    train <- if (is.null(screen$split)) is.na(rows$of_cell) else screen$split %in% "train"
+    methods$control <- control_baseline(reference)
+    methods$additive <- additive_baseline(measured, groups, table, train, reference)
+    notes$additive <- methods$additive$note
+  }
+  list(truth = truth, reference = reference, methods = methods, notes = notes,
+       source = control$source)
+}
+
+# `score` gives a data frame with a row per condition for the statistics of one method.
+table_of_methods <- function(fit, groups, table, parts, score) {
+  about <- describe_rows(fit, groups, table)
+  scored <- lapply(names(parts$methods), function(name) {
+    note <- parts$notes[[name]] %||% parts$notes$model
+    cbind(about$before, method = name, about$after, score(parts$methods[[name]]),
+          n_controls = lengths(parts$source), note = note)
+  })
+  all <- do.call(rbind, scored)
+  all[order(rep(seq_len(nrow(table)), length(parts$methods))), , drop = FALSE]
+}
+
+# "model" is the kind that `options$residual` names; the other kind has its own name.
+method_order <- function(both, options) {
+  if (options$residual) {
+    list(model = both$difference, model_decoded = both$decoded)
+  } else {
+    list(model = both$decoded, model_difference = both$difference)
+  }
+}
+
+# The conditions as codes; the batch stays as it is in each source cell.
+group_targets <- function(fit, groups, which) {
+  registry <- fit$meta$registry
+  covariates <- groups$covariates[which, , drop = FALSE]
+  for (name in registry$batch) covariates[[name]] <- rep(NA_character_, length(which))
+  covariates <- covariates[names(registry$covariates)]
+  parts <- groups$parts[which]
+  doses <- groups$doses[which]
+  list(parts = parts, doses = doses, covariates = covariates,
+       design = encode_design(registry, parts, doses, covariates))
+}
+
+# The user's own columns, in front of and behind `method`.
+describe_rows <- function(fit, groups, table) {
+  keys <- fit$meta$keys
+  registry <- fit$meta$registry
+  g <- table$group
+  before <- groups$covariates[g, , drop = FALSE]
+  rownames(before) <- NULL
+  perturbation <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
+  dose <- if (length(keys$dose) == 1L) keys$dose else "dose"
+  before[[perturbation]] <- if (length(g)) {
+    condition_label(groups$parts[g], NULL, registry$sep)
+  } else {
+    character()
+  }
+  before[[dose]] <- if (registry$n_slots > 1L) {
+    vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
+  } else {
+    vapply(groups$doses[g], `[`, 0, 1L)
+  }
+  after <- data.frame(
+    split = table$split,
+    seen = seen_in_training(fit, groups$parts[g], groups$doses[g],
+                            groups$covariates[g, , drop = FALSE]),
+    n_cells = table$n_cells, stringsAsFactors = FALSE
+  )
+  list(before = before, after = after)
+}
+
+describe_no_rows <- function(fit) {
+  groups <- list(parts = list(), doses = list(), covariates = empty_covariates(fit))
+  describe_rows(fit, groups, data.frame(group = integer(), split = character(),
+                                        n_cells = integer()))
+}

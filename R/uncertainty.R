@@ -1,0 +1,138 @@
+#' How far a question lies from what training showed
+#'
+#' For every condition that is asked for, the nearest training condition in the model's latent
+#' space. A condition far from all of them is an extrapolation, whatever the model predicts.
+#'
+#' @details
+#' A condition's latent vector is `q = sum_j h_j(dose_j) v_j + sum_k e_k`, over its perturbations j
+#' and covariates k (see [cell_embedding()]); the batch is left out. It is compared with the vectors
+#' of all training conditions, controls included, that have at least `min_cells` training cells.
+#' The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean distance also
+#' of strength. A training condition has distance 0 and names itself. Distances of different fits
+#' cannot be compared with each other.
+#'
+#' @param fit A `compert_fit`.
+#' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked
+#'   for at every level.
+#' @param ... Not used.
+#' @param min_cells Fewest training cells (batches together) that a training condition must have.
+#' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
+#'   column names, `seen` (see [predict()][predict.compert_fit]), `cosine` and `euclidean` (the
+#'   smallest distances), and `nearest_cosine` and `nearest_euclidean` (the conditions at these
+#'   distances). The cosine is `NA` for a vector of length 0.
+#' @section Errors:
+#' Unknown names; no training condition with as many cells.
+#' @source `compute_uncertainty` in `cpa/api.py` of facebookresearch/CPA, without its slips: there
+#'   the threshold is ignored, and vectors of conditions below it repeat the one before.
+#' @seealso [molecular_uncertainty()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' prediction_uncertainty(fit, condition(condition = "IFNb", cell_type = c("B", "NK")))
+#' @export
+prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
+  check_no_dots(...)
+  validate_fit(fit)
+  if (missing(condition)) {
+    abort_input("`condition` must name the conditions that are asked for.", "It is missing.",
+                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
+  }
+  check_count(min_cells, "min_cells")
+  asked <- every_level(fit, make_targets(fit, condition))
+  known <- reference_conditions(fit, min_cells)
+  far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known))
+  groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
+  about <- describe_rows(fit, groups, data.frame(group = seq_along(asked$parts), split = "",
+                                                 n_cells = 0L))
+  names <- group_names(fit, known)
+  tibble::as_tibble(cbind(
+    about$before, seen = about$after$seen,
+    cosine = far$cosine, nearest_cosine = names[far$at_cosine],
+    euclidean = far$euclidean, nearest_euclidean = names[far$at_euclidean]
+  ))
+}
+
+# Conditions with every covariate but the batch named: one row per level of those left open.
+every_level <- function(fit, targets) {
+  names <- condition_covariates(fit)
+  levels <- fit$meta$registry$covariates[names]
+  grids <- lapply(seq_along(targets$parts), function(k) {
+    choices <- Map(function(value, all) if (is.na(value)) all else value,
+                   targets$covariates[k, names, drop = FALSE], levels)
+    grid <- if (length(choices)) {
+      expand.grid(choices, stringsAsFactors = FALSE, KEEP.OUT.ATTRS = FALSE)
+    } else {
+      targets$covariates[k, names, drop = FALSE]
+    }
+    list(grid = grid, from = rep(k, nrow(grid)))
+  })
+  from <- unlist(lapply(grids, `[[`, "from"))
+  covariates <- do.call(rbind, lapply(grids, `[[`, "grid"))
+  rownames(covariates) <- NULL
+  if (length(names) == 0L) covariates <- data.frame(row.names = seq_along(from))
+  list(parts = targets$parts[from], doses = targets$doses[from], covariates = covariates)
+}
+
+# Distinct training conditions, batches together, that have enough cells.
+reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
+  known <- trained_conditions(fit)
+  n <- fit$meta$conditions$n_cells[fit$meta$conditions$split == "train"]
+  covariates <- known$covariates[condition_covariates(fit)]
+  key <- paste(condition_key(known$parts, known$doses), row_keys(covariates), sep = "\f")
+  cells <- vapply(split(n, factor(key, unique(key))), sum, 0)
+  first <- which(!duplicated(key))[cells >= min_cells]
+  if (length(first) == 0L) {
+    abort_input(paste0("Some training condition must have at least ", min_cells, " cells."),
+                paste0("The largest has ", max(cells), "."),
+                paste0("Write `min_cells = ", max(cells), "` or less."), call)
+  }
+  list(parts = known$parts[first], doses = known$doses[first],
+       covariates = covariates[first, , drop = FALSE])
+}
+
+# One latent vector per condition (rows).
+condition_vectors <- function(fit, conditions) {
+  registry <- fit$meta$registry
+  blank <- lapply(registry$covariates, function(levels) rep(levels[1L], length(conditions$parts)))
+  blank <- if (length(blank)) {
+    as.data.frame(blank, optional = TRUE, stringsAsFactors = FALSE)
+  } else {
+    data.frame(row.names = seq_along(conditions$parts))
+  }
+  design <- encode_design(registry, conditions$parts, conditions$doses, blank)
+  z <- t(with_core_errors(
+    core_perturbation_embedding(fit$state, design$perturbation, design$dose)
+  ))
+  names <- names(conditions$covariates)
+  if (length(names) == 0L) return(z)
+  tables <- covariate_embedding(fit)
+  for (name in names) {
+    level <- as.character(conditions$covariates[[name]])
+    z <- z + tables[[name]][match(level, rownames(tables[[name]])), , drop = FALSE]
+  }
+  unname(z)
+}
+
+# Smallest distances of every row of `asked` to rows of `known`, and which rows these are.
+latent_distances <- function(asked, known) {
+  cross <- tcrossprod(asked, known)
+  length_asked <- sqrt(rowSums(asked^2))
+  length_known <- sqrt(rowSums(known^2))
+  cosine <- 1 - cross / outer(length_asked, length_known)
+  cosine[!is.finite(cosine)] <- Inf
+  euclidean <- vapply(seq_len(nrow(known)), function(j) {
+    sqrt(rowSums(sweep(asked, 2L, known[j, ])^2))
+  }, numeric(nrow(asked)))
+  euclidean <- matrix(euclidean, nrow(asked))
+  pick <- function(d) {
+    at <- max.col(-d, ties.method = "first")
+    list(at = at, d = d[cbind(seq_along(at), at)])
+  }
+  near <- pick(pmin(cosine, 4))
+  close <- pick(euclidean)
+  none <- near$d > 3
+  list(cosine = ifelse(none, NA_real_, pmax(near$d, 0)),
+       at_cosine = ifelse(none, NA_integer_, near$at),
+       euclidean = close$d, at_euclidean = close$at)
+}

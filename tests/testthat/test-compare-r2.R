@@ -1,0 +1,118 @@
+# What evaluate_r2() returns, with scores of our own: 3 cell types x 2 drugs x 2 doses.
+scored <- function(shift = 0, rows = 1:12, preset = "compert", noise = 1) {
+  one <- expand.grid(cell_type = c("A", "B", "C"), drug = c("D1", "D2"), dose = c(0.1, 1),
+                     stringsAsFactors = FALSE)
+  base <- 0.5 + sin(seq_len(12)) / 4
+  method <- function(name, value) {
+    table <- cbind(one, method = name, split = "ood", seen = "drug new", n_cells = 9L,
+                   stringsAsFactors = FALSE)
+    for (metric in metric_names) table[[metric]] <- value
+    cbind(table, n_controls = 5L, note = NA_character_)[rows, ]
+  }
+  table <- rbind(method("model", base + shift + noise * cos(seq_len(12)) / 50),
+                 method("control", base - 0.3), method("additive", base))
+  structure(tibble::as_tibble(table), class = c("compert_r2", "tbl_df", "tbl", "data.frame"),
+            preset = preset, words = paste("preset", preset), splits = "ood")
+}
+
+test_that("means, medians and paired tests are those of the shared conditions", {
+  a <- scored(0.2)
+  b <- scored(0.1, noise = -1)
+  x <- compare_r2(good = a, poor = b)
+  expect_s3_class(x, "compert_comparison")
+  expect_identical(unique(x$group), c("0.1", "1", "all"))
+  expect_identical(unique(x$model), c("good", "poor", "control"))
+  expect_identical(unique(x$n_conditions), c(6L, 12L))
+  own <- a[a$method == "model" & a$dose == 1, ]
+  other <- b[b$method == "model" & b$dose == 1, ]
+  row <- x[x$group == "1" & x$metric == "r2_mean_deg" & x$model == "poor", ]
+  expect_equal(row$mean, mean(other$r2_mean_deg))
+  expect_equal(row$median, median(other$r2_mean_deg))
+  test <- stats::t.test(other$r2_mean_deg, own$r2_mean_deg, paired = TRUE)
+  expect_equal(row$p_t, test$p.value)
+  expect_equal(row$gain, unname(test$estimate))
+  expect_equal(row$p_wilcoxon, stats::wilcox.test(other$r2_mean_deg, own$r2_mean_deg,
+                                                  paired = TRUE)$p.value)
+  expect_identical(row$better, sum(other$r2_mean_deg > own$r2_mean_deg))
+  expect_identical(row$dose, 1)
+  expect_identical(unique(x$dose[x$group == "all"]), NA_real_)
+  reference <- x[x$model == "good", ]
+  expect_true(all(is.na(reference$p_t)) && all(is.na(reference$gain)))
+})
+
+test_that("the order of rows in a table does not matter", {
+  a <- scored(0.2)
+  b <- scored(0.1)
+  expect_equal(compare_r2(a = a, b = b[rev(seq_len(nrow(b))), ]), compare_r2(a = a, b = b))
+  expect_equal(compare_r2(list(a = a, b = b)), compare_r2(a = a, b = b))
+})
+
+test_that("conditions that not all models have are dropped, and it is said", {
+  holes <- scored(0.1, rows = 1:9)
+  holes$r2_mean_deg[2] <- NA
+  expect_message(x <- compare_r2(a = scored(), b = holes), "4 of 12 conditions.*b 4")
+  expect_identical(x$n_conditions[x$group == "all"][1], 8L)
+  expect_match(capture.output(print(x))[1], "8 conditions .*\\(4 left out\\)")
+  expect_silent(compare_r2(a = scored(), b = scored()))
+  expect_refused(compare_r2(a = scored(rows = 1:2), b = scored(rows = 3:12)),
+                 "share at least one condition.*None of 12")
+})
+
+test_that("groups are the user's own columns; one group is all", {
+  x <- compare_r2(a = scored(), by = "cell_type")
+  expect_identical(unique(x$group), c("A", "B", "C", "all"))
+  expect_identical(unique(compare_r2(a = scored(), by = NULL)$group), "all")
+  expect_identical(unique(compare_r2(a = scored(), by = "split")$group), "all")
+  both <- compare_r2(a = scored(), by = c("dose", "cell_type"))
+  expect_identical(unique(both$group)[1:3], c("0.1, A", "0.1, B", "0.1, C"))
+  named <- scored()
+  names(named)[3] <- "uM"
+  expect_identical(unique(compare_r2(a = named)$uM), c(0.1, 1, NA))
+})
+
+test_that("reference, baselines and metrics are chosen", {
+  x <- compare_r2(a = scored(), b = scored(0.1), reference = "control",
+                  baselines = c("control", "additive"), metric = "r2_lfc_deg")
+  expect_identical(unique(x$metric), "r2_lfc_deg")
+  expect_identical(unique(x$model), c("a", "b", "control", "additive"))
+  expect_true(all(is.na(x$p_t[x$model == "control"])))
+  expect_identical(unique(compare_r2(a = scored(), baselines = NULL)$model), "a")
+  # Without any spread of differences there is no test.
+  expect_true(is.na(x$p_t[x$model == "additive"][1]))
+})
+
+test_that("tables of different measurements are noticed", {
+  other <- scored()
+  other$r2_mean[other$method == "control"] <- 0.1
+  expect_warning(compare_r2(a = scored(), b = other), "not made from the same.*for b")
+})
+
+test_that("wrong tables and words are refused", {
+  expect_refused(compare_r2(scored()), "must have the name of its model")
+  expect_refused(compare_r2(a = scored(), a = scored()), "no two the same")
+  expect_refused(compare_r2(), "There is no table")
+  expect_refused(compare_r2(a = 1), "made by `evaluate_r2\\(\\)`")
+  expect_refused(compare_r2(control = scored()), "names of baselines")
+  expect_refused(compare_r2(a = scored(), b = scored(preset = "fb")), "of one preset")
+  expect_refused(compare_r2(a = scored(), by = "day"), "`by` must be some of")
+  expect_refused(compare_r2(a = scored(), metric = "r2"), "`metric` must be some of")
+  expect_refused(compare_r2(a = scored(), baselines = "linear"), "`baselines` must be some of")
+  expect_refused(compare_r2(a = scored(), reference = "b"), "`reference` must be one of")
+  moved <- scored()
+  names(moved)[1] <- "line"
+  expect_refused(compare_r2(a = scored(), b = moved), "by the same columns.*\"line\"")
+  names(moved)[1] <- "model"
+  expect_refused(compare_r2(a = moved, by = "model"), "must not be called group, metric or model")
+})
+
+test_that("scores of fits are compared", {
+  cells <- small_cells()
+  long <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data, seed = 1)
+  short <- evaluate_r2(small_fit(settings = quick_settings(1)), cells$x, col_data = cells$col_data,
+                       seed = 1)
+  x <- compare_r2(long = long, short = short, baselines = c("control", "additive"))
+  expect_identical(unique(x$group), "all")
+  expect_identical(unique(x$n_conditions), sum(long$method == "model"))
+  expect_equal(x$mean[x$model == "long" & x$metric == "r2_mean"],
+               mean(long$r2_mean[long$method == "model"]))
+})

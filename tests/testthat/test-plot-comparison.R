@@ -1,0 +1,51 @@
+compared <- function() {
+  table <- function(value) {
+    one <- expand.grid(drug = c("A", "B", "C"), dose = c(0.1, 1), stringsAsFactors = FALSE)
+    one <- rbind(cbind(one, method = "model"), cbind(one, method = "control"))
+    one$split <- "ood"
+    for (name in metric_names) one[[name]] <- c(value, rep(-0.04, 6))
+    structure(tibble::as_tibble(one), preset = "compert", words = "preset \"compert\"",
+              class = c("compert_r2", "tbl_df", "tbl", "data.frame"))
+  }
+  compare_r2(good = table(c(0.9, 0.8, 0.7, 0.5, 0.6, 0.4)),
+             poor = table(c(0.3, 0.4, -3, 0.1, 0.2, 0)))
+}
+
+test_that("one box per model, dose and metric; every condition is a point", {
+  skip_without_package("ggplot2")
+  p <- plot_r2(compared())
+  expect_identical(nrow(p$data), 6L * 3L * 2L)
+  expect_identical(levels(p$data$group), c("0.1", "1"))
+  expect_identical(levels(p$data$metric), c("all genes", "DEGs"))
+  expect_identical(levels(p$data$model), c("good", "poor", "control"))
+  expect_identical(sum(p$data$off), 2L)
+  expect_identical(min(p$data$value), -1)
+  expect_identical(p$coordinates$limits$y, c(-1, 1))
+  built <- ggplot2::ggplot_build(p)
+  expect_identical(nrow(built$data[[1]]), 12L)
+  means <- built$data[[3]]
+  expect_identical(nrow(means), 12L)
+  expect_identical(p$labels$x, "dose")
+})
+
+test_that("models and metrics are chosen; the axis reaches down to the lowest score", {
+  skip_without_package("ggplot2")
+  p <- plot_r2(compared(), metric = "r2_mean_deg", methods = c("control", "good"))
+  expect_identical(levels(p$data$metric), "DEGs")
+  expect_identical(levels(p$data$model), c("control", "good"))
+  expect_identical(p$coordinates$limits$y, c(-0.1, 1))
+  wide <- plot_r2(compared(), limits = c(-4, 1))
+  expect_false(any(wide$data$off))
+  expect_identical(unname(comparison_colours(c("a", "control"))), c("#0072B2", "#999999"))
+  expect_identical(anyDuplicated(comparison_colours(letters[1:12])), 0L)
+})
+
+test_that("wrong words and half a comparison are refused", {
+  skip_without_package("ggplot2")
+  expect_refused(plot_r2(compared(), metric = "r2_var"), "`metric` must be some of")
+  expect_refused(plot_r2(compared(), methods = "linear"), "`methods` must be some of")
+  expect_refused(plot_r2(compared(), limits = 1), "`limits` must be")
+  half <- compared()
+  attr(half, "scores") <- NULL
+  expect_refused(plot_r2(half), "the whole of what `compare_r2")
+})
