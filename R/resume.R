@@ -77,7 +77,11 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]
   old$epochs <- epochs
-  do.call(cpa_settings, utils::modifyList(old, changes))
+  verbose <- changes$verbose
+  changes$verbose <- NULL
+  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)
+  settings$frozen <- fit$meta$settings$frozen %||% ""
+  settings
 }
 
 # train/test/ood of the cells that a fit was trained on: their split column, or the automatic split
