@@ -161,6 +161,10 @@ core_pretrain_molecules <- function(smiles, descriptors, how, progress) {
     .Call(`_compert_core_pretrain_molecules`, smiles, descriptors, how, progress)
 }
 
+core_molecule_model <- function(path, features) {
+    .Call(`_compert_core_molecule_model`, path, features)
+}
+
 core_weights <- function(state) {
     .Call(`_compert_core_weights`, state)
 }

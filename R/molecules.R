@@ -5,7 +5,7 @@
 read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang::caller_env()) {
   if (is.null(molecules)) return(NULL)
   read <- if (is.character(molecules) && is.null(dim(molecules))) {
-    read_smiles(molecules, encoder, call)
+    read_molecule_smiles(molecules, encoder, call)
   } else {
     read_feature_matrix(molecules, encoder, call)
   }
@@ -19,7 +19,7 @@ read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang
                 "Give named SMILES.", call)
 }
 
-read_smiles <- function(molecules, encoder, call) {
+read_molecule_smiles <- function(molecules, encoder, call) {
   names <- rlang::names2(molecules)
   if (length(molecules) == 0 || !all(nzchar(names)) || anyDuplicated(names)) {
     twice <- names[duplicated(names)]

@@ -36,17 +36,21 @@
 #' @param strip_salts `TRUE` keeps the largest fragment only.
 #' @param normalise `FALSE` gives descriptors in their own units (daltons, square angstroms, ...),
 #'   all 112.
+#' @param model Path of a TorchScript file, a model of molecules that was trained elsewhere: its
+#'   `forward()` gets the features (molecules x features, single precision), and what it gives
+#'   (molecules x any number) is returned in their place.
 #' @param radius,n_bits Of the fingerprint: bonds, and number of columns.
 #' @param invalid What to do about a SMILES that RDKit cannot read, or a missing one: stop
 #'   (`"error"`), or give `NA` and one warning (`"na"`).
 #' @return `smiles_features()`: a numeric matrix, molecules x features, in the order of `smiles`.
 #'   Rows have the names of `smiles`, and the SMILES where there is none; columns the descriptors'
-#'   names, or `bit_0`, `bit_1`, ... `canonical_smiles()`: a character vector with the names of
+#'   names, or `bit_0`, `bit_1`, ..., or with `model` `model_1`, `model_2`, ... `canonical_smiles()`: a character vector with the names of
 #'   `smiles`.
 #' @section Errors:
 #' The package was built without RDKit (see [compert_sitrep()]); `smiles` is not text; an entry is
 #' missing, empty, or no molecule, which is named by its position, its name and the reason; `radius`
-#' outside 0 to 20, `n_bits` outside 1 to 1,048,576.
+#' outside 0 to 20, `n_bits` outside 1 to 1,048,576; a `model` that cannot be read or that gives
+#' something else.
 #' @source The values are those of RDKit's Python functions of the same names; electrotopological
 #'   ones, `Chi0`, `Chi1` and `BalabanJ` are computed here from their definitions. chemCPA's `rdkit`
 #'   features have 200 descriptors and drop a column by the same rule. Rogers and Hahn (2010)
@@ -62,11 +66,12 @@
 #' }
 #' @export
 smiles_features <- function(smiles, type = c("rdkit", "morgan"), ..., strip_salts = FALSE,
-                            normalise = TRUE, radius = 2, n_bits = 1024,
+                            normalise = TRUE, model = NULL, radius = 2, n_bits = 1024,
                             invalid = c("error", "na")) {
   check_no_dots(...)
   type <- check_choice(type, c("rdkit", "morgan"), "type")
   check_flag(normalise, "normalise")
+  check_string(model, "model", null_ok = TRUE)
   check_count(radius, "radius", 0, 20)
   check_count(n_bits, "n_bits", 1, 2^20)
   molecules <- read_smiles(smiles, strip_salts, invalid)
@@ -78,6 +83,10 @@ smiles_features <- function(smiles, type = c("rdkit", "morgan"), ..., strip_salt
   ))
   if (type == "morgan") colnames(known) <- paste0("bit_", seq_len(n_bits) - 1L)
   if (type == "rdkit" && normalise) known <- scale_descriptors(known)
+  if (!is.null(model)) {
+    known <- t(with_core_errors(core_molecule_model(path.expand(model), t(known))))
+    colnames(known) <- paste0("model_", seq_len(ncol(known)))
+  }
   out <- matrix(NA_real_, length(molecules), ncol(known),
                 dimnames = list(row_labels(smiles), colnames(known)))
   out[valid, ] <- known

@@ -488,6 +488,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_molecule_model
+Rcpp::NumericMatrix core_molecule_model(const std::string& path, const Rcpp::NumericMatrix& features);
+RcppExport SEXP _compert_core_molecule_model(SEXP pathSEXP, SEXP featuresSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::NumericMatrix& >::type features(featuresSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_molecule_model(path, features));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_weights
 List core_weights(const RawVector& state);
 RcppExport SEXP _compert_core_weights(SEXP stateSEXP) {
@@ -540,6 +551,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_add_perturbations", (DL_FUNC) &_compert_core_add_perturbations, 4},
     {"_compert_core_new_model", (DL_FUNC) &_compert_core_new_model, 5},
     {"_compert_core_pretrain_molecules", (DL_FUNC) &_compert_core_pretrain_molecules, 4},
+    {"_compert_core_molecule_model", (DL_FUNC) &_compert_core_molecule_model, 2},
     {"_compert_core_weights", (DL_FUNC) &_compert_core_weights, 1},
     {NULL, NULL, 0}
 };

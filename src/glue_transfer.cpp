@@ -111,6 +111,18 @@ List core_pretrain_molecules(const Rcpp::CharacterVector& smiles, const Rcpp::Nu
                       Rcpp::Named("loss_descriptors") = out.loss_descriptors);
 }
 
+/// What a TorchScript file makes of features: `features` and result are features x molecules.
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericMatrix core_molecule_model(const std::string& path, const Rcpp::NumericMatrix& features) {
+  compert::Array input;
+  input.shape = {features.ncol(), features.nrow()};
+  input.values.assign(features.begin(), features.end());
+  const compert::Array out = compert::apply_molecule_model(path, input);
+  Rcpp::NumericMatrix result(static_cast<int>(out.shape[1]), static_cast<int>(out.shape[0]));
+  std::copy(out.values.begin(), out.values.end(), result.begin());
+  return result;
+}
+
 /// Parameters and running statistics by name, each with its shape (row-major) as attribute `shape`.
 // [[Rcpp::export(rng = false)]]
 List core_weights(const RawVector& state) {

@@ -1,7 +1,7 @@
 # Entry of tools/bench: options, the measurement asked for, its table and its JSON.
 suppressPackageStartupMessages(library(compert))
 here <- file.path("inst", "bench")
-for (part in c("screens.R", "speed.R", "held_out.R", "accuracy.R", "unseen_drugs.R")) source(file.path(here, part))
+for (part in c("screens.R", "speed.R", "held_out.R", "accuracy.R", "unseen_drugs.R", "simulated_drugs.R")) source(file.path(here, part))
 
 read_options <- function(args) {
   options <- list(genes = 2000, cells = 20000, batch = 256, threads = 2, seeds = 3, epochs = 4,

@@ -12,7 +12,10 @@ unseen_drug_screens <- list(
                         title = "Drug-seq MCF10A, 27 drugs x 3 doses; pre-trained on L1000"),
   drugseq_ovarian = list(file = "drugseq_ovarian", folds = 3, covariates = "cell_type",
                          pretrain = c("A375", "HT115"),
-                         title = "Drug-seq ovarian, 22 drugs, 3 lines; pre-trained on L1000")
+                         title = "Drug-seq ovarian, 22 drugs, 3 lines; pre-trained on L1000"),
+  simulated = list(folds = 3,
+                   title = paste("Simulated from real parts, 60 drugs x 3 doses in A375; pre-trained",
+                                 "on 340 other drugs in HT115"))
 )
 
 # RDKit's descriptors of the drugs of a data set, z-scores over all molecules of the folder: one scale
@@ -168,13 +171,22 @@ bench_drugs <- function(options) {
   all <- list()
   for (name in names) {
     spec <- unseen_drug_screens[[name]]
-    screen <- read_drug_screen(options$data, spec$file, spec$line, molecules)
-    bulk <- read_drug_screen(options$data, "l1000_a375_ht115", spec$pretrain, molecules)
-    if (spec$file != "l1000_a375_ht115") bulk <- on_scale_of(bulk, screen)
+    if (is.null(spec$file)) {
+      made <- simulated_drug_screens(options$data, molecules)
+      screen <- made$screen
+      bulk <- made$bulk
+      molecules_here <- made$molecules
+    } else {
+      screen <- read_drug_screen(options$data, spec$file, spec$line, molecules)
+      bulk <- read_drug_screen(options$data, "l1000_a375_ht115", spec$pretrain, molecules)
+      if (spec$file != "l1000_a375_ht115") bulk <- on_scale_of(bulk, screen)
+      molecules_here <- molecules
+    }
     rows <- list()
     for (seed in seq_len(options$seeds) - 1) {
       for (held_out in drug_folds(screen$cells, spec$folds)) {
-        rows[[length(rows) + 1]] <- score_unseen(spec, screen, held_out, bulk, molecules, seed, options)
+        rows[[length(rows) + 1]] <- score_unseen(spec, screen, held_out, bulk, molecules_here,
+                                                  seed, options)
         cat(".")
       }
     }

@@ -30,7 +30,8 @@ Tensor hidden_atoms(int64_t n, double share, Random& random) {
 void check(const std::vector<MoleculeGraph>& graphs, const Array& descriptors,
            const MoleculePretraining& how) {
   if (graphs.size() < 2)
-    throw Error("smiles", "must hold at least two molecules", std::to_string(graphs.size()) + " given");
+    throw Error("smiles", "must hold at least two molecules", std::to_string(graphs.size()) + " given",
+                "Give all molecules that you have; no expression is needed for them");
   if (!descriptors.values.empty() &&
       (descriptors.shape.size() != 2 || descriptors.shape[0] != static_cast<int64_t>(graphs.size())))
     throw Error("descriptors", "must have one row per molecule");

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "compert/arrays.h"
@@ -29,5 +30,9 @@ struct PretrainedMolecules {
 PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
                                        const Array& descriptors, const MoleculePretraining& how,
                                        Progress& progress);
+
+/// What a TorchScript file's module gives for `features` (molecules x any number, single precision):
+/// molecules x any number. Throws `Error` when it cannot be read, or gives something else.
+Array apply_molecule_model(const std::string& path, const Array& features);
 
 }  // namespace compert
