@@ -16,8 +16,8 @@
 #'   model; what [pretrain_molecules()] returns: the same, starting from what it learned.
 #' @param dose_unit Unit of the doses, such as `"uM"`, `"nM"` or `"mg/kg"`; kept in the fit, so that
 #'   [condition()] may ask in another one. `NULL`: unknown.
-#' @param dose_transform How doses come before the network: `"log"`, `log(1 + dose / lowest)` as a
-#'   share of its value at the highest trained dose; `"max"`, as a share of the highest trained dose
+#' @param dose_transform How doses come before the network: `"log"`, `log(1 + 1000 u) / log(1001)`
+#'   with u the dose as a share of the highest trained dose; `"max"`, as a share of the highest trained dose
 #'   of all; `"relative"`, of the perturbation's own highest dose (unknown for a new drug, which then
 #'   counts as 1); or `"none"`, as they are.
 #' @param settings Hyperparameters, from [chemcpa_settings()].

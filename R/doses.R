@@ -41,10 +41,9 @@ scaled_dose <- function(registry, code, dose) {
     none = dose,
     relative = dose / as.double(registry$dose_scale)[code],
     max = dose / top,
-    log = {
-      low <- as.double(registry$dose_low)
-      log1p(dose / low) / log1p(top / low)
-    }
+    # Three decades below the highest dose; the lowest dose measured would be another one in every
+    # screen, and a dose must mean the same in pre-training and fine-tuning.
+    log = log1p(1000 * dose / top) / log1p(1000)
   )
 }
 
@@ -54,8 +53,7 @@ dose_scaling <- function(transform, unit, range, control) {
   treated <- treated[is.finite(treated) & treated > 0]
   largest <- vapply(range, function(r) if (all(is.finite(r)) && r[2L] > 0) r[2L] else 1, 0)
   list(dose_unit = unit, dose_transform = transform, dose_scale = unname(largest),
-       dose_top = if (length(treated)) max(treated) else 1,
-       dose_low = if (length(treated)) min(treated) else 1)
+       dose_top = if (length(treated)) max(treated) else 1)
 }
 
 # The doses of conditions in the fit's unit. A condition without a unit is taken to be in it.

@@ -98,11 +98,9 @@ tuning_settings <- function(fit, changes, freeze, call = rlang::caller_env()) {
 same_dose_scale <- function(task, before, molecules, call = rlang::caller_env()) {
   unit <- task$registry$dose_unit
   if (!is.null(unit) && !is.null(before$dose_unit)) {
-    factor <- convert_doses(1, before$dose_unit, unit, call)
-    task$registry[c("dose_top", "dose_low")] <- lapply(before[c("dose_top", "dose_low")],
-                                                       function(d) as.double(d) * factor)
+    task$registry$dose_top <- convert_doses(before$dose_top, before$dose_unit, unit, call)
   } else if (identical(is.null(unit), is.null(before$dose_unit))) {
-    task$registry[c("dose_top", "dose_low")] <- before[c("dose_top", "dose_low")]
+    task$registry$dose_top <- before$dose_top
   } else {
     abort_input("`dose_unit` must be given for both fits or for neither.",
                 paste0("It is ", if (is.null(unit)) "missing here" else "missing in `fit`", "."),

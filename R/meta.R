@@ -73,7 +73,7 @@ meta_to_json <- function(meta) {
   vectors <- c("registry", "keys", "conditions", "degs", "notes")
   meta[vectors] <- lapply(meta[vectors], keep)
   scalars <- list(registry = c("control", "batch", "n_slots", "sep", "n_features", "feature_kind",
-                               "dose_unit", "dose_transform", "dose_top", "dose_low"),
+                               "dose_unit", "dose_transform", "dose_top"),
                   keys = setdiff(names(meta$keys), "covariates"))
   for (part in names(scalars)) {
     for (name in intersect(scalars[[part]], names(meta[[part]]))) {
@@ -97,6 +97,8 @@ meta_from_json <- function(json) {
   meta$registry$genes <- as.character(meta$registry$genes)
   meta$registry$covariates <- texts(meta$registry$covariates)
   meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
+  numbers <- c("dose_scale", "dose_top")
+  meta$registry[numbers] <- lapply(meta$registry[numbers], as.double)
   meta$keys$covariates <- as.character(meta$keys$covariates)
   meta$keys$control_dose <- as.double(meta$keys$control_dose)
   meta$conditions$parts <- texts(meta$conditions$parts)

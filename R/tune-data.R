@@ -6,6 +6,7 @@
 tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream, molecules = NULL,
                          call = rlang::caller_env()) {
   if (is.character(x) && length(x) == 1 && file.exists(x)) x <- normalizePath(x)
+  molecules <- read_molecules(molecules, call = call)
   data <- list(x = x, col_data = col_data, assay = keys$assay, layer = keys$layer)
   if (is.null(sample_cells)) {
     task <- new_task(x, keys, col_data, settings, molecules, call)

@@ -104,7 +104,8 @@ TEST_CASE("what is no molecule has a reason, and RDKit stays silent", "[chem]") 
   std::streambuf* const cout = std::cout.rdbuf(heard.rdbuf());
   const auto read = compert::canonical_smiles(
       {"", "  ", "C1CC", "CC(C)(C)(C)C", "c1cccc1", "CC(=O", "CCO ethanol", "CXx", "C\xc3\xa9", ".",
-       std::string("C\0C", 3), "[", ")", "[C@@@@@]", "C%", "[999999999999C]", "CC>>CO"});
+       std::string("C\0C", 3), "[", ")", "[C@@@@@]", "C%", "[999999999999C]", "CC>>CO",
+       std::string(5000, 'C')});
   std::cerr.rdbuf(cerr);
   std::cout.rdbuf(cout);
   CHECK(heard.str().empty());

@@ -85,7 +85,7 @@ test_that("doses come before the network as was asked", {
   registry <- drug_fit(dose_transform = "log")$meta$registry
   code <- match("Trametinib", registry$perturbations)
   expect_equal(scaled_dose(registry, code, c(0, 10)), c(0, 1))
-  expect_equal(scaled_dose(registry, code, 1), log(11) / log(101))
+  expect_equal(scaled_dose(registry, code, 1), log(101) / log(1001))
   registry <- drug_fit(dose_transform = "max")$meta$registry
   expect_equal(scaled_dose(registry, code, c(0, 1, 10)), c(0, 0.1, 1))
   registry <- drug_fit(dose_transform = "none")$meta$registry

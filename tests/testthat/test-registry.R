@@ -13,7 +13,7 @@ test_that("the registry is sorted in C order, with the control among the perturb
 
 test_that("a design has one column per cell, empty slots are -1 with dose 0", {
   screen <- toy_screen()
-  registry <- new_registry(screen, scale_doses = FALSE)
+  registry <- new_registry(screen, list(transform = "none"))
   design <- encode_screen(registry, screen)
   expect_identical(design$perturbation[, 1:4], cbind(c(2L, -1L), c(0L, -1L), c(1L, -1L), 0:1))
   expect_identical(design$dose[, 1:4], cbind(c(1, 0), c(0.5, 0), c(2, 0), c(0.5, 2)))
@@ -54,7 +54,7 @@ test_that("longer combinations get more slots; NA doses are 1; no covariates giv
   cells$drug[4] <- "C"
   cells$dose[4] <- "1"
   screen <- toy_screen(cells = cells, covariates = NULL)
-  registry <- new_registry(screen, scale_doses = FALSE)
+  registry <- new_registry(screen, list(transform = "none"))
   design <- encode_design(registry, list(c("A", "B", "C")), list(c(1, NA, 3)))
   expect_identical(design$perturbation, matrix(0:2))
   expect_identical(design$dose, matrix(c(1, 1, 3)))

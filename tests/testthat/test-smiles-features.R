@@ -43,7 +43,7 @@ test_that("scaled descriptors do not depend on the molecules they come with", {
 
 test_that("scaled descriptors are clipped at ten", {
   skip_without_rdkit()
-  long <- smiles_features(paste(rep("CCO", 400), collapse = ""))
+  long <- smiles_features(paste(rep("CCO", 100), collapse = ""))
   expect_identical(unname(long[, "MolWt"]), 10)
   expect_true(all(abs(long) <= 10))
 })
@@ -87,6 +87,7 @@ test_that("invalid SMILES stop with their names, positions and reasons", {
   ))
   expect_refused(canonical_smiles(rep("CX", 8)), "Entry 5.*And 3 more")
   expect_refused(canonical_smiles(paste(rep("Q", 99), collapse = "")), "Q[.]{3}\"")
+  expect_refused(canonical_smiles(strrep("C", 1e4)), "longer than 2000 characters")
   expect_refused(smiles_features(c("C", "")), "Entry 2, \"\": it is empty")
 })
 

@@ -83,6 +83,9 @@ std::string trimmed(const std::string& text) {
 /// What RDKit would not look at, or would take for a name that follows the SMILES.
 std::string unreadable(const std::string& smiles) {
   if (smiles.empty()) return "it is empty";
+  if (smiles.size() > kLongestSmiles) {
+    return "it is longer than " + std::to_string(kLongestSmiles) + " characters";
+  }
   for (const char c : smiles) {
     if (c == ' ' || c == '\t' || c == '\r' || c == '\n') return "it holds white space";
     if (c < 33 || c > 126) return "it holds a character that is not printable ASCII";

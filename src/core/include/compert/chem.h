@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -17,6 +18,10 @@ bool has_rdkit();
 /// RDKit's version as "2022.09.3"; empty without RDKit.
 std::string rdkit_version();
 
+/// Longer SMILES are refused: RDKit's time grows with the cube of the atoms, and nothing can
+/// interrupt it within a molecule (1,000 atoms take seconds, 10,000 hours).
+constexpr std::size_t kLongestSmiles = 2000;
+
 /// Called between molecules on the caller's thread. It may throw to end the work.
 using MoleculePause = std::function<void()>;
 
@@ -27,9 +32,9 @@ struct ParsedSmiles {
 };
 
 /// Canonical SMILES, one result per entry. An entry is invalid when RDKit cannot read or sanitise
-/// it, when it has no atoms, and when it holds anything but printable ASCII inside; white space
-/// around it is ignored, and nothing may follow it (no names, no extensions). Nothing is thrown
-/// for an invalid entry, and RDKit's own messages reach no stream.
+/// it, when it has no atoms or is too long, and when it holds anything but printable ASCII inside;
+/// white space around it is ignored, and nothing may follow it (no names, no extensions). Nothing
+/// is thrown for an invalid entry, and RDKit's own messages reach no stream.
 ///
 /// `strip_salts` keeps the fragment with most heavy atoms, among equals the heaviest, and then the
 /// one whose SMILES comes first; charges stay as they are. Hydrogen is no heavy atom.
