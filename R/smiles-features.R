@@ -44,18 +44,13 @@
 #'   (`"error"`), or give `NA` and one warning (`"na"`).
 #' @return `smiles_features()`: a numeric matrix, molecules x features, in the order of `smiles`.
 #'   Rows have the names of `smiles`, and the SMILES where there is none; columns the descriptors'
-#'   names, or `bit_0`, `bit_1`, ..., or with `model` `model_1`, `model_2`, ... `canonical_smiles()`: a character vector with the names of
-#'   `smiles`.
+#'   names, or `bit_0`, `bit_1`, ..., or with `model` `model_1`, `model_2`, ... `canonical_smiles()`:
+#'   a character vector with the names of `smiles`.
 #' @section Errors:
 #' The package was built without RDKit (see [compert_sitrep()]); `smiles` is not text; an entry is
-<<<<<<< HEAD
-#' missing, empty, or no molecule, which is named by its position, its name and the reason; `radius`
-#' outside 0 to 20, `n_bits` outside 1 to 1,048,576; a `model` that cannot be read or that gives
-#' something else.
-=======
 #' missing, empty, longer than 2,000 characters, or no molecule (the error has its position, its name
-#' and the reason); `radius` outside 0 to 20, `n_bits` outside 1 to 1,048,576.
->>>>>>> rdkit
+#' and the reason); `radius` outside 0 to 20, `n_bits` outside 1 to 1,048,576; a `model` that cannot
+#' be read or that gives something else.
 #' @source The values are those of RDKit's Python functions of the same names; electrotopological
 #'   ones, `Chi0`, `Chi1` and `BalabanJ` are computed here from their definitions. chemCPA's `rdkit`
 #'   features have 200 descriptors and drop a column by the same rule. Rogers and Hahn (2010)
