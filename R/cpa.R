@@ -101,7 +101,8 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL)
   registry$feature_kind <- molecules$kind
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan,
-       design = training_design(registry, screen, molecules, settings$model, call), call = call,
+       design = training_design(registry, screen, molecules, settings$model,
+                                settings$reg_multi_task > 0, call), call = call,
        train = which(screen$split == "train") - 1L, automatic = automatic,
        chose_loss = is.null(keys$loss),
        meta = new_meta(screen, registry, settings, plan))

@@ -107,7 +107,8 @@ same_dose_scale <- function(task, before, molecules, call = rlang::caller_env())
                 "Give the unit of the doses, so that they mean the same in both.", call)
   }
   task$meta$registry <- task$registry
-  task$design <- training_design(task$registry, task$screen, molecules, task$settings$model, call)
+  task$design <- training_design(task$registry, task$screen, molecules, task$settings$model,
+                                 task$settings$reg_multi_task > 0, call)
   task$plan <- new_plan(task$screen, task$registry, "test", call = call)
   task
 }

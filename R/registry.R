@@ -119,16 +119,31 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
 # The design of training: the cells' own, the condition of each as a class for adversaries that
 # guess it (its perturbations without doses) with the classes' weights N / n - 1 (theislab/cpa), and
 # the features of the perturbations.
-training_design <- function(registry, screen, molecules = NULL, model = "cpa",
+training_design <- function(registry, screen, molecules = NULL, model = "cpa", multi_task = FALSE,
                             call = rlang::caller_env()) {
   design <- encode_screen(registry, screen, call)
   kind <- vapply(screen$parts, function(p) paste(sort_names(p), collapse = "\f"), "")
   class <- match(kind, sort(unique(kind), method = "radix"))
   design$condition <- class - 1L
+  if (isTRUE(multi_task)) design$degs <- deg_targets(screen)
   design$condition_weight <- length(class) / tabulate(class) - 1
   design <- c(design, perturbation_features(molecules, registry, call))
   if (identical(model, "scgen")) design <- c(design, measured_doses(registry, screen))
   design
+}
+
+# DEGs of the training cells' conditions, doses together, 0-based; controls and held-out cells have none.
+deg_targets <- function(screen) {
+  cells <- which(screen$split == "train" & !screen$control)
+  train <- subset_screen(screen, which(screen$split == "train"))
+  key <- condition_group(screen)[cells]
+  first <- cells[!duplicated(key)]
+  conditions <- tibble::as_tibble(screen$covariates[first, screen$keys$covariates, drop = FALSE])
+  conditions$perturbation <- screen$parts[first]
+  conditions$dose <- screen$doses[first]
+  group <- rep(-1L, ncol(screen$x))
+  group[cells] <- match(key, unique(key)) - 1L
+  list(group = group, genes = degs_of_screen(train, conditions, 50, by_dose = FALSE))
 }
 
 # The doses of single perturbations that training cells have, in codes and as the model sees doses.

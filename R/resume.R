@@ -42,7 +42,8 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   meta$settings <- run_settings(settings)
   meta$test_scores <- NULL
   result <- with_core_errors(core_fit(
-    screen$x, training_design(fit$meta$registry, screen, model = fit$meta$model),
+    screen$x, training_design(fit$meta$registry, screen, model = fit$meta$model,
+                                multi_task = settings$reg_multi_task > 0),
     which(screen$split == "train") - 1L, plan,
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
   ))

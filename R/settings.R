@@ -43,6 +43,9 @@
 #'   default, none are trained.
 #' @param reg_adversary_cov The same for the covariates' adversaries; -1 takes `reg_adversary`.
 #' @param penalty_adversary Weight of the gradient penalty in the adversaries' objective.
+#' @param reg_multi_task Weight of a second task: from the embeddings of perturbation and last
+#'   covariate, which genes are among the 50 most differentially expressed ones of a training
+#'   condition's cells, all doses together (chemCPA's multi-task head); 0 turns it off.
 #' @param reg_alignment Weight of the alignment of basal states between perturbed cells and
 #'   controls; 0 turns it off.
 #' @param reg_counterfactual Weight of *counterfactual mean matching*: a cell that is decoded under
@@ -109,7 +112,7 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          molecule_width = NULL, molecule_depth = NULL, use_drugs_idx = NULL, adversary_width = NULL, adversary_depth = NULL,
                          adversary_norm = NULL, adversary_dropout = NULL, adversary_loss = NULL,
                          reg_adversary = NULL, reg_adversary_cov = NULL,
-                         penalty_adversary = NULL, reg_alignment = NULL,
+                         penalty_adversary = NULL, reg_multi_task = NULL, reg_alignment = NULL,
                          reg_counterfactual = NULL, counterfactual_targets = NULL,
                          mixup_alpha = NULL, kl_weight = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
                          embeddings_lr = NULL, dosers_lr = NULL, dosers_wd = NULL,

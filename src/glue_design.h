@@ -116,6 +116,17 @@ inline std::vector<std::vector<int64_t>> cell_lists(const Rcpp::List& lists) {
   return out;
 }
 
+/// DEGs of the cells' conditions, where the design has them.
+inline compert::DegTargets deg_targets_of(const Rcpp::List& design) {
+  compert::DegTargets out;
+  if (!design.containsElementNamed("degs")) return out;
+  const Rcpp::List targets = design["degs"];
+  const Rcpp::IntegerVector group = targets["group"];
+  out.group.assign(group.begin(), group.end());
+  out.genes = cell_lists(targets["genes"]);
+  return out;
+}
+
 inline Rcpp::NumericMatrix genes_by(const std::vector<double>& values, int64_t n_genes) {
   if (values.empty()) return Rcpp::NumericMatrix(static_cast<int>(n_genes), 0);
   Rcpp::NumericMatrix out(static_cast<int>(n_genes),

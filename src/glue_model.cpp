@@ -82,6 +82,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
   const compert::EvaluationPlan scored = plan_of(plan);
   const std::vector<int64_t> training(train.begin(), train.end());
   const compert::Settings run = compert::settings_from_json(settings);
+  const compert::DegTargets degs = compert_glue::deg_targets_of(design);
   const std::vector<uint8_t> before =
       Rf_isNull(state) ? std::vector<uint8_t>() : compert_glue::bytes(RawVector(state));
   const compert::Architecture sizes =
@@ -92,7 +93,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
             before.empty() ? compert::Model(sizes, run) : compert::Model::from_state(before);
         if (!before.empty()) model.set_run_settings(run);
         Trained out;
-        out.result = model.fit(*cells, rows, training, scored, meta, queue);
+        out.result = model.fit(*cells, rows, training, scored, meta, queue, degs);
         out.state = model.state(meta);
         out.epochs = model.epochs_done();
         return out;
@@ -166,6 +167,7 @@ Rcpp::DataFrame core_state_history(const RawVector& state) {
       Rcpp::Named("loss_kl") = column(&R::loss_kl),
       Rcpp::Named("loss_alignment") = column(&R::loss_alignment),
       Rcpp::Named("loss_counterfactual") = column(&R::loss_counterfactual),
+      Rcpp::Named("loss_degs") = column(&R::loss_degs),
       Rcpp::Named("r2_mean") = column(&R::r2_mean),
       Rcpp::Named("r2_mean_deg") = column(&R::r2_mean_deg),
       Rcpp::Named("r2_var") = column(&R::r2_var),

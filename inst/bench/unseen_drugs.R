@@ -11,8 +11,8 @@ unseen_drug_screens <- list(
   drugseq_mcf10a = list(file = "drugseq_mcf10a", folds = 3, pretrain = c("A375", "HT115"),
                         title = "Drug-seq MCF10A, 27 drugs x 3 doses; pre-trained on L1000"),
   drugseq_ovarian = list(file = "drugseq_ovarian", folds = 3, covariates = "cell_type",
-                         pretrain = c("A375", "HT115"),
-                         title = "Drug-seq ovarian, 22 drugs, 3 lines; pre-trained on L1000"),
+                         pretrain = c("A375", "HT115"), shared_genes = TRUE,
+                         title = "Drug-seq ovarian, 22 drugs, 3 lines, genes of L1000; pre-trained on it"),
   simulated = list(folds = 3,
                    title = paste("Simulated from real parts, 60 drugs x 3 doses in A375; pre-trained",
                                  "on 340 other drugs in HT115"))
@@ -179,6 +179,11 @@ bench_drugs <- function(options) {
     } else {
       screen <- read_drug_screen(options$data, spec$file, spec$line, molecules)
       bulk <- read_drug_screen(options$data, "l1000_a375_ht115", spec$pretrain, molecules)
+      if (isTRUE(spec$shared_genes)) {
+        shared <- intersect(rownames(bulk$x), rownames(screen$x))
+        screen$x <- screen$x[shared, ]
+        bulk$x <- bulk$x[shared, ]
+      }
       if (spec$file != "l1000_a375_ht115") bulk <- on_scale_of(bulk, screen)
       molecules_here <- molecules
     }

@@ -5,18 +5,13 @@
 #include "catch_compat.h"
 #include "compert/error.h"
 #include "compert/model.h"
+#include "quiet.h"
 
 namespace {
 
 using compert::Design;
 using compert::Model;
 using Vector = std::vector<double>;
-
-class Quiet final : public compert::Progress {
- public:
-  void on_epoch(const compert::EpochRecord&, int64_t) override {}
-  bool should_stop() override { return false; }
-};
 
 constexpr std::size_t kGenes = 10;
 

@@ -6,17 +6,12 @@
 #include "compert/metrics.h"
 #include "compert/model.h"
 #include "compert/statistics.h"
+#include "quiet.h"
 
 namespace {
 
 using compert::Design;
 using Vector = std::vector<double>;
-
-class Quiet final : public compert::Progress {
- public:
-  void on_epoch(const compert::EpochRecord&, int64_t) override {}
-  bool should_stop() override { return false; }
-};
 
 /// Four cell types, a control and three perturbations with additive effects on the log scale;
 /// perturbation 3 is held out in the last type.

@@ -4,18 +4,13 @@
 #include "catch_compat.h"
 #include "compert/error.h"
 #include "compert/transfer.h"
+#include "quiet.h"
 
 namespace {
 
 using compert::Design;
 using compert::Model;
 using Vector = std::vector<double>;
-
-class Quiet final : public compert::Progress {
- public:
-  void on_epoch(const compert::EpochRecord&, int64_t) override {}
-  bool should_stop() override { return false; }
-};
 
 /// Cells of three drugs and a control in two lines, effects planted.
 struct Cells {

@@ -166,3 +166,25 @@ test_that("cpa_metric is recorded, and stops training where it is asked to", {
   expect_true(all(scores >= exp(-2) - 1e-6 & scores <= exp(2) + 1e-6))
   expect_true(all(is.na(small_fit()$history$cpa_metric)))
 })
+
+test_that("the second task guesses DEGs, and is off without weight", {
+  fit <- small_fit(settings = quick_settings(epochs = 6, reg_multi_task = 1))
+  loss <- fit$history$loss_degs
+  expect_true(all(is.finite(loss)))
+  expect_lt(loss[6], loss[1])
+  expect_true(all(is.na(small_fit()$history$loss_degs)))
+  longer <- resume_fit(fit, small_cells()$x, epochs = 1, col_data = small_cells()$col_data,
+                       verbose = FALSE)
+  expect_true(is.finite(longer$history$loss_degs[7]))
+  expect_refused(resume_fit(fit, small_cells()$x, epochs = 1, reg_multi_task = 0,
+                            col_data = small_cells()$col_data), "reg_multi_task")
+  targets <- local({
+    cells <- small_cells()
+    screen <- as_screen(cells$x, new_keys("condition", covariates = "cell_type",
+                                          control = "control", split = "split"), cells$col_data)
+    deg_targets(screen)
+  })
+  expect_length(targets$group, ncol(small_cells()$x))
+  expect_true(all(lengths(targets$genes) == 50))
+  expect_identical(sort(unique(targets$group)), c(-1L, seq_along(targets$genes) - 1L))
+})

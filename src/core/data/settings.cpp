@@ -124,6 +124,9 @@ void check_together(const Settings& s) {
   if (s.model == "scgen" && (s.parity != "none" || s.loss_ae != "gauss" || s.mixup_alpha > 0))
     throw Error("model", "must go with loss \"gauss\", no parity and no mixup if it is \"scgen\"",
                 "loss_ae \"" + s.loss_ae + "\", parity \"" + s.parity + "\"");
+  if (s.reg_multi_task > 0 && (s.mixup_alpha > 0 || s.model == "scgen"))
+    throw Error("reg_multi_task", "must be 0 with mixup and for scGen",
+                "a mixed cell has no condition of its own, and scGen no embeddings");
   if (is_chemcpa(s) && s.loss_ae != "gauss")
     throw Error("parity", "must be \"none\" for counts: theislab/chemCPA has the Gaussian loss only",
                 "loss_ae \"" + s.loss_ae + "\"");

@@ -116,6 +116,9 @@ const std::vector<SettingField>& setting_fields() {
        "weight of the covariates' adversaries; -1 = reg_adversary"},
       {"penalty_adversary", &Settings::penalty_adversary, 0, {},
        "weight of the gradient penalty in the adversaries' objective"},
+      {"reg_multi_task", &Settings::reg_multi_task, 0, {},
+       "weight of a second task: which genes are differentially expressed, guessed from the embeddings "
+       "of perturbation and last covariate; 0 = off"},
       {"reg_alignment", &Settings::reg_alignment, 0, {},
        "weight of the alignment of basal states: their dependence on the perturbation, given the "
        "covariates, as a share of energy distances; 0 = off"},

@@ -12,7 +12,7 @@ namespace compert {
 struct StepLosses {
   double reconstruction = 0, adv_perturbations = 0, adv_covariates = 0;
   double penalty_perturbations = 0, penalty_covariates = 0;
-  double kl = 0, alignment = 0, counterfactual = 0;
+  double kl = 0, alignment = 0, counterfactual = 0, degs = 0;
   double gradient_norm[2] = {0, 0};  // of autoencoder and dosers before clipping; 0 without it
 };
 
@@ -86,7 +86,8 @@ struct Model::Impl {
   void reset_learning_rates();
 
   FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
-                const EvaluationPlan& plan, const std::string& meta, Progress& progress);
+                const EvaluationPlan& plan, const std::string& meta, Progress& progress,
+                const DegTargets& degs);
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source, bool with_difference,
                              const Decoding& decoding) const;

@@ -101,6 +101,7 @@ void Model::set_run_settings(const Settings& s) {
   COMPERT_SAME(precision);
   COMPERT_SAME(parity);
 #undef COMPERT_SAME
+  same("reg_multi_task", now.reg_multi_task > 0, s.reg_multi_task > 0);
   same("embeddings_lr", now.embeddings_lr * s.autoencoder_lr, s.embeddings_lr * now.autoencoder_lr);
   impl_->settings = s;
   impl_->reset_learning_rates();
@@ -108,8 +109,8 @@ void Model::set_run_settings(const Settings& s) {
 
 FitResult Model::fit(const CellSource& cells, const Design& design,
                      const std::vector<int64_t>& train, const EvaluationPlan& plan,
-                     const std::string& meta, Progress& progress) {
-  return translate([&] { return impl_->fit(cells, design, train, plan, meta, progress); });
+                     const std::string& meta, Progress& progress, const DegTargets& degs) {
+  return translate([&] { return impl_->fit(cells, design, train, plan, meta, progress, degs); });
 }
 
 std::vector<uint8_t> Model::state(const std::string& meta) const {

@@ -26,6 +26,7 @@ struct Batch {
   // Mixup: every value is `share` of the cell's own and the rest of its partner's.
   double share = 1;
   Tensor partner;  // undefined without mixup
+  Tensor degs;     // cells x genes, 1 for differentially expressed genes; undefined without that task
   Tensor noise;    // standard normal draws of a variational encoder; undefined: drawn when training
   int64_t size() const { return static_cast<int64_t>(target.n_cells()); }
 };
@@ -79,6 +80,9 @@ class Network {
   /// Sum of the covariate embeddings, rows x dim, without those that `composition` leaves out.
   Tensor covariate_effect(const std::vector<Tensor>& levels, const Composition& composition = {}) const;
   Tensor covariate_effect(const Batch& batch) const;
+  /// The second task's loss, see deg_head.cpp; `effect`: of the batch's perturbations.
+  void load_degs(const DegTargets& degs, const int64_t* which, std::size_t n, Batch& out) const;
+  Tensor deg_loss(const Tensor& effect, const Batch& batch) const;
   Tensor decoder_hidden(const Tensor& treated, bool training) const;
   Tensor reconstruction(const Tensor& hidden, const Batch& batch) const;
   Tensor decoder_raw(const Tensor& hidden) const;
@@ -128,6 +132,7 @@ class Network {
   mutable at::Generator noise_;
   std::unique_ptr<Mlp> encoder_, decoder_, perturbation_adversary_;
   std::vector<std::unique_ptr<Mlp>> covariate_adversaries_;
+  std::unique_ptr<Mlp> deg_predictor_;  // null without that task
   std::unique_ptr<Doser> doser_;
   std::unique_ptr<Embedder> embedder_;
   std::unique_ptr<LatentDifferences> differences_;  // instead of the two above

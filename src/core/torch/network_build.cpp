@@ -107,6 +107,11 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     condition_weight_ = store_.add_buffer(
         "adversary_condition_weight",
         to_tensor({{a.n_conditions()}, a.condition_weight}).to(options_.device(at::kCPU)));
+  if (s.reg_multi_task > 0) {
+    deg_predictor_ = std::make_unique<Mlp>(
+        store_, init, "degs_predictor", shape(s, {2 * s.dim, 2 * s.dim, a.n_genes}, "batch", 0),
+        Group::kAutoencoder);
+  }
   store_.pack(device);
   encoder_->set_noise(&noise_);
   decoder_->set_noise(&noise_);

@@ -72,9 +72,11 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
   Objective out;
   out.basal = encoded.basal;
   const Tensor covariates = network.covariate_effect(batch);
-  Tensor treated = encoded.basal;
-  if (network.differences() == nullptr)
-    treated = treated + network.perturbation_effect(batch, true) + covariates;
+  Tensor treated = encoded.basal, effect;
+  if (network.differences() == nullptr) {
+    effect = network.perturbation_effect(batch, true);
+    treated = treated + effect + covariates;
+  }
   Tensor hidden, difference;
   if (draw.any) {  // both decodings in one pass, so that they share the statistics of batch norm
     const Tensor other = encoded.basal + network.perturbation_effect(draw.slots, true) + covariates;
@@ -106,6 +108,8 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     out.total = out.total - out.adversaries.perturbations * weight -
                 out.adversaries.covariates * of_covariates;
   }
+  if (batch.degs.defined())
+    add(network.deg_loss(effect, batch), settings.reg_multi_task, losses.degs);
   if (settings.reg_alignment > 0)
     add(network.alignment_loss(encoded.basal, batch), settings.reg_alignment, losses.alignment);
   if (draw.any)

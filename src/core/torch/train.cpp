@@ -56,6 +56,7 @@ const char* not_finite(const StepLosses& l) {
   if (!std::isfinite(l.adv_covariates)) return "covariate adversaries' loss";
   if (!std::isfinite(l.penalty_perturbations + l.penalty_covariates)) return "gradient penalty";
   if (!std::isfinite(l.kl)) return "KL term";
+  if (!std::isfinite(l.degs)) return "loss of the second task";
   if (!std::isfinite(l.alignment)) return "alignment loss";
   if (!std::isfinite(l.counterfactual)) return "counterfactual matching loss";
   return nullptr;
@@ -75,6 +76,7 @@ class EpochMeans {
     sum_.kl += l.kl;
     sum_.alignment += l.alignment;
     sum_.counterfactual += l.counterfactual;
+    sum_.degs += l.degs;
     ++all_;
     if (turn != Turn::kAdversaries) ++autoencoder_;
     if (turn != Turn::kAutoencoder) ++adversary_;
@@ -86,6 +88,7 @@ class EpochMeans {
     r.loss_reconstruction = mean(sum_.reconstruction, autoencoder_);
     r.loss_alignment = mean(sum_.alignment, autoencoder_);
     r.loss_counterfactual = mean(sum_.counterfactual, autoencoder_);
+    if (model_.settings.reg_multi_task > 0) r.loss_degs = mean(sum_.degs, autoencoder_);
     if (model_.settings.variational) r.loss_kl = mean(sum_.kl, autoencoder_);
     if (!model_.uses_adversaries()) return;  // theirs stay NaN: there was nothing to measure
     r.loss_adv_perturbations = mean(sum_.adv_perturbations, all_);
@@ -128,13 +131,17 @@ void Model::Impl::measure_differences(const CellSource& cells, const Design& des
 
 FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train, const EvaluationPlan& plan,
-                           const std::string& meta, Progress& progress) {
+                           const std::string& meta, Progress& progress, const DegTargets& degs) {
   if (train.size() < 2)
     throw Error("train", "must hold at least two cells", std::to_string(train.size()) + " given");
   if (design.n != cells.n_cells())
     throw Error("design", "must have one row per cell",
                 std::to_string(design.n) + " rows, " + std::to_string(cells.n_cells()) + " cells");
   design.check(architecture.n_perturbations, architecture.covariate_levels, false);
+  if (settings.reg_multi_task > 0 && degs.group.size() != cells.n_cells())
+    throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
+                std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +
+                    " cells");
   use_threads(settings.threads);
   network.set_dense_input(cells.density() > kDenseFrom);
   // A fit that goes on has the weights of its best score, and those that it stopped with.
@@ -177,6 +184,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       Random random(batch_seed(settings.seed, epochs_done + 1, b));
       network.seed_noise(random.next());
       network.load(cells, which, n, design.rows(which, n), batch);
+      network.load_degs(degs, which, n, batch);
       if (const double alpha = mixup_alpha(); alpha > 0)
         network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()));
       const Turn now = turn();

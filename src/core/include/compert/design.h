@@ -30,6 +30,13 @@ struct Design {
              bool open_covariates) const;
 };
 
+/// Differentially expressed genes of the cells' conditions, for `reg_multi_task`: `genes[group[i]]`
+/// are those of cell i; a group of -1 has none. Empty: no such task.
+struct DegTargets {
+  std::vector<int32_t> group;
+  std::vector<std::vector<int64_t>> genes;
+};
+
 /// Which conditions are scored, from which cells, against which cells: used for validation during
 /// training. Entry k compares cells `truth[k]` with predictions made from `source[k]` under row k
 /// of `target`; `degs[k]` are the genes of the DEG scores (may be empty: those scores are NaN).

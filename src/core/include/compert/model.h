@@ -108,9 +108,10 @@ class Model {
   /// Trains on the cells `train` (indices into `cells` and rows of `design`). `plan` scores the
   /// fit every `checkpoint_freq` epochs; when it is not empty the weights of the best score are the
   /// model's at the end. Called again, it goes on where it stopped for `settings().epochs` more.
-  /// `meta` is kept in checkpoints.
+  /// `meta` is kept in checkpoints. `degs` is read where `reg_multi_task` is above 0.
   FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
-                const EvaluationPlan& plan, const std::string& meta, Progress& progress);
+                const EvaluationPlan& plan, const std::string& meta, Progress& progress,
+                const DegTargets& degs = {});
   /// Changes what may change between two calls of `fit()`: everything but the network's shape.
   void set_run_settings(const Settings& settings);
 

@@ -18,6 +18,7 @@ struct EpochRecord {
   double loss_kl = std::numeric_limits<double>::quiet_NaN();
   double loss_alignment = 0;
   double loss_counterfactual = 0;
+  double loss_degs = std::numeric_limits<double>::quiet_NaN();
   double r2_mean = std::numeric_limits<double>::quiet_NaN();
   double r2_mean_deg = std::numeric_limits<double>::quiet_NaN();
   double r2_var = std::numeric_limits<double>::quiet_NaN();

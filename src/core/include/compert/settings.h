@@ -42,6 +42,7 @@ struct Settings {
   double reg_adversary = 0;
   double reg_adversary_cov = -1;  ///< -1: reg_adversary
   double penalty_adversary = 1;
+  double reg_multi_task = 0;
   double reg_alignment = 10;
   double reg_counterfactual = 10;
   int64_t counterfactual_targets = 8;

@@ -1,0 +1,39 @@
+// A second task of the embeddings (chemCPA v2): from those of the perturbation and the last covariate,
+// which genes are differentially expressed under the condition. Its loss is the focal loss of Lin et
+// al. 2017 (arXiv:1708.02002) over cells and genes, alpha = 0.3, gamma = 3.
+#include "network.h"
+
+namespace compert {
+namespace {
+
+constexpr double kAlpha = 0.3, kGamma = 3;
+
+}  // namespace
+
+void Network::load_degs(const DegTargets& degs, const int64_t* which, std::size_t n,
+                        Batch& out) const {
+  out.degs = Tensor();
+  if (deg_predictor_ == nullptr || degs.group.empty()) return;
+  const int64_t genes = architecture_.n_genes;
+  const Tensor target = at::zeros({static_cast<int64_t>(n), genes}, at::kFloat);
+  for (std::size_t b = 0; b < n; ++b) {
+    const int32_t group = degs.group.at(static_cast<std::size_t>(which[b]));
+    if (group < 0) continue;
+    for (const int64_t gene : degs.genes.at(static_cast<std::size_t>(group)))
+      target.data_ptr<float>()[static_cast<int64_t>(b) * genes + gene] = 1;
+  }
+  out.degs = target.to(options_);
+}
+
+Tensor Network::deg_loss(const Tensor& effect, const Batch& batch) const {
+  const Tensor covariate = batch.covariates.empty()
+                               ? at::zeros_like(effect)
+                               : covariates_.back()->value.index_select(0, batch.covariates.back());
+  const Tensor logit = deg_predictor_->forward(at::cat({covariate, effect}, 1), true);
+  const Tensor &t = batch.degs, p = logit.sigmoid();
+  const Tensor right = p * t + (1 - p) * (1 - t), weight = kAlpha * t + (1 - kAlpha) * (1 - t);
+  const Tensor entropy = at::softplus(logit) - logit * t;
+  return (weight * (1 - right).pow(kGamma) * entropy).mean();
+}
+
+}  // namespace compert
