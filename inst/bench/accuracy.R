@@ -14,7 +14,8 @@ read_held_out <- function(path, loss, skip = NULL) {
   # A cell without any counts says nothing.
   x <- x[, keep, drop = FALSE]
   full <- if (loss == "gauss") seq_len(ncol(x)) else which(Matrix::colSums(x) > 0)
-  list(x = x[, full, drop = FALSE], cells = droplevels(cells[full, , drop = FALSE]))
+  list(x = x[, full, drop = FALSE], logs = parts$X[, keep, drop = FALSE][, full, drop = FALSE],
+       cells = droplevels(cells[full, , drop = FALSE]))
 }
 
 # train and test cells of everything that is not held out: every fifth cell of a condition tests.
@@ -51,7 +52,7 @@ fit_and_score <- function(screen, spec, held_out, loss, seed, settings, options)
 degs_of_wells <- function(screen, held_out, spec, n = 50) {
   drug <- as.character(screen$cells$condition)
   drugs <- setdiff(unique(drug[held_out]), "control")
-  mean_of <- function(cells) Matrix::rowMeans(screen$x[, cells, drop = FALSE])
+  mean_of <- function(cells) Matrix::rowMeans(screen$logs[, cells, drop = FALSE])
   control <- mean_of(drug == "control")
   degs <- lapply(drugs, function(d) {
     known <- drug == d & !held_out
@@ -90,7 +91,7 @@ score_screen <- function(name, spec, path, loss, settings, options) {
   if (is.null(screen)) return(NULL)
   folds <- spec$folds(screen$cells)
   rows <- list()
-  for (seed in seq_len(options$seeds) - 1) {
+  for (seed in options$first + seq_len(options$seeds) - 1) {
     for (fold in names(folds)) {
       scored <- fit_and_score(screen, spec, folds[[fold]], loss, seed, settings, options)
       tell(paste(name, loss, fold), scored)
@@ -104,16 +105,34 @@ score_screen <- function(name, spec, path, loss, settings, options) {
   scores
 }
 
-# Means over held-out conditions and seeds; conditions that the additive baseline cannot predict are
-# left out of the comparison with it.
-compare <- function(scores) {
+# Whether the additive baseline can predict the condition of a row.
+is_additive <- function(scores) {
   key <- with(scores, paste(data, loss, fold, seed, condition))
   for (extra in intersect(c("cell_type", "replicate", "time_h", "dose_val"), names(scores))) {
     key <- paste(key, scores[[extra]])
   }
-  known <- key[scores$method == "additive" & is.finite(scores$r2_mean_deg)]
-  if (length(known) == 0) return(NULL)
-  average_scores(scores[key %in% known, ], c("data", "loss", "method"))
+  key %in% key[scores$method == "additive" & is.finite(scores$r2_mean)]
+}
+
+# Means over held-out conditions and seeds; conditions that the additive baseline cannot predict are
+# left out of the comparison with it.
+compare <- function(scores) {
+  known <- is_additive(scores)
+  if (any(known)) average_scores(scores[known, ], c("data", "loss", "method"))
+}
+
+# One row per fold, seed and method. Conditions that the additive baseline cannot predict stand by
+# themselves, without it.
+per_fold <- function(scores) {
+  scores$held_out <- paste0(scores$fold, ifelse(is_additive(scores), "", " (not additive)"))
+  scores$conditions <- 1
+  scores <- scores[is_additive(scores) | scores$method != "additive", ]
+  by <- c("data", "held_out", "loss", "seed", "method")
+  out <- average_scores(scores, by)
+  n <- stats::aggregate(scores["conditions"], scores[by], sum)
+  time <- stats::aggregate(scores["fit_seconds"], scores[by], mean)
+  out <- merge(merge(out, n), time)
+  out[c(by, "conditions", score_columns, "fit_seconds")]
 }
 
 screens_of <- function(options) {
@@ -142,6 +161,7 @@ bench_accuracy <- function(options) {
       table <- average_scores(scores, c(by, "method"))
       show(paste0(spec$title, ", loss \"", loss, "\" (means over ", options$seeds, " seeds)"),
            table[do.call(order, table[by]), ])
+      keep_rows(per_fold(scores), options$csv, c("data", "loss", "seed"))
       all[[length(all) + 1]] <- scores
     }
   }
@@ -183,15 +203,16 @@ bench_ablation <- function(options) {
     for (variant in names(ablations)) {
       scores <- score_screen(name, held_out_screens[[name]], paths[[name]], "gauss",
                              ablations[[variant]], options)
-      means <- compare(scores)
-      means$variant <- variant
-      rows[[length(rows) + 1]] <- means
-      show(paste(name, variant, sep = ", "), means[means$method != "control", ])
+      scores <- scores[scores$method != "model_difference", ]
+      table <- cbind(variant = variant, per_fold(scores))
+      keep_rows(table, options$csv, c("data", "variant", "seed"))
+      rows[[length(rows) + 1]] <- table
+      show(paste(name, variant, sep = ", "), compare(scores))
     }
   }
   table <- do.call(rbind, rows)
-  shown <- table[table$method %in% c("model", "model_decoded"),
-                 c("data", "variant", "method", "r2_mean_deg", "r2_lfc_deg")]
-  show("Ablation: DEG r2 of means and of effects", shown[order(shown$data, shown$method), ])
+  shown <- average_scores(table[table$method %in% c("model", "model_decoded"), ],
+                          c("variant", "method", "data"))
+  show("Ablation", shown[order(shown$data, shown$method), ])
   table
 }
