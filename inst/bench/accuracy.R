@@ -85,8 +85,8 @@ tell <- function(what, scores) {
                      formatC(effect, digits = 2, format = "f"), collapse = ", ")))
 }
 
-# All folds and seeds of one screen. A held-out condition that no baseline or model can score is NA.
-score_screen <- function(name, spec, path, loss, settings, options) {
+# All folds and seeds of one screen, kept as they come; `extra` are further columns of what is kept.
+score_screen <- function(name, spec, path, loss, settings, options, extra = NULL) {
   screen <- read_held_out(path, loss, spec$skip)
   if (is.null(screen)) return(NULL)
   folds <- spec$folds(screen$cells)
@@ -95,14 +95,16 @@ score_screen <- function(name, spec, path, loss, settings, options) {
     for (fold in names(folds)) {
       scored <- fit_and_score(screen, spec, folds[[fold]], loss, seed, settings, options)
       tell(paste(name, loss, fold), scored)
-      scored$fold <- fold
+      scored[c("data", "fold")] <- list(name, fold)
+      kept <- per_fold(scored)
+      kept[names(extra)] <- extra
+      keep_rows(kept, options$csv,
+                c("data", names(extra), "loss", "seed", "held_out", "method"))
       rows[[length(rows) + 1]] <- scored
     }
   }
   common <- Reduce(intersect, lapply(rows, names))
-  scores <- do.call(rbind, lapply(rows, function(r) r[common]))
-  scores$data <- name
-  scores
+  do.call(rbind, lapply(rows, function(r) r[common]))
 }
 
 # Whether the additive baseline can predict the condition of a row.
@@ -130,9 +132,7 @@ per_fold <- function(scores) {
   by <- c("data", "held_out", "loss", "seed", "method")
   out <- average_scores(scores, by)
   n <- stats::aggregate(scores["conditions"], scores[by], sum)
-  time <- stats::aggregate(scores["fit_seconds"], scores[by], mean)
-  out <- merge(merge(out, n), time)
-  out[c(by, "conditions", score_columns, "fit_seconds")]
+  merge(out, n)[c(by, "conditions", score_columns)]
 }
 
 screens_of <- function(options) {
@@ -161,7 +161,6 @@ bench_accuracy <- function(options) {
       table <- average_scores(scores, c(by, "method"))
       show(paste0(spec$title, ", loss \"", loss, "\" (means over ", options$seeds, " seeds)"),
            table[do.call(order, table[by]), ])
-      keep_rows(per_fold(scores), options$csv, c("data", "loss", "seed"))
       all[[length(all) + 1]] <- scores
     }
   }
@@ -202,11 +201,8 @@ bench_ablation <- function(options) {
   for (name in names(paths)) {
     for (variant in names(ablations)) {
       scores <- score_screen(name, held_out_screens[[name]], paths[[name]], "gauss",
-                             ablations[[variant]], options)
-      scores <- scores[scores$method != "model_difference", ]
-      table <- cbind(variant = variant, per_fold(scores))
-      keep_rows(table, options$csv, c("data", "variant", "seed"))
-      rows[[length(rows) + 1]] <- table
+                             ablations[[variant]], options, list(variant = variant))
+      rows[[length(rows) + 1]] <- cbind(variant = variant, per_fold(scores))
       show(paste(name, variant, sep = ", "), compare(scores))
     }
   }

@@ -8,7 +8,7 @@ tuning_search <- function(dir) {
   cells <- compert::kang_example(as = "list")
   compert::tune_fit(
     cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
-    col_data = cells$col_data, trials = tuning_trials, seed = 1, dir = dir,
+    col_data = cells$col_data, trials = tuning_trials, sample_cells = 800, seed = 1, dir = dir,
     BPPARAM = BiocParallel::SnowParam(2),
     space = list(dim = c(8, 16, 32), autoencoder_lr = compert::log_uniform(1e-3, 1e-2)),
     settings = compert::cpa_settings(epochs = 2, threads = 1, verbose = FALSE))
@@ -28,8 +28,11 @@ tuning_broken <- function(dir) {
     Sys.sleep(0.05)
   }
   group <- readLines(pid_file)
-  system(paste0("kill -KILL -- -", group))
-  alive <- function() suppressWarnings(length(system(paste("ps -o pid= -s", group), intern = TRUE)))
+  system(paste0("kill -s KILL -- -", group))
+  alive <- function() {
+    states <- suppressWarnings(system(paste("ps -o stat= -s", group), intern = TRUE))
+    sum(!startsWith(states, "Z"))
+  }
   for (k in 1:100) if (alive() > 0) Sys.sleep(0.1)
   c(killed = group, left = alive())
 }
@@ -43,6 +46,7 @@ bench_tuning <- function(options) {
   written <- file.mtime(done)
   cat(sprintf("killed (SIGKILL, group %s): %d of %d trials on disk, %s processes left\n",
               killed[["killed"]], length(done), tuning_trials, killed[["left"]]))
+  if (killed[["left"]] != "0") stop("the search was not killed")
   resumed <- tuning_search(dirs[1])
   kept <- identical(file.mtime(done), written)
   whole <- tuning_search(dirs[2])
