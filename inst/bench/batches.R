@@ -1,5 +1,7 @@
-# Batch correction of screens with a known batch: how far batches mix, and how far their means
-# differ, as measured, as reconstructed with the batch, and without it.
+# Batch correction of screens with a known batch, as measured, as reconstructed with the batch, and
+# without it: how far batches mix, how pure the neighbourhoods of types are (of conditions, where
+# there is one type), how far the batches' means differ, and whether effects stay (their correlation
+# with the measured ones).
 
 batch_screens <- list(
   kang_pbmc_donors = list(batch = "donor", covariates = "cell_type"),
@@ -21,6 +23,22 @@ batch_gap <- function(x, group, batch) {
   sqrt(mean(unlist(gaps)^2))
 }
 
+# Effects of all conditions (group minus control, within each batch, averaged over batches), one long
+# vector.
+batch_effects <- function(x, cells, batch, covariates) {
+  place <- do.call(paste, c(list(batch), cells[covariates]))
+  mean_of <- function(rows) Matrix::rowMeans(x[, rows, drop = FALSE])
+  of_condition <- function(one) {
+    places <- Filter(function(p) sum(place == p & cells$condition == one) >= 10 &&
+                       sum(place == p & cells$condition == "control") >= 10, unique(place))
+    effects <- vapply(places, function(p) {
+      mean_of(place == p & cells$condition == one) - mean_of(place == p & cells$condition == "control")
+    }, numeric(nrow(x)))
+    rowMeans(effects)
+  }
+  unlist(lapply(setdiff(unique(as.character(cells$condition)), "control"), of_condition))
+}
+
 batch_report <- function(name, spec, path, options) {
   screen <- read_held_out(path, "gauss")
   cells <- screen$cells
@@ -40,10 +58,13 @@ batch_report <- function(name, spec, path, options) {
   set.seed(1)
   exchanged <- batch[stats::ave(seq_along(group), group, FUN = function(i) i[sample.int(length(i))])]
   components <- function(x) stats::prcomp(t(x), rank. = 20)$x
+  effects_of <- function(x) batch_effects(x, cells, batch, spec$covariates)
+  effects <- effects_of(x)
   row <- function(what, embedding, gap = NULL, by = batch) {
     data.frame(data = name, what = what, mixed = batch_mixing(embedding, by, pools = 1),
                pure = knn_purity(embedding, as.character(type)),
-               gap = if (is.null(gap)) NA else batch_gap(gap, group, by))
+               gap = if (is.null(gap)) NA else batch_gap(gap, group, by),
+               effects = if (is.null(gap)) NA else stats::cor(effects, effects_of(gap)))
   }
   embedding <- function(which) cell_embedding(fit, screen$x, which, col_data = cells)
   measured <- components(x)
@@ -66,7 +87,7 @@ bench_batches <- function(options) {
     path <- file.path(options$data, paste0(name, ".h5ad"))
     one <- batch_report(name, batch_screens[[name]], path, options)
     keep_rows(one, options$csv, c("data", "what"))
-    show(paste0(name, ": mixing of the batches, purity of types, gap between batches"), one[-1])
+    show(paste0(name, ": mixing of the batches, purity of types, gap between batches, effects"), one[-1])
     table <- rbind(table, one)
   }
   table

@@ -6,6 +6,7 @@ keep_rows <- function(rows, file, key) {
   if (file.exists(file)) {
     old <- utils::read.csv(file, check.names = FALSE)
     id <- function(d) do.call(paste, c(lapply(d[key], as.character), sep = "\r"))
+    old[setdiff(names(rows), names(old))] <- NA
     rows <- rbind(old[!id(old) %in% id(rows), ], rows[names(old)])
   }
   numbers <- vapply(rows, is.double, NA)
