@@ -32,7 +32,8 @@ batch_effects <- function(x, cells, batch, covariates) {
     places <- Filter(function(p) sum(place == p & cells$condition == one) >= 10 &&
                        sum(place == p & cells$condition == "control") >= 10, unique(place))
     effects <- vapply(places, function(p) {
-      mean_of(place == p & cells$condition == one) - mean_of(place == p & cells$condition == "control")
+      here <- place == p
+      mean_of(here & cells$condition == one) - mean_of(here & cells$condition == "control")
     }, numeric(nrow(x)))
     rowMeans(effects)
   }
@@ -56,7 +57,8 @@ batch_report <- function(name, spec, path, options) {
   kept <- decode(TRUE)
   gone <- decode(c("perturbation", spec$covariates))
   set.seed(1)
-  exchanged <- batch[stats::ave(seq_along(group), group, FUN = function(i) i[sample.int(length(i))])]
+  shuffle <- function(i) i[sample.int(length(i))]
+  exchanged <- batch[stats::ave(seq_along(group), group, FUN = shuffle)]
   components <- function(x) stats::prcomp(t(x), rank. = 20)$x
   effects_of <- function(x) batch_effects(x, cells, batch, spec$covariates)
   effects <- effects_of(x)

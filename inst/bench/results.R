@@ -25,7 +25,8 @@ bench_tables <- function(options) {
   shown <- c(r2_mean = "means", r2_mean_deg = "means, DEGs", r2_var = "variances",
              r2_var_deg = "variances, DEGs", r2_lfc_deg = "effects, DEGs")
   methods <- c("model", "control", "additive")
-  cat("| screen | loss | ", paste(shown, collapse = " | "), " | decoded: means, effects, DEGs | seeds |\n", sep = "")
+  cat("| screen | loss | ", paste(shown, collapse = " | "),
+      " | decoded: means, effects, DEGs | seeds |\n", sep = "")
   cat("|", rep("---|", length(shown) + 4), "\n", sep = "")
   for (part in split(kept, paste(match(kept$data, names(held_out_screens)) + 100, kept$loss))) {
     # Folds count alike, however many conditions they hold.
