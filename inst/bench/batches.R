@@ -23,8 +23,8 @@ batch_gap <- function(x, group, batch) {
   sqrt(mean(unlist(gaps)^2))
 }
 
-# Effects of all conditions (group minus control, within each batch, averaged over batches), one long
-# vector.
+# Effects of all conditions, one long vector: condition minus control within each batch, averaged
+# over batches.
 batch_effects <- function(x, cells, batch, covariates) {
   place <- do.call(paste, c(list(batch), cells[covariates]))
   mean_of <- function(rows) Matrix::rowMeans(x[, rows, drop = FALSE])
@@ -66,7 +66,8 @@ batch_report <- function(name, spec, path, options) {
     data.frame(data = name, what = what, mixed = batch_mixing(embedding, by, pools = 1),
                pure = knn_purity(embedding, as.character(type)),
                gap = if (is.null(gap)) NA else batch_gap(gap, group, by),
-               effects = if (is.null(gap)) NA else stats::cor(effects, effects_of(gap)))
+               effects = if (is.null(gap)) NA else
+                 stats::cor(effects, effects_of(gap), use = "complete.obs"))
   }
   embedding <- function(which) cell_embedding(fit, screen$x, which, col_data = cells)
   measured <- components(x)
