@@ -14,7 +14,8 @@ read_held_out <- function(path, loss, skip = NULL) {
   # A cell without any counts says nothing.
   x <- x[, keep, drop = FALSE]
   full <- if (loss == "gauss") seq_len(ncol(x)) else which(Matrix::colSums(x) > 0)
-  list(x = x[, full, drop = FALSE], cells = droplevels(cells[full, , drop = FALSE]))
+  list(x = x[, full, drop = FALSE], logs = parts$X[, keep, drop = FALSE][, full, drop = FALSE],
+       cells = droplevels(cells[full, , drop = FALSE]))
 }
 
 # train and test cells of everything that is not held out: every fifth cell of a condition tests.
@@ -51,7 +52,7 @@ fit_and_score <- function(screen, spec, held_out, loss, seed, settings, options)
 degs_of_wells <- function(screen, held_out, spec, n = 50) {
   drug <- as.character(screen$cells$condition)
   drugs <- setdiff(unique(drug[held_out]), "control")
-  mean_of <- function(cells) Matrix::rowMeans(screen$x[, cells, drop = FALSE])
+  mean_of <- function(cells) Matrix::rowMeans(screen$logs[, cells, drop = FALSE])
   control <- mean_of(drug == "control")
   degs <- lapply(drugs, function(d) {
     known <- drug == d & !held_out
@@ -84,36 +85,54 @@ tell <- function(what, scores) {
                      formatC(effect, digits = 2, format = "f"), collapse = ", ")))
 }
 
-# All folds and seeds of one screen. A held-out condition that no baseline or model can score is NA.
-score_screen <- function(name, spec, path, loss, settings, options) {
+# All folds and seeds of one screen, kept as they come; `extra` are further columns of what is kept.
+score_screen <- function(name, spec, path, loss, settings, options, extra = NULL) {
   screen <- read_held_out(path, loss, spec$skip)
   if (is.null(screen)) return(NULL)
   folds <- spec$folds(screen$cells)
   rows <- list()
-  for (seed in seq_len(options$seeds) - 1) {
+  for (seed in options$first + seq_len(options$seeds) - 1) {
     for (fold in names(folds)) {
       scored <- fit_and_score(screen, spec, folds[[fold]], loss, seed, settings, options)
       tell(paste(name, loss, fold), scored)
-      scored$fold <- fold
+      scored[c("data", "fold")] <- list(name, fold)
+      kept <- per_fold(scored)
+      kept[names(extra)] <- extra
+      keep_rows(kept, options$csv,
+                c("data", names(extra), "loss", "seed", "held_out", "method"))
       rows[[length(rows) + 1]] <- scored
     }
   }
   common <- Reduce(intersect, lapply(rows, names))
-  scores <- do.call(rbind, lapply(rows, function(r) r[common]))
-  scores$data <- name
-  scores
+  do.call(rbind, lapply(rows, function(r) r[common]))
+}
+
+# Whether the additive baseline can predict the condition of a row.
+is_additive <- function(scores) {
+  key <- with(scores, paste(data, loss, fold, seed, condition))
+  for (extra in intersect(c("cell_type", "replicate", "time_h", "dose_val"), names(scores))) {
+    key <- paste(key, scores[[extra]])
+  }
+  key %in% key[scores$method == "additive" & is.finite(scores$r2_mean)]
 }
 
 # Means over held-out conditions and seeds; conditions that the additive baseline cannot predict are
 # left out of the comparison with it.
 compare <- function(scores) {
-  key <- with(scores, paste(data, loss, fold, seed, condition))
-  for (extra in intersect(c("cell_type", "replicate", "time_h", "dose_val"), names(scores))) {
-    key <- paste(key, scores[[extra]])
-  }
-  known <- key[scores$method == "additive" & is.finite(scores$r2_mean_deg)]
-  if (length(known) == 0) return(NULL)
-  average_scores(scores[key %in% known, ], c("data", "loss", "method"))
+  known <- is_additive(scores)
+  if (any(known)) average_scores(scores[known, ], c("data", "loss", "method"))
+}
+
+# One row per fold, seed and method. Conditions that the additive baseline cannot predict stand by
+# themselves, without it.
+per_fold <- function(scores) {
+  scores$held_out <- paste0(scores$fold, ifelse(is_additive(scores), "", " (not additive)"))
+  scores$conditions <- 1
+  scores <- scores[is_additive(scores) | scores$method != "additive", ]
+  by <- c("data", "held_out", "loss", "seed", "method")
+  out <- average_scores(scores, by)
+  n <- stats::aggregate(scores["conditions"], scores[by], sum)
+  merge(out, n)[c(by, "conditions", score_columns)]
 }
 
 screens_of <- function(options) {
@@ -182,16 +201,14 @@ bench_ablation <- function(options) {
   for (name in names(paths)) {
     for (variant in names(ablations)) {
       scores <- score_screen(name, held_out_screens[[name]], paths[[name]], "gauss",
-                             ablations[[variant]], options)
-      means <- compare(scores)
-      means$variant <- variant
-      rows[[length(rows) + 1]] <- means
-      show(paste(name, variant, sep = ", "), means[means$method != "control", ])
+                             ablations[[variant]], options, list(variant = variant))
+      rows[[length(rows) + 1]] <- cbind(variant = variant, per_fold(scores))
+      show(paste(name, variant, sep = ", "), compare(scores))
     }
   }
   table <- do.call(rbind, rows)
-  shown <- table[table$method %in% c("model", "model_decoded"),
-                 c("data", "variant", "method", "r2_mean_deg", "r2_lfc_deg")]
-  show("Ablation: DEG r2 of means and of effects", shown[order(shown$data, shown$method), ])
+  shown <- average_scores(table[table$method %in% c("model", "model_decoded"), ],
+                          c("variant", "method", "data"))
+  show("Ablation", shown[order(shown$data, shown$method), ])
   table
 }

@@ -1,11 +1,14 @@
 # Entry of tools/bench: options, the measurement asked for, its table and its JSON.
 suppressPackageStartupMessages(library(compert))
 here <- file.path("inst", "bench")
-for (part in c("screens.R", "speed.R", "held_out.R", "accuracy.R", "unseen_drugs.R", "simulated_drugs.R")) source(file.path(here, part))
+for (part in c("screens.R", "speed.R", "held_out.R", "results.R", "accuracy.R", "batches.R",
+               "tuning.R", "unseen_drugs.R", "simulated_drugs.R")) source(file.path(here, part))
 
 read_options <- function(args) {
-  options <- list(genes = 2000, cells = 20000, batch = 256, threads = 2, seeds = 3, epochs = 4,
-                  data = Sys.getenv("COMPERT_DATA"), only = "", loss = "gauss", json = "")
+  options <- list(genes = 2000, cells = 20000, batch = 256, threads = 2, seeds = 3, first = 0,
+                  epochs = 4,
+                  data = Sys.getenv("COMPERT_DATA"), only = "", loss = "gauss", csv = "",
+                  json = "")
   k <- 1
   while (k <= length(args)) {
     name <- sub("^--", "", args[k])
@@ -24,7 +27,8 @@ options <- read_options(args[-1])
 result <- switch(args[1],
   train = bench_train(options), predict = bench_predict(options), memory = bench_memory(options),
   floor = bench_floor(options), accuracy = bench_accuracy(options),
-  ablation = bench_ablation(options), drugs = bench_drugs(options)
+  ablation = bench_ablation(options), tables = bench_tables(options),
+  batches = bench_batches(options), tuning = bench_tuning(options), drugs = bench_drugs(options)
 )
 if (nzchar(options$json)) {
   jsonlite::write_json(list(bench = args[1], options = options, result = result,

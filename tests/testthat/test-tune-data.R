@@ -24,7 +24,8 @@ test_that("the hash of the cells changes with values, labels and split", {
   cells <- small_cells()
   keys <- new_keys("condition", covariates = "cell_type", control = "control", split = "split")
   hash <- function(x = cells$x, col_data = cells$col_data, molecules = NULL) {
-    hash_task(new_task(x, keys, col_data, quick_settings(), molecules, rlang::current_env()))
+    hash_task(new_task(x, keys, col_data, quick_settings(), read_molecules(molecules),
+                       rlang::current_env()))
   }
   other <- cells$x
   other@x[5] <- other@x[5] + 1e-9
