@@ -20,6 +20,9 @@
 #'   identifiers (`ENSG00000141510.11`) are ignored.
 #' @param freeze Parts that are kept as they are: of `"encoder"`, `"decoder"`, `"perturbations"`,
 #'   `"covariates"` and `"dosers"`. Running statistics of batch normalisation follow the new cells.
+#' @param lr_factor The learning rates, as a share of those that the earlier fit was trained with from
+#'   the beginning: small steps keep what it knows. Rates given in `...` are taken as they are; new
+#'   layers for other genes learn ten times as fast as the rest.
 #' @param ... Settings of the run to change, by the names of [cpa_settings()], such as `epochs`,
 #'   `autoencoder_lr` or `seed`; what shapes the network is the earlier fit's.
 #' @return A `compert_fit` with its own history. `transfer_table()`: a tibble with one row per part
@@ -41,13 +44,13 @@
 fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, covariates = NULL,
                       control, batch = NULL, split = NULL, assay = NULL, layer = NULL,
                       dose_unit = NULL, genes = NULL, gene_names = NULL, freeze = character(),
-                      col_data = NULL, sep = "+") {
+                      lr_factor = 0.1, col_data = NULL, sep = "+") {
   validate_fit(fit)
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_model(fit$meta$settings, setdiff(fit$meta$model, "scgen"), "cpa() or chemcpa()")
   registry <- fit$meta$registry
-  settings <- tuning_settings(fit, rlang::list2(...), freeze)
+  settings <- tuning_settings(fit, rlang::list2(...), freeze, lr_factor)
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
                    settings$loss_ae, sep)
@@ -72,7 +75,11 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
 }
 
 # The earlier fit's settings with changes of the run laid over them.
-tuning_settings <- function(fit, changes, freeze, call = rlang::caller_env()) {
+tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::caller_env()) {
+  if (!is.numeric(lr_factor) || length(lr_factor) != 1 || !is.finite(lr_factor) || lr_factor < 0) {
+    abort_input("`lr_factor` must be one number of at least 0.",
+                paste0("It is ", describe(lr_factor), "."), "Write lr_factor = 0.1.", call)
+  }
   parts <- c("encoder", "decoder", "perturbations", "covariates", "dosers")
   check_strings(freeze, "freeze", call = call)
   for (part in freeze) check_choice(part, parts, "freeze", call)
@@ -85,6 +92,9 @@ tuning_settings <- function(fit, changes, freeze, call = rlang::caller_env()) {
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose")))]
   old[c("seed", "epochs", "checkpoint")] <- NULL
+  rates <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
+  # Those of a fit that was itself fine-tuned are small already.
+  if (is.null(fit$meta$transfer)) old[rates] <- lapply(old[rates], `*`, lr_factor)
   verbose <- changes$verbose
   changes$verbose <- NULL
   frozen <- if (length(freeze)) list(frozen = paste(freeze, collapse = ","))

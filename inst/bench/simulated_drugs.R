@@ -4,7 +4,7 @@
 # lines. Real screens at hand have 22 to 349 drugs with one to three wells each, where noise rules;
 # here is what the models do with a law to find and enough drugs to find it from.
 
-simulated_drug_screens <- function(folder, molecules, n_bulk = 400, n_target = 60, n_wells = 6,
+simulated_drug_screens <- function(folder, molecules, n_bulk = 400, n_target = 24, n_wells = 6,
                                    seed = 1) {
   set.seed(seed)
   real <- read_drug_screen(folder, "l1000_a375_ht115", c("A375", "HT115"), molecules)

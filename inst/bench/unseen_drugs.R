@@ -14,8 +14,8 @@ unseen_drug_screens <- list(
                          pretrain = c("A375", "HT115"), shared_genes = TRUE,
                          title = "Drug-seq ovarian, 22 drugs, 3 lines, genes of L1000; pre-trained on it"),
   simulated = list(folds = 3,
-                   title = paste("Simulated from real parts, 60 drugs x 3 doses in A375; pre-trained",
-                                 "on 340 other drugs in HT115"))
+                   title = paste("Simulated from real parts, 24 drugs x 3 doses in A375; pre-trained",
+                                 "on 399 other drugs in HT115"))
 )
 
 # RDKit's descriptors of the drugs of a data set, z-scores over all molecules of the folder: one scale

@@ -93,10 +93,20 @@ test_that("what was learned helps: the first loss is lower than from the beginni
   expect_lt(tuned$history$loss_reconstruction[1], fresh$history$loss_reconstruction[1])
 })
 
+test_that("steps are small unless rates are given, and do not shrink twice", {
+  cells <- bulk_cells()
+  rate <- function(fit) fit$meta$settings$autoencoder_lr
+  tuned <- tune(cells, epochs = 1)
+  expect_equal(rate(tuned), rate(bulk_fit()) / 10)
+  expect_equal(rate(tune(cells, fit = tuned, epochs = 1)), rate(tuned))
+  expect_equal(rate(tune(cells, epochs = 1, autoencoder_lr = 0.02)), 0.02)
+})
+
 test_that("wrong input is refused", {
   cells <- bulk_cells()
   expect_refused(tune(cells, dim = 4), "may not")
   expect_refused(tune(cells, freeze = "all"), "freeze")
+  expect_refused(tune(cells, lr_factor = -1), "`lr_factor` must be")
   other <- cells
   rownames(other$x) <- paste0("g", seq_len(nrow(other$x)))
   expect_refused(tune(other, genes = "match"), "two genes in common")

@@ -52,16 +52,20 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, cons
     const std::string linear = name + ".network." + (is_henc   ? "henc_linear"
                                                      : is_hdec ? "hdec_linear"
                                                                : std::to_string(index));
+    const bool is_hdec_norm = behind && i + 2 == count;
+    const double rate = is_henc || is_hdec ? lr_factor * shape.appended_lr_factor : lr_factor;
+    const double norm_rate =
+        is_henc || is_hdec_norm ? lr_factor * shape.appended_lr_factor : lr_factor;
     Layer layer{};
     layer.weight = store.add(linear + ".weight", init.linear({out, in}, in), group,
-                             transpose_first && i == 0, lr_factor);
-    layer.bias = store.add(linear + ".bias", init.linear({out}, in), group, false, lr_factor);
+                             transpose_first && i == 0, rate);
+    layer.bias = store.add(linear + ".bias", init.linear({out}, in), group, false, rate);
     if (!last && norm_ == Norm::kBatch) {
-      const std::string norm = name + ".network." + (is_henc                     ? "henc_bn"
-                                                     : behind && i + 2 == count ? "hdec_bn"
-                                                                                : std::to_string(index + 1));
-      layer.scale = store.add(norm + ".weight", init.constant({out}, 1), group, false, lr_factor);
-      layer.offset = store.add(norm + ".bias", init.constant({out}, 0), group, false, lr_factor);
+      const std::string norm = name + ".network." + (is_henc        ? "henc_bn"
+                                                     : is_hdec_norm ? "hdec_bn"
+                                                                    : std::to_string(index + 1));
+      layer.scale = store.add(norm + ".weight", init.constant({out}, 1), group, false, norm_rate);
+      layer.offset = store.add(norm + ".bias", init.constant({out}, 0), group, false, norm_rate);
       layer.mean = store.add_buffer(norm + ".running_mean", init.constant({out}, 0));
       layer.variance = store.add_buffer(norm + ".running_var", init.constant({out}, 1));
       layer.batches = store.add_buffer(norm + ".num_batches_tracked", at::zeros({}, at::kLong));

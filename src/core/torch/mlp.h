@@ -41,6 +41,7 @@ struct MlpShape {
   double epsilon = 1e-5;   // of the batch norm
   double momentum = 0.1;
   Appended appended = Appended::kNone;
+  double appended_lr_factor = 1;  // their learning rate beside that of the other layers
 };
 
 /// Linear, then normalisation, ReLU and dropout, for every layer but the last, which is a bare

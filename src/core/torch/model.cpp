@@ -66,7 +66,7 @@ void Model::set_run_settings(const Settings& s) {
   const Settings& now = impl_->settings;
   const auto same = [](const char* name, const auto& was, const auto& is) {
     if (was != is)
-      throw Error(name, "must stay as it was when a fit is resumed", "",
+      throw Error(name, "must stay as it was when a fit is resumed", "Another value was given",
                   "Start a new fit to change the network");
   };
 #define COMPERT_SAME(name) same(#name, now.name, s.name)

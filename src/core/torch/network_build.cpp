@@ -9,6 +9,7 @@
 namespace compert {
 namespace {
 
+constexpr double kNewLayersRate = 10;
 constexpr double kFirstZeroLogit = -3;  // few structural zeros to begin with
 
 Head head_of(const Settings& s) {
@@ -77,6 +78,8 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     enc.appended = Appended::kFirst;
     dec.sizes.push_back(head_.outputs() * a.n_genes);
     dec.appended = Appended::kLast;
+    // They are new beside a trained network, which is fine-tuned slowly.
+    if (s.parity == "none") enc.appended_lr_factor = dec.appended_lr_factor = kNewLayersRate;
   }
   encoder_ = std::make_unique<Mlp>(store_, init, "encoder", enc, Group::kAutoencoder, true);
   decoder_ = std::make_unique<Mlp>(store_, init, "decoder", dec, Group::kAutoencoder);
