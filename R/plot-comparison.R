@@ -100,5 +100,5 @@ comparison_subtitle <- function(comparison) {
   scores <- attr(comparison, "scores")
   text <- paste0(nrow(scores$conditions), " conditions, means as diamonds; ",
                  attr(comparison, "words"))
-  paste(strwrap(text, 90), collapse = "\n")
+  paste(strwrap(text, 78), collapse = "\n")
 }

@@ -152,5 +152,5 @@ r2_distributions <- function(table) {
 r2_subtitle <- function(scores) {
   words <- attr(scores, "words")
   if (is.null(words)) return(NULL)
-  paste(strwrap(words, 90), collapse = "\n")
+  paste(strwrap(words, 78), collapse = "\n")
 }

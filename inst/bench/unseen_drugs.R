@@ -15,7 +15,7 @@ unseen_drug_screens <- list(
                          title = "Drug-seq ovarian, 22 drugs, 3 lines, genes of L1000; pre-trained on it"),
   simulated = list(folds = 3,
                    title = paste("Simulated from real parts, 24 drugs x 3 doses in A375; pre-trained",
-                                 "on 399 other drugs in HT115"))
+                                 "on about 400 others in HT115"))
 )
 
 # RDKit's descriptors of the drugs of a data set, z-scores over all molecules of the folder: one scale
