@@ -1,85 +1,143 @@
 #include "golden_chem.h"
 
-#include <algorithm>
-#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
 
-namespace chem {
+namespace golden {
 namespace {
 
-constexpr double kNormEps = 1e-5;
+using Json = nlohmann::json;
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
+/// An attribute, or what the reference's default is.
+std::string said(const File& file, const std::string& name, const std::string& otherwise) {
+  return file.has_attribute(name) ? file.attribute(name) : otherwise;
+}
+
+bool by_index(const File& file) { return said(file, "use_drugs_idx", "1") == "1"; }
+
+/// In its CPA mode the reference has a table of embeddings and no encoder.
+bool has_features(const File& file) {
+  return file.has("params/drug_embedding_encoder.network.0.weight");
+}
+
+compert::Model model_of(const File& file) {
+  const ChemFormat format;
+  const Reference r = format.reference(file, "float64");
+  compert::Model model(r.architecture, r.settings);
+  model.set_values(parameters(file, format, model));
+  return model;
+}
 
 }  // namespace
 
-Network::Mlp Network::read_mlp(const golden::File& file, const std::string& name) {
-  Mlp mlp;
-  for (int k = 0;; k += 3) {
-    const auto at = [&](int offset) {
-      return "params/" + name + ".network." + std::to_string(k + offset) + ".";
-    };
-    const golden::Array weight = file.read(at(0) + "weight");
-    Layer layer{
-        weight.cols(), weight.rows(), weight.values, file.read(at(0) + "bias").values, {}, {}};
-    const bool last = !file.has(at(1) + "running_mean");
-    if (!last) {
-      const std::vector<double> gain = file.read(at(1) + "weight").values,
-                                offset = file.read(at(1) + "bias").values,
-                                mean = file.read(at(1) + "running_mean").values,
-                                variance = file.read(at(1) + "running_var").values;
-      for (std::size_t j = 0; j < layer.out; ++j) {
-        layer.scale.push_back(gain[j] / std::sqrt(variance[j] + kNormEps));
-        layer.shift.push_back(offset[j] - mean[j] * layer.scale[j]);
-      }
+Reference ChemFormat::reference(const File& file, const std::string& precision) const {
+  Reference r;
+  const std::string doser = file.attribute("doser_type");
+  Json settings = {{"parity", "chemcpa"}, {"precision", precision}, {"device", "cpu"}, {"threads", 1},
+                   {"doser_type", doser == "None" ? "linear" : doser},
+                   {"use_drugs_idx", by_index(file)},
+                   {"decoder_activation", said(file, "decoder_activation", "linear")}};
+  const Json hparams = Json::parse(file.attribute("hparams"));
+  for (const auto& [key, value] : hparams.items()) settings[key] = value;
+  settings["embeddings_lr"] = hparams["autoencoder_lr"];
+  r.settings = compert::settings_from_json(settings.dump());
+  r.architecture.n_genes = std::stoll(file.attribute("num_genes"));
+  if (const int64_t appended = std::stoll(said(file, "append_layer_width", "0")); appended > 0) {
+    r.architecture.n_genes_inner =
+        static_cast<int64_t>(file.read("params/encoder.network.henc_linear.bias").size());
+    r.architecture.n_genes = appended;
+  }
+  r.architecture.n_perturbations = std::stoll(file.attribute("num_drugs"));
+  r.architecture.covariate_levels = covariate_levels(file);
+  if (has_features(file)) {
+    const Array table = file.read("params/drug_embeddings.weight");
+    r.architecture.n_features = static_cast<int64_t>(table.cols());
+    r.architecture.features = table.values;
+  }
+  return r;
+}
+
+compert::Design ChemFormat::design(const File& file, const std::string& path,
+                       const std::vector<Array>& covariates) const {
+  if (file.has(path + "/drugs")) return design_of_doses(file.read(path + "/drugs"), covariates);
+  const Array drugs = file.read(path + "/drugs_idx"), doses = file.read(path + "/dosages");
+  compert::Design d;
+  d.n = drugs.rows();
+  d.n_slots = drugs.cols();
+  d.n_covariates = covariates.size();
+  for (std::size_t i = 0; i < d.n; ++i) {
+    for (std::size_t m = 0; m < d.n_slots; ++m) {
+      const bool padding = drugs.at(i, m) == 0 && doses.at(i, m) == 0;
+      d.perturbation.push_back(padding ? -1 : static_cast<int32_t>(drugs.at(i, m)));
+      d.dose.push_back(doses.at(i, m));
     }
-    mlp.push_back(layer);
-    if (last) return mlp;
+    for (const auto& c : covariates) d.covariate.push_back(argmax(c, i));
+  }
+  return d;
+}
+
+std::string ChemFormat::parameter(const File& file, const std::string& name) const {
+  if (name == "drug_embeddings.weight" && has_features(file)) return "perturbation_features";
+  const bool idle = file.attribute("doser_type") == "None" && name.rfind("dosers.", 0) == 0;
+  return idle ? "" : name;
+}
+
+std::string ChemFormat::output(const File&, const std::string& name) const {
+  static const std::map<std::string, std::string> names = {
+      {"adversary_covariates_loss", "loss_adv_covariates"},
+      {"adversary_drugs_loss", "loss_adv_drugs"},
+      {"reconstruction_loss", "loss_reconstruction"},
+      {"grad_norm_autoencoder_dosers", "gradient_norms"},
+      {"clip_norms_autoencoder_dosers", "gradient_norms"}};
+  const auto found = names.find(name);
+  return found == names.end() ? name : found->second;
+}
+
+void ChemFormat::complete(const File& file, compert::NamedArrays& forward) const {
+  const bool bounded_later = file.attribute("doser_type") == "amortized";
+  const compert::Array doses = forward.at(bounded_later ? "slot_raw" : "slot_responses"),
+                       embeddings = forward.at("slot_embeddings");
+  if (!by_index(file)) {
+    forward["doser_output_call_0"] = doses;
+    forward["encoded_drug_embedding_call_0"] = embeddings;
+    return;
+  }
+  const auto n = doses.shape[0], slots = doses.shape[1], dim = embeddings.shape[2];
+  for (int64_t m = 0; m < slots; ++m) {
+    compert::Array dose{{n}, {}}, embedding{{n, dim}, {}};
+    for (int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::ptrdiff_t>(i * slots + m);
+      dose.values.push_back(*(doses.values.begin() + at));
+      embedding.values.insert(embedding.values.end(), embeddings.values.begin() + at * dim,
+                              embeddings.values.begin() + (at + 1) * dim);
+    }
+    forward["doser_output_call_" + std::to_string(m)] = dose;
+    forward["encoded_drug_embedding_call_" + std::to_string(m)] = embedding;
   }
 }
 
-std::vector<double> Network::pass(const Mlp& mlp, std::vector<double> x) {
-  for (const Layer& layer : mlp) {
-    std::vector<double> y(layer.out);
-    for (std::size_t j = 0; j < layer.out; ++j) {
-      y[j] = layer.bias[j];
-      for (std::size_t i = 0; i < layer.in; ++i) y[j] += layer.weight[j * layer.in + i] * x[i];
-      if (!layer.scale.empty()) y[j] = std::max(0.0, y[j] * layer.scale[j] + layer.shift[j]);
-    }
-    x = std::move(y);
-  }
-  return x;
-}
+ChemModel::ChemModel(const File& file) : model_(model_of(file)) {}
 
-Network::Network(const golden::File& file)
-    : encoder_(read_mlp(file, "encoder")),
-      decoder_(read_mlp(file, "decoder")),
-      molecule_(read_mlp(file, "drug_embedding_encoder")),
-      molecules_(file.read("params/drug_embeddings.weight")),
-      cell_types_(file.read("params/covariates_embeddings.0.weight")),
-      beta_(file.read("params/dosers.beta")),
-      bias_(file.read("params/dosers.bias")) {}
-
-Prediction Network::predict(const std::vector<double>& cells, std::size_t drug, double dose,
-                            std::size_t cell_type) const {
-  const std::size_t n_genes = encoder_.front().in;
-  const double* row = molecules_.values.data() + drug * molecules_.cols();
-  std::vector<double> added = pass(molecule_, std::vector<double>(row, row + molecules_.cols()));
-  const double bias = bias_.values[drug];
-  const double scaled = sigmoid(dose * beta_.values[drug] + bias) - sigmoid(bias);
-  for (std::size_t d = 0; d < added.size(); ++d) {
-    added[d] = added[d] * scaled + cell_types_.at(cell_type, d);
-  }
-  Prediction out;
-  for (auto cell = cells.begin(); cell != cells.end(); cell += static_cast<long>(n_genes)) {
-    std::vector<double> z =
-        pass(encoder_, std::vector<double>(cell, cell + static_cast<long>(n_genes)));
-    for (std::size_t d = 0; d < z.size(); ++d) z[d] += added[d];
-    const std::vector<double> y = pass(decoder_, z);
-    out.mean.insert(out.mean.end(), y.begin(), y.begin() + static_cast<long>(n_genes));
-    for (std::size_t g = n_genes; g < 2 * n_genes; ++g) out.variance.push_back(softplus(y[g]));
-  }
+Prediction ChemModel::predict(const std::vector<double>& cells, std::size_t drug, double dose,
+                              std::size_t cell_type) const {
+  const auto genes = static_cast<std::size_t>(model_.architecture().n_genes);
+  const std::size_t n = cells.size() / genes;
+  compert::Design own, target;
+  own.n = n;
+  own.n_covariates = 1;
+  own.perturbation.assign(n, 0);
+  own.dose.assign(n, 1);
+  own.covariate.assign(n, 0);
+  target.n = target.n_covariates = 1;
+  target.perturbation = {static_cast<int32_t>(drug)};
+  target.dose = {dose};
+  target.covariate = {static_cast<int32_t>(cell_type)};
+  std::vector<std::vector<int64_t>> source(1);
+  for (std::size_t i = 0; i < n; ++i) source[0].push_back(static_cast<int64_t>(i));
+  Prediction out{std::vector<double>(cells.size()), std::vector<double>(cells.size())};
+  model_.predict_cells(compert::DenseCells(cells.data(), genes, n), own, target, source, {},
+                       out.mean.data(), out.variance.data());
   return out;
 }
 
-}  // namespace chem
+}  // namespace golden

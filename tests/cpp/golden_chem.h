@@ -1,39 +1,37 @@
-/// The network of chemCPA in evaluation mode, written out from the parameters of a golden file, so
-/// that its evaluation can be checked apart from our model.
+/// Golden files of theislab/chemCPA, and predictions of our model with the parameters of one.
 #pragma once
-#include <cstddef>
 #include <string>
 #include <vector>
 
-#include "golden_file.h"
+#include "golden_model.h"
 
-namespace chem {
+namespace golden {
+
+class ChemFormat final : public Format {
+ public:
+  Reference reference(const File& file, const std::string& precision) const override;
+  compert::Design design(const File& file, const std::string& path,
+                         const std::vector<Array>& covariates) const override;
+  std::string parameter(const File& file, const std::string& name) const override;
+  std::string output(const File& file, const std::string& name) const override;
+  void complete(const File& file, compert::NamedArrays& forward) const override;
+};
 
 /// Cells x genes, one cell after the other.
 struct Prediction {
   std::vector<double> mean, variance;
 };
 
-/// One molecule at one dose per call, sigmoid dosers, one covariate.
-class Network {
+/// The model of a file with one drug per cell and one covariate, in double precision.
+class ChemModel {
  public:
-  explicit Network(const golden::File& file);
+  explicit ChemModel(const File& file);
   /// What the cells (rows of cells x genes) would be under `drug` at `dose` in `cell_type`.
   Prediction predict(const std::vector<double>& cells, std::size_t drug, double dose,
                      std::size_t cell_type) const;
 
  private:
-  struct Layer {
-    std::size_t in = 0, out = 0;
-    std::vector<double> weight, bias;
-    std::vector<double> scale, shift;  // of the batch norm behind it; empty without one
-  };
-  using Mlp = std::vector<Layer>;
-  static Mlp read_mlp(const golden::File& file, const std::string& name);
-  static std::vector<double> pass(const Mlp& mlp, std::vector<double> x);
-
-  Mlp encoder_, decoder_, molecule_;
-  golden::Array molecules_, cell_types_, beta_, bias_;
+  compert::Model model_;
 };
 
-}  // namespace chem
+}  // namespace golden

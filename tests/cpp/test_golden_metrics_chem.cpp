@@ -1,6 +1,5 @@
 // Agreement of the metrics with golden files metrics_chem*.h5: what theislab/chemCPA
-// (chemCPA/train.py) computed from the cells and parameters in the same file. The predictions come
-// from a network written out for this test.
+// (chemCPA/train.py) computed from the cells and parameters in the same file.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -130,9 +129,9 @@ Vector average(const Vector& values, std::size_t width) {
 }
 
 /// compute_prediction: the controls under the perturbation of the first cell.
-void check_prediction(const golden::File& file, const Screen& screen, const chem::Network& network,
+void check_prediction(const golden::File& file, const Screen& screen, const golden::ChemModel& network,
                       Tally& tally) {
-  const chem::Prediction ours = network.predict(
+  const golden::Prediction ours = network.predict(
       screen.controls.values, static_cast<std::size_t>(file.read("inputs/drugs_idx").values[0]),
       file.read("inputs/dosages").values[0],
       static_cast<std::size_t>(file.read("inputs/cell_type").values[0]));
@@ -144,7 +143,7 @@ void check_prediction(const golden::File& file, const Screen& screen, const chem
 
 /// Four scores per condition, negative ones set to 0; all controls are fed in. The lists of DEGs
 /// are the same under both kinds of keys.
-void check_r2(const golden::File& file, const Screen& screen, const chem::Network& network,
+void check_r2(const golden::File& file, const Screen& screen, const golden::ChemModel& network,
               Tally& tally) {
   const std::size_t n_genes = screen.genes.cols();
   Vector rows;  // condition after condition
@@ -153,7 +152,7 @@ void check_r2(const golden::File& file, const Screen& screen, const chem::Networ
       rows.insert(rows.end(), 4, std::numeric_limits<double>::quiet_NaN());
       continue;
     }
-    const chem::Prediction p =
+    const golden::Prediction p =
         network.predict(screen.controls.values, one.drug, one.dose, one.cell_type);
     const Vector truth = screen.cells_of(one);
     const compert::R2Scores s = compert::r2_scores(
@@ -172,7 +171,7 @@ void check_r2(const golden::File& file, const Screen& screen, const chem::Networ
 }
 
 /// Controls of the same cell type are fed in and are the folds' base.
-void check_log_fold(const golden::File& file, const Screen& screen, const chem::Network& network,
+void check_log_fold(const golden::File& file, const Screen& screen, const golden::ChemModel& network,
                     Tally& tally) {
   const std::size_t n_genes = screen.genes.cols();
   Vector rows;
@@ -193,7 +192,7 @@ void check_log_fold(const golden::File& file, const Screen& screen, const chem::
 }
 
 /// The treated cells pass through the network themselves and are compared one by one.
-void check_cells(const golden::File& file, const Screen& screen, const chem::Network& network,
+void check_cells(const golden::File& file, const Screen& screen, const golden::ChemModel& network,
                  Tally& tally) {
   const std::size_t n_genes = screen.genes.cols();
   std::vector<int64_t> every(n_genes);
@@ -202,7 +201,7 @@ void check_cells(const golden::File& file, const Screen& screen, const chem::Net
   for (const Condition& one : screen.conditions) {
     if (one.cells.size() <= kMinCells) continue;
     const Vector truth = screen.cells_of(one);
-    const chem::Prediction p = network.predict(truth, one.drug, one.dose, one.cell_type);
+    const golden::Prediction p = network.predict(truth, one.drug, one.dose, one.cell_type);
     const compert::Points observed{truth.data(), one.cells.size(), n_genes};
     const compert::Points predicted{p.mean.data(), one.cells.size(), n_genes};
     const Vector v = variances(truth, n_genes), q = means(p.variance, n_genes);
@@ -238,7 +237,7 @@ TEST_CASE("metrics agree with every golden file metrics_chem*.h5", "[golden][met
   for (const std::string& path : paths) {
     const golden::File file(path);
     const Screen screen(file);
-    const chem::Network network(file);
+    const golden::ChemModel network(file);
     check_prediction(file, screen, network, tally);
     check_r2(file, screen, network, tally);
     check_log_fold(file, screen, network, tally);
