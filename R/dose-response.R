@@ -71,7 +71,10 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
     )
   }
   doses <- lapply(names, function(name) {
-    dose %||% seq(0, max(registry$dose_range[[name]]), length.out = n_points)
+    highest <- max(registry$dose_range[[name]])
+    # A molecule that no cell had is asked at the doses of the others.
+    if (!is.finite(highest)) highest <- registry$dose_top
+    dose %||% seq(0, highest, length.out = n_points)
   })
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)

@@ -99,6 +99,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   metric <- read_metric(metric)
   rungs <- rung_epochs(method, grace, reduction, max_epochs, settings)
   check_search(space, settings, method, split)
+  check_model(settings, "cpa", "cpa_settings()", here)
   check_backend(BPPARAM)
   kept <- read_folder(dir)
   fixed_seed <- attr(settings, "given")[["seed"]]

@@ -51,6 +51,9 @@ test_that("every molecule that was described can be predicted, equal ones alike"
   expect_identical(as.vector(at_one("Twin")), as.vector(at_one("Trametinib")))
   expect_false(identical(as.vector(at_one("Other")), as.vector(at_one("Trametinib"))))
   expect_identical(attr(at_one("Other"), "col_data")$seen, "drug new")
+  response <- dose_response(fit, perturbation = "Twin", n_points = 3)
+  expect_equal(response$dose, c(0, 5, 10))
+  expect_true(all(is.finite(response$response)))
 })
 
 test_that("dose 0 is no drug at all", {
