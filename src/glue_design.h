@@ -39,7 +39,9 @@ inline std::vector<compert::MoleculeGraph> graphs_of(const Rcpp::CharacterVector
   std::vector<std::string> known;
   for (const auto& one : smiles)
     if (!Rcpp::CharacterVector::is_na(one)) known.push_back(Rcpp::as<std::string>(one));
-  const auto graphs = compert::smiles_graphs(known);
+  // Without molecules there is nothing that would need RDKit.
+  const auto graphs =
+      known.empty() ? std::vector<compert::MoleculeGraph>() : compert::smiles_graphs(known);
   std::vector<compert::MoleculeGraph> out;
   auto next = graphs.begin();
   for (const auto& one : smiles)
