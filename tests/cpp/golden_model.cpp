@@ -48,11 +48,7 @@ class Comparison {
     return model;
   }
   Minibatch minibatch(int k) const {
-    const std::string path = numbered("minibatches/", k);
-    std::vector<Array> covariates;
-    for (std::size_t c = 0; c < reference_.architecture.covariate_levels.size(); ++c)
-      covariates.push_back(file_.read(path + "/covariate_" + std::to_string(c)));
-    return {file_.read(path + "/genes"), format_.design(file_, path, covariates)};
+    return format_.minibatch(file_, numbered("minibatches/", k), reference_);
   }
   std::string where(const std::string& what) const { return file_.stem() + at_ + what; }
   std::string group(const std::string& name) const { return (single_ ? "f32 " : "f64 ") + name; }
@@ -88,11 +84,17 @@ class Comparison {
     compert::Model model = fresh();
     const Minibatch b = minibatch(0);
     compert::Inspector inspector(model);
+    inspector.replay(format_.recorded(file_, -1, false));
     NamedArrays ours = inspector.forward(b.cells(), b.design, training);
     format_.complete(file_, ours);
     const double tolerance = single_ ? 1e-5 : 1e-9;
+    if (!training) {
+      inspector.replay(format_.recorded(file_, -1, true));
+      for (const auto& [name, value] : inspector.forward(b.cells(), b.design, false))
+        ours["use_latent_mean_" + name] = value;
+    }
     // Devices without the sweeps compute the loss from LibTorch's own operations.
-    tally_.add(group("composed losses"), where(mode), ours.at("loss_composed").values,
+    if (ours.count("loss_composed") > 0) tally_.add(group("composed losses"), where(mode), ours.at("loss_composed").values,
                ours.at("loss_reconstruction").values, tolerance);
     for (const auto& name : file_.children(at_ + mode)) {
       if (name == "buffers_after_one_forward") {
@@ -126,6 +128,7 @@ class Comparison {
     compert::Model model = fresh();
     const Minibatch b = minibatch(0);
     compert::Inspector inspector(model);
+    inspector.replay(format_.recorded(file_, -1, false));
     const auto ours = which == "generator" ? inspector.autoencoder_step(b.cells(), b.design)
                                            : inspector.adversary_step(b.cells(), b.design);
     for (const auto& name : file_.children(at_ + which + "/losses")) {
@@ -153,6 +156,7 @@ class Comparison {
     for (; file_.has(numbered("minibatches/", count));) {
       const Minibatch b = minibatch(count);
       losses["global_step_before"].push_back(steps_before);
+      inspector.replay(format_.recorded(file_, count, false));
       for (const auto& [name, value] : inspector.update(b.cells(), b.design)) {
         if (name == "optimizer_steps") steps_before = value.values[0];
         if (name == "gradient_norms" && value.values[0] == 0) continue;  // an adversary's turn
@@ -177,13 +181,13 @@ class Comparison {
                  single_ ? std::max(1e-5, 10 * deviation("updates_losses")) : 1e-9);
     }
     for (const auto& name : file_.children(at_ + "adam_after_all")) moments(inspector, name);
+    if (!file_.has(at_ + "updates/final_eval_reconstruction")) return;
     const Minibatch b = minibatch(0);
     NamedArrays after = inspector.forward(b.cells(), b.design, false);
     compert::Array both = after.at("reconstruction_means");
     interleave(both, after.at("reconstruction_variances"));
     // Running means lag behind the biases above: what is there is their round-off.
-    if (file_.has(at_ + "updates/final_eval_reconstruction"))
-      check("final evaluation", "updates/final_eval_reconstruction", both, single_ ? 5e-2 : 1e-6);
+    check("final evaluation", "updates/final_eval_reconstruction", both, single_ ? 5e-2 : 1e-6);
   }
 
   static void interleave(compert::Array& means, const compert::Array& variances) {
@@ -233,6 +237,7 @@ class Comparison {
         const Minibatch b = minibatch(k);
         for (compert::Model* model : {&straight, &rounded}) {
           compert::Inspector inspector(*model);
+          inspector.replay(format_.recorded(file_, k, false));
           inspector.update(b.cells(), b.design);
           if (k + 1 == 10) inspector.step_schedulers();
         }
@@ -269,6 +274,14 @@ class Comparison {
 };
 
 }  // namespace
+
+Minibatch Format::minibatch(const File& file, const std::string& path,
+                            const Reference& reference) const {
+  std::vector<Array> covariates;
+  for (std::size_t c = 0; c < reference.architecture.covariate_levels.size(); ++c)
+    covariates.push_back(file.read(path + "/covariate_" + std::to_string(c)));
+  return {file.read(path + "/genes"), design(file, path, covariates)};
+}
 
 std::string Format::parameter(const File&, const std::string& name) const { return name; }
 std::string Format::output(const File&, const std::string& name) const { return name; }

@@ -31,6 +31,14 @@ class Format {
   virtual Reference reference(const File& file, const std::string& precision) const = 0;
   virtual compert::Design design(const File& file, const std::string& path,
                                  const std::vector<Array>& covariates) const = 0;
+  /// The cells of a mini-batch; by default its genes and covariates.
+  virtual Minibatch minibatch(const File& file, const std::string& path,
+                              const Reference& reference) const;
+  /// Randomness and epoch of update k, of which -1 is the single step; `means`: latent states without
+  /// draws.
+  virtual compert::Inspector::Recorded recorded(const File&, int /*k*/, bool /*means*/) const {
+    return {};
+  }
   /// Our name of a parameter; empty where our model has none, because the reference never uses it.
   virtual std::string parameter(const File& file, const std::string& name) const;
   /// Our name of an output of the forward pass or of a loss.

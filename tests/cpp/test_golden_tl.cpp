@@ -59,9 +59,10 @@ class Comparison {
     if (file_.has("noise/eps_latent")) {
       const golden::Array all = file_.read("noise/eps_latent");
       const std::size_t size = all.size() / all.shape[0], first = static_cast<std::size_t>(k) * size;
-      recorded.latent_noise.shape.assign(all.shape.begin() + 1, all.shape.end());
-      recorded.latent_noise.values.assign(all.values.begin() + static_cast<std::ptrdiff_t>(first),
-                                          all.values.begin() + static_cast<std::ptrdiff_t>(first + size));
+      compert::Array& draws = recorded.noise.emplace_back();
+      draws.shape.assign(all.shape.begin() + 1, all.shape.end());
+      draws.values.assign(all.values.begin() + static_cast<std::ptrdiff_t>(first),
+                          all.values.begin() + static_cast<std::ptrdiff_t>(first + size));
     }
     if (file_.has("noise/mixup_lambda") && mixing_) {
       recorded.mix_share = file_.read("noise/mixup_lambda").values[static_cast<std::size_t>(k)];

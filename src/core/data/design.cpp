@@ -23,6 +23,7 @@ Design Design::rows(const int64_t* rows, std::size_t count) const {
     out.covariate.insert(out.covariate.end(), covariate.begin() + i * c,
                          covariate.begin() + (i + 1) * c);
     if (!condition.empty()) out.condition.push_back(condition[static_cast<std::size_t>(i)]);
+    if (!measured.empty()) out.measured.push_back(measured[static_cast<std::size_t>(i)]);
   }
   return out;
 }
@@ -49,7 +50,8 @@ void Design::check(int64_t n_perturbations, const std::vector<int64_t>& covariat
                 std::to_string(n_covariates) + " given, the model has " +
                     std::to_string(covariate_levels.size()));
   if (perturbation.size() != n * n_slots || dose.size() != n * n_slots ||
-      covariate.size() != n * n_covariates || (!condition.empty() && condition.size() != n))
+      covariate.size() != n * n_covariates || (!condition.empty() && condition.size() != n) ||
+      (!measured.empty() && measured.size() != n))
     throw Error("design", "must have one entry per row and slot");
   for (std::size_t k = 0; k < perturbation.size(); ++k) {
     if (perturbation[k] < -1 || perturbation[k] >= n_perturbations)

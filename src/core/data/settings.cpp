@@ -94,6 +94,8 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
               "Known are " + join(names));
 }
 
+bool is_multicpa(const Settings& s) { return s.parity.rfind("multicpa", 0) == 0; }
+
 bool is_chemcpa(const Settings& s) { return s.parity.rfind("chemcpa", 0) == 0; }
 
 void check_device(const std::string& device) {
@@ -121,6 +123,20 @@ void check_together(const Settings& s) {
   if (is_chemcpa(s) && s.model != "chemcpa")
     throw Error("model", "must be \"chemcpa\" with parity \"" + s.parity + "\"",
                 "\"" + s.model + "\" was given");
+  if (is_multicpa(s) && (s.model != "multicpa" || s.loss_ae == "zinb"))
+    throw Error("parity", "must be \"none\" for this model",
+                "theislab/multicpa has no model \"" + s.model + "\" with loss \"" + s.loss_ae + "\"");
+  if (s.model == "multicpa" && s.parity != "none" && !is_multicpa(s))
+    throw Error("parity", "must be \"none\", \"multicpa\" or \"multicpa_fixed\" for RNA and proteins",
+                "\"" + s.parity + "\" was given");
+  if (s.model == "multicpa" && s.fusion == "poe" && !s.variational)
+    throw Error("variational", "must be TRUE with fusion \"poe\"",
+                "experts are multiplied as distributions, and FALSE was given");
+  if (s.model == "multicpa" && s.reg_multi_task > 0)
+    throw Error("reg_multi_task", "must be 0 for RNA and proteins", std::to_string(s.reg_multi_task));
+  if (s.decoder_activation == "sigm" && !is_multicpa(s))
+    throw Error("decoder_activation", "must be \"linear\" or \"ReLU\" but for parity \"multicpa\"",
+                "means would lie between 0 and 1");
   if (s.model == "scgen" && (s.parity != "none" || s.loss_ae != "gauss" || s.mixup_alpha > 0))
     throw Error("model", "must go with loss \"gauss\", no parity and no mixup if it is \"scgen\"",
                 "loss_ae \"" + s.loss_ae + "\", parity \"" + s.parity + "\"");

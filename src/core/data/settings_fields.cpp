@@ -57,21 +57,49 @@ void chemcpa_defaults(Settings& s) {
   s.restore_best = false;
 }
 
+// theislab/multicpa a08ace3, MultiCPA/model.py and MultiCPA/train.py, as it was published.
+void multicpa_defaults(Settings& s) {
+  s.loss_ae = "nb";
+  s.dim = 256;
+  s.autoencoder_width = 512;
+  s.autoencoder_depth = 4;
+  s.dosers_width = 64;
+  s.dosers_depth = 2;
+  s.adversary_width = 128;
+  s.adversary_depth = 3;
+  s.reg_adversary = 5;
+  s.penalty_adversary = 3;
+  s.reg_alignment = s.reg_counterfactual = 0;
+  s.recon_weight_pro = 0.1;
+  s.autoencoder_lr = s.embeddings_lr = 1e-3;
+  s.autoencoder_wd = 1e-6;
+  s.dosers_lr = 1e-3;
+  s.dosers_wd = 1e-7;
+  s.adversary_lr = 3e-4;
+  s.adversary_wd = 1e-4;
+  s.batch_size = 128;
+  s.epochs = 2000;
+  s.max_minutes = 300;
+  s.checkpoint_freq = 20;
+  s.patience = 20;
+  s.stopping_metric = "r2_all";
+}
+
 }  // namespace
 
 const std::vector<SettingField>& setting_fields() {
   static const std::vector<SettingField> all = {
-      {"model", &Settings::model, 0, {"cpa", "chemcpa", "scgen"},
+      {"model", &Settings::model, 0, {"cpa", "chemcpa", "multicpa", "scgen"},
        "cpa = embeddings of perturbations learned one by one; chemcpa = computed from the molecule; "
-       "scgen = a variational autoencoder, perturbations are differences of latent means"},
+       "multicpa = RNA and proteins; scgen = a variational autoencoder, perturbations are differences of latent means"},
       {"loss_ae", &Settings::loss_ae, 0, {"gauss", "nb", "zinb"},
        "likelihood: Gaussian on log-normalised values, or negative binomial on counts, also "
        "zero-inflated"},
       {"doser_type", &Settings::doser_type, 0, {"linear", "sigm", "logsigm", "mlp", "amortized"},
        "dose-response curve of each perturbation; amortized = one network for all, fed with the "
        "molecule's features and the dose"},
-      {"decoder_activation", &Settings::decoder_activation, 0, {"linear", "ReLU"},
-       "activation of the decoded means (Gaussian likelihood)"},
+      {"decoder_activation", &Settings::decoder_activation, 0, {"linear", "ReLU", "sigm"},
+       "activation of the decoded means (Gaussian likelihood; sigm in parity multicpa only)"},
       {"dim", &Settings::dim, 1, {}, "width of the latent space"},
       {"autoencoder_width", &Settings::autoencoder_width, 1, {},
        "width of the hidden layers of encoder and decoder"},
@@ -100,6 +128,14 @@ const std::vector<SettingField>& setting_fields() {
       {"molecule_depth", &Settings::molecule_depth, 1, {}, "its rounds of messages"},
       {"use_drugs_idx", &Settings::use_drugs_idx, 0, {},
        "parity chemcpa: perturbations as lists (TRUE) or as one-hot doses (FALSE)"},
+      {"fusion", &Settings::fusion, 0, {"concat", "poe"},
+       "RNA and proteins: concat = one encoder of both, poe = one each, multiplied (product of experts), "
+       "which also takes cells that lack one of them"},
+      {"protein_loss", &Settings::protein_loss, 0, {"nb_mixture", "nb", "gauss"},
+       "likelihood of proteins: nb_mixture = raw counts as background or foreground, nb = raw counts, "
+       "gauss = normalised values"},
+      {"protein_background", &Settings::protein_background, 0, {"median", "mean"},
+       "what stands for a protein's background in predictions (nb_mixture, variational)"},
       {"frozen", &Settings::frozen, 0, {},
        "parts that are not trained, joined with commas: encoder, decoder, perturbations, covariates, "
        "dosers"},
@@ -160,6 +196,10 @@ const std::vector<SettingField>& setting_fields() {
        "the same as a number of batches"},
       {"kl_weight", &Settings::kl_weight, 0, {},
        "weight of the KL term of a variational encoder"},
+      {"kl_annealing_frac", &Settings::kl_annealing_frac, 0, {},
+       "share of all epochs in which that weight rises from 0; 0 = kl_warmup_* say it", 1.0000001},
+      {"recon_weight_pro", &Settings::recon_weight_pro, 0, {},
+       "weight of the proteins' reconstruction beside the genes'"},
       {"kl_warmup_epochs", &Settings::kl_warmup_epochs, 0, {},
        "epochs in which the weight of the KL term rises to kl_weight (variational)"},
       {"kl_warmup_steps", &Settings::kl_warmup_steps, 0, {}, "the same as a number of batches"},
@@ -183,9 +223,11 @@ const std::vector<SettingField>& setting_fields() {
       {"precision", &Settings::precision, 0, {"float32", "float64"}, "arithmetic"},
       {"threads", &Settings::threads, 0, {}, "threads; 0 = OMP_NUM_THREADS, or else every core"},
       {"seed", &Settings::seed, 0, {}, "initialisation, shuffling"},
-      {"parity", &Settings::parity, 0, {"none", "fb", "theislab", "chemcpa", "chemcpa_v2"},
+      {"parity", &Settings::parity, 0, {"none", "fb", "theislab", "chemcpa", "chemcpa_v2",
+                                            "multicpa", "multicpa_fixed"},
        "none = fixed behaviour; fb = facebookresearch/CPA, theislab = theislab/cpa, chemcpa and "
-       "chemcpa_v2 = theislab/chemCPA of 2025 and of the paper: their defaults and their quirks"},
+       "chemcpa_v2 = theislab/chemCPA of 2025 and of the paper, multicpa = theislab/multicpa "
+       "(multicpa_fixed: with every cell's own proteins): their defaults and their quirks"},
   };
   return all;
 }
@@ -193,11 +235,17 @@ const std::vector<SettingField>& setting_fields() {
 Settings default_settings(const std::string& parity, const std::string& model) {
   Settings s;
   s.parity = parity;
-  s.model = parity.rfind("chemcpa", 0) == 0 ? "chemcpa" : model;
+  s.model = parity.rfind("chemcpa", 0) == 0    ? "chemcpa"
+            : parity.rfind("multicpa", 0) == 0 ? "multicpa"
+                                               : model;
   if (s.model == "chemcpa") {
     s.doser_type = "amortized";
     s.embedding_encoder_depth = 1;
     s.autoencoder_wd = 1e-2;
+  } else if (s.model == "multicpa") {
+    s.variational = true;
+    s.kl_annealing_frac = 0.3;
+    s.recon_weight_pro = 1;
   } else if (s.model == "scgen") {  // Lotfollahi et al. 2019
     s.variational = true;
     s.kl_weight = 5e-5;
@@ -254,6 +302,8 @@ Settings default_settings(const std::string& parity, const std::string& model) {
     s.stopping_metric = "cpa_metric";
   } else if (parity == "chemcpa" || parity == "chemcpa_v2") {
     chemcpa_defaults(s);
+  } else if (parity == "multicpa" || parity == "multicpa_fixed") {
+    multicpa_defaults(s);
   }
   return s;
 }

@@ -19,8 +19,33 @@ Tensor Network::class_loss(const Tensor& logits, const Tensor& labels, const Ten
   return (weight.defined() ? loss * weight.index_select(0, labels) : loss).mean().neg();
 }
 
-AdversaryLoss Network::adversary_loss(const Tensor& basal, const Batch& batch, bool with_penalty,
-                                      bool training) const {
+AdversaryLoss Network::adversary_loss(const std::vector<Tensor>& states, const Batch& batch,
+                                      bool with_penalty, bool training) const {
+  AdversaryLoss out = guess_from(states.front(), batch, with_penalty, training);
+  if (states.size() == 1) return out;
+  std::vector<AdversaryLoss> all{out};
+  for (std::size_t k = 1; k < states.size(); ++k)
+    all.push_back(guess_from(states[k], batch, with_penalty, training));
+  const auto mean = [&](auto&& of) {
+    Tensor sum = of(all.front());
+    for (std::size_t k = 1; k < all.size(); ++k) sum = sum + of(all[k]);
+    return sum / static_cast<double>(all.size());
+  };
+  out.perturbations = mean([](const AdversaryLoss& a) { return a.perturbations; });
+  out.covariates = mean([](const AdversaryLoss& a) { return a.covariates; });
+  for (std::size_t c = 0; c < out.each_covariate.size(); ++c)
+    out.each_covariate[c] = mean([c](const AdversaryLoss& a) { return a.each_covariate[c]; });
+  if (!with_penalty) return out;
+  out.penalty_perturbations = mean([](const AdversaryLoss& a) { return a.penalty_perturbations; });
+  out.penalty_covariates = mean([](const AdversaryLoss& a) { return a.penalty_covariates; });
+  out.penalty_parts.clear();
+  for (std::size_t part = 0; part < all.front().penalty_parts.size(); ++part)
+    for (const AdversaryLoss& a : all) out.penalty_parts.push_back(a.penalty_parts[part]);
+  return out;
+}
+
+AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool with_penalty,
+                                  bool training) const {
   AdversaryLoss out;
   const bool mixing = batch.partner.defined();
   // The loss of a mixed cell: its own share of one for its own label, the rest for the partner's.

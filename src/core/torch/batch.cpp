@@ -1,5 +1,6 @@
 // Reading a batch: its cells, its rows of the design, and mixup of both.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "network.h"
@@ -50,21 +51,130 @@ void merge(const CellBatch& x, const T* values, std::size_t a, std::size_t b, Vi
   }
 }
 
+/// Rows of genes and proteins apart: the genes as they are stored, the proteins dense.
+void split_rows(const CellBatch& both, const Tensor& values, int64_t n_genes, CellBatch& genes,
+                Tensor& gene_values, Tensor& proteins) {
+  const std::size_t n = both.n_cells();
+  const auto n_proteins = static_cast<int64_t>(both.n_genes) - n_genes;
+  genes.n_genes = static_cast<std::size_t>(n_genes);
+  genes.offsets.assign(1, 0);
+  genes.genes.clear();
+  genes.values.clear();
+  proteins = at::zeros({static_cast<int64_t>(n), n_proteins}, values.options());
+  gene_values = at::empty({values.size(0)}, values.options());
+  by_type(values, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    const T* v = values.data_ptr<T>();
+    T *kept = gene_values.data_ptr<T>(), *p = proteins.data_ptr<T>();
+    for (std::size_t b = 0; b < n; ++b) {
+      for (auto i = static_cast<std::size_t>(both.offsets[b]);
+           i < static_cast<std::size_t>(both.offsets[b + 1]); ++i) {
+        const int32_t row = both.genes[i];
+        if (row < n_genes) {
+          kept[genes.genes.size()] = v[i];
+          genes.genes.push_back(row);
+          genes.values.push_back(both.values[i]);
+        } else {
+          p[static_cast<int64_t>(b) * n_proteins + row - n_genes] = v[i];
+        }
+      }
+      genes.offsets.push_back(static_cast<int64_t>(genes.genes.size()));
+    }
+  });
+  gene_values = gene_values.narrow(0, 0, static_cast<int64_t>(genes.genes.size()));
+}
+
+/// The cells `rows` of a batch.
+void select_rows(const CellBatch& from, const Tensor& values, const std::vector<int64_t>& rows,
+                 CellBatch& out, Tensor& out_values) {
+  out.n_genes = from.n_genes;
+  out.offsets.assign(1, 0);
+  out.genes.clear();
+  out.values.clear();
+  std::vector<Tensor> parts;
+  for (const int64_t row : rows) {
+    const auto b = static_cast<std::size_t>(row);
+    const auto begin = from.offsets[b], end = from.offsets[b + 1];
+    out.genes.insert(out.genes.end(), from.genes.begin() + begin, from.genes.begin() + end);
+    out.values.insert(out.values.end(), from.values.begin() + begin, from.values.begin() + end);
+    out.offsets.push_back(static_cast<int64_t>(out.genes.size()));
+    parts.push_back(values.narrow(0, begin, end - begin));
+  }
+  out_values = parts.empty() ? values.narrow(0, 0, 0) : at::cat(parts);
+}
+
 }  // namespace
 
 void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
                    const Design& rows, Batch& out) const {
-  if (cells.n_genes() != static_cast<std::size_t>(architecture_.n_genes))
-    throw Error("x", "must have the genes of the model",
+  if (cells.n_genes() != static_cast<std::size_t>(architecture_.n_rows()))
+    throw Error("x", "must have the genes (and proteins) of the model",
                 std::to_string(cells.n_genes()) + " given, the model has " +
-                    std::to_string(architecture_.n_genes));
-  cells.fetch(which, n, out.target);
-  out.values = stored_values(out.target, c10::typeMetaToScalarType(options_.dtype()));
-  out.input = head_.counts() ? out.values.log1p() : out.values;
-  out.library = head_.library ? library_sizes(out.target, out.values, options_.device()) : Tensor();
+                    std::to_string(architecture_.n_rows()));
+  CellBatch& all = proteins_ ? out.both : out.target;
+  cells.fetch(which, n, all);
+  (proteins_ ? out.both_values : out.values) =
+      stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
   out.share = 1;
-  out.partner = out.noise = Tensor();
+  out.partner = Tensor();
+  out.noise.clear();
   load_design(rows, out);
+  prepare(out, rows.measured);
+}
+
+Tensor Network::encoder_input(const CellBatch& cells, const Tensor& values) const {
+  // theislab/multicpa gives its encoders the counts as they are.
+  const bool rna = head_.counts() && !multicpa(),
+             second = proteins_ && proteins_->counts() && !multicpa();
+  if (!rna && !second) return values;
+  if (!proteins_ || cells.n_genes == static_cast<std::size_t>(architecture_.n_genes))
+    return rna ? values.log1p() : values;
+  if (rna && second) return values.log1p();
+  Tensor out = values.clone();
+  by_type(out, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    T* v = out.data_ptr<T>();
+    for (std::size_t i = 0; i < cells.genes.size(); ++i)
+      if ((cells.genes[i] < architecture_.n_genes) == rna) v[i] = std::log1p(v[i]);
+  });
+  return out;
+}
+
+void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
+  out.rna_rows = out.protein_rows = Tensor();
+  if (proteins_) {
+    split_rows(out.both, out.both_values, architecture_.n_genes, out.target, out.values, out.proteins);
+    out.proteins = out.proteins.to(options_.device());
+    out.protein_input = proteins_->counts() && !multicpa() ? out.proteins.log1p() : out.proteins;
+    if (!experts()) out.both_input = encoder_input(out.both, out.both_values);
+  }
+  out.input = encoder_input(out.target, out.values);
+  out.library = head_.library ? library_sizes(out.target, out.values, options_.device()) : Tensor();
+  const auto rows_with = [&](uint8_t modality) {
+    std::vector<int64_t> rows;
+    for (std::size_t i = 0; i < measured.size(); ++i)
+      if (measured[i] & modality) rows.push_back(static_cast<int64_t>(i));
+    return rows;
+  };
+  if (measured.empty()) return;
+  const auto rna = rows_with(kRna), second = rows_with(kProteins);
+  if (rna.size() == measured.size() && second.size() == measured.size()) return;
+  if (!experts())
+    throw Error("fusion", "must be \"poe\" for cells that lack one of the modalities",
+                std::to_string(measured.size() - std::min(rna.size(), second.size())) + " cells of a batch do",
+                "An encoder of both modalities at once needs both");
+  const auto index = [&](const std::vector<int64_t>& v) {
+    return at::tensor(v, at::kLong).to(options_.device());
+  };
+  if (second.size() < measured.size()) out.protein_rows = index(second);
+  if (rna.size() == measured.size()) return;
+  out.rna_rows = index(rna);
+  select_rows(out.target, out.values, rna, out.measured_rna, out.measured_values);
+  out.measured_input = encoder_input(out.measured_rna, out.measured_values);
+  // A cell without RNA has no total: it is decoded at the training cells' mean.
+  if (out.library.defined())
+    out.library = mean_library_->value.expand_as(out.library)
+                      .index_copy(0, out.rna_rows, out.library.index_select(0, out.rna_rows));
 }
 
 void Network::load_design(const Design& given, Batch& out) const {
@@ -108,15 +218,17 @@ void Network::load_design(const Design& given, Batch& out) const {
 /// Mixup (Zhang et al. 2018, as theislab/cpa has it): expression, perturbations and covariates of a
 /// cell become `share` of its own and 1 - share of its partner's.
 void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partner) const {
+  CellBatch& cells = proteins_ ? batch.both : batch.target;
+  Tensor& stored = proteins_ ? batch.both_values : batch.values;
   CellBatch out;
-  out.n_genes = batch.target.n_genes;
+  out.n_genes = cells.n_genes;
   Tensor values;
-  by_type(batch.values, [&](auto* type) {
+  by_type(stored, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     std::vector<T> all;
     const T own = static_cast<T>(share), other = static_cast<T>(1 - share);
-    for (std::size_t b = 0; b < batch.target.n_cells(); ++b) {
-      merge(batch.target, batch.values.data_ptr<T>(), b, static_cast<std::size_t>(partner[b]),
+    for (std::size_t b = 0; b < cells.n_cells(); ++b) {
+      merge(cells, stored.data_ptr<T>(), b, static_cast<std::size_t>(partner[b]),
             [&](int32_t gene, T first, T second) {
               out.genes.push_back(gene);
               all.push_back(own * first + other * second);
@@ -124,13 +236,15 @@ void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partne
       out.offsets.push_back(static_cast<int64_t>(all.size()));
     }
     out.values.assign(all.begin(), all.end());
-    values = at::empty({static_cast<int64_t>(all.size())}, batch.values.options());
+    values = at::empty({static_cast<int64_t>(all.size())}, stored.options());
     std::copy(all.begin(), all.end(), values.data_ptr<T>());
   });
-  batch.target = std::move(out);
-  batch.values = values;
-  batch.input = head_.counts() ? values.log1p() : values;
-  if (head_.library) batch.library = library_sizes(batch.target, values, options_.device());
+  if (batch.rna_rows.defined() || batch.protein_rows.defined())
+    throw Error("mixup_alpha", "must be 0 where cells lack one of the modalities",
+                "a mixed cell would have parts of both");
+  cells = std::move(out);
+  stored = values;
+  prepare(batch, {});
   batch.share = share;
   batch.partner = at::tensor(partner, at::kLong).to(options_.device());
 }

@@ -13,7 +13,8 @@ constexpr int64_t kBlock = 1024;  // cells decoded at a time
 /// Mean and variance of the columns of blocks of rows, merged pairwise in double precision.
 class ColumnMoments {
  public:
-  explicit ColumnMoments(int64_t genes) : mean_(at::zeros({genes}, at::kDouble)), m2_(mean_.clone()) {}
+  explicit ColumnMoments(int64_t columns)
+      : mean_(at::zeros({columns}, at::kDouble)), m2_(mean_.clone()) {}
   void add(const Tensor& rows) {
     const auto count = static_cast<double>(rows.size(0));
     const auto parts = at::var_mean(rows, at::IntArrayRef{0}, false, false);
@@ -56,13 +57,14 @@ class Counterfactuals {
  public:
   Counterfactuals(const Network& network, const CellSource& cells, const Design& own,
                   const Design& target, const std::vector<std::vector<int64_t>>& source,
-                  const Decoding& decoding)
+                  const Decoding& decoding, at::Generator* draws = nullptr)
       : network_(network),
         cells_(cells),
         own_(own),
         target_(target),
         source_(source),
-        decoding_(decoding) {
+        decoding_(decoding),
+        draws_(draws) {
     const Architecture& a = network.architecture();
     own.check(a.n_perturbations, a.covariate_levels, false);
     target.check(a.n_perturbations, a.covariate_levels, true);
@@ -101,18 +103,37 @@ class Counterfactuals {
     const int64_t* which = distinct_.data() + block.begin;
     const auto n = static_cast<std::size_t>(block.end - block.begin);
     network_.load(cells_, which, n, own_.rows(which, n), block.batch);
+    if (draws_ != nullptr)  // else the posterior mean
+      block.batch.noise.assign(
+          network_.experts() ? 3 : 1,
+          at::empty({static_cast<int64_t>(n), network_.dim()}, at::kFloat)
+              .normal_(0, 1, *draws_)
+              .to(network_.options()));
     block.basal = network_.encode(block.batch, false).basal;
     block.library = block.batch.library;
     if (decoding_.common_library && block.library.defined())
       block.library = network_.mean_library().expand_as(block.library);
     if (!with_difference) return;
     block.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
+    if (block.batch.proteins.defined())
+      block.expression = at::cat({block.expression, block.batch.proteins}, 1);
     const Tensor effect = network_.perturbation_effect(block.batch.slots);
     // The cell as it was measured, with all that the composition may leave out of the new condition.
     const Decoded own = network_.decode(
         block.basal + effect + network_.covariate_effect(block.batch.covariates), block.library);
-    block.own_mean = expected(own, decoding_.ignore_zeros);
-    block.own_variance = variance(own, network_.head(), decoding_.ignore_zeros);
+    block.own_mean = network_.expected(own, decoding_.ignore_zeros);
+    block.own_variance = network_.variance(own, decoding_.ignore_zeros);
+    // What was not measured differs from its reconstruction by nothing.
+    const int64_t genes = network_.architecture().n_genes;
+    const auto fill = [&](const Tensor& rows, int64_t begin, int64_t columns) {
+      if (!rows.defined()) return;
+      Tensor missing = at::ones({block.batch.size(), 1}, rows.options().dtype(at::kBool));
+      missing.index_fill_(0, rows, 0);
+      Tensor part = block.expression.narrow(1, begin, columns);
+      part.copy_(at::where(missing, block.own_mean.narrow(1, begin, columns), part));
+    };
+    fill(block.batch.rna_rows, 0, genes);
+    fill(block.batch.protein_rows, genes, network_.architecture().n_proteins);
   }
 
   Part cells_in(const Block& block, const std::vector<int64_t>& list) const {
@@ -152,6 +173,7 @@ class Counterfactuals {
   const Design& target_;
   const std::vector<std::vector<int64_t>>& source_;
   const Decoding& decoding_;
+  at::Generator* draws_;  // of basal states of a variational encoder; null: their means
   std::vector<int64_t> distinct_;
   Batch target_batch_;
   Tensor effect_;

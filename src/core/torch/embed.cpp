@@ -29,7 +29,7 @@ void Model::reconstruct(const CellSource& cells, const Design& own,
     use_threads(impl_->settings.threads);
     const Network& network = impl_->network;
     own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
-    const auto genes = static_cast<std::size_t>(impl_->architecture.n_genes);
+    const auto genes = static_cast<std::size_t>(impl_->architecture.n_rows());
     Batch batch;
     for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
       const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
@@ -40,10 +40,44 @@ void Model::reconstruct(const CellSource& cells, const Design& own,
         library = network.mean_library().expand_as(library);
       const Decoded d =
           network.decode(basal + added(network, batch, decoding.composition), library);
-      write_rows(expected(d, decoding.ignore_zeros), mean + begin * genes);
-      write_rows(compert::variance(d, network.head(), decoding.ignore_zeros),
-                 variance + begin * genes);
+      write_rows(network.expected(d, decoding.ignore_zeros), mean + begin * genes);
+      write_rows(network.variance(d, decoding.ignore_zeros), variance + begin * genes);
     }
+  });
+}
+
+Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
+                                    const std::vector<int64_t>& which,
+                                    const Composition& composition) const {
+  if (impl_->network.proteins() == nullptr)
+    throw Error("fit", "must be one of RNA and proteins", "it has none");
+  if (impl_->settings.protein_loss != "nb_mixture")
+    throw Error("fit", "must have a mixture of background and foreground for its proteins",
+                "protein_loss is \"" + impl_->settings.protein_loss + "\"",
+                "Fit raw protein counts with protein_loss = \"nb_mixture\"");
+  return translate([&] {
+    at::NoGradGuard no_grad;
+    use_threads(impl_->settings.threads);
+    const Network& network = impl_->network;
+    own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
+    const auto columns = static_cast<std::size_t>(impl_->architecture.n_proteins);
+    const std::size_t size = which.size() * columns;
+    ProteinParts out{std::vector<double>(size), std::vector<double>(size), std::vector<double>(size),
+                     std::vector<double>(size)};
+    Batch batch;
+    for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
+      const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
+      network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
+      const Tensor treated =
+          network.encode(batch, false).basal + added(network, batch, composition);
+      const DecodedProteins d =
+          *network.decode(treated, batch.library).proteins;
+      write_rows(denoised(d), out.denoised.data() + begin * columns);
+      write_rows(foreground_probability(d), out.foreground_probability.data() + begin * columns);
+      write_rows(d.expected_background, out.background.data() + begin * columns);
+      write_rows(d.expected_foreground, out.foreground.data() + begin * columns);
+    }
+    return out;
   });
 }
 

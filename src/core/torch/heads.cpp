@@ -70,14 +70,6 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
   }
 };
 
-/// log NB as the references write it.
-Tensor log_nb(const Tensor& x, const Tensor& mu, const Tensor& theta) {
-  const double eps = 1e-8;
-  const Tensor log_total = (theta + mu + eps).log();
-  return theta * ((theta + eps).log() - log_total) + x * ((mu + eps).log() - log_total) +
-         (x + theta).lgamma() - theta.lgamma() - (x + 1).lgamma();
-}
-
 Tensor log_zinb(const Tensor& x, const Decoded& d) {
   const Tensor &pi = d.zero_logit, nb = log_nb(x, d.mean, d.second);
   const Tensor zero = at::softplus(nb - pi), stored = nb - pi;
@@ -86,11 +78,25 @@ Tensor log_zinb(const Tensor& x, const Decoded& d) {
 
 }  // namespace
 
+Tensor log_nb(const Tensor& x, const Tensor& mu, const Tensor& theta) {
+  const double eps = 1e-8;
+  const Tensor log_total = (theta + mu + eps).log();
+  return theta * ((theta + eps).log() - log_total) + x * ((mu + eps).log() - log_total) +
+         (x + theta).lgamma() - theta.lgamma() - (x + 1).lgamma();
+}
+
+Tensor log_nb_multicpa(const Tensor& x, const Tensor& mu, const Tensor& theta) {
+  const double eps = 1e-8;
+  const Tensor t = theta + eps;
+  return (x + t).lgamma() - t.lgamma() - (x + 1).lgamma() - (theta + x) * (mu / t).log1p() +
+         x * ((mu + eps).log() - t.log());
+}
+
 Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,
                            const Tensor& values, const Head& head, const HeadInput& input,
                            Tensor& scratch) {
   const Tensor &weight = last.weight->value, &bias = last.bias->value;
-  if (weight.is_cuda())
+  if (weight.is_cuda() || !head.swept())
     return composed_loss(at::linear(hidden, weight, bias), target, values, head, input);
   if (!scratch.defined() || scratch.size(0) != hidden.size(0))
     scratch = at::empty({hidden.size(0), weight.size(0)}, weight.options().requires_grad(false));
@@ -111,7 +117,10 @@ Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& v
     return ((v.log() + (d.mean - x).square() / v).mean() * 0.5 +
             (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
   }
-  return (head.zero_inflated() ? log_zinb(x, d) : log_nb(x, d.mean, d.second)).mean() * -scale;
+  const Tensor log_p = head.zero_inflated() ? log_zinb(x, d)
+                       : head.swept()       ? log_nb(x, d.mean, d.second)
+                                            : log_nb_multicpa(x, d.mean, d.second);
+  return log_p.mean() * -scale;
 }
 
 Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
@@ -124,10 +133,13 @@ Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
     return d;
   }
   const int64_t genes = raw.size(1) / 2;
-  const Tensor first = raw.narrow(1, 0, genes), second = raw.narrow(1, genes, genes);
+  const Tensor second = raw.narrow(1, genes, genes);
+  Tensor first = raw.narrow(1, 0, genes);
+  if (head.relu_mean) first = first.relu();
+  if (head.sigmoid_mean) first = first.sigmoid();
   d.second = head.spread == Spread::kExp ? second.exp() + 1e-4 : at::softplus(second, 1, 40);
   if (head.spread == Spread::kSoftplus) d.second = d.second + 1e-3;
-  d.mean = head.counts() ? at::softplus(first, 1, 40) + 1e-3 : head.relu_mean ? first.relu() : first;
+  d.mean = head.counts() ? at::softplus(first, 1, 40) + head.least_mean : first;
   return d;
 }
 

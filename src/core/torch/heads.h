@@ -1,5 +1,7 @@
 // How the decoder's last hidden state becomes a distribution of expression, and its likelihood.
 #pragma once
+#include <memory>
+
 #include "compert/cells.h"
 #include "kernels.h"
 #include "mlp.h"
@@ -14,6 +16,10 @@ struct Head {
   bool library = false;
   Spread spread = Spread::kSoftplus;  ///< of the Gaussian
   bool relu_mean = false;     ///< Gaussian: mean max(raw, 0)
+  bool sigmoid_mean = false;  ///< mean from sigmoid(raw) (theislab/multicpa)
+  double least_mean = 1e-3;   ///< of a negative binomial without a library
+  /// Whether one sweep computes value and gradient of the likelihood.
+  bool swept() const { return !sigmoid_mean && least_mean == 1e-3 && !(counts() && relu_mean); }
   bool sum_genes = false;     ///< loss summed over genes (with its constant) instead of averaged
 
   bool counts() const { return family != Family::kGaussian; }
@@ -28,16 +34,23 @@ struct HeadInput {
   Tensor dispersion;  // genes, log inverse dispersion; undefined where the decoder gives it
 };
 
+struct DecodedProteins;
+
 /// The parameters of the distribution, cells x genes.
 struct Decoded {
   Tensor mean;       // of the negative binomial where there is one
   Tensor second;     // variance, or inverse dispersion (broadcast over cells)
   Tensor zero_logit; // of structural zeros; undefined elsewhere
+  std::shared_ptr<DecodedProteins> proteins;  // of the same cells; null without them
 };
 Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input);
 /// Mean of the distribution; `ignore_zeros` leaves structural zeros out (theislab/cpa).
 Tensor expected(const Decoded& d, bool ignore_zeros);
 Tensor variance(const Decoded& d, const Head& head, bool ignore_zeros);
+
+/// log NB as the references write it, and as theislab/multicpa does for genes and plain proteins.
+Tensor log_nb(const Tensor& x, const Tensor& mu, const Tensor& theta);
+Tensor log_nb_multicpa(const Tensor& x, const Tensor& mu, const Tensor& theta);
 
 /// Negative log-likelihood of the `values` at the places of `target`, under the decoder's last hidden
 /// state. On a CPU the gradient of the last weight goes straight into its flat buffer, and `scratch`

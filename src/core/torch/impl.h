@@ -12,6 +12,8 @@ namespace compert {
 struct StepLosses {
   double reconstruction = 0, adv_perturbations = 0, adv_covariates = 0;
   double penalty_perturbations = 0, penalty_covariates = 0;
+  double genes = 0, proteins = 0;  // the two parts of the reconstruction
+  double kl_background = 0;        // of the proteins' backgrounds
   double kl = 0, alignment = 0, counterfactual = 0, degs = 0;
   double gradient_norm[2] = {0, 0};  // of autoencoder and dosers before clipping; 0 without it
 };
@@ -42,6 +44,7 @@ struct Model::Impl {
   // within an epoch
   int64_t batch_in_epoch = 0;
   double run_share = 0;  // of the batches of this call of fit()
+  int64_t last_epoch = 0;  // of this call of fit()
 
   /// History and counters of another model.
   void take_record(const Impl& of) {
@@ -67,11 +70,14 @@ struct Model::Impl {
   /// Weights of this batch, after their warm-ups.
   double adversary_weight() const;
   double kl_weight() const;
+  /// Share of the KL terms' weights that their annealing has reached.
+  double kl_annealing() const;
   double mixup_alpha() const;
 
   /// The objective of the autoencoder's turn; `total` is what is differentiated.
   struct Objective {
-    Tensor total, basal;
+    Tensor total;
+    std::vector<Tensor> states;  // see Encoded::states()
     AdversaryLoss adversaries;
   };
   Objective autoencoder_objective(const Batch& batch, bool with_adversaries, double weight,
@@ -82,6 +88,8 @@ struct Model::Impl {
   /// Measures what a model without perturbation embeddings has in their place.
   void measure_differences(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train);
+  Tensor some_proteins(const CellSource& cells, const Design& design,
+                       const std::vector<int64_t>& train) const;
   void step_schedulers();
   void reset_learning_rates();
 
@@ -94,9 +102,16 @@ struct Model::Impl {
   std::vector<uint8_t> state(const std::string& meta) const;
 
  private:
-  Tensor autoencoder_step(const Batch& batch, const EffectMatching* matching,
-                          const EffectMatching::Draw& draw, StepLosses& losses);
-  void adversary_step(const Batch& batch, Tensor basal, StepLosses& losses);
+  /// What the decoders make of the latent states of a batch.
+  struct Decodings {
+    Tensor genes, proteins, kl_background;  // losses; the last two undefined without
+    Tensor difference, protein_difference;  // of a draw's other conditions from the own ones
+  };
+  Decodings decode_states(const Encoded& encoded, const Tensor& added, const Tensor& added_other,
+                          const Batch& batch) const;
+  std::vector<Tensor> autoencoder_step(const Batch& batch, const EffectMatching* matching,
+                                       const EffectMatching::Draw& draw, StepLosses& losses);
+  void adversary_step(const Batch& batch, std::vector<Tensor> states, StepLosses& losses);
 };
 
 /// The device that a setting means; throws with the reason when it cannot be had.

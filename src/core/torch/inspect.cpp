@@ -16,8 +16,8 @@ Batch whole_batch(const Network& network, const CellSource& cells, const Design&
   Batch batch;
   network.load(cells, all.data(), all.size(), design, batch);
   if (!recorded.partner.empty()) network.mix(batch, recorded.mix_share, recorded.partner);
-  if (!recorded.latent_noise.values.empty())
-    batch.noise = to_tensor(recorded.latent_noise).to(network.options());
+  for (const Array& draws : recorded.noise)
+    batch.noise.push_back(draws.values.empty() ? Tensor() : to_tensor(draws).to(network.options()));
   return batch;
 }
 
@@ -44,6 +44,17 @@ NamedArrays named(const AdversaryLoss& a) {
   return out;
 }
 
+NamedArrays named(const StepLosses& l, double annealing) {
+  return {{"loss_reconstruction", scalar(l.reconstruction)},
+          {"loss_reconstruction_genes", scalar(l.genes)},
+          {"loss_reconstruction_proteins", scalar(l.proteins)},
+          {"loss_kl", scalar(l.kl)},
+          // as theislab/multicpa reports them
+          {"kl_annealing", scalar(annealing)},
+          {"kl_loss_latent", scalar(l.kl * annealing)},
+          {"kl_loss_proteins_back", scalar(l.kl_background * annealing)}};
+}
+
 void zero_all(ParameterStore& store) {
   for (const Group g : {Group::kAutoencoder, Group::kAdversaries, Group::kDosers, Group::kFixed})
     store.adam(g).zero_grad();
@@ -51,7 +62,15 @@ void zero_all(ParameterStore& store) {
 
 }  // namespace
 
+void Inspector::replay(Recorded recorded) {
+  recorded_ = std::move(recorded);
+  if (recorded_.epochs == 0) return;
+  model_.impl_->epochs_done = recorded_.epoch;
+  model_.impl_->last_epoch = recorded_.epochs;
+}
+
 NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bool training) {
+  if (model_.impl_->network.proteins() != nullptr) return forward_of_both(cells, design, training);
   return translate([&] {
     at::NoGradGuard no_grad;
     Network& network = model_.impl_->network;
@@ -100,8 +119,86 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     if (batch.library.defined()) out["library"] = to_array(batch.library);
     out["loss_reconstruction"] = to_array(network.reconstruction(hidden, batch));
     out["loss_composed"] = to_array(network.composed_reconstruction(raw, batch));
-    for (auto& [name, value] : named(network.adversary_loss(basal, batch, false, training)))
+    for (auto& [name, value] : named(network.adversary_loss({basal}, batch, false, training)))
       out[name] = value;
+    return out;
+  });
+}
+
+NamedArrays Inspector::forward_of_both(const CellSource& cells, const Design& design,
+                                       bool training) {
+  return translate([&] {
+    at::NoGradGuard no_grad;
+    const Network& network = model_.impl_->network;
+    const Batch batch = whole_batch(network, cells, design, recorded_);
+    NamedArrays out;
+    const Encoded encoded = network.encode(batch, training);
+    const Network::Effect effect = network.effect(batch.slots, training);
+    out["scaled_doses"] = to_array(network.effect(every_perturbation(design, network)).response);
+    out["drug_embedding_sum"] = to_array(effect.sum);
+    const Tensor covariates = network.covariate_effect(batch), added = effect.sum + covariates;
+    out["covariate_embedding_sum"] = to_array(covariates);
+    const bool experts = network.experts();
+    std::vector<Encoded> all = encoded.experts;
+    all.push_back(encoded);
+    const auto numbered = [&](const std::string& name, std::size_t k) {
+      return experts ? name + "_" + std::to_string(k) : name;
+    };
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      out[numbered("latent_basal", k)] = to_array(all[k].basal);
+      if (!all[k].mean.defined()) continue;
+      out[numbered("latent_mean", k)] = to_array(all[k].mean);
+      out[numbered("latent_log_var", k)] = to_array(all[k].variance.log());
+    }
+    out["encoder_raw"] = to_array(all[0].raw);
+    if (experts) out["protein_encoder_raw"] = to_array(all[1].raw);
+    const auto both = [](const Tensor& mean, const Tensor& second) {
+      return to_array(at::cat({mean, second}, 1));
+    };
+    // The states that genes are decoded from, then those of proteins; both end with the joint one.
+    for (std::size_t call = 0; call < (experts ? 2 : 1); ++call) {
+      const std::string nth = "_call_" + std::to_string(call);
+      const Tensor joint = encoded.basal + added;
+      const Tensor rna = experts && call == 0 ? encoded.experts[0].basal + added : joint,
+                   protein = experts && call == 0 ? encoded.experts[1].basal + added : joint;
+      const Tensor hidden = network.decoder_hidden(rna, training);
+      out["decoder_input" + nth] = to_array(rna);
+      const Tensor raw = network.decoder_raw(hidden);
+      const Decoded d = network.from_raw(raw, batch.library);
+      out[numbered("gene_reconstructions", call)] = both(d.mean, d.second);
+      const DecodedProteins p = network.decode_proteins(protein, hidden, batch, training, call);
+      out[numbered("protein_reconstructions", call)] = both(p.mean, p.second);
+      const int64_t genes = raw.size(1) / 2;
+      const auto activated = [&](const Tensor& means) {
+        return network.head().sigmoid_mean ? means.sigmoid()
+               : network.head().relu_mean  ? means.relu()
+                                           : means;
+      };
+      if (network.proteins()->shared()) {
+        const int64_t n = p.raw[0].size(1) / 2;
+        out["decoder_raw" + nth] = to_array(
+            at::cat({activated(at::cat({raw.narrow(1, 0, genes), p.raw[0].narrow(1, 0, n)}, 1)),
+                     raw.narrow(1, genes, genes), p.raw[0].narrow(1, n, n)}, 1));
+        continue;
+      }
+      out["decoder_raw" + nth] =
+          to_array(at::cat({activated(raw.narrow(1, 0, genes)), raw.narrow(1, genes, genes)}, 1));
+      const std::vector<std::string> decoders =
+          p.mixture() ? std::vector<std::string>{"protein_back_decoder", "protein_fore_scale_decoder",
+                                                 "protein_mixing_decoder", "protein_dispersion_decoder"}
+                      : std::vector<std::string>{"protein_decoder"};
+      for (std::size_t k = 0; k < decoders.size(); ++k) {
+        out[decoders[k] + "_raw" + nth] = to_array(p.raw[k]);
+        out[decoders[k] + "_input" + nth] = to_array(protein);
+      }
+      if (!p.mixture()) continue;
+      out[numbered("protein_back", call)] = to_array(p.background);
+      out[numbered("protein_fore", call)] = to_array(p.foreground);
+      out[numbered("protein_mixing", call)] = to_array(p.mixing);
+      if (!p.log_background.defined()) continue;
+      out[numbered("alpha", call)] = to_array(p.log_background);
+      out[numbered("beta", call)] = to_array(p.log_background_sd);
+    }
     return out;
   });
 }
@@ -133,8 +230,7 @@ Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Desig
     torch::autograd::backward({total});
     Step out;
     out.losses = named(objective.adversaries);
-    out.losses["loss_reconstruction"] = scalar(losses.reconstruction);
-    out.losses["loss_kl"] = scalar(losses.kl);
+    for (auto& [name, value] : named(losses, impl.kl_annealing())) out.losses[name] = value;
     out.losses["penalty_adv_drugs"] = out.losses["penalty_adv_covariates"] = scalar(0);
     out.losses["total"] = to_array(total);
     const auto norm = [&](Group g) {
@@ -153,20 +249,18 @@ Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design&
     const Batch batch = whole_batch(impl.network, cells, design, recorded_);
     zero_all(impl.network.store());
     // facebookresearch/CPA lets gradients reach the encoder, to throw them away; theislab/cpa does not.
-    Tensor basal = impl.network.encode(batch, true).basal;
-    if (impl.parity_theislab()) basal = basal.detach().requires_grad_(true);
-    const AdversaryLoss a = impl.network.adversary_loss(basal, batch, true);
+    StepLosses losses;
+    std::vector<Tensor> states =
+        impl.autoencoder_objective(batch, false, 0, nullptr, {}, losses).states;
+    if (impl.parity_theislab()) states = {states[0].detach().requires_grad_(true)};
+    const AdversaryLoss a = impl.network.adversary_loss(states, batch, true);
     const Tensor total = a.perturbations + a.covariates +
                          (a.penalty_perturbations + a.penalty_covariates) *
                              impl.settings.penalty_adversary;
     torch::autograd::backward({total});
     Step out;
     out.losses = named(a);
-    out.losses["loss_reconstruction"] = to_array(impl.network.reconstruction(
-        impl.network.decoder_hidden(basal + impl.network.perturbation_effect(batch, true) +
-                                        impl.network.covariate_effect(batch),
-                                    true),
-        batch));
+    for (auto& [name, value] : named(losses, impl.kl_annealing())) out.losses[name] = value;
     out.losses["penalty_adv_drugs"] = to_array(a.penalty_perturbations);
     out.losses["penalty_adv_covariates"] = to_array(a.penalty_covariates);
     out.losses["penalty_parts"] = to_array(at::stack(a.penalty_parts));
@@ -179,14 +273,13 @@ Inspector::Step Inspector::adversary_step(const CellSource& cells, const Design&
 NamedArrays Inspector::update(const CellSource& cells, const Design& design) {
   return translate([&] {
     Model::Impl& impl = *model_.impl_;
+    const double annealing = impl.kl_annealing();
     const StepLosses l = impl.update(whole_batch(impl.network, cells, design, recorded_));
-    NamedArrays out;
-    out["loss_reconstruction"] = scalar(l.reconstruction);
+    NamedArrays out = named(l, annealing);
     out["loss_adv_drugs"] = scalar(l.adv_perturbations);
     out["loss_adv_covariates"] = scalar(l.adv_covariates);
     out["penalty_adv_drugs"] = scalar(l.penalty_perturbations);
     out["penalty_adv_covariates"] = scalar(l.penalty_covariates);
-    out["loss_kl"] = scalar(l.kl);
     out["gradient_norms"] = {{2}, {l.gradient_norm[0], l.gradient_norm[1]}};
     out["optimizer_steps"] = scalar(static_cast<double>(impl.optimizer_steps));
     return out;

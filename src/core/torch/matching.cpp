@@ -16,7 +16,10 @@ constexpr double kSmallVariance = 0.01;  // added to a gene's variance
 void NormalisedCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const {
   cells_.fetch(cells, n, out);
   for (std::size_t b = 0; b < n; ++b) {
-    const auto begin = out.values.begin() + out.offsets[b], end = out.values.begin() + out.offsets[b + 1];
+    // Rows are in ascending order.
+    const auto first = out.genes.begin() + out.offsets[b], last = out.genes.begin() + out.offsets[b + 1];
+    const auto begin = out.values.begin() + out.offsets[b];
+    const auto end = begin + (std::lower_bound(first, last, n_genes_) - first);
     double total = 0;
     for (auto v = begin; v != end; ++v) total += *v;
     if (total <= 0) continue;
@@ -50,29 +53,52 @@ EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
     group_[i] = group->second;
   }
   conditions_ = design.rows(first.data(), first.size());
-  const bool counts = network.head().counts();
-  GroupStats by_group, overall;
-  if (counts) {
-    const NormalisedCells even(cells, network.mean_library().item<double>());
-    by_group = group_stats(even, group_, first.size());
-    overall = stats_of(even, train);
-  } else {
-    by_group = group_stats(cells, group_, first.size());
-    overall = stats_of(cells, train);
-  }
   in_stratum_.resize(strata.size());
   for (std::size_t g = 0; g < first.size(); ++g)
     in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
-  const auto genes = static_cast<int64_t>(cells.n_genes());
-  std::vector<double> weight(cells.n_genes());
-  for (std::size_t g = 0; g < weight.size(); ++g) {
-    const double m = overall.mean[g];
-    weight[g] = (counts ? m * m : 1) / (overall.variance[g] + kSmallVariance);
+  genes_ = observe(cells, design, train, kRna);
+  if (network.proteins() != nullptr) proteins_ = observe(cells, design, train, kProteins);
+}
+
+EffectMatching::Observed EffectMatching::observe(const CellSource& cells, const Design& design,
+                                                 const std::vector<int64_t>& train,
+                                                 uint8_t modality) const {
+  const int64_t genes = network_.architecture().n_genes, groups = static_cast<int64_t>(conditions_.n),
+                rows = static_cast<int64_t>(cells.n_genes());
+  const bool rna = modality == kRna;
+  const bool log = rna ? network_.head().counts() : network_.proteins()->counts();
+  const double pseudo_count = rna ? kPseudoCount : 1;
+  std::vector<int32_t> group = group_;
+  for (std::size_t i = 0; i < design.measured.size(); ++i)
+    if (!(design.measured[i] & modality)) group[i] = -1;
+  const NormalisedCells even(
+      cells, log && rna ? network_.mean_library().item<double>() : 1, genes);
+  const CellSource& scaled = log && rna ? static_cast<const CellSource&>(even) : cells;
+  const GroupStats by_group = group_stats(scaled, group, conditions_.n),
+                   overall = stats_of(scaled, measured_in(train, design, modality));
+  const int64_t begin = rna ? 0 : genes, n = rna ? genes : rows - genes;
+  std::vector<double> weight;
+  for (auto g = static_cast<std::size_t>(begin); g < static_cast<std::size_t>(begin + n); ++g) {
+    // Genes' logarithms have no pseudo-count here, proteins' have one.
+    const double m = log ? overall.mean[g] + (rna ? 0 : pseudo_count) : 1;
+    weight.push_back(m * m / (overall.variance[g] + kSmallVariance * (rna ? 1 : m * m)));
   }
-  weight_ = to_tensor({{genes}, weight}).to(network.options());
-  mean_ = to_tensor({{static_cast<int64_t>(first.size()), genes}, by_group.mean});
-  if (counts) mean_ = (mean_ + kPseudoCount).log();
-  mean_ = mean_.to(network.options());
+  Observed out;
+  out.mean = to_tensor({{groups, rows}, by_group.mean}).narrow(1, begin, n);
+  out.unknown = out.mean.isnan().any(1, true).to(network_.options());
+  if (log) out.mean = (out.mean + pseudo_count).log();
+  out.mean = out.mean.nan_to_num(0).contiguous().to(network_.options());
+  out.weight = to_tensor({{n}, weight}).to(network_.options());
+  return out;
+}
+
+std::vector<int64_t> measured_in(const std::vector<int64_t>& cells, const Design& design,
+                                 uint8_t modality) {
+  if (design.measured.empty()) return cells;
+  std::vector<int64_t> out;
+  for (const int64_t i : cells)
+    if (design.measured[static_cast<std::size_t>(i)] & modality) out.push_back(i);
+  return out;
 }
 
 EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
@@ -132,20 +158,32 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
   const auto index = [&](const std::vector<int64_t>& v) {
     return at::tensor(v, at::kLong).to(options.device());
   };
-  out.truth = mean_.index_select(0, index(targets)) -
-              at::matmul(to_tensor({{rows, columns}, mixture}).to(options),
-                         mean_.index_select(0, index(own_groups)));
+  const Tensor mixed = to_tensor({{rows, columns}, mixture}).to(options);
+  const auto observed = [&](const Observed& of, Tensor& truth, Tensor& known) {
+    truth = of.mean.index_select(0, index(targets)) -
+            at::matmul(mixed, of.mean.index_select(0, index(own_groups)));
+    const Tensor missing = of.unknown.index_select(0, index(targets)) +
+                           at::matmul(mixed, of.unknown.index_select(0, index(own_groups)));
+    known = (missing == 0).to(options.dtype());
+  };
+  observed(genes_, out.truth, out.known);
+  if (proteins_.mean.defined()) observed(proteins_, out.protein_truth, out.protein_known);
   out.size = to_tensor({{rows, 1}, size}).to(options);
   out.any = true;
   return out;
 }
 
-Tensor EffectMatching::loss(const Tensor& difference, const Draw& draw) const {
+Tensor EffectMatching::loss(const Tensor& difference, const Tensor& protein_difference,
+                            const Draw& draw) const {
   Tensor error = at::matmul(at::matmul(draw.average, difference), network_.mean_weight().t()) -
                  draw.truth;
   if (network_.head().counts())
-    error = error - at::matmul(error, weight_.unsqueeze(1)) / weight_.sum();
-  const Tensor each = (error.square() * weight_).mean(1, true);
+    error = error - at::matmul(error, genes_.weight.unsqueeze(1)) / genes_.weight.sum();
+  Tensor each = (error.square() * genes_.weight).mean(1, true) * draw.known;
+  if (protein_difference.defined()) {
+    const Tensor off = at::matmul(draw.average, protein_difference) - draw.protein_truth;
+    each = each + (off.square() * proteins_.weight).mean(1, true) * draw.protein_known;
+  }
   return (each * draw.size).sum() / draw.size.sum();
 }
 

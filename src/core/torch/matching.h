@@ -28,7 +28,8 @@ class EffectMatching {
   struct Draw {
     Slots slots;      // per cell, the other condition
     Tensor average;   // groups x cells: rows average over the group's cells
-    Tensor truth;     // groups x genes: observed difference
+    Tensor truth, known;  // groups x genes: observed difference; groups x 1: 1 where it was measured
+    Tensor protein_truth, protein_known;  // the same of proteins; undefined without them
     Tensor size;      // groups x 1: cells
     bool any = false;
   };
@@ -37,7 +38,8 @@ class EffectMatching {
                  const std::vector<int64_t>& train, int64_t targets);
   Draw draw(const int64_t* which, std::size_t n, Random& random) const;
   /// `difference`: last hidden states under the other condition minus those under the own one.
-  Tensor loss(const Tensor& difference, const Draw& draw) const;
+  /// `protein_difference`: of decoded proteins' means (counts as log(1 + mean)).
+  Tensor loss(const Tensor& difference, const Tensor& protein_difference, const Draw& draw) const;
 
  private:
   const Network& network_;
@@ -46,13 +48,20 @@ class EffectMatching {
   std::vector<int32_t> stratum_of_;              // per group
   std::vector<std::vector<int32_t>> in_stratum_; // groups of each stratum
   Design conditions_;                            // one row per group
-  Tensor mean_, weight_;                         // groups x genes, genes
+  /// Of one modality: groups x rows; rows; groups x 1, 1 where no cell of the group has it.
+  struct Observed {
+    Tensor mean, weight, unknown;
+  };
+  Observed observe(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
+                   uint8_t modality) const;
+  Observed genes_, proteins_;
 };
 
-/// Cells brought to one total, `goal`.
+/// Cells brought to one total of their first `n_genes` rows, `goal`; other rows stay as they are.
 class NormalisedCells final : public CellSource {
  public:
-  NormalisedCells(const CellSource& cells, double goal) : cells_(cells), goal_(goal) {}
+  NormalisedCells(const CellSource& cells, double goal, int64_t n_genes)
+      : cells_(cells), goal_(goal), n_genes_(static_cast<int32_t>(n_genes)) {}
   std::size_t n_cells() const override { return cells_.n_cells(); }
   std::size_t n_genes() const override { return cells_.n_genes(); }
   double density() const override { return cells_.density(); }
@@ -61,6 +70,11 @@ class NormalisedCells final : public CellSource {
  private:
   const CellSource& cells_;
   double goal_;
+  int32_t n_genes_;
 };
+
+/// The cells of a list in which a modality (kRna, kProteins) was measured.
+std::vector<int64_t> measured_in(const std::vector<int64_t>& cells, const Design& design,
+                                 uint8_t modality);
 
 }  // namespace compert

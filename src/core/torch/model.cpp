@@ -8,6 +8,8 @@ namespace {
 void check(const Architecture& a) {
   if (a.n_genes < 2)
     throw Error("x", "must have at least two genes", std::to_string(a.n_genes) + " given");
+  if (a.n_proteins < 0)
+    throw Error("proteins", "must not be fewer than none", std::to_string(a.n_proteins) + " given");
   if (a.n_perturbations < 1)
     throw Error("perturbation", "must name at least one perturbation");
   for (const int64_t levels : a.covariate_levels)
@@ -16,6 +18,11 @@ void check(const Architecture& a) {
 
 void check(const Architecture& a, const Settings& s) {
   check(a);
+  if (s.model == "multicpa" && a.n_proteins < 1 && s.fusion == "poe")
+    throw Error("proteins", "must be given for the product of experts", "there are none",
+                "Without proteins fit cpa(), or multicpa(fusion = \"concat\")");
+  if (s.model != "multicpa" && a.n_proteins > 0)
+    throw Error("model", "must be \"multicpa\" for RNA and proteins", "\"" + s.model + "\" was given");
   if (s.adversary_loss != "bce" && a.n_conditions() < 1)
     throw Error("condition_weight", "must hold one weight per condition",
                 "none given, and adversary_loss is \"" + s.adversary_loss + "\"");

@@ -6,25 +6,6 @@ Tensor Network::mixed(const Tensor& rows, const Batch& batch) const {
   return rows * batch.share + rows.index_select(0, batch.partner) * (1 - batch.share);
 }
 
-Encoded Network::encode(const Batch& batch, bool training) const {
-  const Tensor out = encoder_->after_first(
-      first_layer(batch.target, batch.input, encoder_->first(), dense_input_), training);
-  if (!variational_) return {out, Tensor(), Tensor()};
-  Encoded e;
-  e.mean = out.narrow(1, 0, dim_);
-  e.variance = at::softplus(out.narrow(1, dim_, dim_)) + 1e-4;
-  Tensor noise = batch.noise;
-  if (!noise.defined() && training)
-    noise = at::empty({batch.size(), dim_}, at::kFloat).normal_(0, 1, noise_).to(options_);
-  e.basal = noise.defined() ? e.mean + e.variance.sqrt() * noise : e.mean;
-  return e;
-}
-
-Tensor Network::kl_loss(const Encoded& e) const {
-  if (!variational_) return Tensor();
-  return (e.variance + e.mean.square() - 1 - e.variance.log()).sum(1).mean() * 0.5;
-}
-
 Tensor Network::dose_response(const Slots& slots) const {
   if (differences_) return slots.dose * slots.filled;
   return doser_->respond(doser_->raw(slots, {embedder_->known(slots), false}), slots);
@@ -73,13 +54,58 @@ Tensor Network::decoder_hidden(const Tensor& treated, bool training) const {
   return decoder_->before_last(treated, training);
 }
 
-Tensor Network::reconstruction(const Tensor& hidden, const Batch& batch) const {
-  return reconstruction_loss(hidden, decoder_->last(), batch.target, batch.values, head_,
-                             {batch.library, dispersion()}, scratch_);
+Tensor Network::reconstruction(const Tensor& hidden, const Batch& batch, std::size_t call) const {
+  const auto measured = [&batch](const Tensor& t) {
+    return t.defined() && batch.rna_rows.defined() ? t.index_select(0, batch.rna_rows) : t;
+  };
+  const HeadInput input{measured(batch.library), dispersion()};
+  if (proteins_ && proteins_->shared())
+    return composed_loss(decoder_raw(hidden), batch.target, batch.values, head_, input);
+  return reconstruction_loss(measured(hidden), decoder_->last(), batch.rna(), batch.rna_values(),
+                             head_, input, scratch_[call]);
+}
+
+Tensor Network::columns_of(const Tensor& raw, bool genes) const {
+  const int64_t all = raw.size(1) / 2, first = architecture_.n_genes, n = genes ? first : all - first,
+                begin = genes ? 0 : first;
+  return at::cat({raw.narrow(1, begin, n), raw.narrow(1, all + begin, n)}, 1);
 }
 
 Tensor Network::decoder_raw(const Tensor& hidden) const {
-  return at::linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value);
+  const Tensor raw =
+      at::linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value);
+  return proteins_ && proteins_->shared() ? columns_of(raw, true) : raw;
+}
+
+DecodedProteins Network::decode_proteins(const Tensor& treated, const Tensor& hidden,
+                                         const Batch& batch, bool training, std::size_t call) const {
+  if (proteins_->shared())
+    return proteins_->from_raw(columns_of(
+        at::linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value), false));
+  const std::size_t latents = experts() ? 3 : 1;
+  Tensor draws;
+  if (proteins_->draws_background()) {
+    draws = noise(batch, latents + call, architecture_.n_proteins, training);
+    // One draw per row of `treated`, which may hold the batch twice.
+    if (draws.defined() && draws.size(0) != treated.size(0))
+      draws = at::cat({draws, noise(batch, latents + 2, architecture_.n_proteins, training)});
+  }
+  return proteins_->decode(treated, training, draws);
+}
+
+Tensor Network::protein_loss(const DecodedProteins& decoded, const Batch& batch,
+                             std::size_t call) const {
+  if (parity_ == "multicpa" && experts() && decoded.mixture()) {
+    // theislab/multicpa compares all cells with the proteins (and the dispersions) of one of them.
+    const auto cell = static_cast<int64_t>(call);
+    DecodedProteins slipped = decoded;
+    slipped.second = decoded.second.narrow(0, cell, 1);
+    return proteins_->loss(slipped, batch.proteins.narrow(0, cell, 1));
+  }
+  if (batch.protein_rows.defined() && batch.protein_rows.numel() == 0) return Tensor();
+  if (!batch.protein_rows.defined()) return proteins_->loss(decoded, batch.proteins);
+  return proteins_->loss(decoded.rows(batch.protein_rows),
+                         batch.proteins.index_select(0, batch.protein_rows));
 }
 
 Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) const {
@@ -95,7 +121,23 @@ Decoded Network::from_raw(const Tensor& raw, const Tensor& library) const {
 }
 
 Decoded Network::decode(const Tensor& treated, const Tensor& library) const {
-  return from_raw(decoder_raw(decoder_hidden(treated, false)), library);
+  const Tensor hidden = decoder_hidden(treated, false);
+  Decoded d = from_raw(decoder_raw(hidden), library);
+  if (proteins_)
+    d.proteins = std::make_shared<DecodedProteins>(decode_proteins(treated, hidden, {}, false));
+  return d;
+}
+
+Tensor Network::expected(const Decoded& d, bool ignore_zeros) const {
+  const Tensor genes = compert::expected(d, ignore_zeros);
+  return d.proteins ? at::cat({genes, d.proteins->mean}, 1) : genes;
+}
+
+Tensor Network::variance(const Decoded& d, bool ignore_zeros) const {
+  const Tensor genes = compert::variance(d, head_, ignore_zeros);
+  return d.proteins ? at::cat({genes.expand_as(d.mean),
+                               compert::variance(*d.proteins, proteins_->nb_formula())}, 1)
+                    : genes;
 }
 
 }  // namespace compert

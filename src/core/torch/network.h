@@ -8,6 +8,7 @@
 #include "first_layer.h"
 #include "heads.h"
 #include "latent_differences.h"
+#include "proteins.h"
 
 namespace compert {
 
@@ -27,13 +28,36 @@ struct Batch {
   double share = 1;
   Tensor partner;  // undefined without mixup
   Tensor degs;     // cells x genes, 1 for differentially expressed genes; undefined without that task
-  Tensor noise;    // standard normal draws of a variational encoder; undefined: drawn when training
-  int64_t size() const { return static_cast<int64_t>(target.n_cells()); }
+  /// Standard normal draws in the order in which they are needed: of the latent states, then of the
+  /// proteins' backgrounds. Where one is missing it is drawn when training.
+  std::vector<Tensor> noise;
+  // A second modality; undefined and empty without one.
+  Tensor proteins, protein_input;  // cells x proteins: observed, and as the encoder reads them
+  CellBatch both;                  // for an encoder of both, rows of genes and proteins ...
+  Tensor both_values, both_input;  // ... as they are stored and as it reads them
+  // Where a modality was not measured in some cells: the rows that have it, and their RNA.
+  Tensor rna_rows, protein_rows;
+  CellBatch measured_rna;
+  Tensor measured_values, measured_input;
+  int64_t size() const { return slots.dose.size(0); }
+  const CellBatch& rna() const { return rna_rows.defined() ? measured_rna : target; }
+  const Tensor& rna_values() const { return rna_rows.defined() ? measured_values : values; }
+  const Tensor& rna_input() const { return rna_rows.defined() ? measured_input : input; }
 };
 
 /// The encoder's output. Deterministic encoders have only `basal`.
 struct Encoded {
   Tensor basal, mean, variance;
+  Tensor raw;                    // what the network gave
+  /// The product of experts has one for RNA and one for proteins; this is then the joint one.
+  std::vector<Encoded> experts;
+  /// The basal states that are decoded and stripped: of the experts, then the joint one.
+  std::vector<Tensor> states() const {
+    std::vector<Tensor> all;
+    for (const Encoded& e : experts) all.push_back(e.basal);
+    all.push_back(basal);
+    return all;
+  }
 };
 
 struct AdversaryLoss {
@@ -63,7 +87,8 @@ class Network {
   void seed_noise(uint64_t seed) { noise_.set_current_seed(seed); }
 
   Encoded encode(const Batch& batch, bool training) const;
-  /// Mean over cells of KL(q(basal | x) || N(0, 1)); undefined for a deterministic encoder.
+  /// Mean over cells of KL(q(basal | x) || N(0, 1)), with experts the mean over the three states;
+  /// undefined for a deterministic encoder.
   Tensor kl_loss(const Encoded& encoded) const;
   /// What the perturbations of slots add, with what it comes from.
   struct Effect {
@@ -84,26 +109,44 @@ class Network {
   void load_degs(const DegTargets& degs, const int64_t* which, std::size_t n, Batch& out) const;
   Tensor deg_loss(const Tensor& effect, const Batch& batch) const;
   Tensor decoder_hidden(const Tensor& treated, bool training) const;
-  Tensor reconstruction(const Tensor& hidden, const Batch& batch) const;
+  /// Of the genes. A step that asks twice numbers its calls, whose buffers must not be the same.
+  Tensor reconstruction(const Tensor& hidden, const Batch& batch, std::size_t call = 0) const;
+  /// Null without proteins.
+  const ProteinDecoder* proteins() const { return proteins_.get(); }
+  ProteinDecoder* proteins() { return proteins_.get(); }
+  /// The proteins of treated states; `hidden`: of the genes' decoder, read where it is shared. `call`
+  /// numbers the decodings of a step that draw a background.
+  DecodedProteins decode_proteins(const Tensor& treated, const Tensor& hidden, const Batch& batch,
+                                  bool training, std::size_t call = 0) const;
+  /// Their loss over the cells that have them; undefined when none of the batch has.
+  Tensor protein_loss(const DecodedProteins& decoded, const Batch& batch, std::size_t call) const;
+  bool experts() const { return protein_encoder_ != nullptr; }
   Tensor decoder_raw(const Tensor& hidden) const;
   /// The reconstruction loss as devices without the sweeps compute it.
   Tensor composed_reconstruction(const Tensor& raw, const Batch& batch) const;
   /// `library` is read by heads that have one.
   Decoded decode(const Tensor& treated, const Tensor& library) const;
   Decoded from_raw(const Tensor& raw, const Tensor& library) const;
+  /// Means and variances of what is decoded, cells x rows of the data (genes, then proteins).
+  Tensor expected(const Decoded& d, bool ignore_zeros) const;
+  Tensor variance(const Decoded& d, bool ignore_zeros) const;
   /// Dependence of the basal state on the perturbation given the covariates, see alignment.cpp.
   Tensor alignment_loss(const Tensor& basal, const Batch& batch) const;
   /// The output weight that means (or their logarithms) come from, genes x width.
   Tensor mean_weight() const;
   /// Starts the decoder's output at the genes' means and variances.
   void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance);
-  AdversaryLoss adversary_loss(const Tensor& basal, const Batch& batch, bool with_penalty,
-                               bool training = true) const;
+  /// Averaged over `states`, the basal states of experts and joint.
+  AdversaryLoss adversary_loss(const std::vector<Tensor>& states, const Batch& batch,
+                               bool with_penalty, bool training = true) const;
 
   const Architecture& architecture() const { return architecture_; }
+  int64_t dim() const { return dim_; }
+  bool variational() const { return variational_; }
   bool theislab() const { return parity_ == "theislab"; }
   /// Of model "scgen"; null elsewhere. Its autoencoder knows neither perturbations nor covariates.
   LatentDifferences* differences() const { return differences_.get(); }
+  bool multicpa() const { return parity_.rfind("multicpa", 0) == 0; }
   /// One of the versions of theislab/chemCPA.
   bool chemcpa() const { return parity_.rfind("chemcpa", 0) == 0; }
   const std::vector<Parameter*>& covariate_tables() const { return covariates_; }
@@ -117,6 +160,18 @@ class Network {
   void set_dense_input(bool dense) { dense_input_ = dense; }
 
  private:
+  /// Splits what was read into genes and proteins, and prepares both for the encoders.
+  void prepare(Batch& batch, const std::vector<uint8_t>& measured) const;
+  Tensor encoder_input(const CellBatch& cells, const Tensor& values) const;
+  /// The normal distribution that a variational encoder's output means, and a draw from it.
+  Encoded distribution(const Tensor& raw) const;
+  void draw_state(Encoded& encoded, const Batch& batch, std::size_t call, bool training) const;
+  Tensor noise(const Batch& batch, std::size_t call, int64_t columns, bool training) const;
+  Encoded product_of_experts(const Batch& batch, bool training) const;
+  /// Of a decoder that genes and proteins share: the columns of one of them.
+  Tensor columns_of(const Tensor& raw, bool genes) const;
+  AdversaryLoss guess_from(const Tensor& basal, const Batch& batch, bool with_penalty,
+                           bool training) const;
   /// Cross entropy or focal loss; `weight` per class, or undefined.
   Tensor class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const;
   Tensor dispersion() const { return dispersion_ != nullptr ? dispersion_->value : Tensor(); }
@@ -125,12 +180,15 @@ class Network {
   Head head_;
   std::string adversary_kind_, parity_;
   bool variational_, one_hot_;
+  double least_variance_;  // of a variational encoder
   bool dense_input_ = false;
   int64_t dim_;
   at::TensorOptions options_;
   ParameterStore store_;
   mutable at::Generator noise_;
   std::unique_ptr<Mlp> encoder_, decoder_, perturbation_adversary_;
+  std::unique_ptr<Mlp> protein_encoder_;      // of the product of experts
+  std::unique_ptr<ProteinDecoder> proteins_;  // null without a second modality
   std::vector<std::unique_ptr<Mlp>> covariate_adversaries_;
   std::unique_ptr<Mlp> deg_predictor_;  // null without that task
   std::unique_ptr<Doser> doser_;
@@ -140,7 +198,7 @@ class Network {
   Parameter* dispersion_ = nullptr;  // log inverse dispersion per gene, for heads with a library
   Buffer* mean_library_ = nullptr;
   Buffer* condition_weight_ = nullptr;
-  mutable Tensor scratch_;  // raw decoder output of a training step, reused
+  mutable Tensor scratch_[2];  // raw decoder outputs of a training step, reused
 };
 
 }  // namespace compert

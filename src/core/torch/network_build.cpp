@@ -17,12 +17,14 @@ Head head_of(const Settings& s) {
   head.family = s.loss_ae == "nb"     ? Head::Family::kNegativeBinomial
                 : s.loss_ae == "zinb" ? Head::Family::kZinb
                                       : Head::Family::kGaussian;
-  head.library = head.counts() && s.parity != "fb";
+  head.library = head.counts() && s.parity != "fb" && s.parity.rfind("multicpa", 0) != 0;
   head.sum_genes = s.parity == "theislab";
   head.spread = s.parity == "theislab"             ? Spread::kExp
                 : s.parity.rfind("chemcpa", 0) == 0 ? Spread::kClampedSoftplus
                                                     : Spread::kSoftplus;
   head.relu_mean = s.decoder_activation == "ReLU";
+  head.sigmoid_mean = s.decoder_activation == "sigm";
+  if (s.parity.rfind("multicpa", 0) == 0) head.least_mean = 1e-4;
   return head;
 }
 
@@ -48,6 +50,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
       parity_(s.parity),
       variational_(s.variational),
       one_hot_(s.parity == "chemcpa" && !s.use_drugs_idx),
+      least_variance_(s.parity.rfind("multicpa", 0) == 0 ? 1e-3 : 1e-4),
       dim_(s.dim),
       options_(at::TensorOptions()
                    .dtype(s.precision == "float64" ? at::kDouble : at::kFloat)
@@ -67,11 +70,15 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
                 decoder_depth = s.decoder_depth > 0 ? s.decoder_depth : s.autoencoder_depth;
   // scvi-tools' decoder of counts has no dropout, whatever is asked for.
   const double decoder_dropout = theislab() && head_.counts() ? 0 : s.decoder_dropout;
+  const bool poe = a.n_proteins > 0 && s.fusion == "poe";
+  // theislab/multicpa's plain model decodes both modalities at once.
+  const bool shared = a.n_proteins > 0 && multicpa() && !poe && s.protein_loss != "nb_mixture";
   // The order of creation fixes which random numbers each part gets: do not change it.
-  MlpShape enc = shape(s, hidden_sizes(inner, s.autoencoder_width, s.autoencoder_depth,
+  MlpShape enc = shape(s, hidden_sizes(inner + (poe ? 0 : a.n_proteins), s.autoencoder_width, s.autoencoder_depth,
                                        variational_ ? 2 * s.dim : s.dim),
                        s.encoder_norm, s.encoder_dropout),
-           dec = shape(s, hidden_sizes(s.dim, decoder_width, decoder_depth, head_.outputs() * inner),
+           dec = shape(s, hidden_sizes(s.dim, decoder_width, decoder_depth,
+                                       head_.outputs() * (inner + (shared ? a.n_proteins : 0))),
                        s.decoder_norm, decoder_dropout);
   if (a.n_genes_inner > 0) {
     enc.sizes.insert(enc.sizes.begin(), a.n_genes);
@@ -97,7 +104,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     const int64_t levels = a.covariate_levels[k];
     // There is nothing to guess of one level, and two of the references guess it all the same.
     covariate_adversaries_.push_back(
-        levels > 1 || s.parity == "fb" || chemcpa() ? adversary("adversary_covariates." + index, levels) : nullptr);
+        levels > 1 || s.parity == "fb" || chemcpa() || multicpa() ? adversary("adversary_covariates." + index, levels) : nullptr);
     covariates_.push_back(store_.add("covariates_embeddings." + index + ".weight",
                                      init.normal({levels, s.dim}) * spread, Group::kAutoencoder, false,
                                      s.embeddings_lr / s.autoencoder_lr));
@@ -114,6 +121,17 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     deg_predictor_ = std::make_unique<Mlp>(
         store_, init, "degs_predictor", shape(s, {2 * s.dim, 2 * s.dim, a.n_genes}, "batch", 0),
         Group::kAutoencoder);
+  }
+  if (poe) {
+    MlpShape second = enc;
+    second.sizes.front() = a.n_proteins;
+    protein_encoder_ =
+        std::make_unique<Mlp>(store_, init, "protein_encoder", second, Group::kAutoencoder);
+    protein_encoder_->set_noise(&noise_);
+  }
+  if (a.n_proteins > 0) {
+    proteins_ = std::make_unique<ProteinDecoder>(s, a.n_proteins, shared, store_, init, dec);
+    proteins_->set_noise(&noise_);
   }
   store_.pack(device);
   encoder_->set_noise(&noise_);
@@ -150,7 +168,7 @@ void Network::start_output_at(const std::vector<double>& mean,
   if (!head_.library) return;
   dispersion_->value.copy_(to_tensor({{architecture_.n_genes}, log_theta}));
   double total = 0;
-  for (const double m : mean) total += m;
+  for (std::size_t g = 0; g < genes; ++g) total += mean[g];
   mean_library_->value.fill_(total);
 }
 

@@ -10,6 +10,8 @@
 namespace compert {
 namespace {
 
+constexpr uint64_t kStateSeed = 0x5bd1e995;  // draws of states and of values are different streams
+
 /// Draws from the decoded distribution.
 class Sampler {
  public:
@@ -20,16 +22,50 @@ class Sampler {
         counts_(static_cast<uint64_t>(how.seed)) {}
 
   Tensor draw(const Decoded& d) {
+    const Tensor genes = draw_genes(d);
+    return d.proteins ? at::cat({genes, draw_proteins(*d.proteins)}, 1) : genes;
+  }
+
+ private:
+  Tensor draw_genes(const Decoded& d) {
     const Tensor mean = d.mean.to(at::kCPU, at::kDouble).contiguous(),
                  second = d.second.expand_as(d.mean).to(at::kCPU, at::kDouble).contiguous();
     if (!head_.counts()) {
       const Tensor deviation = how_.variance_as_deviation ? second : second.sqrt();
-      return (mean + deviation * at::randn(mean.sizes(), gaussian_, at::TensorOptions(at::kDouble)))
-          .clamp_min(0);
+      return (mean + deviation * normal(mean)).clamp_min(0);
     }
-    Tensor out = at::empty_like(mean), absent;
+    Tensor absent;
     if (d.zero_logit.defined())
       absent = d.zero_logit.sigmoid().to(at::kCPU, at::kDouble).contiguous();
+    return draw_counts(mean, second, absent);
+  }
+
+  Tensor draw_proteins(const DecodedProteins& d) {
+    const auto plain = [](const Tensor& t) { return t.to(at::kCPU, at::kDouble).contiguous(); };
+    const Tensor second = plain(d.second);
+    Tensor mean = plain(d.mean);
+    // Values of proteins may lie below 0 (centred log ratios).
+    if (!d.counts()) return mean + second.sqrt() * normal(mean);
+    if (d.mixture()) {
+      Tensor background = plain(d.expected_background);
+      const Tensor factor = plain(d.expected_foreground) / background;
+      if (d.log_background.defined())
+        background =
+            (plain(d.log_background) + plain(d.log_background_sd) * normal(background)).exp();
+      const Tensor is_background =
+          at::rand(mean.sizes(), gaussian_, at::TensorOptions(at::kDouble)) < plain(d.mixing).sigmoid();
+      mean = at::where(is_background, background, background * factor).contiguous();
+    }
+    return draw_counts(mean, second, Tensor());
+  }
+
+  Tensor normal(const Tensor& like) {
+    return at::randn(like.sizes(), gaussian_, at::TensorOptions(at::kDouble));
+  }
+
+  /// Of negative binomials; `absent`: probabilities of structural zeros, or undefined.
+  Tensor draw_counts(const Tensor& mean, const Tensor& second, const Tensor& absent) {
+    Tensor out = at::empty_like(mean);
     const double* zero = absent.defined() ? absent.data_ptr<double>() : nullptr;
     const double *mu = mean.data_ptr<double>(), *theta = second.data_ptr<double>();
     double* draws = out.data_ptr<double>();
@@ -45,7 +81,6 @@ class Sampler {
     return out;
   }
 
- private:
   CellPrediction how_;
   const Head& head_;
   at::Generator gaussian_;
@@ -59,7 +94,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
                                         const std::vector<std::vector<int64_t>>& source,
                                         bool with_difference, const Decoding& decoding) const {
   at::NoGradGuard no_grad;
-  const auto genes = architecture.n_genes;
+  const int64_t genes = architecture.n_rows();
   std::vector<ColumnMoments> mean, variance, difference, shift;
   for (std::size_t k = 0; k < source.size(); ++k) {
     if (source[k].empty())
@@ -74,9 +109,9 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
   Counterfactuals all(network, cells, own, target, source, decoding);
   all.run(with_difference, [&](std::size_t k, const Block& block, const Part& part,
                                const Decoded& d) {
-    const Tensor decoded_mean = expected(d, decoding.ignore_zeros);
+    const Tensor decoded_mean = network.expected(d, decoding.ignore_zeros);
     mean[k].add(decoded_mean);
-    const Tensor decoded_variance = compert::variance(d, network.head(), decoding.ignore_zeros);
+    const Tensor decoded_variance = network.variance(d, decoding.ignore_zeros);
     variance[k].add(decoded_variance);
     if (!with_difference) return;
     difference[k].add(block.expression.index_select(0, part.rows) + decoded_mean -
@@ -127,16 +162,19 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
   translate([&] {
     at::NoGradGuard no_grad;
     use_threads(impl_->settings.threads);
-    const auto genes = static_cast<std::size_t>(impl_->architecture.n_genes);
+    const auto genes = static_cast<std::size_t>(impl_->architecture.n_rows());
     const std::size_t copies = sampled ? static_cast<std::size_t>(how.n_samples) : 1;
     std::vector<std::size_t> first{0};
     for (const auto& list : source) first.push_back(first.back() + list.size() * copies);
-    const Head& head = impl_->network.head();
-    Sampler sampler(how, head);
-    Counterfactuals all(impl_->network, cells, own, target, source, decoding);
-    all.run(how.residual, [&](std::size_t k, const Block& block, const Part& part,
-                              const Decoded& d) {
-      const Tensor decoded_mean = expected(d, decoding.ignore_zeros);
+    const Network& network = impl_->network;
+    Sampler sampler(how, network.head());
+    at::Generator states =
+        at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(how.seed) ^ kStateSeed);
+    // With a variational encoder every draw starts at a basal state of its own.
+    const bool draw_states = sampled && network.variational();
+    std::size_t first_copy = 0;
+    const auto visit = [&](std::size_t k, const Block& block, const Part& part, const Decoded& d) {
+      const Tensor decoded_mean = network.expected(d, decoding.ignore_zeros);
       const auto scatter = [&](const Tensor& values, double* out, std::size_t copy) {
         const Tensor t = values.to(at::kCPU, at::kDouble).contiguous();
         for (std::size_t i = 0; i < part.place.size(); ++i) {
@@ -146,7 +184,8 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
           std::copy(row, row + genes, out + cell * genes);
         }
       };
-      for (std::size_t copy = 0; copy < copies; ++copy) {
+      const std::size_t end_copy = draw_states ? first_copy + 1 : copies;
+      for (std::size_t copy = first_copy; copy < end_copy; ++copy) {
         if (sampled)
           scatter(sampler.draw(d), mean, copy);
         else if (how.residual)
@@ -156,9 +195,12 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
         else
           scatter(decoded_mean, mean, copy);
         if (variance != nullptr)
-          scatter(compert::variance(d, head, decoding.ignore_zeros), variance, copy);
+          scatter(network.variance(d, decoding.ignore_zeros), variance, copy);
       }
-    });
+    };
+    Counterfactuals all(network, cells, own, target, source, decoding,
+                        draw_states ? &states : nullptr);
+    for (; first_copy < (draw_states ? copies : 1); ++first_copy) all.run(how.residual, visit);
   });
 }
 

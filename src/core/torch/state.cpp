@@ -32,6 +32,8 @@ const Column kColumns[] = {COMPERT_COLUMN(epoch),
                            COMPERT_COLUMN(penalty_adv_perturbations),
                            COMPERT_COLUMN(penalty_adv_covariates),
                            COMPERT_COLUMN(loss_kl),
+                           COMPERT_COLUMN(loss_proteins),
+                           COMPERT_COLUMN(loss_kl_background),
                            COMPERT_COLUMN(loss_alignment),
                            COMPERT_COLUMN(loss_counterfactual),
                            COMPERT_COLUMN(loss_degs),
@@ -39,6 +41,8 @@ const Column kColumns[] = {COMPERT_COLUMN(epoch),
                            COMPERT_COLUMN(r2_mean_deg),
                            COMPERT_COLUMN(r2_var),
                            COMPERT_COLUMN(r2_var_deg),
+                           COMPERT_COLUMN(r2_mean_protein),
+                           COMPERT_COLUMN(r2_var_protein),
                            COMPERT_COLUMN(cpa_metric),
                            COMPERT_COLUMN(best)};
 #undef COMPERT_COLUMN
@@ -102,7 +106,9 @@ File open(const std::vector<uint8_t>& image) {
 std::vector<EpochRecord> read_history(const File& file) {
   std::vector<EpochRecord> out;
   for (const auto& column : kColumns) {
-    const auto values = file.read<double>(std::string("history/") + column.name);
+    const std::string path = std::string("history/") + column.name;
+    if (!file.exists(path)) continue;  // younger than the file
+    const auto values = file.read<double>(path);
     out.resize(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) column.set(out[i], values[i]);
   }
@@ -158,6 +164,7 @@ Architecture read_architecture(const File& file) {
   const Json json = Json::parse(file.read_string("architecture"));
   Architecture a;
   a.n_genes = json.at("n_genes");
+  a.n_proteins = json.value("n_proteins", int64_t{0});
   a.n_perturbations = json.at("n_perturbations");
   a.covariate_levels = json.at("covariate_levels").get<std::vector<int64_t>>();
   a.batch_covariate = json.at("batch_covariate");
@@ -198,6 +205,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   file.write_string("meta", meta);
   file.write_string("settings", settings_to_json(settings));
   file.write_string("architecture", Json{{"n_genes", architecture.n_genes},
+                                         {"n_proteins", architecture.n_proteins},
                                          {"n_perturbations", architecture.n_perturbations},
                                          {"covariate_levels", architecture.covariate_levels},
                                          {"batch_covariate", architecture.batch_covariate},

@@ -49,7 +49,14 @@ double Model::Impl::adversary_weight() const {
   return settings.reg_adversary * done;
 }
 
+double Model::Impl::kl_annealing() const {
+  if (settings.kl_annealing_frac <= 0) return 1;
+  const double length = settings.kl_annealing_frac * static_cast<double>(last_epoch);
+  return length > 0 ? std::min(1.0, static_cast<double>(epochs_done) / length) : 1;
+}
+
 double Model::Impl::kl_weight() const {
+  if (settings.kl_annealing_frac > 0) return settings.kl_weight * kl_annealing();
   const int64_t step = parity_theislab() ? optimizer_steps : iteration;
   if (settings.kl_warmup_steps > 0)
     return settings.kl_weight * warmed_up(static_cast<double>(step), settings.kl_warmup_steps);
@@ -65,29 +72,74 @@ double Model::Impl::mixup_alpha() const {
          warmed_up(static_cast<double>(epochs_done), settings.mixup_warmup_epochs);
 }
 
+/// Where a cell's mean stands for effects: the logarithm of counts, or the value itself.
+static Tensor effect_scale(const DecodedProteins& d) { return d.counts() ? d.mean.log1p() : d.mean; }
+
+Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const Tensor& added,
+                                                  const Tensor& added_other,
+                                                  const Batch& batch) const {
+  Decodings out;
+  const auto n = batch.size();
+  const auto treated = [&](const Tensor& state) { return added.defined() ? state + added : state; };
+  std::vector<Tensor> genes, proteins, backgrounds;
+  const auto add_proteins = [&](const DecodedProteins& d, std::size_t call) {
+    if (const Tensor loss = network.protein_loss(d, batch, call); loss.defined())
+      proteins.push_back(loss);
+    if (const Tensor kl = network.proteins()->background_kl(d); kl.defined())
+      backgrounds.push_back(kl);
+  };
+  // Each expert decodes its own modality; the joint state both.
+  if (network.experts()) {
+    const Tensor rna = treated(encoded.experts[0].basal);
+    genes.push_back(network.reconstruction(network.decoder_hidden(rna, true), batch, 1));
+    add_proteins(network.decode_proteins(treated(encoded.experts[1].basal), {}, batch, true, 0), 0);
+  }
+  const std::size_t call = network.experts() ? 1 : 0;
+  Tensor states = treated(encoded.basal);
+  // With other conditions both decodings in one pass, so that they share the statistics of batch norm.
+  if (added_other.defined()) states = at::cat({states, encoded.basal + added_other});
+  const auto own = [n](const Tensor& t) { return t.narrow(0, 0, n); };
+  const auto shift = [n](const Tensor& t) { return t.narrow(0, n, n) - t.narrow(0, 0, n); };
+  const Tensor hidden = network.decoder_hidden(states, true);
+  genes.push_back(network.reconstruction(own(hidden), batch));
+  if (added_other.defined()) out.difference = shift(hidden);
+  if (network.proteins() != nullptr) {
+    const DecodedProteins d = network.decode_proteins(states, hidden, batch, true, call);
+    add_proteins(added_other.defined() ? d.rows(0, n) : d, call);
+    if (added_other.defined()) out.protein_difference = shift(effect_scale(d));
+  }
+  const auto mean = [](const std::vector<Tensor>& all) {
+    Tensor sum;
+    for (const Tensor& t : all) sum = sum.defined() ? sum + t : t;
+    return all.size() > 1 ? sum / static_cast<double>(all.size()) : sum;
+  };
+  out.genes = mean(genes);
+  out.proteins = mean(proteins);
+  out.kl_background = mean(backgrounds);
+  return out;
+}
+
 Model::Impl::Objective Model::Impl::autoencoder_objective(
     const Batch& batch, bool with_adversaries, double weight, const EffectMatching* matching,
     const EffectMatching::Draw& draw, StepLosses& losses) {
   const Encoded encoded = network.encode(batch, true);
   Objective out;
-  out.basal = encoded.basal;
-  const Tensor covariates = network.covariate_effect(batch);
-  Tensor treated = encoded.basal, effect;
+  out.states = encoded.states();
+  Tensor added, added_other, effect;
   if (network.differences() == nullptr) {
+    const Tensor covariates = network.covariate_effect(batch);
     effect = network.perturbation_effect(batch, true);
-    treated = treated + effect + covariates;
+    added = effect + covariates;
+    if (draw.any) added_other = network.perturbation_effect(draw.slots, true) + covariates;
   }
-  Tensor hidden, difference;
-  if (draw.any) {  // both decodings in one pass, so that they share the statistics of batch norm
-    const Tensor other = encoded.basal + network.perturbation_effect(draw.slots, true) + covariates;
-    const Tensor both = network.decoder_hidden(at::cat({treated, other}), true);
-    hidden = both.narrow(0, 0, batch.size());
-    difference = both.narrow(0, batch.size(), batch.size()) - hidden;
-  } else {
-    hidden = network.decoder_hidden(treated, true);
+  const Decodings decoded = decode_states(encoded, added, added_other, batch);
+  out.total = decoded.genes;
+  losses.genes = losses.reconstruction = out.total.item<double>();
+  if (decoded.proteins.defined()) {
+    losses.proteins = decoded.proteins.item<double>();
+    losses.reconstruction += settings.recon_weight_pro * losses.proteins;
+    out.total = out.total + decoded.proteins * settings.recon_weight_pro;
   }
-  out.total = network.reconstruction(hidden, batch);
-  losses.reconstruction = out.total.item<double>();
   const auto add = [&](const Tensor& term, double factor, double& loss) {
     loss = term.item<double>();
     out.total = out.total + term * factor;
@@ -95,11 +147,13 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
   if (settings.variational) {
     // The reference sums the likelihood over genes; ours is their mean, and so is this.
     const double per_gene =
-        network.head().sum_genes ? 1 : 1 / static_cast<double>(architecture.n_genes);
+        network.head().sum_genes || network.multicpa() ? 1 : 1 / static_cast<double>(architecture.n_genes);
     add(network.kl_loss(encoded), kl_weight() * per_gene, losses.kl);
+    if (decoded.kl_background.defined())
+      add(decoded.kl_background, kl_weight() * per_gene, losses.kl_background);
   }
   if (with_adversaries) {
-    out.adversaries = network.adversary_loss(encoded.basal, batch, false);
+    out.adversaries = network.adversary_loss(out.states, batch, false);
     losses.adv_perturbations = out.adversaries.perturbations.item<double>();
     losses.adv_covariates = out.adversaries.covariates.item<double>();
     const double of_covariates = settings.reg_adversary_cov < 0 || settings.reg_adversary == 0
@@ -108,17 +162,26 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     out.total = out.total - out.adversaries.perturbations * weight -
                 out.adversaries.covariates * of_covariates;
   }
-  if (batch.degs.defined())
+  if (batch.degs.defined() && at::GradMode::is_enabled())
     add(network.deg_loss(effect, batch), settings.reg_multi_task, losses.degs);
-  if (settings.reg_alignment > 0)
-    add(network.alignment_loss(encoded.basal, batch), settings.reg_alignment, losses.alignment);
+  if (settings.reg_alignment > 0) {
+    Tensor sum;
+    for (const Tensor& state : out.states) {
+      const Tensor one = network.alignment_loss(state, batch);
+      sum = sum.defined() ? sum + one : one;
+    }
+    add(sum / static_cast<double>(out.states.size()), settings.reg_alignment, losses.alignment);
+  }
   if (draw.any)
-    add(matching->loss(difference, draw), settings.reg_counterfactual, losses.counterfactual);
+    add(matching->loss(decoded.difference, decoded.protein_difference, draw),
+        settings.reg_counterfactual, losses.counterfactual);
   return out;
 }
 
-Tensor Model::Impl::autoencoder_step(const Batch& batch, const EffectMatching* matching,
-                                     const EffectMatching::Draw& draw, StepLosses& losses) {
+std::vector<Tensor> Model::Impl::autoencoder_step(const Batch& batch,
+                                                  const EffectMatching* matching,
+                                                  const EffectMatching::Draw& draw,
+                                                  StepLosses& losses) {
   ParameterStore& store = network.store();
   store.adam(Group::kAutoencoder).zero_grad();
   store.adam(Group::kDosers).zero_grad();
@@ -134,27 +197,25 @@ Tensor Model::Impl::autoencoder_step(const Batch& batch, const EffectMatching* m
     store.adam(g).update();
   }
   optimizer_steps += 2;
-  return objective.basal.detach();
+  std::vector<Tensor> states;
+  for (const Tensor& state : objective.states) states.push_back(state.detach());
+  return states;
 }
 
-void Model::Impl::adversary_step(const Batch& batch, Tensor basal, StepLosses& losses) {
+void Model::Impl::adversary_step(const Batch& batch, std::vector<Tensor> states,
+                                 StepLosses& losses) {
   ParameterStore& store = network.store();
-  if (!basal.defined()) {
+  if (states.empty()) {
     // Only the encoder's output is needed. The references also run the decoder (which moves its
     // running statistics) and some let gradients reach the encoder, to throw them away.
     at::NoGradGuard no_grad;
-    const Encoded encoded = network.encode(batch, true);
-    basal = encoded.basal;
-    if (settings.parity != "none") {
-      const Tensor treated =
-          basal + network.perturbation_effect(batch, true) + network.covariate_effect(batch);
-      losses.reconstruction =
-          network.reconstruction(network.decoder_hidden(treated, true), batch).item<double>();
-      if (settings.variational) losses.kl = network.kl_loss(encoded).item<double>();
-    }
+    if (settings.parity != "none")
+      states = autoencoder_objective(batch, false, 0, nullptr, {}, losses).states;
+    else
+      states = network.encode(batch, true).states();
   }
-  basal.set_requires_grad(true);
-  const AdversaryLoss a = network.adversary_loss(basal, batch, true);
+  for (Tensor& state : states) state = state.detach().set_requires_grad(true);
+  const AdversaryLoss a = network.adversary_loss(states, batch, true);
   Adam& adam = store.adam(Group::kAdversaries);
   adam.zero_grad();
   const Tensor total =
@@ -175,9 +236,9 @@ StepLosses Model::Impl::update(const Batch& batch, const EffectMatching* matchin
   const Turn now = turn();
   reset_learning_rates();
   StepLosses losses;
-  Tensor basal;
-  if (now != Turn::kAdversaries) basal = autoencoder_step(batch, matching, draw, losses);
-  if (now != Turn::kAutoencoder) adversary_step(batch, basal, losses);
+  std::vector<Tensor> states;
+  if (now != Turn::kAdversaries) states = autoencoder_step(batch, matching, draw, losses);
+  if (now != Turn::kAutoencoder) adversary_step(batch, states, losses);
   ++iteration;
   ++batch_in_epoch;
   return losses;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0` aims at
 constexpr std::size_t kMeasuredAtATime = 1024;  // cells
+constexpr std::size_t kMeasuredForStart = 5000;
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
 
 /// The order of one epoch depends on seed and epoch alone: a resumed fit sees the same batches.
@@ -56,6 +57,7 @@ const char* not_finite(const StepLosses& l) {
   if (!std::isfinite(l.adv_covariates)) return "covariate adversaries' loss";
   if (!std::isfinite(l.penalty_perturbations + l.penalty_covariates)) return "gradient penalty";
   if (!std::isfinite(l.kl)) return "KL term";
+  if (!std::isfinite(l.kl_background)) return "KL term of the proteins' background";
   if (!std::isfinite(l.degs)) return "loss of the second task";
   if (!std::isfinite(l.alignment)) return "alignment loss";
   if (!std::isfinite(l.counterfactual)) return "counterfactual matching loss";
@@ -74,6 +76,8 @@ class EpochMeans {
     sum_.penalty_perturbations += l.penalty_perturbations;
     sum_.penalty_covariates += l.penalty_covariates;
     sum_.kl += l.kl;
+    sum_.proteins += l.proteins;
+    sum_.kl_background += l.kl_background;
     sum_.alignment += l.alignment;
     sum_.counterfactual += l.counterfactual;
     sum_.degs += l.degs;
@@ -90,6 +94,10 @@ class EpochMeans {
     r.loss_counterfactual = mean(sum_.counterfactual, autoencoder_);
     if (model_.settings.reg_multi_task > 0) r.loss_degs = mean(sum_.degs, autoencoder_);
     if (model_.settings.variational) r.loss_kl = mean(sum_.kl, autoencoder_);
+    if (const ProteinDecoder* proteins = model_.network.proteins(); proteins != nullptr) {
+      r.loss_proteins = mean(sum_.proteins, autoencoder_);
+      if (proteins->draws_background()) r.loss_kl_background = mean(sum_.kl_background, autoencoder_);
+    }
     if (!model_.uses_adversaries()) return;  // theirs stay NaN: there was nothing to measure
     r.loss_adv_perturbations = mean(sum_.adv_perturbations, all_);
     r.loss_adv_covariates = mean(sum_.adv_covariates, all_);
@@ -129,6 +137,20 @@ void Model::Impl::measure_differences(const CellSource& cells, const Design& des
   network.differences()->measure(at::cat(latent), design.rows(train.data(), train.size()));
 }
 
+/// Proteins of training cells that have them, cells x proteins, of at most so many cells.
+Tensor Model::Impl::some_proteins(const CellSource& cells, const Design& design,
+                                  const std::vector<int64_t>& train) const {
+  const std::vector<int64_t> which = measured_in(train, design, kProteins);
+  const std::size_t step = which.size() / kMeasuredForStart + 1;
+  std::vector<int64_t> some;
+  for (std::size_t i = 0; i < which.size(); i += step) some.push_back(which[i]);
+  if (some.empty())
+    throw Error("proteins", "must be measured in some training cells", "no training cell has any");
+  Batch batch;
+  network.load(cells, some.data(), some.size(), design.rows(some.data(), some.size()), batch);
+  return batch.proteins;
+}
+
 FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train, const EvaluationPlan& plan,
                            const std::string& meta, Progress& progress, const DegTargets& degs) {
@@ -152,14 +174,16 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     last.reset();
   }
   if (start_output && settings.parity == "none") {
-    const GroupStats s = stats_of(cells, train);
+    const GroupStats s = stats_of(cells, measured_in(train, design, kRna));
     network.start_output_at(s.mean, s.variance);
+    if (network.proteins() != nullptr) network.proteins()->start_at(some_proteins(cells, design, train));
   }
   start_output = false;
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
   const int64_t more =
       settings.epochs > 0 ? settings.epochs : automatic_epochs(*this, train.size(), ends.size());
-  const int64_t first_epoch = epochs_done, last_epoch = epochs_done + more;
+  const int64_t first_epoch = epochs_done;
+  last_epoch = epochs_done + more;
   const Validation validation(*this, plan, cells, design);
   std::optional<EffectMatching> matching;
   if (settings.reg_counterfactual > 0)

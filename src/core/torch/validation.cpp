@@ -15,11 +15,6 @@ namespace {
 constexpr int64_t kMostCells = 2000;  // whose neighbours cpa_metric looks at
 constexpr int64_t kNeighbours = 30;
 
-std::vector<double> log_of(std::vector<double> v) {
-  for (double& x : v) x = std::log1p(std::max(x, 0.0));
-  return v;
-}
-
 }  // namespace
 
 Validation::Validation(const Model::Impl& model, const EvaluationPlan& plan,
@@ -29,13 +24,29 @@ Validation::Validation(const Model::Impl& model, const EvaluationPlan& plan,
       cells_(cells),
       own_(own),
       log_scale_(model.network.head().library) {
+  const auto genes = static_cast<std::ptrdiff_t>(model.architecture.n_genes);
   const NormalisedCells even(
-      cells, log_scale_ ? model.network.mean_library().item<double>() : 1);
+      cells, log_scale_ ? model.network.mean_library().item<double>() : 1, genes);
   for (const auto& truth : plan.truth) {
-    GroupStats s = stats_of(log_scale_ ? static_cast<const CellSource&>(even) : cells, truth);
-    mean_.push_back(log_scale_ ? log_of(std::move(s.mean)) : std::move(s.mean));
-    variance_.push_back(log_scale_ ? log_of(std::move(s.variance)) : std::move(s.variance));
+    GroupStats s = stats_of(log_scale_ ? static_cast<const CellSource&>(even) : cells,
+                            measured_in(truth, own, kRna));
+    if (!own.measured.empty() && model.network.proteins() != nullptr) {
+      const GroupStats second = stats_of(cells, measured_in(truth, own, kProteins));
+      std::copy(second.mean.begin() + genes, second.mean.end(), s.mean.begin() + genes);
+      std::copy(second.variance.begin() + genes, second.variance.end(), s.variance.begin() + genes);
+    }
+    mean_.push_back(on_scale(std::move(s.mean)));
+    variance_.push_back(on_scale(std::move(s.variance)));
   }
+}
+
+std::vector<double> Validation::on_scale(std::vector<double> v) const {
+  const auto genes = static_cast<std::size_t>(model_.architecture.n_genes);
+  const ProteinDecoder* proteins = model_.network.proteins();
+  const bool log_proteins = proteins != nullptr && proteins->counts() && !model_.network.multicpa();
+  for (std::size_t g = 0; g < v.size(); ++g)
+    if (g < genes ? log_scale_ : log_proteins) v[g] = std::log1p(std::max(v[g], 0.0));
+  return v;
 }
 
 void Validation::score(EpochRecord& record) const {
@@ -43,17 +54,26 @@ void Validation::score(EpochRecord& record) const {
   decoding.common_library = log_scale_;
   const ConditionSummary s =
       model_.summarise(cells_, own_, plan_.target, plan_.source, false, decoding);
-  const auto genes = static_cast<std::ptrdiff_t>(cells_.n_genes());
-  std::vector<R2Scores> scores;
+  const auto rows = static_cast<std::ptrdiff_t>(cells_.n_genes());
+  const auto genes = static_cast<std::ptrdiff_t>(model_.architecture.n_genes);
+  std::vector<R2Scores> scores, of_proteins;
+  const auto part = [](const std::vector<double>& v, std::ptrdiff_t begin, std::ptrdiff_t end) {
+    return std::vector<double>(v.begin() + begin, v.begin() + end);
+  };
   for (std::size_t k = 0; k < plan_.size(); ++k) {
-    const auto at = static_cast<std::ptrdiff_t>(k) * genes;
-    std::vector<double> mean(s.mean.begin() + at, s.mean.begin() + at + genes),
-        variance(s.variance.begin() + at, s.variance.begin() + at + genes);
-    if (log_scale_) {
-      mean = log_of(std::move(mean));
-      variance = log_of(std::move(variance));
-    }
-    scores.push_back(r2_scores(mean_[k], variance_[k], mean, variance, plan_.degs[k]));
+    const auto at = static_cast<std::ptrdiff_t>(k) * rows;
+    const std::vector<double> mean = on_scale(part(s.mean, at, at + rows)),
+                              variance = on_scale(part(s.variance, at, at + rows));
+    scores.push_back(r2_scores(part(mean_[k], 0, genes), part(variance_[k], 0, genes),
+                               part(mean, 0, genes), part(variance, 0, genes), plan_.degs[k]));
+    if (rows > genes)
+      of_proteins.push_back(r2_scores(part(mean_[k], genes, rows), part(variance_[k], genes, rows),
+                                      part(mean, genes, rows), part(variance, genes, rows), {}));
+  }
+  if (rows > genes) {
+    const R2Scores proteins = average(of_proteins);
+    record.r2_mean_protein = proteins.mean;
+    record.r2_var_protein = proteins.variance;
   }
   const R2Scores mean = average(scores);
   record.r2_mean = mean.mean;
@@ -134,9 +154,11 @@ double stopping_score(const EpochRecord& r, const std::string& metric) {
   };
   add(r.r2_mean);
   add(r.r2_mean_deg);
+  add(r.r2_mean_protein);
   if (metric == "r2_all") {
     add(r.r2_var);
     add(r.r2_var_deg);
+    add(r.r2_var_protein);
   }
   return n > 0 ? sum / n : none;
 }

@@ -20,6 +20,8 @@ class Validation {
   /// variances those of the predicted means) + exp(kNN purity of the treated states - of the basal
   /// ones), purities summed over condition and covariates.
   double cpa_metric() const;
+  /// Counts as logarithms, where they are scored as such.
+  std::vector<double> on_scale(std::vector<double> v) const;
 
   const Model::Impl& model_;
   const EvaluationPlan& plan_;

@@ -6,6 +6,8 @@
 
 namespace compert {
 
+constexpr uint8_t kRna = 1, kProteins = 2;
+
 /// The coded design: for each of `n` rows (cells or conditions) up to `n_slots` perturbations with
 /// their doses, and one level per covariate. Codes are 0-based. An empty slot has perturbation -1
 /// and dose 0. Row-major: slot m of row i is at `i * n_slots + m`, covariate k at
@@ -20,6 +22,8 @@ struct Design {
   /// The row's class for an adversary that guesses whole conditions (perturbations without doses);
   /// empty where no such adversary is trained.
   std::vector<int32_t> condition;
+  /// Which modalities were measured in the row's cell, a sum of kRna and kProteins; empty: all.
+  std::vector<uint8_t> measured;
 
   /// Rows `rows[0 .. count)` of this design, in that order.
   Design rows(const int64_t* rows, std::size_t count) const;

@@ -11,13 +11,18 @@ class Inspector {
 
   /// Randomness that the next calls take from here instead of drawing it.
   struct Recorded {
-    Array latent_noise;            ///< standard normal, cells x dim; empty: drawn, or none
+    /// Standard normal draws in the order of their use: latent states (cells x dim), then the
+    /// backgrounds of proteins (cells x proteins); an empty one means the
+    /// distribution's mean (or median), and what is missing at the end is drawn where a step draws.
+    std::vector<Array> noise;
+    int64_t epoch = 0, epochs = 0;  ///< epochs before this one, and of the whole run (annealing)
     double mix_share = 1;          ///< of mixup
     std::vector<int64_t> partner;  ///< of every cell, for mixup; empty: no mixup
   };
-  void replay(Recorded recorded) { recorded_ = std::move(recorded); }
+  void replay(Recorded recorded);
 
-  /// Latents, doser outputs, decoder outputs, losses, adversary logits of one batch.
+  /// Latents, doser outputs, decoder outputs, losses, adversary logits of one batch; of RNA and proteins
+  /// under the names of theislab/multicpa.
   NamedArrays forward(const CellSource& cells, const Design& design, bool training);
 
   /// Responses ("value") of every perturbation to a dose matrix, rows x perturbations, with the
@@ -43,6 +48,7 @@ class Inspector {
   NamedArrays adam_state(const std::string& group) const;
 
  private:
+  NamedArrays forward_of_both(const CellSource& cells, const Design& design, bool training);
   Model& model_;
   Recorded recorded_;
 };

@@ -17,6 +17,10 @@ namespace compert {
 /// The sizes of a model, all that it needs to know of the data.
 struct Architecture {
   int64_t n_genes = 0;
+  /// Surface proteins (or another second modality), which follow the genes in the rows of the cells;
+  /// 0: none. Results have them in the same place.
+  int64_t n_proteins = 0;
+  int64_t n_rows() const { return n_genes + n_proteins; }
   int64_t n_perturbations = 0;
   std::vector<int64_t> covariate_levels;  ///< one entry per covariate; empty: none
   int64_t batch_covariate = -1;           ///< the covariate that `corrected` leaves out; -1: none
@@ -64,7 +68,8 @@ struct FitResult {
   std::string message;  ///< for kNotFinite: epoch, batch and term
 };
 
-/// Per condition, statistics over its source cells; each array is conditions x genes.
+/// Per condition, statistics over its source cells; each array is conditions x rows of the cells (genes,
+/// then proteins).
 struct ConditionSummary {
   std::vector<int64_t> n;
   std::vector<double> mean;                 ///< mean of the decoded means
@@ -133,6 +138,13 @@ class Model {
   /// Decoded means and variances of cells under their own design, cells x genes.
   void reconstruct(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
                    double* mean, double* variance, const Decoding& decoding = {}) const;
+  /// What a mixture of background and foreground says of the proteins of cells under their own design;
+  /// each array is cells x proteins.
+  struct ProteinParts {
+    std::vector<double> denoised, foreground_probability, background, foreground;
+  };
+  ProteinParts proteins(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
+                        const Composition& composition = {}) const;
   /// Latent states, cells x dim: the basal state with what `composition` adds to it.
   void embed(const CellSource& cells, const Design& own, const Composition& composition,
              double* out) const;

@@ -5,7 +5,8 @@
 
 namespace compert {
 
-/// What one epoch of training did. Losses are means over the epoch's steps; scores are NaN in
+/// What one epoch of training did. Losses are means over the epoch's steps
+/// (`loss_reconstruction` of both modalities together); scores are NaN in
 /// epochs without evaluation, losses of parts that the model does not use.
 struct EpochRecord {
   int64_t epoch = 0;         ///< 1-based, counted over the whole life of the fit
@@ -15,6 +16,8 @@ struct EpochRecord {
   double loss_adv_covariates = std::numeric_limits<double>::quiet_NaN();
   double penalty_adv_perturbations = std::numeric_limits<double>::quiet_NaN();
   double penalty_adv_covariates = std::numeric_limits<double>::quiet_NaN();
+  double loss_proteins = std::numeric_limits<double>::quiet_NaN();
+  double loss_kl_background = std::numeric_limits<double>::quiet_NaN();
   double loss_kl = std::numeric_limits<double>::quiet_NaN();
   double loss_alignment = 0;
   double loss_counterfactual = 0;
@@ -23,6 +26,8 @@ struct EpochRecord {
   double r2_mean_deg = std::numeric_limits<double>::quiet_NaN();
   double r2_var = std::numeric_limits<double>::quiet_NaN();
   double r2_var_deg = std::numeric_limits<double>::quiet_NaN();
+  double r2_mean_protein = std::numeric_limits<double>::quiet_NaN();
+  double r2_var_protein = std::numeric_limits<double>::quiet_NaN();
   double cpa_metric = std::numeric_limits<double>::quiet_NaN();
   bool best = false;         ///< the best score so far: these weights are kept
 };

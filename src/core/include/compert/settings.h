@@ -32,6 +32,9 @@ struct Settings {
   int64_t molecule_width = 64;
   int64_t molecule_depth = 3;
   bool use_drugs_idx = true;
+  std::string fusion = "concat";
+  std::string protein_loss = "nb_mixture";
+  std::string protein_background = "median";
   std::string frozen;            ///< parts that are not trained, joined with commas
   int64_t adversary_width = 64;
   int64_t adversary_depth = 2;
@@ -48,6 +51,8 @@ struct Settings {
   int64_t counterfactual_targets = 8;
   double mixup_alpha = 0;
   double kl_weight = 1;
+  double kl_annealing_frac = 0;
+  double recon_weight_pro = 0.1;
   // optimisation
   double autoencoder_lr = 3e-3;
   double autoencoder_wd = 1e-6;
