@@ -93,6 +93,10 @@ core_reconstruct <- function(state, x, design, cells, perturbation, without) {
     .Call(`_compert_core_reconstruct`, state, x, design, cells, perturbation, without)
 }
 
+core_proteins <- function(state, x, design, cells, perturbation, without) {
+    .Call(`_compert_core_proteins`, state, x, design, cells, perturbation, without)
+}
+
 core_embed <- function(state, x, design, perturbation, without) {
     .Call(`_compert_core_embed`, state, x, design, perturbation, without)
 }

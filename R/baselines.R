@@ -5,8 +5,9 @@ control_baseline <- function(reference) reference
 
 # Additive baseline: the same controls plus a shift learned from training cells (additive_shift()).
 # `train` marks training cells. Returns mean and variance, genes x K, and a note per row.
-additive_baseline <- function(screen, groups, rows, train, reference) {
-  known <- training_shifts(screen, groups, train)
+# `scale`: of the means that shifts are differences of, which `reference` has already.
+additive_baseline <- function(screen, groups, rows, train, reference, scale = identity) {
+  known <- training_shifts(screen, groups, train, scale)
   shifts <- lapply(rows$group, function(g) additive_shift(known, groups, g))
   missing <- vapply(shifts, function(s) is.null(s$shift), TRUE)
   mean <- reference$mean
@@ -20,13 +21,14 @@ additive_baseline <- function(screen, groups, rows, train, reference) {
 
 # mean(condition) - mean(control) of training cells, for every group that has both. `column` is the
 # group's column in `shift`, NA without one.
-training_shifts <- function(screen, groups, train) {
+training_shifts <- function(screen, groups, train, scale = identity) {
   group <- ifelse(train, groups$of_cell - 1L, -1L)
   stats <- core_group_stats(screen$x, as.integer(group), groups$n)
   reference <- match(paste(groups$place, "\b", sep = "\f"), groups$key)
   usable <- which(stats$n > 0 & !groups$control & !is.na(reference) &
                     stats$n[replace(reference, is.na(reference), 1L)] > 0)
-  shift <- stats$mean[, usable, drop = FALSE] - stats$mean[, reference[usable], drop = FALSE]
+  mean <- scale(stats$mean)
+  shift <- mean[, usable, drop = FALSE] - mean[, reference[usable], drop = FALSE]
   list(shift = shift, column = match(seq_len(groups$n), usable))
 }
 

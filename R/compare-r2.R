@@ -44,7 +44,7 @@
 compare_r2 <- function(..., by = "dose", reference = NULL, baselines = "control",
                        metric = c("r2_mean", "r2_mean_deg")) {
   tables <- named_tables(...)
-  check_among(metric, metric_names, "metric")
+  check_among(metric, c(metric_names, protein_metrics), "metric")
   if (length(baselines)) check_among(baselines, c("control", "additive"), "baselines")
   clash <- intersect(names(tables), baselines)
   if (length(clash)) {

@@ -72,7 +72,7 @@ run_task <- function(task, state = NULL) {
     warn_slow_blas()
   }
   result <- with_core_errors(core_fit(
-    task$screen$x, task$design, task$train, task$plan, settings_json(settings),
+    core_rows(task$screen), task$design, task$train, task$plan, settings_json(settings),
     meta_to_json(task$meta), state, progress_reporter(settings$verbose)
   ), call = task$call)
   tell_stop(result, settings, task$call)
@@ -93,6 +93,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL)
   warn_defects(defects, call)
   settings$seed <- resolve_seed(settings$seed, call)
   settings$loss_ae <- screen$loss
+  if (!is.null(screen$proteins)) settings$protein_loss <- screen$keys$protein_loss
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
   doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")
@@ -115,8 +116,8 @@ inform_task <- function(task) {
   levels <- lengths(task$registry$covariates)
   text <- paste0(
     source_text(screen), ", loss = ", dQuote(screen$loss, FALSE), ": ",
-    count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), ", ",
-    count_of(length(task$registry$perturbations) - 1, "perturbation"), " and ",
+    count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), protein_text(screen),
+    ", ", count_of(length(task$registry$perturbations) - 1, "perturbation"), " and ",
     dQuote(screen$keys$control, FALSE),
     if (length(levels) > 0) paste0(", ", paste0(names(levels), " (", levels, ")", collapse = ", ")),
     "; ", n[["train"]], " train, ", n[["test"]], " test, ", n[["ood"]], " ood",

@@ -115,6 +115,7 @@ gene_response <- function(fit, screen, grid, source, residual, genes, call = rla
   warn_dose_range(fit, targets, below = FALSE, call = call)
   cells <- source_cells(fit, screen, targets, source, call)
   answer <- run_predict(fit, screen, targets, cells, TRUE, TRUE, call = call)
+  answer[] <- lapply(answer, function(m) if (is.matrix(m)) gene_rows(fit$meta$registry, m) else m)
   mean <- if (residual) answer$mean_difference else answer$mean
   difference <- answer$mean_difference - observed_means(screen, cells)
   rows <- cbind(condition[names], grid[what, ], n_cells = lengths(cells))

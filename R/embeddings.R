@@ -71,7 +71,7 @@ latent_parts <- function(fit, which, add = NULL, call = rlang::caller_env()) {
 embed_screen <- function(fit, screen, which, parts = latent_parts(fit, which),
                          call = rlang::caller_env()) {
   z <- with_core_errors(
-    core_embed(fit$state, screen$x, encode_screen(fit$meta$registry, screen), parts$perturbation,
+    core_embed(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), parts$perturbation,
                parts$without), call = call
   )
   name_embedding(t(z), colnames(screen$x), which)

@@ -60,9 +60,11 @@ score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
   scores <- lapply(seq_along(rows$degs), function(k) {
     cells <- which(rows$of_cell == k)
     answer <- with_core_errors(
-      core_reconstruct(fit$state, screen$x, own, cells - 1L, parts$perturbation, parts$without),
+      core_reconstruct(fit$state, core_rows(screen), own, cells - 1L, parts$perturbation,
+                       parts$without),
       call = call
     )
+    answer[] <- lapply(answer, gene_rows, registry = fit$meta$registry)
     score_own_cells(as.matrix(screen$x[, cells, drop = FALSE]), answer, rows$degs[[k]])
   })
   do.call(rbind, scores)

@@ -49,7 +49,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   if (nrow(rows$table) == 0L) return(no_effects(fit))
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
-  tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method) {
+  tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method, name) {
     score_effects(parts$truth$mean, method$mean, parts$reference$mean, rows$degs, pseudo)
   }))
 }

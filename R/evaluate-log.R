@@ -15,7 +15,8 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
     own_seed <- (as.numeric(seed) + k) %% .Machine$integer.max
     draws <- run_predict(fit, screen, one, source[k], FALSE, FALSE, "sample", n_draws, own_seed)
     cells <- run_predict(fit, screen, one, source[k], FALSE, TRUE)
-    kinds <- list(decoded = draws$mean, difference = pmax(cells$mean, 0))
+    genes <- function(values) gene_rows(fit$meta$registry, values)
+    kinds <- list(decoded = genes(draws$mean), difference = pmax(genes(cells$mean), 0))
     for (kind in names(kinds)) {
       values <- log_normalise(kinds[[kind]], goal)
       both[[kind]]$mean[, k] <- rowMeans(values)

@@ -30,7 +30,8 @@ r2_presets <- function() {
       skip_names = "dmso|control", min_degs = 2L, limit = 3e12, flat = 1e-4, empty = NA_real_
     )),
     multicpa = utils::modifyList(fb, list(
-      variance_nb = "predicted", order = c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg")
+      variance_nb = "predicted",
+      order = c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg", "r2_mean_protein", "r2_var_protein")
     )),
     # The Norman tutorial of theislab/cpa; its Kang tutorial passes the treated cells themselves
     # through the model, which is reconstruct() and no prediction.

@@ -13,7 +13,8 @@ new_r2 <- function(table, rows, split, options) {
 # A table without rows, of the same columns.
 no_scores <- function(fit, rows, split, options) {
   about <- describe_no_rows(fit)
-  scores <- as.data.frame(stats::setNames(rep(list(numeric()), 6L), metric_names))
+  metrics <- c(metric_names, if (!is.null(fit$meta$registry$proteins)) protein_metrics)
+  scores <- as.data.frame(stats::setNames(rep(list(numeric()), length(metrics)), metrics))
   table <- cbind(about$before, method = character(), about$after, scores,
                  n_controls = integer(), note = character())
   new_r2(table, rows, split, options)
@@ -60,7 +61,7 @@ method_averages <- function(x, fun = mean) {
   values <- lapply(methods, function(method) {
     rows <- x$method == method
     c(n = sum(is.finite(x$r2_mean[rows])),
-      vapply(metric_names, function(name) average(x[[name]][rows], fun), 0))
+      vapply(metrics_of(x), function(name) average(x[[name]][rows], fun), 0))
   })
   cbind(data.frame(method = methods, stringsAsFactors = FALSE), do.call(rbind, values))
 }
@@ -72,7 +73,7 @@ average <- function(values, fun) {
 
 # Fixed-width lines, whatever the width of the console.
 print_averages <- function(table) {
-  shown <- lapply(table[metric_names], function(v) {
+  shown <- lapply(table[metrics_of(table)], function(v) {
     ifelse(is.na(v), "-", formatC(v, digits = 3, format = "f"))
   })
   shown <- c(list(method = table$method, n = as.character(table$n)), shown)
@@ -96,7 +97,10 @@ verdict_of <- function(x, which) {
   if (nrow(x) == 0L) return(NULL)
   lines <- c(compare_methods(x, "additive", "r2_mean_deg", "r2 of the means of DEGs"),
              compare_methods(x, "additive", "r2_lfc_deg", "r2 of the effects on DEGs"),
-             compare_methods(x, "control", "r2_mean_deg", "r2 of the means of DEGs"))
+             compare_methods(x, "control", "r2_mean_deg", "r2 of the means of DEGs"),
+             if ("r2_mean_protein" %in% names(x)) {
+               compare_methods(x, "additive", "r2_mean_protein", "r2 of the means of proteins")
+             })
   if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
 }
 
@@ -125,7 +129,7 @@ summary.compert_r2 <- function(object, ..., fun = mean) {
     abort_input("`fun` must be a function of a numeric vector.",
                 paste0("It is ", describe(fun), "."), "Write `fun = median`.")
   }
-  order <- c(attr(object, "order"), setdiff(metric_names, attr(object, "order")))
+  order <- c(attr(object, "order"), setdiff(metrics_of(object), attr(object, "order")))
   splits <- attr(object, "splits")
   if (anyNA(object$split)) splits <- NA_character_
   parts <- lapply(splits, function(split) summarise_split(object, split, order, fun))

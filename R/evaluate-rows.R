@@ -3,8 +3,10 @@
 # All methods' scores as one data frame, rows of one condition together.
 score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, seed)
-  table_of_methods(fit, groups, rows$table, parts, function(method) {
-    score_method(parts$truth, method, parts$reference, rows$degs, options)
+  table_of_methods(fit, groups, rows$table, parts, function(method, name) {
+    scores <- score_method(parts$truth, method, parts$reference, rows$degs, options)
+    if (is.null(parts$proteins)) return(scores)
+    cbind(scores, score_proteins(parts$proteins$truth, parts$proteins$methods[[name]], options))
   })
 }
 
@@ -23,6 +25,10 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
   predicted <- if (options$log_counts) predict_log_rows else predict_rows
   both <- predicted(fit, screen, targets, control$source, options, seed)
   methods <- method_order(both, options)
+  proteins <- if (!is.null(screen$proteins)) {
+    protein_statistics(fit, screen, groups, rows, control, targets, both, options, baselines, seed)
+  }
+  methods <- lapply(methods, function(m) lapply(m, gene_rows, registry = fit$meta$registry))
   notes <- list(model = ifelse(lengths(control$source) == 0L,
                                "no control cells of the same covariates", NA_character_))
   if (baselines) {
@@ -32,15 +38,15 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
     notes$additive <- methods$additive$note
   }
   list(truth = truth, reference = reference, methods = methods, notes = notes,
-       source = control$source)
+       source = control$source, proteins = proteins)
 }
 
-# `score` gives a data frame with a row per condition for the statistics of one method.
+# `score` gives a data frame with a row per condition for the statistics of one method, by its name.
 table_of_methods <- function(fit, groups, table, parts, score) {
   about <- describe_rows(fit, groups, table)
   scored <- lapply(names(parts$methods), function(name) {
     note <- parts$notes[[name]] %||% parts$notes$model
-    cbind(about$before, method = name, about$after, score(parts$methods[[name]]),
+    cbind(about$before, method = name, about$after, score(parts$methods[[name]], name),
           n_controls = lengths(parts$source), note = note)
   })
   all <- do.call(rbind, scored)

@@ -68,7 +68,7 @@ take_groups <- function(stats, k) {
 # The two kinds of counterfactual for every row, genes x K; rows without source cells are NA.
 predict_rows <- function(fit, screen, targets, source, options, seed) {
   full <- which(lengths(source) > 0L)
-  blank <- matrix(NA_real_, nrow(screen$x), length(source))
+  blank <- matrix(NA_real_, nrow(screen$x) + NROW(screen$proteins), length(source))
   both <- list(decoded = list(mean = blank, variance = blank),
                difference = list(mean = blank, variance = blank))
   if (length(full) == 0L) return(both)
@@ -104,6 +104,6 @@ sampled_variance <- function(fit, screen, targets, source, ddof, seed) {
     draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE, FALSE,
                         type = "sample", seed = (as.numeric(seed) + k) %% .Machine$integer.max)$mean
     row_variances(draw, ddof)
-  }, numeric(nrow(screen$x)))
-  matrix(columns, nrow = nrow(screen$x))
+  }, numeric(nrow(screen$x) + NROW(screen$proteins)))
+  matrix(columns, ncol = length(source))
 }

@@ -25,6 +25,9 @@
 #'     change when the data are logarithms).}
 #'   \item{`pearson_delta`}{Pearson correlation of the same effect over all genes; `NA` for the
 #'     control baseline, which has none.}
+#'   \item{`r2_mean_protein`, `r2_var_protein`}{For fits of RNA and proteins: r2 of the means and
+#'     variances of proteins, over cells that have them; raw counts as log(1 + mean), on scale
+#'     `"model"` as they are.}
 #' }
 #' Effects are always taken against the *observed* controls of the same covariates. Fewer than two
 #' genes give `NA`; a constant truth gives 1 if met exactly and 0 otherwise, as in scikit-learn.
@@ -78,7 +81,7 @@
 #' @param residual Which counterfactual is `"model"`; `NULL`: as described under "Rows".
 #' @return A tibble of class `compert_r2` with one row per condition and method: the covariates,
 #'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
-#'   [predict()][predict.compert_fit]), `n_cells` (observed), the six scores, `n_controls` (cells
+#'   [predict()][predict.compert_fit]), `n_cells` (observed), the scores, `n_controls` (cells
 #'   that the model started from) and `note`. `print()` shows the preset, the averages, and says so
 #'   when the model does not beat a baseline. `summary()` gives the averages per split and method,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split

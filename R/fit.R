@@ -40,10 +40,13 @@ new_fit <- function(state) {
     list(
       state = state,
       meta = meta_from_json(core_state_meta(state)),
-      history = tibble::as_tibble(core_state_history(state))
+      history = NULL
     ),
     class = "compert_fit"
   )
+  history <- tibble::as_tibble(core_state_history(state))
+  of_proteins <- grepl("protein|background", names(history))
+  fit$history <- if (is.null(fit$meta$registry$proteins)) history[!of_proteins] else history
   validate_fit(fit)
 }
 
@@ -84,6 +87,7 @@ format.compert_fit <- function(x, ...) {
         length(held_out) > 0L],
       "; ", count(length(registry$genes)), " genes (", meta$assay, ")"
     ),
+    format_proteins(meta),
     paste0("Perturbations: ", enumerate(registry$perturbations, registry$control),
            if (isTRUE(registry$n_features > 0)) paste0("; ", registry$n_features, " features each")),
     if (!is.null(registry$dose_unit)) paste0("Doses:         in ", registry$dose_unit),
@@ -95,7 +99,18 @@ format.compert_fit <- function(x, ...) {
   )
 }
 
-model_title <- function(model) switch(model, chemcpa = "chemCPA", scgen = "scGen", toupper(model))
+model_title <- function(model) {
+  switch(model, chemcpa = "chemCPA", scgen = "scGen", multicpa = "MultiCPA", toupper(model))
+}
+
+format_proteins <- function(meta) {
+  proteins <- meta$registry$proteins
+  if (is.null(proteins)) return(NULL)
+  place <- meta$keys$proteins
+  read <- unique(c(if (length(place) == 1L) place, meta$keys$protein_assay))
+  paste0("Proteins:      ", length(proteins), if (length(read)) paste0(" (", paste(read, collapse = ", "), ")"),
+         ", ", meta$settings$protein_loss, " loss, fusion ", meta$settings$fusion)
+}
 
 format_covariates <- function(registry) {
   levels <- registry$covariates
@@ -175,7 +190,9 @@ conditions_table <- function(fit) {
 last_scores <- function(history) {
   scored <- history[which(history$best %in% TRUE), , drop = FALSE]
   if (nrow(scored) == 0L) return(NULL)
-  as.list(scored[nrow(scored), c("epoch", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")])
+  as.list(scored[nrow(scored), 
+                   c("epoch", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg",
+                     intersect(protein_metrics, names(history)))])
 }
 
 #' @export

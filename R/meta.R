@@ -18,8 +18,8 @@ new_meta <- function(screen, registry, settings, plan, notes = character()) {
     conditions = seen_conditions(screen),
     degs = plan_gene_names(plan, registry),
     seed = settings$seed,
-    # Held-out evidence: see the accuracy table of the README. The references decode.
-    residual = identical(settings$parity, "none"),
+    # Held-out evidence: see the accuracy tables. Proteins are better decoded; the references decode.
+    residual = identical(settings$parity, "none") && settings$model != "multicpa",
     notes = notes
   )
 }
@@ -74,7 +74,7 @@ meta_to_json <- function(meta) {
   meta[vectors] <- lapply(meta[vectors], keep)
   scalars <- list(registry = c("control", "batch", "n_slots", "sep", "n_features", "feature_kind",
                                "dose_unit", "dose_transform", "dose_top"),
-                  keys = setdiff(names(meta$keys), "covariates"))
+                  keys = setdiff(names(meta$keys), c("covariates", "proteins")))
   for (part in names(scalars)) {
     for (name in intersect(scalars[[part]], names(meta[[part]]))) {
       value <- meta[[part]][[name]]
@@ -95,6 +95,10 @@ meta_from_json <- function(json) {
   meta <- jsonlite::fromJSON(json, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
   texts <- function(x) lapply(x, as.character)
   meta$registry$genes <- as.character(meta$registry$genes)
+  if (!is.null(meta$registry$proteins)) {
+    meta$registry$proteins <- as.character(meta$registry$proteins)
+    meta$keys$proteins <- as.character(meta$keys$proteins)
+  }
   meta$registry$covariates <- texts(meta$registry$covariates)
   meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
   numbers <- c("dose_scale", "dose_top")

@@ -13,9 +13,10 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   }
   if (!is.null(assay)) keys[c("assay", "layer")] <- list(assay, NULL)
   if (!is.null(layer)) keys$layer <- layer
+  keys$protein_names <- fit$meta$registry$proteins
   screen <- as_screen(newdata, keys, col_data = col_data, need = need, call = call)
   screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)
-  screen
+  match_proteins(screen, fit, call)
 }
 
 # Containers whose assays are named alike.

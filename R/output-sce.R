@@ -1,7 +1,7 @@
 # Predictions as SingleCellExperiment or SummarizedExperiment.
 
 # metadata(x)$cpa says what the numbers are; the weights stay in the fit. The user's rowData go on.
-as_experiment <- function(values, about, fit, newdata, single_cell) {
+as_experiment <- function(values, about, fit, newdata, single_cell, proteins = NULL) {
   package <- if (single_cell) "SingleCellExperiment" else "SummarizedExperiment"
   check_package(package, "to return predictions in this container")
   make <- if (single_cell) {
@@ -11,6 +11,12 @@ as_experiment <- function(values, about, fit, newdata, single_cell) {
   }
   about <- S4Vectors::DataFrame(about, check.names = FALSE, row.names = rownames(about))
   out <- make(assays = values, colData = about, metadata = list(cpa = output_notes(fit)))
+  if (!is.null(proteins) && single_cell) {
+    part <- SummarizedExperiment::SummarizedExperiment(assays = proteins)
+    SingleCellExperiment::altExp(out, protein_place(fit)) <- part
+  } else if (!is.null(proteins)) {
+    S4Vectors::metadata(out)$proteins <- proteins
+  }
   if (!inherits(newdata, "SummarizedExperiment")) return(out)
   rows <- SummarizedExperiment::rowData(newdata)
   at <- match(rownames(out), rownames(newdata))

@@ -88,7 +88,8 @@ subset_screen <- function(screen, cells) {
   screen$x <- screen$x[, cells, drop = FALSE]
   screen$col_data <- screen$col_data[cells, , drop = FALSE]
   screen$covariates <- screen$covariates[cells, , drop = FALSE]
-  for (part in c("parts", "doses", "code", "control", "split")) {
+  if (!is.null(screen$proteins)) screen$proteins <- screen$proteins[, cells, drop = FALSE]
+  for (part in c("parts", "doses", "code", "control", "split", "measured")) {
     screen[part] <- list(screen[[part]][cells])
   }
   screen

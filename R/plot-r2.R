@@ -36,7 +36,7 @@ plot_r2 <- function(scores, metric = c("r2_mean_deg", "r2_lfc_deg"), ..., method
     return(plot_comparison(scores, if (missing(metric)) NULL else metric, methods, limits))
   }
   need_columns(scores, c("method", "split", "n_cells", metric_names), "scores", "evaluate_r2()")
-  check_among(metric, metric_names, "metric")
+  check_among(metric, metrics_of(scores), "metric")
   methods <- methods %||% unique(scores$method)
   check_among(methods, unique(scores$method), "methods")
   limits <- limits %||% c(-1, 1)
@@ -79,7 +79,8 @@ check_limits <- function(limits, call = rlang::caller_env()) {
 r2_words <- function() {
   c(r2_mean = "r2 of means", r2_mean_deg = "r2 of means, DEGs", r2_var = "r2 of variances",
     r2_var_deg = "r2 of variances, DEGs", r2_lfc_deg = "r2 of effects, DEGs",
-    pearson_delta = "Pearson r of effects")
+    pearson_delta = "Pearson r of effects", r2_mean_protein = "r2 of means, proteins",
+    r2_var_protein = "r2 of variances, proteins")
 }
 
 # "B, IFNb": the user's columns that differ between rows (all of them when none does). Doses that

@@ -42,6 +42,8 @@
 #' @param n_samples Draws per source cell for `type = "sample"`; they come next to each other.
 #' @param seed Whole number that fixes the draws; `NULL` takes one from R's stream, so that
 #'   `set.seed()` governs.
+#' @param from For fits of RNA and proteins by product of experts: `"rna"` or `"proteins"` takes the
+#'   source cells by that modality alone, as if the other had not been measured.
 #' @param assay,layer,col_data As in [cpa()]: another assay or layer than the fit's, and the data
 #'   frame with a row per cell that goes with a matrix.
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
@@ -76,7 +78,8 @@ predict.compert_fit <- function(object, newdata, condition, ...,
                                 type = c("mean", "variance", "sample"),
                                 summarise = c("cell", "condition"), source = "matched",
                                 residual = NULL, correct = character(), n_samples = 1L,
-                                seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                                seed = NULL, from = c("all", "rna", "proteins"), assay = NULL,
+                                layer = NULL, col_data = NULL,
                                 missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(object, "object")
@@ -88,6 +91,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   without <- left_out(object, correct)
   residual <- pick_residual(object, residual) && type != "sample"
   screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes)
+  screen <- use_modality(screen, from)
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
   cells <- source_cells(object, screen, targets, source)
@@ -168,7 +172,7 @@ run_predict <- function(fit, screen, targets, cells, summarise, residual, type =
   sources <- lapply(cells, function(i) match(i, used) - 1L)
   own <- encode_screen(fit$meta$registry, small, call)
   with_core_errors(
-    core_predict(fit$state, small$x, own, targets$design, sources, summarise, residual, type,
+    core_predict(fit$state, core_rows(small), own, targets$design, sources, summarise, residual, type,
                  as.integer(n_samples), seed, without),
     call = call
   )

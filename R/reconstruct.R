@@ -24,17 +24,17 @@
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' reconstruct(fit, screen)
 #' @export
-reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "variance"), assay = NULL,
-                        layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "variance"),
+                        from = c("all", "rna", "proteins"), assay = NULL, layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   type <- check_choice(type, c("mean", "variance"), "type")
   need_newdata(missing(newdata), "reconstruct")
   parts <- as_composition(fit, add)
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
+  screen <- use_modality(read_newdata(fit, newdata, assay, layer, col_data, missing_genes), from)
   cells <- seq_len(ncol(screen$x))
   answer <- with_core_errors(
-    core_reconstruct(fit$state, screen$x, encode_screen(fit$meta$registry, screen), cells - 1L,
+    core_reconstruct(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), cells - 1L,
                      parts$perturbation, parts$without)
   )
   about <- screen$col_data

@@ -17,6 +17,7 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
   range <- lapply(given, function(d) if (length(d)) range(d) else c(NA_real_, NA_real_))
   c(list(
     genes = rownames(screen$x),
+    proteins = rownames(screen$proteins),
     perturbations = perturbations,
     control = screen$keys$control,
     covariates = lapply(screen$covariates, sort_names),
@@ -58,6 +59,7 @@ encode_design <- function(registry, parts, doses, covariates = NULL,
 # What the codes run over, which travels with them: the core makes a new model of this size.
 design_sizes <- function(registry) {
   list(n_perturbations = length(registry$perturbations),
+       n_proteins = length(registry$proteins),
        covariate_levels = as.integer(lengths(registry$covariates)),
        batch_covariate = match(registry$batch %||% NA, names(registry$covariates), 0L) - 1L)
 }
@@ -108,12 +110,11 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
   pairs <- encode_design(registry, screen$parts[first[used]], screen$doses[first[used]],
                          call = call)
   place <- match(screen$code, used)
-  list(perturbation = pairs$perturbation[, place, drop = FALSE],
-       dose = pairs$dose[, place, drop = FALSE],
-       covariates = encode_covariates(registry, screen$covariates, length(place), call),
-       n_perturbations = length(registry$perturbations),
-       covariate_levels = as.integer(lengths(registry$covariates)),
-       batch_covariate = match(registry$batch %||% NA, names(registry$covariates), 0L) - 1L)
+  c(list(perturbation = pairs$perturbation[, place, drop = FALSE],
+         dose = pairs$dose[, place, drop = FALSE],
+         covariates = encode_covariates(registry, screen$covariates, length(place), call)),
+    if (!is.null(screen$measured)) list(measured = as.integer(screen$measured)),
+    design_sizes(registry))
 }
 
 # The design of training: the cells' own, the condition of each as a class for adversaries that

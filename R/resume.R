@@ -42,7 +42,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   meta$settings <- run_settings(settings)
   meta$test_scores <- NULL
   result <- with_core_errors(core_fit(
-    screen$x, training_design(fit$meta$registry, screen, model = fit$meta$model,
+    core_rows(screen), training_design(fit$meta$registry, screen, model = fit$meta$model,
                                 multi_task = settings$reg_multi_task > 0),
     which(screen$split == "train") - 1L, plan,
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
@@ -56,7 +56,7 @@ fixed_settings <- function() {
   c("model", "frozen", "use_drugs_idx", "molecule_width",
     "molecule_depth", paste0("embedding_encoder_", c("width", "depth", "norm")),
     "loss_ae", "doser_type", "decoder_activation", "dim", "variational", "adversary_loss",
-    "precision", "parity", "seed", "epochs", "encoder_norm", "encoder_dropout",
+    "fusion", "protein_loss", "precision", "parity", "seed", "epochs", "encoder_norm", "encoder_dropout",
     paste0("autoencoder_", c("width", "depth")), paste0("dosers_", c("width", "depth")),
     paste0("decoder_", c("width", "depth", "norm", "dropout")),
     paste0("adversary_", c("width", "depth", "norm", "dropout")))

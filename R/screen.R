@@ -18,6 +18,8 @@ as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
 # same (with the control that was probably meant, when the one named is not there).
 read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::caller_env()) {
   cells <- read_cells(x, keys, col_data, call)
+  second <- read_proteins(x, name_cells(cells), keys, call)
+  if (!is.null(second)) cells$x <- second$genes
   if (any(dim(cells$x) == 0)) {
     abort_input("`x` must have cells and genes.",
                 paste0("It has ", count_of(ncol(cells$x), "cell"), " and ",
@@ -47,7 +49,7 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   design <- read_design(cells, keys)
   unreadable <- bind_defects(absent, labels$defects, design$defects)
   if (nrow(unreadable) == 0) {
-    out$screen <- new_screen(cells, keys, scale, labels, design)
+    out$screen <- add_proteins(new_screen(cells, keys, scale, labels, design), second)
   } else {
     out$partial <- readable_screen(cells, keys, scale, labels$ok & design$ok)
   }

@@ -9,7 +9,7 @@
 #'   the nearest known one.
 #' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
 #'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa; those of
-#'   [chemcpa_settings()] are told there. Other settings are laid over the defaults that this one
+#'   [chemcpa_settings()] and [multicpa_settings()] are told there. Other settings are laid over the defaults that this one
 #'   selects.
 #' @param loss_ae Likelihood: `"gauss"` (log-normalised values), `"nb"` (raw counts, with library
 #'   size and one dispersion per gene) or `"zinb"` (the same with structural zeros). Usually left to
@@ -17,7 +17,7 @@
 #' @param doser_type Dose-response curve of each perturbation: `"linear"`, `"sigm"`, `"logsigm"`,
 #'   `"mlp"`, or `"amortized"`, one network for all that reads the molecule's features too.
 #' @param decoder_activation Activation of the decoded means, `"linear"` or `"ReLU"` (Gaussian
-#'   likelihood).
+#'   likelihood; `"sigm"` with `parity = "multicpa"` only).
 #' @param dim Width of the latent space.
 #' @param autoencoder_width,autoencoder_depth Width and number of the hidden layers of encoder and
 #'   decoder.
@@ -73,6 +73,14 @@
 #' @param kl_warmup_epochs,kl_warmup_steps Epochs (or batches) in which the weight of the
 #'   Kullback-Leibler term rises to `kl_weight`.
 #' @param kl_weight Weight of the Kullback-Leibler term (variational encoder).
+#' @param kl_annealing_frac Share of all epochs in which that weight rises from 0, in place of
+#'   `kl_warmup_epochs`; 0 turns it off.
+#' @param recon_weight_pro Weight of the proteins' likelihood beside the genes', both averaged over
+#'   cells and features ([multicpa()]).
+#' @param fusion,protein_loss How RNA and proteins are joined, and the proteins' likelihood: see
+#'   [multicpa()].
+#' @param protein_background What stands for a protein's background in predictions of the mixture,
+#'   `"median"` or `"mean"` of its log-normal distribution.
 #' @param mixup_warmup_epochs Epochs in which `mixup_alpha` rises to its value.
 #' @param epochs Passes over the training cells; 0 chooses the number from the number of cells.
 #' @param max_minutes Time limit of training in minutes; 0 sets none.
@@ -109,12 +117,15 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          decoder_dropout = NULL, variational = NULL, dosers_width = NULL,
                          dosers_depth = NULL, embedding_encoder_width = NULL,
                          embedding_encoder_depth = NULL, embedding_encoder_norm = NULL,
-                         molecule_width = NULL, molecule_depth = NULL, use_drugs_idx = NULL, adversary_width = NULL, adversary_depth = NULL,
+                         molecule_width = NULL, molecule_depth = NULL, use_drugs_idx = NULL,
+                         fusion = NULL, protein_loss = NULL, protein_background = NULL,
+                         adversary_width = NULL, adversary_depth = NULL,
                          adversary_norm = NULL, adversary_dropout = NULL, adversary_loss = NULL,
                          reg_adversary = NULL, reg_adversary_cov = NULL,
                          penalty_adversary = NULL, reg_multi_task = NULL, reg_alignment = NULL,
                          reg_counterfactual = NULL, counterfactual_targets = NULL,
-                         mixup_alpha = NULL, kl_weight = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
+                         mixup_alpha = NULL, kl_weight = NULL, kl_annealing_frac = NULL,
+                         recon_weight_pro = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
                          embeddings_lr = NULL, dosers_lr = NULL, dosers_wd = NULL,
                          adversary_lr = NULL, adversary_wd = NULL, adversary_steps = NULL,
                          clip_grad_norm = NULL, batch_size = NULL, lr_schedule = NULL,

@@ -11,7 +11,7 @@ with_test_scores <- function(fit, screen, stopped) {
   means <- method_averages(table)
   meta <- fit$meta
   meta$test_scores <- lapply(rlang::set_names(means$method), function(method) {
-    as.list(means[means$method == method, c("n", metric_names)])
+    as.list(means[means$method == method, c("n", metrics_of(means))])
   })
   new_fit(with_core_errors(core_state_with_meta(fit$state, meta_to_json(meta))))
 }
@@ -36,8 +36,9 @@ format_test_scores <- function(meta) {
     paste0(words, " ", score_text(model), ", additive baseline ", score_text(additive),
            ", control ", score_text(control), verdict)
   }
-  lines <- c(line("r2_mean_deg", "DEG r2"), line("r2_lfc_deg", "effect r2"))
-  if (length(lines)) paste0(c("Test cells:    ", strrep(" ", 15L))[seq_along(lines)], lines)
+  lines <- c(line("r2_mean_deg", "DEG r2"), line("r2_lfc_deg", "effect r2"),
+             if (!is.null(scores$model$r2_mean_protein)) line("r2_mean_protein", "protein r2"))
+  if (length(lines)) paste0(c("Test cells:    ", rep(strrep(" ", 15L), 2L))[seq_along(lines)], lines)
 }
 
 score_text <- function(x) if (is.na(x)) "-" else formatC(x, digits = 2, format = "f")

@@ -95,7 +95,7 @@ reconstruction_r2 <- function(fit, screen, block = 1000L, call = rlang::caller_e
     some <- subset_screen(screen, start:min(n, start + block - 1L))
     cells <- seq_len(ncol(some$x))
     own <- encode_screen(fit$meta$registry, some, call)
-    answer <- with_core_errors(core_reconstruct(fit$state, some$x, own, cells - 1L, TRUE,
+    answer <- with_core_errors(core_reconstruct(fit$state, core_rows(some), own, cells - 1L, TRUE,
                                                 integer()), call = call)
     truth <- as.matrix(some$x)
     vapply(cells, function(i) core_r2(truth[, i], answer$mean[, i]), 0)

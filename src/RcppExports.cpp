@@ -186,7 +186,7 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_state_history
-Rcpp::DataFrame core_state_history(const RawVector& state);
+List core_state_history(const RawVector& state);
 RcppExport SEXP _compert_core_state_history(SEXP stateSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
@@ -272,6 +272,21 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< bool >::type perturbation(perturbationSEXP);
     Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
     rcpp_result_gen = Rcpp::wrap(core_reconstruct(state, x, design, cells, perturbation, without));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_proteins
+List core_proteins(const RawVector& state, SEXP x, const List& design, const Rcpp::IntegerVector& cells, bool perturbation, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_proteins(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP cellsSEXP, SEXP perturbationSEXP, SEXP withoutSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type cells(cellsSEXP);
+    Rcpp::traits::input_parameter< bool >::type perturbation(perturbationSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_proteins(state, x, design, cells, perturbation, without));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -534,6 +549,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_batch_mixing", (DL_FUNC) &_compert_core_batch_mixing, 6},
     {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 11},
     {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 6},
+    {"_compert_core_proteins", (DL_FUNC) &_compert_core_proteins, 6},
     {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 5},
     {"_compert_core_perturbation_embedding", (DL_FUNC) &_compert_core_perturbation_embedding, 3},
     {"_compert_core_doser_response", (DL_FUNC) &_compert_core_doser_response, 3},

@@ -31,6 +31,10 @@ inline compert::Design design_of(const Rcpp::List& x) {
     const Rcpp::IntegerVector condition = x["condition"];
     d.condition.assign(condition.begin(), condition.end());
   }
+  if (x.containsElementNamed("measured")) {
+    const Rcpp::IntegerVector measured = x["measured"];
+    d.measured.assign(measured.begin(), measured.end());
+  }
   return d;
 }
 
@@ -49,10 +53,11 @@ inline std::vector<compert::MoleculeGraph> graphs_of(const Rcpp::CharacterVector
   return out;
 }
 
-/// Sizes of a new model: `design` carries them beside the codes.
-inline compert::Architecture architecture_of(const Rcpp::List& design, std::size_t n_genes) {
+/// Sizes of a new model: `design` carries them beside the codes. The last of `n_rows` are proteins.
+inline compert::Architecture architecture_of(const Rcpp::List& design, std::size_t n_rows) {
   compert::Architecture a;
-  a.n_genes = static_cast<int64_t>(n_genes);
+  a.n_proteins = Rcpp::as<int>(design["n_proteins"]);
+  a.n_genes = static_cast<int64_t>(n_rows) - a.n_proteins;
   a.n_perturbations = Rcpp::as<int>(design["n_perturbations"]);
   const Rcpp::IntegerVector levels = design["covariate_levels"];
   a.covariate_levels.assign(levels.begin(), levels.end());

@@ -143,7 +143,7 @@ List core_state_info(const RawVector& state) {
 }
 
 // [[Rcpp::export(rng = false)]]
-Rcpp::DataFrame core_state_history(const RawVector& state) {
+List core_state_history(const RawVector& state) {
   const auto history = compert::state_history(compert_glue::bytes(state));
   const auto column = [&](double compert::EpochRecord::*field) {
     Rcpp::NumericVector out;
@@ -157,22 +157,31 @@ Rcpp::DataFrame core_state_history(const RawVector& state) {
     best.push_back(r.best);
   }
   using R = compert::EpochRecord;
-  return Rcpp::DataFrame::create(
-      Rcpp::Named("epoch") = epoch, Rcpp::Named("seconds") = column(&R::seconds),
-      Rcpp::Named("loss_reconstruction") = column(&R::loss_reconstruction),
-      Rcpp::Named("loss_adv_perturbations") = column(&R::loss_adv_perturbations),
-      Rcpp::Named("loss_adv_covariates") = column(&R::loss_adv_covariates),
-      Rcpp::Named("penalty_adv_perturbations") = column(&R::penalty_adv_perturbations),
-      Rcpp::Named("penalty_adv_covariates") = column(&R::penalty_adv_covariates),
-      Rcpp::Named("loss_kl") = column(&R::loss_kl),
-      Rcpp::Named("loss_alignment") = column(&R::loss_alignment),
-      Rcpp::Named("loss_counterfactual") = column(&R::loss_counterfactual),
-      Rcpp::Named("loss_degs") = column(&R::loss_degs),
-      Rcpp::Named("r2_mean") = column(&R::r2_mean),
-      Rcpp::Named("r2_mean_deg") = column(&R::r2_mean_deg),
-      Rcpp::Named("r2_var") = column(&R::r2_var),
-      Rcpp::Named("r2_var_deg") = column(&R::r2_var_deg),
-      Rcpp::Named("cpa_metric") = column(&R::cpa_metric), Rcpp::Named("best") = best);
+  List out;
+  out.push_back(epoch, "epoch");
+  const std::pair<const char*, double R::*> columns[] = {
+      {"seconds", &R::seconds},
+      {"loss_reconstruction", &R::loss_reconstruction},
+      {"loss_adv_perturbations", &R::loss_adv_perturbations},
+      {"loss_adv_covariates", &R::loss_adv_covariates},
+      {"penalty_adv_perturbations", &R::penalty_adv_perturbations},
+      {"penalty_adv_covariates", &R::penalty_adv_covariates},
+      {"loss_kl", &R::loss_kl},
+      {"loss_proteins", &R::loss_proteins},
+      {"loss_kl_background", &R::loss_kl_background},
+      {"loss_alignment", &R::loss_alignment},
+      {"loss_counterfactual", &R::loss_counterfactual},
+      {"loss_degs", &R::loss_degs},
+      {"r2_mean", &R::r2_mean},
+      {"r2_mean_deg", &R::r2_mean_deg},
+      {"r2_var", &R::r2_var},
+      {"r2_var_deg", &R::r2_var_deg},
+      {"r2_mean_protein", &R::r2_mean_protein},
+      {"r2_var_protein", &R::r2_var_protein},
+      {"cpa_metric", &R::cpa_metric}};
+  for (const auto& [name, field] : columns) out.push_back(column(field), name);
+  out.push_back(best, "best");
+  return out;
 }
 
 // [[Rcpp::export(rng = false)]]

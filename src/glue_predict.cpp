@@ -41,7 +41,7 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   const compert::Model model = compert::Model::from_state(bytes(state));
   const auto cells = cell_source(x);
   const auto lists = compert_glue::cell_lists(source);
-  const int64_t genes = model.architecture().n_genes;
+  const int64_t genes = model.architecture().n_rows();
   const compert::Decoding parts = decoding(model, composition(true, without));
   if (summarise) {
     const auto s = model.summarise(*cells, design_of(design), design_of(target), lists, parts);
@@ -78,12 +78,28 @@ List core_reconstruct(const RawVector& state, SEXP x, const List& design,
   compert_glue::check_not_forked();
   const compert::Model model = compert::Model::from_state(bytes(state));
   const auto source = cell_source(x);
-  const auto genes = static_cast<int>(model.architecture().n_genes);
+  const auto genes = static_cast<int>(model.architecture().n_rows());
   NumericMatrix mean(genes, static_cast<int>(cells.size()));
   NumericMatrix variance(genes, static_cast<int>(cells.size()));
   model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
                     variance.begin(), decoding(model, composition(perturbation, without)));
   return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
+}
+
+// [[Rcpp::export(rng = false)]]
+List core_proteins(const RawVector& state, SEXP x, const List& design,
+                   const Rcpp::IntegerVector& cells, bool perturbation,
+                   const Rcpp::IntegerVector& without) {
+  compert_glue::check_not_forked();
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  const auto source = cell_source(x);
+  const auto p = model.proteins(*source, design_of(design), {cells.begin(), cells.end()},
+                                composition(perturbation, without));
+  const int64_t n = model.architecture().n_proteins;
+  return List::create(Rcpp::Named("denoised") = genes_by(p.denoised, n),
+                      Rcpp::Named("foreground_probability") = genes_by(p.foreground_probability, n),
+                      Rcpp::Named("background") = genes_by(p.background, n),
+                      Rcpp::Named("foreground") = genes_by(p.foreground, n));
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -84,6 +84,24 @@ void split_rows(const CellBatch& both, const Tensor& values, int64_t n_genes, Ce
   gene_values = gene_values.narrow(0, 0, static_cast<int64_t>(genes.genes.size()));
 }
 
+/// Values at the places of `both` from those of its genes and from dense proteins.
+Tensor join_rows(const CellBatch& both, int64_t n_genes, const Tensor& genes, const Tensor& proteins) {
+  const Tensor dense = proteins.to(at::kCPU).contiguous();
+  const int64_t n_proteins = dense.size(1);
+  Tensor out = at::empty({static_cast<int64_t>(both.n_stored())}, genes.options());
+  by_type(out, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    const T *g = genes.data_ptr<T>(), *p = dense.data_ptr<T>();
+    T* v = out.data_ptr<T>();
+    for (std::size_t b = 0; b < both.n_cells(); ++b)
+      for (auto i = both.offsets[b]; i < both.offsets[b + 1]; ++i) {
+        const int32_t row = both.genes[static_cast<std::size_t>(i)];
+        v[i] = row < n_genes ? *g++ : p[static_cast<int64_t>(b) * n_proteins + row - n_genes];
+      }
+  });
+  return out;
+}
+
 /// The cells `rows` of a batch.
 void select_rows(const CellBatch& from, const Tensor& values, const std::vector<int64_t>& rows,
                  CellBatch& out, Tensor& out_values) {
@@ -122,22 +140,9 @@ void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
   prepare(out, rows.measured);
 }
 
-Tensor Network::encoder_input(const CellBatch& cells, const Tensor& values) const {
+Tensor Network::encoder_input(const Tensor& values) const {
   // theislab/multicpa gives its encoders the counts as they are.
-  const bool rna = head_.counts() && !multicpa(),
-             second = proteins_ && proteins_->counts() && !multicpa();
-  if (!rna && !second) return values;
-  if (!proteins_ || cells.n_genes == static_cast<std::size_t>(architecture_.n_genes))
-    return rna ? values.log1p() : values;
-  if (rna && second) return values.log1p();
-  Tensor out = values.clone();
-  by_type(out, [&](auto* type) {
-    using T = std::remove_pointer_t<decltype(type)>;
-    T* v = out.data_ptr<T>();
-    for (std::size_t i = 0; i < cells.genes.size(); ++i)
-      if ((cells.genes[i] < architecture_.n_genes) == rna) v[i] = std::log1p(v[i]);
-  });
-  return out;
+  return head_.counts() && !multicpa() ? values.log1p() : values;
 }
 
 void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
@@ -145,10 +150,11 @@ void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
   if (proteins_) {
     split_rows(out.both, out.both_values, architecture_.n_genes, out.target, out.values, out.proteins);
     out.proteins = out.proteins.to(options_.device());
-    out.protein_input = proteins_->counts() && !multicpa() ? out.proteins.log1p() : out.proteins;
-    if (!experts()) out.both_input = encoder_input(out.both, out.both_values);
+    out.protein_input = proteins_->input(out.proteins);
   }
-  out.input = encoder_input(out.target, out.values);
+  out.input = encoder_input(out.values);
+  if (proteins_ && !experts())
+    out.both_input = join_rows(out.both, architecture_.n_genes, out.input, out.protein_input);
   out.library = head_.library ? library_sizes(out.target, out.values, options_.device()) : Tensor();
   const auto rows_with = [&](uint8_t modality) {
     std::vector<int64_t> rows;
@@ -170,7 +176,7 @@ void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
   if (rna.size() == measured.size()) return;
   out.rna_rows = index(rna);
   select_rows(out.target, out.values, rna, out.measured_rna, out.measured_values);
-  out.measured_input = encoder_input(out.measured_rna, out.measured_values);
+  out.measured_input = encoder_input(out.measured_values);
   // A cell without RNA has no total: it is decoded at the training cells' mean.
   if (out.library.defined())
     out.library = mean_library_->value.expand_as(out.library)

@@ -79,9 +79,10 @@ EffectMatching::Observed EffectMatching::observe(const CellSource& cells, const 
   const int64_t begin = rna ? 0 : genes, n = rna ? genes : rows - genes;
   std::vector<double> weight;
   for (auto g = static_cast<std::size_t>(begin); g < static_cast<std::size_t>(begin + n); ++g) {
-    // Genes' logarithms have no pseudo-count here, proteins' have one.
     const double m = log ? overall.mean[g] + (rna ? 0 : pseudo_count) : 1;
-    weight.push_back(m * m / (overall.variance[g] + kSmallVariance * (rna ? 1 : m * m)));
+    // Proteins may be on any scale.
+    const double small = rna ? 1 : log ? m * m : overall.variance[g];
+    weight.push_back(m * m / (overall.variance[g] + kSmallVariance * small + 1e-12));
   }
   Observed out;
   out.mean = to_tensor({{groups, rows}, by_group.mean}).narrow(1, begin, n);

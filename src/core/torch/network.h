@@ -162,7 +162,7 @@ class Network {
  private:
   /// Splits what was read into genes and proteins, and prepares both for the encoders.
   void prepare(Batch& batch, const std::vector<uint8_t>& measured) const;
-  Tensor encoder_input(const CellBatch& cells, const Tensor& values) const;
+  Tensor encoder_input(const Tensor& values) const;
   /// The normal distribution that a variational encoder's output means, and a draw from it.
   Encoded distribution(const Tensor& raw) const;
   void draw_state(Encoded& encoded, const Batch& batch, std::size_t call, bool training) const;

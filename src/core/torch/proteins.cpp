@@ -104,6 +104,9 @@ ProteinDecoder::ProteinDecoder(const Settings& s, int64_t n_proteins, bool share
   };
   if (family_ != ProteinFamily::kMixture) {
     decoder_ = decoder("protein_decoder", 2 * n_);
+    if (counts() || reference_) return;
+    centre_ = store.add_buffer("protein_centre", init.constant({n_}, 0));
+    deviation_ = store.add_buffer("protein_deviation", init.constant({n_}, 1));
     return;
   }
   background_ = decoder("protein_back_decoder", variational_ ? 2 * n_ : n_);
@@ -132,6 +135,9 @@ DecodedProteins ProteinDecoder::from_raw(const Tensor& raw) const {
   d.mean = finish_means(raw.narrow(1, 0, n_));
   d.second = to_positive(raw.narrow(1, n_, n_)) + kLeastSecond;
   d.raw = {raw};
+  if (deviation_ == nullptr) return d;
+  d.mean = d.mean * deviation_->value + centre_->value;
+  d.second = d.second * deviation_->value.square();
   return d;
 }
 
@@ -172,6 +178,11 @@ DecodedProteins ProteinDecoder::decode(const Tensor& treated, bool training,
                                             : from_raw(decoder_->forward(treated, training));
 }
 
+Tensor ProteinDecoder::input(const Tensor& proteins) const {
+  if (counts()) return reference_ ? proteins : proteins.log1p();
+  return deviation_ == nullptr ? proteins : proteins / deviation_->value;
+}
+
 Tensor ProteinDecoder::loss(const DecodedProteins& d, const Tensor& y) const {
   if (family_ == ProteinFamily::kGaussian)
     return (d.second.log() + (d.mean - y).square() / d.second).mean() * 0.5;
@@ -204,12 +215,17 @@ void ProteinDecoder::start_at(const Tensor& observed) {
     const auto moments = at::var_mean(y, at::IntArrayRef{0}, false, false);
     const std::vector<double> variance = to_array(std::get<0>(moments)).values,
                               mean = to_array(std::get<1>(moments)).values;
-    std::vector<double> bias(static_cast<std::size_t>(2 * n_));
+    std::vector<double> bias(static_cast<std::size_t>(2 * n_)), deviation;
     for (std::size_t p = 0; p < mean.size(); ++p) {
       const double over = std::max(variance[p] - mean[p], 1e-2 * mean[p] * mean[p] + 1e-6);
-      bias[p] = counts() ? inverse_softplus(mean[p]) : mean[p];
-      bias[p + mean.size()] = inverse_softplus(
-          counts() ? std::clamp(mean[p] * mean[p] / over, 1e-2, 1e2) : std::max(variance[p], 1e-2));
+      bias[p] = counts() ? inverse_softplus(mean[p]) : 0;
+      bias[p + mean.size()] =
+          inverse_softplus(counts() ? std::clamp(mean[p] * mean[p] / over, 1e-2, 1e2) : 1);
+      deviation.push_back(variance[p] > 0 ? std::sqrt(variance[p]) : 1);
+    }
+    if (deviation_ != nullptr) {
+      centre_->value.copy_(to_tensor({{n_}, mean}));
+      deviation_->value.copy_(to_tensor({{n_}, deviation}));
     }
     return set(*decoder_, bias);
   }

@@ -55,6 +55,8 @@ class ProteinDecoder {
   Tensor loss(const DecodedProteins& d, const Tensor& observed) const;
   /// Mean over cells of KL(q(log b) || prior), summed over proteins; undefined where there is none.
   Tensor background_kl(const DecodedProteins& d) const;
+  /// As an encoder reads them: counts as log(1 + count), other values in units of their deviation.
+  Tensor input(const Tensor& proteins) const;
   /// Starts the outputs at what training cells show; `observed` is cells x proteins.
   void start_at(const Tensor& observed);
 
@@ -75,6 +77,7 @@ class ProteinDecoder {
   int64_t n_;
   std::unique_ptr<Mlp> decoder_, background_, scale_, mixing_, dispersion_;
   Parameter *prior_mean_ = nullptr, *prior_log_sd_ = nullptr;
+  Buffer *centre_ = nullptr, *deviation_ = nullptr;  // of Gaussian proteins; null with a parity
 };
 
 }  // namespace compert

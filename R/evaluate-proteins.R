@@ -1,0 +1,47 @@
+# The proteins' side of evaluate_r2(): the same conditions, source cells and baselines.
+
+protein_metrics <- c("r2_mean_protein", "r2_var_protein")
+
+# list(truth, methods), each list(mean, variance) of proteins x conditions, over the cells that have
+# proteins. Raw counts on scale "log" are compared as log(1 + mean) (and variance).
+protein_statistics <- function(fit, screen, groups, rows, control, targets, both, options, baselines,
+                               seed) {
+  has <- bitwAnd(screen$measured, 2L) > 0L
+  counts <- fit$meta$settings$protein_loss != "gauss"
+  scale <- if (counts && options$scale == "log") function(x) log1p(pmax(x, 0)) else identity
+  scaled <- function(stats) lapply(stats[c("mean", "variance")], scale)
+  group <- function(code, n) {
+    group_statistics(screen$proteins, ifelse(has, code, -1L), n, options$ddof)
+  }
+  # Conditions, or controls, of which no cell has proteins have NA.
+  table <- rows$table
+  truth <- take_groups(group(zero_based(rows$of_cell), nrow(table)), seq_len(nrow(table)))
+  reference <- scaled(take_groups(group(control$reference_of_cell, control$n_reference),
+                                  control$reference))
+  if (options$log_counts) both <- predict_rows(fit, screen, targets, control$source,
+                                               utils::modifyList(options, list(variance = "total")), seed)
+  methods <- lapply(method_order(both, options), function(m) {
+    scaled(lapply(m, protein_rows, registry = fit$meta$registry))
+  })
+  if (baselines) {
+    own <- screen
+    own$x <- screen$proteins
+    train <- if (is.null(screen$split)) is.na(rows$of_cell) else screen$split %in% "train"
+    methods$control <- reference
+    methods$additive <- additive_baseline(own, groups, table, train & has, reference, scale)
+  }
+  list(truth = scaled(truth), methods = methods)
+}
+
+score_proteins <- function(truth, prediction, options) {
+  scores <- vapply(seq_len(ncol(truth$mean)), function(k) {
+    c(safe_r2(truth$mean[, k], prediction$mean[, k]),
+      safe_r2(truth$variance[, k], prediction$variance[, k]))
+  }, numeric(2L))
+  scores <- matrix(scores, 2L, dimnames = list(protein_metrics, NULL))
+  if (options$clamp_negative) scores <- pmax(scores, 0)
+  as.data.frame(t(scores))
+}
+
+# The scores that a table has.
+metrics_of <- function(x) intersect(c(metric_names, protein_metrics), names(x))

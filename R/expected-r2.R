@@ -1,0 +1,86 @@
+#' The r2 that other cells of the split would give
+#'
+#' A baseline without a model (MultiCPA): a condition of the split is drawn, and the mean of a random
+#' 10 to 89 % of its cells is predicted by the mean of all other cells of the split, controls
+#' included. A model that knows its conditions must be above it.
+#'
+#' @inheritParams evaluate_r2
+#' @param split The split whose cells are drawn from.
+#' @param n_draws Number of draws.
+#' @return A tibble with one row per part (`"genes"`, `"DEGs"` and, for fits of both, `"proteins"`):
+#'   `part`, `mean`, `sd` (over draws), `median`, `n_draws` and `n_conditions`. Values are on the
+#'   scale that the fit was trained on.
+#' @section Errors: No split, or no perturbed condition of two cells in it.
+#' @source theislab/multicpa-reproducibility; Inecik et al. (2022), bioRxiv 2022.07.08.499049.
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' expected_r2(fit, screen, n_draws = 50, seed = 1)
+#' @export
+expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_degs = 50L,
+                        seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                        missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "expected_r2")
+  check_count(n_draws, "n_draws")
+  check_count(n_degs, "n_degs", min = 2)
+  split <- check_choice(split, c("train", "test", "ood"), "split")
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "covariates", "batch"))
+  screen["split"] <- list(evaluation_split(fit, screen, NULL))
+  groups <- condition_groups(fit, screen)
+  pool <- which(screen$split == split)
+  cells <- cells_by_condition(pool, groups)
+  if (length(cells) == 0L) {
+    abort_input("The split must have a perturbed condition of two cells.",
+                paste0("Split \"", split, "\" has none."), "Choose another split.")
+  }
+  rows <- data.frame(group = as.integer(names(cells)))
+  degs <- evaluation_degs(fit, screen, groups, rows, NULL, n_degs)
+  scores <- vapply(draws_of_cells(resolve_seed(seed), n_draws, cells), function(draw) {
+    score_draw(screen, pool, draw$cells, degs[[draw$condition]])
+  }, numeric(3L))
+  parts <- c("genes", "DEGs", if (!is.null(screen$proteins)) "proteins")
+  table <- lapply(seq_along(parts), function(k) {
+    v <- scores[k, is.finite(scores[k, ])]
+    tibble::tibble(part = parts[k], mean = mean(v), sd = stats::sd(v), median = stats::median(v),
+                   n_draws = length(v), n_conditions = length(cells))
+  })
+  do.call(rbind, table)
+}
+
+# Cells of the pool by condition, controls and single cells left out.
+cells_by_condition <- function(pool, groups) {
+  code <- groups$of_cell[pool]
+  keep <- !groups$control[code]
+  cells <- split(pool[keep], code[keep])
+  cells[lengths(cells) >= 2L]
+}
+
+# A condition and 10 to 89 % of its cells (one at least, not all) per draw; R's stream is left alone.
+draws_of_cells <- function(seed, n, cells) {
+  uniform <- matrix(seeded_uniform(2 * n, seed), 2L)
+  lapply(seq_len(n), function(i) {
+    k <- floor(uniform[1L, i] * length(cells)) + 1
+    own <- cells[[k]]
+    share <- 0.1 + 0.79 * uniform[2L, i]
+    size <- min(max(1, round(share * length(own))), length(own) - 1)
+    list(condition = k, cells = own[order(seeded_uniform(length(own), seed + i))[seq_len(size)]])
+  })
+}
+
+score_draw <- function(screen, pool, cells, deg) {
+  others <- setdiff(pool, cells)
+  mean_of <- function(x, which) Matrix::rowMeans(x[, which, drop = FALSE])
+  truth <- mean_of(screen$x, cells)
+  prediction <- mean_of(screen$x, others)
+  proteins <- NA_real_
+  if (!is.null(screen$proteins)) {
+    has <- bitwAnd(screen$measured, 2L) > 0L
+    proteins <- safe_r2(mean_of(screen$proteins, cells[has[cells]]),
+                        mean_of(screen$proteins, others[has[others]]))
+  }
+  c(safe_r2(truth, prediction), safe_r2(truth[deg], prediction[deg]), proteins)
+}

@@ -1,0 +1,112 @@
+#' Fit RNA and surface proteins together
+#'
+#' The compositional autoencoder of cells in which both RNA and surface proteins (or another second
+#' modality) were measured: CITE-seq, ECCITE-seq, Perturb-CITE-seq. What it knows of the basal state
+#' comes from both; what perturbations and covariates add is decoded to both.
+#'
+#' @section Fusion:
+#' `"concat"`: one encoder of all genes and proteins. `"poe"`: one encoder each, which give normal
+#' distributions; the cell's state is their product with the prior N(0, 1) (product of experts). A
+#' cell that lacks a modality has the product of what it has, so such cells train and are predicted
+#' beside the others, and `predict(..., from = "rna")` gives proteins from RNA. theislab/multicpa
+#' compares every cell with the proteins of one cell in this model; `parity = "multicpa"` does too.
+#'
+#' @section Proteins:
+#' `proteins` names where they are: an `altExp` of a SingleCellExperiment, an assay of a Seurat object,
+#' an array of `obsm` in an `.h5ad`, a modality of an `.h5mu`, or rows of `x`. `NULL` looks for the
+#' usual names (`"ADT"`, `"Antibody Capture"`, `"protein_expression"`, ...); `FALSE` fits the RNA
+#' alone. A cell without proteins has `NA` in all of them (`fusion = "poe"` only).
+#'
+#' Raw counts are modelled as a mixture of background and foreground (`protein_loss = "nb_mixture"`,
+#' totalVI's): `sigmoid(pi) NB(b, theta) + (1 - sigmoid(pi)) NB(f, theta)` with a log-normal
+#' background `b`, whose prior is learned per protein, and `f >= b`. `"nb"` is one negative binomial;
+#' `"gauss"` is for normalised values (centred log ratios, serum markers), which are scaled inside.
+#' `NULL` takes the mixture for whole numbers, the Gaussian else. Predictions are deterministic: the
+#' posterior mean of the cell's state and the background's median (`protein_background`).
+#'
+#' @inheritParams cpa
+#' @param proteins Where the proteins are, see Proteins.
+#' @param fusion `"concat"` or `"poe"`, see Fusion.
+#' @param protein_loss Likelihood of proteins: `"nb_mixture"`, `"nb"`, `"gauss"` or `NULL`.
+#' @param protein_assay Assay (layer) of the proteins; `NULL`: raw counts where there are some, or
+#'   normalised values for `protein_loss = "gauss"`.
+#' @param molecules Features of the perturbations, as in [cpa()].
+#' @param settings Hyperparameters, from [multicpa_settings()].
+#' @return A `compert_fit`. Its verbs return proteins where they came from: [predict()] and
+#'   [reconstruct()] as an `altExp` (Seurat: an assay) of the same name, or for a matrix as attribute
+#'   `"proteins"`. [evaluate_r2()] has two more scores, `r2_mean_protein` and `r2_var_protein`.
+#' @section Errors: As [cpa()]; proteins that are not found, in part missing in a cell, or no counts
+#'   where counts are needed; `fusion = "concat"` with cells that lack proteins.
+#' @references Inecik, Uhlmann, Lotfollahi, Theis (2022) MultiCPA: Multimodal Compositional
+#'   Perturbation Autoencoder. bioRxiv 2022.07.08.499049. Gayoso et al. (2021) Joint probabilistic
+#'   modeling of single-cell multi-omic data with totalVI. Nature Methods 18, 272-282.
+#' @source theislab/multicpa, `MultiCPA/model.py`.
+#' @seealso [protein_expression()], [expected_r2()]
+#' @examples
+#' set.seed(1)
+#' genes <- matrix(rpois(30 * 80, 2), 30, dimnames = list(paste0("g", 1:30), paste0("c", 1:80)))
+#' adt <- matrix(rpois(5 * 80, 20), 5, dimnames = list(paste0("CD", 1:5), paste0("c", 1:80)))
+#' cells <- data.frame(condition = rep(c("control", "drug"), 40))
+#' fit <- multicpa(rbind(genes, adt), "condition", control = "control", proteins = rownames(adt),
+#'                 col_data = cells, settings = multicpa_settings(epochs = 2, verbose = FALSE))
+#' fit
+#' @export
+multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat", "poe"),
+                     protein_loss = NULL, dose = NULL, covariates = NULL, control, batch = NULL,
+                     split = NULL, assay = NULL, layer = NULL, loss = NULL, protein_assay = NULL,
+                     molecules = NULL, col_data = NULL, sep = "+",
+                     settings = multicpa_settings()) {
+  check_no_dots(...)
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  check_settings(settings)
+  check_model(settings, "multicpa", "multicpa_settings()")
+  if (missing(fusion)) fusion <- NULL
+  settings$fusion <- agreed_setting(settings, "fusion", fusion, c("concat", "poe"))
+  loss <- settings_with_loss(settings, loss)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  if (!identical(proteins, FALSE)) {
+    check_strings(proteins, "proteins")
+    keys$proteins <- proteins %||% ""
+    keys["protein_assay"] <- list(protein_assay)
+    keys["protein_loss"] <- list(agreed_setting(
+      settings, "protein_loss", protein_loss, c("nb_mixture", "nb", "gauss"),
+      if (settings$parity != "none") settings$protein_loss
+    ))
+  }
+  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env()))
+}
+
+# An argument, or what the settings were given; they must not contradict each other.
+agreed_setting <- function(settings, name, value, choices, otherwise = settings[[name]],
+                           call = rlang::caller_env()) {
+  set <- attr(settings, "given")[[name]]
+  if (name == "protein_loss" && is.null(value) && is.null(set) && settings$parity == "none") return(NULL)
+  if (is.null(value)) return(set %||% otherwise)
+  value <- check_choice(value, choices, name, call)
+  if (is.null(set) || set == value) return(value)
+  abort_input(paste0("`", name, "` and that of the settings must agree."),
+              paste0("They are ", dQuote(value, FALSE), " and ", dQuote(set, FALSE), "."),
+              "Give one of the two only.", call)
+}
+
+#' Hyperparameters of a fit of RNA and proteins
+#'
+#' All settings of [cpa_settings()], with the defaults of [multicpa()]: a variational encoder, whose
+#' Kullback-Leibler term reaches its weight in the first `kl_annealing_frac = 0.3` of the run. The
+#' three weights of MultiCPA's objective are `recon_weight_pro` (proteins beside genes), `kl_weight`
+#' and `reg_adversary`.
+#'
+#' @param ... Settings by the names of [cpa_settings()].
+#' @param parity `"none"` (fixed behaviour), or the defaults and quirks of theislab/multicpa:
+#'   `"multicpa"`, or `"multicpa_fixed"` with every cell's own proteins in the product of experts.
+#' @inheritParams cpa_settings
+#' @return A list of class `compert_settings`.
+#' @references theislab/multicpa, `MultiCPA/model.py` and `MultiCPA/train.py`.
+#' @examples
+#' multicpa_settings(fusion = "poe")$recon_weight_pro
+#' multicpa_settings(parity = "multicpa")$kl_weight
+#' @export
+multicpa_settings <- function(..., parity = NULL, seed = NULL, verbose = NULL) {
+  model_settings("multicpa", list(..., parity = parity, seed = seed), verbose)
+}

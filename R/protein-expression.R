@@ -1,0 +1,42 @@
+#' Denoised proteins, and what is background
+#'
+#' What the mixture of a [multicpa()] fit says of the proteins of cells under their own condition.
+#'
+#' @inheritParams reconstruct
+#' @param what `"denoised"`: the foreground's share of the mean, `(1 - sigmoid(pi)) f`, counts without
+#'   background; `"foreground_probability"`: `1 - sigmoid(pi)`, between 0 and 1; `"background"` and
+#'   `"foreground"`: the means b and f of the two components, in counts.
+#' @param from As in [predict()][predict.compert_fit].
+#' @return A matrix of proteins x cells, with the cells of `newdata` in their order.
+#' @section Errors: A fit without proteins, or with another likelihood than the mixture.
+#' @source `get_normalized_expression` and `get_protein_foreground_probability` of totalVI in
+#'   scvi-tools.
+#' @seealso [multicpa()], [reconstruct()]
+#' @examples
+#' set.seed(1)
+#' genes <- matrix(rpois(30 * 80, 2), 30, dimnames = list(paste0("g", 1:30), paste0("c", 1:80)))
+#' adt <- matrix(rpois(5 * 80, 20), 5, dimnames = list(paste0("CD", 1:5), paste0("c", 1:80)))
+#' cells <- data.frame(condition = rep(c("control", "drug"), 40))
+#' fit <- multicpa(rbind(genes, adt), "condition", control = "control", proteins = rownames(adt),
+#'                 col_data = cells, settings = multicpa_settings(epochs = 2, verbose = FALSE))
+#' protein_expression(fit, rbind(genes, adt), "foreground_probability", col_data = cells)[, 1:3]
+#' @export
+protein_expression <- function(fit, newdata,
+                               what = c("denoised", "foreground_probability", "background",
+                                        "foreground"),
+                               ..., add = TRUE, from = c("all", "rna", "proteins"), assay = NULL,
+                               layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "protein_expression")
+  what <- check_choice(what, c("denoised", "foreground_probability", "background", "foreground"),
+                       "what")
+  parts <- as_composition(fit, add)
+  screen <- use_modality(read_newdata(fit, newdata, assay, layer, col_data, missing_genes), from)
+  answer <- with_core_errors(
+    core_proteins(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen),
+                  seq_len(ncol(screen$x)) - 1L, parts$perturbation, parts$without)
+  )[[what]]
+  dimnames(answer) <- list(fit$meta$registry$proteins, colnames(screen$x))
+  answer
+}
