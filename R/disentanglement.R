@@ -6,11 +6,11 @@
 #' did not see. Near `chance` is what one hopes for; 1 means that nothing was taken out.
 #'
 #' @details
-#' Basal states are scaled to mean 0 and standard deviation 1 per dimension (denominator n, over all
-#' scored cells). The cells of every class are divided into five folds in their order, nothing is
-#' drawn. For each fold a classifier learns from the other four, and the fold's score is its balanced
-#' accuracy: with recall_l the share of the fold's cells of class l that are named right, the mean of
-#' recall_l over the classes in the fold. `score` is the mean over folds, from 0 to 1.
+#' Basal states are scaled to mean 0 and standard deviation 1 per dimension (denominator n, over
+#' all scored cells). The cells of every class are divided into five folds in their order, nothing
+#' is drawn. For each fold a classifier learns from the other four, and the fold's score is its
+#' balanced accuracy: with recall_l the share of the fold's cells of class l that are named right,
+#' the mean of recall_l over the classes in the fold. `score` is the mean over folds, from 0 to 1.
 #'
 #' **Linear.** One logistic regression per class against the rest (one for two classes), the class
 #' with the largest value wins. With t = 1 for cells of the class and -1 for others, minimised are
@@ -29,10 +29,11 @@
 #'
 #' @inheritParams evaluate_r2
 #' @param newdata Cells, in any container that [cpa()] takes.
-#' @param split Splits whose cells are scored, controls included, of `"train"`, `"test"` and `"ood"`;
-#'   several are scored together. `NULL`: all cells.
+#' @param split Splits whose cells are scored, controls included, of `"train"`, `"test"` and
+#'   `"ood"`; several are scored together. `NULL`: all cells.
 #' @param classifier `"linear"` or `"knn"`, see Details.
-#' @param dose `TRUE`: the same perturbation at another dose is another class.
+#' @param dose `TRUE`: the same perturbation at another dose is another class. In the references it
+#'   is not. Controls are one class always.
 #' @return A tibble with a row for the perturbation and one per covariate (the batch is one):
 #'   `label` (`"perturbation"`, or the covariate's name), `classifier`, `score`, `chance`,
 #'   `most_frequent`, `n_classes`, `n_cells`.
@@ -40,10 +41,10 @@
 #' No cells in the split, or no split column while `split` is given; a label that no five cells
 #' share; missing genes; unknown names.
 #' @source `evaluate_disentanglement` in `compert/train.py` of facebookresearch/CPA (2021) and in
-#'   `MultiCPA/train.py` of theislab/multicpa. The former calls scikit-learn's `LogisticRegression`
-#'   (solver liblinear) or, with `nonlinear`, `KNeighborsClassifier`, and `StratifiedKFold(5)`. Its
-#'   "optimal for perturbations" counts single perturbations of the whole screen; `chance` counts
-#'   the classes in the scored cells. Later versions train a network instead.
+#'   `MultiCPA/train.py` of theislab/multicpa. They call scikit-learn's `LogisticRegression` (solver
+#'   liblinear) or, with `nonlinear`, `KNeighborsClassifier`, in five stratified folds. Their
+#'   "optimal for perturbations" counts the single perturbations of the whole screen; `chance`
+#'   counts the classes in the scored cells. A covariate of one level scores 0 there, `NA` here.
 #' @references Fan et al. (2008) LIBLINEAR: a library for large linear classification. Journal of
 #'   Machine Learning Research 9, 1871-1874.
 #' @seealso [knn_purity()] for the same question without a classifier, [cell_embedding()]

@@ -146,7 +146,8 @@ test_that("doses make classes when asked; controls are one class", {
 test_that("small classes are named once; labels without a class of five are refused", {
   labels <- list(perturbation = rep(c("a", "b{1}"), c(6, 4)), cell_type = rep(c("x", "y"), c(9, 1)),
                  donor = rep(c("d", "e"), 5))
-  expect_message(check_class_sizes(labels), "\"b\\{1\\}\" \\(perturbation\\); \"y\" \\(cell_type\\)")
+  expect_message(check_class_sizes(labels),
+                 "\"b\\{1\\}\" \\(perturbation\\); \"y\" \\(cell_type\\)")
   expect_silent(check_class_sizes(labels["donor"]))
   labels$plate <- rep(1:5, 2)
   expect_error(check_class_sizes(labels), "at least 5 cells.*All classes of \"plate\"")
