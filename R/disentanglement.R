@@ -1,0 +1,279 @@
+#' Can the perturbation still be read from the basal states?
+#'
+#' The basal state of a cell is to hold nothing about its perturbation and its covariates: these are
+#' added to it afterwards. `disentanglement()` trains a classifier on the basal states and tells how
+#' often it names the right perturbation, and the right level of every covariate, for cells that it
+#' did not see. Near `chance` is what one hopes for; 1 means that nothing was taken out.
+#'
+#' @details
+#' Basal states are scaled to mean 0 and standard deviation 1 per dimension (denominator n, over
+#' all scored cells). The cells of every class are divided into five folds in their order, nothing
+#' is drawn. For each fold a classifier learns from the other four, and the fold's score is its
+#' balanced accuracy: with recall_l the share of the fold's cells of class l that are named right,
+#' the mean of recall_l over the classes in the fold. `score` is the mean over folds, from 0 to 1.
+#'
+#' **Linear.** One logistic regression per class against the rest (one for two classes), the class
+#' with the largest value wins. With t = 1 for cells of the class and -1 for others, minimised are
+#' `0.5 (|w|^2 + b^2) + sum_i log(1 + exp(-t_i (w x_i + b)))`. liblinear stops a little before the
+#' minimum, so that a cell on the border may fall on its other side there.
+#'
+#' **Neighbours.** The most frequent class among the k nearest cells by Euclidean distance, with k
+#' the square root of the number of cells of all folds, rounded down. Of equally frequent classes
+#' the first in the order of their names (as in the C locale) wins.
+#'
+#' **To compare with.** `chance` is 1 / (number of classes). `most_frequent` is the score of always
+#' naming the class that is most frequent in the other four folds; it differs from `chance` where
+#' a class is not in every fold. Classes of fewer than five cells are named in a message: some
+#' folds lack them. A score is `NA` where all cells are of one class, or where a fold leaves the
+#' linear classifier one class to learn from.
+#'
+#' @inheritParams evaluate_r2
+#' @param newdata Cells, in any container that [cpa()] takes.
+#' @param split Splits whose cells are scored, controls included, of `"train"`, `"test"` and
+#'   `"ood"`; several are scored together. `NULL`: all cells.
+#' @param classifier `"linear"` or `"knn"`, see Details.
+#' @param dose `TRUE`: the same perturbation at another dose is another class. In the references it
+#'   is not. Controls are one class always.
+#' @return A tibble with a row for the perturbation and one per covariate (the batch is one):
+#'   `label` (`"perturbation"`, or the covariate's name), `classifier`, `score`, `chance`,
+#'   `most_frequent`, `n_classes`, `n_cells`.
+#' @section Errors:
+#' No cells in the split, or no split column while `split` is given; a label that no five cells
+#' share; missing genes; unknown names.
+#' @source `evaluate_disentanglement` in `compert/train.py` of facebookresearch/CPA (2021) and in
+#'   `MultiCPA/train.py` of theislab/multicpa. They call scikit-learn's `LogisticRegression` (solver
+#'   liblinear) or, with `nonlinear`, `KNeighborsClassifier`, in five stratified folds. Their
+#'   "optimal for perturbations" counts the single perturbations of the whole screen; `chance`
+#'   counts the classes in the scored cells. A covariate of one level scores 0 there, `NA` here.
+#' @references Fan et al. (2008) LIBLINEAR: a library for large linear classification. Journal of
+#'   Machine Learning Research 9, 1871-1874.
+#' @seealso [knn_purity()] for the same question without a classifier, [cell_embedding()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' disentanglement(fit, screen)
+#' disentanglement(fit, screen, classifier = "knn")
+#' @export
+disentanglement <- function(fit, newdata, ..., split = "test", classifier = c("linear", "knn"),
+                            dose = FALSE, assay = NULL, layer = NULL, col_data = NULL,
+                            missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "disentanglement")
+  classifier <- check_choice(classifier, c("linear", "knn"), "classifier")
+  if (!is.null(split)) check_split_names(split)
+  check_flag(dose, "dose")
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", if (dose) "dose", "covariates", "batch"))
+  cells <- cells_in_split(fit, screen, split)
+  screen <- subset_screen(screen, cells)
+  labels <- latent_labels(fit, screen, dose)
+  check_class_sizes(labels)
+  z <- embed_screen(fit, screen, "basal")
+  scores <- lapply(labels, function(of_cell) disentanglement_of(z, of_cell, classifier))
+  tibble::as_tibble(cbind(label = names(labels), do.call(rbind, unname(scores))))
+}
+
+# Numbers of the cells to score.
+cells_in_split <- function(fit, screen, split, call = rlang::caller_env()) {
+  if (is.null(split)) return(seq_len(ncol(screen$x)))
+  # With a condition it gives NULL, not an error, when there is no split.
+  of_cell <- evaluation_split(fit, screen, condition = TRUE)
+  if (is.null(of_cell)) {
+    abort_input(
+      "`newdata` must have the split column that the fit was made with.", "There is none.",
+      c("Write `split = NULL` to score all cells.",
+        "After an automatic split the cells must be those of the training, in their order."), call
+    )
+  }
+  cells <- which(of_cell %in% split)
+  if (length(cells)) return(cells)
+  abort_input(paste0("`newdata` must hold cells of the split ", name_list(split), "."),
+              paste0("Its cells are in ", name_list(of_cell), "."),
+              "Name another split, or write `split = NULL` to score all cells.", call)
+}
+
+# What is to be read from the basal states: a label per cell, for the perturbation (controls are
+# one class, whatever their dose) and for each covariate.
+latent_labels <- function(fit, screen, dose) {
+  perturbation <- if (dose) pair_labels(fit, screen$parts, screen$doses) else
+    condition_label(screen$parts, NULL, fit$meta$registry$sep)
+  perturbation[screen$control] <- fit$meta$registry$control %||% "control"
+  covariates <- lapply(screen$covariates, as.character)
+  c(list(perturbation = perturbation), covariates)
+}
+
+# As scikit-learn's StratifiedKFold: it refuses labels without a class of five, and warns of smaller
+# classes among larger ones.
+check_class_sizes <- function(labels, n_folds = 5L, call = rlang::caller_env()) {
+  small <- lapply(labels, function(of_cell) {
+    size <- table(of_cell)
+    if (max(size) >= n_folds) return(names(size)[size < n_folds])
+    NULL
+  })
+  none <- names(small)[vapply(small, is.null, NA)]
+  if (length(none)) {
+    abort_input(
+      paste0("Some class of every label must have at least ", n_folds, " cells."),
+      paste0("All classes of ", name_list(none), " have fewer in the scored cells."),
+      "Score more cells: several splits, as `split = c(\"train\", \"test\")`, or `split = NULL`.",
+      call
+    )
+  }
+  small <- small[lengths(small) > 0L]
+  if (length(small) == 0L) return(invisible())
+  which <- paste0(vapply(small, name_list, ""), " (", names(small), ")", collapse = "; ")
+  cli::cli_inform(c(i = escape_braces(paste0(
+    "Classes of fewer than ", n_folds, " cells are missing in some folds: ", which, "."
+  ))))
+}
+
+# The score of one label, and what to compare it with, for the basal states of cells (rows of `z`).
+disentanglement_of <- function(z, labels, classifier, n_folds = 5L) {
+  classes <- sort(unique(labels), method = "radix")
+  class <- match(labels, classes)
+  out <- data.frame(classifier = classifier, score = NA_real_, chance = 1 / length(classes),
+                    most_frequent = NA_real_, n_classes = length(classes), n_cells = nrow(z))
+  if (length(classes) < 2L) return(out)
+  z <- standardise(z)
+  fold <- stratified_folds(class, n_folds)
+  k <- floor(sqrt(nrow(z)))
+  scores <- vapply(seq_len(n_folds), function(f) {
+    train <- fold != f
+    known <- class[train]
+    named <- if (classifier == "knn") name_by_neighbours(z[train, ], known, z[!train, ], k) else
+      name_by_regression(z[train, ], known, z[!train, ])
+    c(balanced_accuracy(class[!train], named),
+      balanced_accuracy(class[!train], which.max(tabulate(known))))
+  }, c(0, 0))
+  out[c("score", "most_frequent")] <- as.list(rowMeans(scores))
+  out
+}
+
+# Mean 0 and standard deviation 1 (denominator n) per column; constant columns become 0. The bound
+# on rounding errors is that of scikit-learn's StandardScaler.
+standardise <- function(z) {
+  n <- nrow(z)
+  mean <- colMeans(z)
+  z <- z - rep(mean, each = n)
+  variance <- colMeans(z^2)
+  eps <- .Machine$double.eps
+  constant <- variance <= n * eps * variance + (n * mean * eps)^2
+  unname(z) / rep(ifelse(constant, 1, sqrt(variance)), each = n)
+}
+
+# The fold of each cell. Dealing out the cells, sorted by class, gives every fold its number of
+# cells per class; in each class the first cells go to the first fold. Classes are numbered by
+# their first cell.
+stratified_folds <- function(class, n_folds) {
+  class <- match(class, unique(class))
+  dealt <- rep_len(seq_len(n_folds), length(class))
+  fold <- integer(length(class))
+  fold[order(class)] <- dealt[order(sort(class), dealt)]
+  fold
+}
+
+# `truth` and `named` are numbers of classes; NA when nothing could be named.
+balanced_accuracy <- function(truth, named) mean(tapply(named == truth, truth, mean))
+
+# The most frequent class among the k nearest cells, for some cells at a time.
+name_by_neighbours <- function(z, class, new, k) {
+  length2 <- rowSums(z^2)
+  n_classes <- max(class)
+  named <- integer(nrow(new))
+  size <- max(1L, floor(4e6 / nrow(z)))
+  for (start in seq(1L, nrow(new), by = size)) {
+    rows <- start:min(nrow(new), start + size - 1L)
+    # Squared distances, but for the new cell's own length, which is the same for all.
+    distance <- length2 - 2 * tcrossprod(z, new[rows, , drop = FALSE])
+    named[rows] <- apply(distance, 2L, function(d) {
+      near <- which(d <= sort.int(d, partial = k)[k])
+      # Of several at the same distance only the first have a place.
+      if (length(near) > k) near <- near[order(d[near])[seq_len(k)]]
+      which.max(tabulate(class[near], n_classes))
+    })
+  }
+  named
+}
+
+# The class whose regression gives the largest value; NA when there is one class only.
+name_by_regression <- function(z, class, new) {
+  known <- sort(unique(class))
+  if (length(known) < 2L) return(rep(NA_integer_, nrow(new)))
+  z <- cbind(z, 1)
+  new <- cbind(new, 1)
+  if (length(known) == 2L) {
+    value <- new %*% logistic_weights(z, cbind(class == known[2L]))
+    return(known[1L + (value > 0)])
+  }
+  # Some classes at a time, so that cells x classes fit into memory.
+  size <- max(1L, floor(4e6 / nrow(z)))
+  value <- lapply(split(known, (seq_along(known) - 1L) %/% size), function(some) {
+    new %*% logistic_weights(z, outer(class, some, `==`))
+  })
+  known[max.col(do.call(cbind, value), ties.method = "first")]
+}
+
+# Logistic regressions of the columns of `y` on `x`, each with the penalty |w|^2 / 2: a column of
+# weights for each. Newton's method for all of them side by side; in the basis of the eigenvectors
+# of x'x, which leaves the penalty as it is.
+logistic_weights <- function(x, y, tolerance = 1e-10) {
+  basis <- eigen(crossprod(x), symmetric = TRUE)
+  z <- x %*% basis$vectors
+  at <- logistic_loss(z, y, matrix(0, ncol(z), ncol(y)))
+  first <- NULL
+  for (i in seq_len(100L)) {
+    p <- stats::plogis(at$value)
+    gradient <- at$w + crossprod(z, p - y)
+    size <- sqrt(colSums(gradient^2))
+    first <- first %||% pmax(size, .Machine$double.xmin)
+    if (all(size <= tolerance * first)) break
+    step <- newton_step(z, p * (1 - p), gradient, pmax(basis$values, 0),
+                        pmin(0.1, sqrt(size / first)) * size)
+    at <- line_search(z, y, at, step, colSums(gradient * step))
+  }
+  basis$vectors %*% at$w
+}
+
+logistic_loss <- function(z, y, w) {
+  value <- z %*% w
+  fit <- pmax(value, 0) + log1p(exp(-abs(value))) - y * value
+  list(w = w, value = value, loss = 0.5 * colSums(w^2) + colSums(fit))
+}
+
+# Solves (1 + z' diag(weight) z) step = -gradient, column by column, by conjugate gradients that end
+# at residuals of length `enough`. The preconditioner has each column's mean weight in place of
+# its weights, and is diagonal then: z'z is, with `values`.
+newton_step <- function(z, weight, gradient, values, enough) {
+  inverse <- 1 / (1 + outer(values, colMeans(weight)))
+  step <- 0 * gradient
+  residual <- -gradient
+  ahead <- inverse * residual
+  along <- colSums(residual * ahead)
+  for (i in seq_len(10L * nrow(gradient))) {
+    active <- sqrt(colSums(residual^2)) > enough
+    if (!any(active)) break
+    curved <- ahead + crossprod(z, weight * (z %*% ahead))
+    far <- ifelse(active, along / colSums(ahead * curved), 0)
+    step <- step + ahead * rep(far, each = nrow(step))
+    residual <- residual - curved * rep(far, each = nrow(step))
+    better <- inverse * residual
+    now <- colSums(residual * better)
+    ahead <- better + ahead * rep(ifelse(active, now / along, 0), each = nrow(step))
+    along <- now
+  }
+  step
+}
+
+# Halves the steps that do not lower the loss enough, each column's for itself.
+line_search <- function(z, y, at, step, slope) {
+  share <- rep(1, ncol(step))
+  for (i in seq_len(40L)) {
+    new <- logistic_loss(z, y, at$w + step * rep(share, each = nrow(step)))
+    bad <- new$loss > at$loss + 1e-4 * share * slope + 1e-12 * abs(at$loss)
+    if (!any(bad)) break
+    share[bad] <- share[bad] / 2
+  }
+  new
+}
