@@ -29,12 +29,20 @@ core_smiles_graphs <- function(smiles) {
     .Call(`_compert_core_smiles_graphs`, smiles)
 }
 
-core_h5ad_outline <- function(path) {
-    .Call(`_compert_core_h5ad_outline`, path)
+core_h5ad_outline <- function(path, group = "") {
+    .Call(`_compert_core_h5ad_outline`, path, group)
 }
 
-core_read_h5ad <- function(path, x, layers, obsm, uns, raw) {
-    .Call(`_compert_core_read_h5ad`, path, x, layers, obsm, uns, raw)
+core_read_h5ad <- function(path, x, layers, obsm, uns, raw, group = "") {
+    .Call(`_compert_core_read_h5ad`, path, x, layers, obsm, uns, raw, group)
+}
+
+core_h5ad_modalities <- function(path) {
+    .Call(`_compert_core_h5ad_modalities`, path)
+}
+
+core_h5ad_obsmap <- function(path, modality) {
+    .Call(`_compert_core_h5ad_obsmap`, path, modality)
 }
 
 core_write_h5ad <- function(path, parts, deflate) {

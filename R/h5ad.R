@@ -32,7 +32,7 @@
 #' layer that is not there, each stop with a message that says so.
 #'
 #' @references The format: <https://anndata.readthedocs.io/en/latest/fileformat-prose.html>
-#' @seealso [write_h5ad()]
+#' @seealso [write_h5ad()]; [read_h5mu()] for files of several modalities.
 #' @examples
 #' path <- tempfile(fileext = ".h5ad")
 #' counts <- matrix(rpois(20, 1), 5, dimnames = list(paste0("gene", 1:5), paste0("cell", 1:4)))
@@ -64,19 +64,21 @@ read_h5ad <- function(path, ..., assays = NULL, obsm = TRUE, raw = FALSE,
   h5ad_to_sce(parts)
 }
 
-# The parts of a file, names as they are: `obs` and `var` have row names only where these are
-# unique, X and layers always have theirs. `skipped` (named by path) says what was left out.
+# The parts of a file, or of a group of it like "mod/rna", names as they are: `obs` and `var` have
+# row names only where these are unique, X and layers always have theirs. `skipped` (named by path)
+# says what was left out.
 read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = FALSE,
-                            call = rlang::caller_env()) {
+                            group = "", call = rlang::caller_env()) {
   path <- check_h5ad_path(path, call)
   with_x <- is.null(assays) || "X" %in% assays
   layers <- if (!is.null(assays)) setdiff(assays, "X")
-  file <- with_core_errors(core_read_h5ad(path, with_x, layers, obsm, uns, raw), call,
+  file <- with_core_errors(core_read_h5ad(path, with_x, layers, obsm, uns, raw, group), call,
                            todo = "Write the file anew, or read it with Python's anndata.")
   if (is.null(file$x) && "X" %in% assays) {
     abort_input("`assays` must be \"X\" or layers that the file has.",
                 paste0(dQuote(path, FALSE), " has no X."),
-                paste0("Its layers: ", name_list(core_h5ad_outline(path)$layers), "."), call = call)
+                paste0("Its layers: ", name_list(core_h5ad_outline(path, group)$layers), "."),
+                call = call)
   }
   cells <- file$obs$index
   named <- function(x, genes) {
@@ -94,19 +96,21 @@ read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = 
        skipped = file$skipped)
 }
 
-# What a file has: list(x, raw, layers, obsm), the first two logical, the others names.
-h5ad_outline <- function(path, call = rlang::caller_env()) {
-  with_core_errors(core_h5ad_outline(check_h5ad_path(path, call)), call,
+# What a file, or a group of it, has: list(x, raw, layers, obsm), the first two logical, the others
+# names.
+h5ad_outline <- function(path, group = "", call = rlang::caller_env()) {
+  with_core_errors(core_h5ad_outline(check_h5ad_path(path, call), group), call,
                    todo = "Write the file anew, or read it with Python's anndata.")
 }
 
-check_h5ad_path <- function(path, call) {
+check_h5ad_path <- function(path, call, kind = "h5ad") {
   check_string(path, "path", call = call)
   full <- path.expand(path)
   if (file.exists(full) && !dir.exists(full)) return(enc2native(full))
   given <- if (dir.exists(full)) "is a folder" else "does not exist"
-  near <- list.files(dirname(full), "[.]h5ad$")
-  abort_input("`path` must name an .h5ad file.", paste0(dQuote(path, FALSE), " ", given, "."),
+  near <- list.files(dirname(full), paste0("[.]", kind, "$"))
+  abort_input(paste0("`path` must name an .", kind, " file."),
+              paste0(dQuote(path, FALSE), " ", given, "."),
               paste0("Files of this kind in that folder: ", name_list(near), "."), call = call)
 }
 
@@ -163,7 +167,8 @@ warn_h5ad <- function(text, notes) {
   cli::cli_warn(c(text, rlang::set_names(literal(lines), "x")), class = "compert_h5ad_warning")
 }
 
-unique_h5ad_names <- function(parts) {
+# `of`: whose names these are, for the warning.
+unique_h5ad_names <- function(parts, of = "") {
   matrices <- c(list(parts$X), parts$layers)
   known <- Filter(Negate(is.null), lapply(matrices, dimnames))
   cells <- if (length(known)) known[[1]][[2]] else rownames(parts$obs)
@@ -171,6 +176,7 @@ unique_h5ad_names <- function(parts) {
   again <- list(cells = unique(cells[duplicated(cells)]), genes = unique(genes[duplicated(genes)]))
   again <- again[lengths(again) > 0]
   if (length(again) == 0) return(parts)
+  names(again) <- paste0(names(again), of)
   warn_h5ad("Names that occur more than once were made unique.",
             vapply(again, function(x) paste0("first ", name_list(x, 3)), ""))
   cells <- make.unique(cells)

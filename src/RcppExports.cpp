@@ -81,18 +81,19 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_h5ad_outline
-Rcpp::List core_h5ad_outline(const std::string& path);
-RcppExport SEXP _compert_core_h5ad_outline(SEXP pathSEXP) {
+Rcpp::List core_h5ad_outline(const std::string& path, const std::string& group);
+RcppExport SEXP _compert_core_h5ad_outline(SEXP pathSEXP, SEXP groupSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_h5ad_outline(path));
+    Rcpp::traits::input_parameter< const std::string& >::type group(groupSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_h5ad_outline(path, group));
     return rcpp_result_gen;
 END_RCPP
 }
 // core_read_h5ad
-Rcpp::List core_read_h5ad(const std::string& path, bool x, Rcpp::Nullable<Rcpp::CharacterVector> layers, bool obsm, bool uns, bool raw);
-RcppExport SEXP _compert_core_read_h5ad(SEXP pathSEXP, SEXP xSEXP, SEXP layersSEXP, SEXP obsmSEXP, SEXP unsSEXP, SEXP rawSEXP) {
+Rcpp::List core_read_h5ad(const std::string& path, bool x, Rcpp::Nullable<Rcpp::CharacterVector> layers, bool obsm, bool uns, bool raw, const std::string& group);
+RcppExport SEXP _compert_core_read_h5ad(SEXP pathSEXP, SEXP xSEXP, SEXP layersSEXP, SEXP obsmSEXP, SEXP unsSEXP, SEXP rawSEXP, SEXP groupSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
@@ -101,7 +102,29 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< bool >::type obsm(obsmSEXP);
     Rcpp::traits::input_parameter< bool >::type uns(unsSEXP);
     Rcpp::traits::input_parameter< bool >::type raw(rawSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_read_h5ad(path, x, layers, obsm, uns, raw));
+    Rcpp::traits::input_parameter< const std::string& >::type group(groupSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_read_h5ad(path, x, layers, obsm, uns, raw, group));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_h5ad_modalities
+Rcpp::CharacterVector core_h5ad_modalities(const std::string& path);
+RcppExport SEXP _compert_core_h5ad_modalities(SEXP pathSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_h5ad_modalities(path));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_h5ad_obsmap
+std::vector<int> core_h5ad_obsmap(const std::string& path, const std::string& modality);
+RcppExport SEXP _compert_core_h5ad_obsmap(SEXP pathSEXP, SEXP modalitySEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type modality(modalitySEXP);
+    rcpp_result_gen = Rcpp::wrap(core_h5ad_obsmap(path, modality));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -533,8 +556,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_smiles_descriptors", (DL_FUNC) &_compert_core_smiles_descriptors, 1},
     {"_compert_core_smiles_morgan", (DL_FUNC) &_compert_core_smiles_morgan, 3},
     {"_compert_core_smiles_graphs", (DL_FUNC) &_compert_core_smiles_graphs, 1},
-    {"_compert_core_h5ad_outline", (DL_FUNC) &_compert_core_h5ad_outline, 1},
-    {"_compert_core_read_h5ad", (DL_FUNC) &_compert_core_read_h5ad, 6},
+    {"_compert_core_h5ad_outline", (DL_FUNC) &_compert_core_h5ad_outline, 2},
+    {"_compert_core_read_h5ad", (DL_FUNC) &_compert_core_read_h5ad, 7},
+    {"_compert_core_h5ad_modalities", (DL_FUNC) &_compert_core_h5ad_modalities, 1},
+    {"_compert_core_h5ad_obsmap", (DL_FUNC) &_compert_core_h5ad_obsmap, 2},
     {"_compert_core_write_h5ad", (DL_FUNC) &_compert_core_write_h5ad, 3},
     {"_compert_core_settings", (DL_FUNC) &_compert_core_settings, 1},
     {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 2},

@@ -157,8 +157,8 @@ Rcpp::CharacterVector as_r_notes(const std::vector<h5ad::Skipped>& skipped) {
 }  // namespace
 
 // [[Rcpp::export(rng = false)]]
-Rcpp::List core_h5ad_outline(const std::string& path) {
-  const h5ad::Outline outline = h5ad::outline(path);
+Rcpp::List core_h5ad_outline(const std::string& path, const std::string& group = "") {
+  const h5ad::Outline outline = h5ad::outline(path, group);
   return Rcpp::List::create(Rcpp::Named("x") = outline.x, Rcpp::Named("raw") = outline.raw,
                             Rcpp::Named("layers") = as_r_texts(outline.layers),
                             Rcpp::Named("obsm") = as_r_texts(outline.obsm));
@@ -167,14 +167,14 @@ Rcpp::List core_h5ad_outline(const std::string& path) {
 // [[Rcpp::export(rng = false)]]
 Rcpp::List core_read_h5ad(const std::string& path, bool x,
                           Rcpp::Nullable<Rcpp::CharacterVector> layers, bool obsm, bool uns,
-                          bool raw) {
+                          bool raw, const std::string& group = "") {
   h5ad::ReadOptions options;
   options.x = x;
   options.obsm = obsm;
   options.uns = uns;
   options.raw = raw;
   if (layers.isNotNull()) options.layers = Rcpp::as<std::vector<std::string>>(layers.get());
-  h5ad::Contents in = h5ad::read(path, options);
+  h5ad::Contents in = h5ad::read(path, options, group);
   return Rcpp::List::create(
       Rcpp::Named("x") = as_r_optional(in.x), Rcpp::Named("layers") = as_r_layers(in.layers),
       Rcpp::Named("obs") = as_r_table(in.obs), Rcpp::Named("var") = as_r_table(in.var),
@@ -182,4 +182,14 @@ Rcpp::List core_read_h5ad(const std::string& path, bool x,
       Rcpp::Named("raw_x") = as_r_optional(in.raw_x),
       Rcpp::Named("raw_var") = as_r_table(in.raw_var),
       Rcpp::Named("skipped") = as_r_notes(in.skipped));
+}
+
+// [[Rcpp::export(rng = false)]]
+Rcpp::CharacterVector core_h5ad_modalities(const std::string& path) {
+  return as_r_texts(h5ad::modalities(path));
+}
+
+// [[Rcpp::export(rng = false)]]
+std::vector<int> core_h5ad_obsmap(const std::string& path, const std::string& modality) {
+  return h5ad::obsmap(path, modality);
 }

@@ -17,7 +17,11 @@ struct Source {
   std::vector<Skipped>& skipped;
   /// Read everything but the values of matrices, of which the first and the last do.
   bool sketch = false;
+  /// The group that is read; empty: the root.
+  std::string group = {};
 
+  /// The path of something in that group.
+  std::string at(const std::string& name) const;
   void skip(const std::string& path, const std::string& reason) const;
   [[noreturn]] void damaged(const std::string& path, const std::string& problem) const;
 };

@@ -3,6 +3,8 @@
 // Reading and writing .h5ad, the file format of annotated matrices (Python package anndata):
 // observations (cells) are rows, variables (genes) are columns. Everything that anndata 0.6 to 0.12
 // writes is read, but for what `Contents::skipped` names; what is written follows anndata 0.8.
+// An .h5mu file (Python package mudata) holds one such structure per modality, in a group like
+// "mod/rna", and at its root the table of the cells of all of them.
 
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +93,7 @@ struct ReadOptions {
   bool raw = false;
 };
 
-/// What a file has, without reading it.
+/// What a file, or a group of it, has, without reading it.
 struct Outline {
   bool x = false;
   bool raw = false;
@@ -99,11 +101,21 @@ struct Outline {
   std::vector<std::string> obsm;
 };
 
-Outline outline(const std::string& path);
+/// `group`: the path of the group in the file that holds the structure; empty: the root.
+Outline outline(const std::string& path, const std::string& group = "");
 
 /// Throws compert::Error when the file is missing, damaged, no .h5ad file, or without a layer that
-/// was asked for.
-Contents read(const std::string& path, const ReadOptions& options = {});
+/// was asked for. The root of an .h5mu file has no `x`.
+Contents read(const std::string& path, const ReadOptions& options = {},
+              const std::string& group = "");
+
+/// Names of the modalities of an .h5mu file (the groups in "mod"), in the order that the file gives
+/// them, else sorted; none where the file is no .h5mu file.
+std::vector<std::string> modalities(const std::string& path);
+
+/// Of each cell of an .h5mu file, its position (from 1) in the modality, 0 where it is missing;
+/// empty where the file does not say.
+std::vector<std::int32_t> obsmap(const std::string& path, const std::string& modality);
 
 /// Writes a file beside `path` and moves it there when it is complete. Numbers of matrices are
 /// stored in single precision when nothing is lost by it. `skipped` is ignored.
