@@ -1,4 +1,4 @@
-# The path of an .h5ad file. Only the matrix that is needed is read, with the table of cells.
+# The path of an .h5ad or .h5mu file. Only the matrix that is needed is read, with the table of cells.
 
 #' @exportS3Method read_cells character
 read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
@@ -11,6 +11,7 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
   }
   wanted <- keys$layer %||% keys$assay
   check_file(x, call)
+  if (is_h5mu(x)) return(cells_of_h5mu(x, keys, wanted, call))
   outline <- with_core_errors(core_h5ad_outline(path.expand(x)), call, argument = "x",
                               todo = "Write the file anew, or read it with Python's anndata.")
   available <- c(if (outline$x) "X", outline$layers)
@@ -27,6 +28,16 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
        },
        count_hint = if ("counts" %in% outline$layers) "Use layer = \"counts\"." else
          "Put the raw counts into a layer \"counts\".")
+}
+
+# The main modality of an .h5mu file; the others wait in `experiment`.
+cells_of_h5mu <- function(x, keys, assay, call) {
+  experiment <- read_h5mu(x)
+  keys[c("assay", "layer")] <- list(assay, NULL)
+  cells <- read_cells(experiment, keys, NULL, call)
+  cells$container <- "h5mu"
+  cells$experiment <- experiment
+  cells
 }
 
 check_file <- function(x, call) {

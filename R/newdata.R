@@ -29,7 +29,7 @@ container_kind <- function(x) {
 
 kind_of_name <- function(container) {
   switch(container, SingleCellExperiment = , SummarizedExperiment = "experiment",
-         Seurat = "seurat", h5ad = "h5ad", "matrix")
+         Seurat = "seurat", h5ad = , h5mu = "h5ad", "matrix")
 }
 
 # "B+A@2": what people read. Doses only where the screen has them; covariates are other columns.

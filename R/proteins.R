@@ -92,7 +92,7 @@ find_proteins.Seurat <- function(x, cells, keys, call) {
 
 #' @exportS3Method find_proteins character
 find_proteins.character <- function(x, cells, keys, call) {
-  if (!is.null(cells$others)) return(proteins_of_modality(cells, keys, call))
+  if (!is.null(cells$experiment)) return(find_proteins(cells$experiment, cells, keys, call))
   place <- choose_place(core_h5ad_outline(path.expand(x))$obsm, keys)
   if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
   parts <- read_h5ad_parts(x, character(), obsm = TRUE, uns = TRUE, call = call)

@@ -1,0 +1,51 @@
+#include "state_graphs.h"
+
+namespace compert {
+
+using hdf5::File;
+
+void write_graphs(File& file, const std::vector<MoleculeGraph>& graphs) {
+  if (graphs.empty()) return;
+  std::vector<double> sizes, ends;
+  std::vector<float> atoms, bonds;
+  for (const auto& g : graphs) {
+    sizes.push_back(static_cast<double>(g.n_atoms));
+    sizes.push_back(static_cast<double>(g.begin.size()));
+    atoms.insert(atoms.end(), g.atoms.begin(), g.atoms.end());
+    bonds.insert(bonds.end(), g.bonds.begin(), g.bonds.end());
+    for (std::size_t b = 0; b < g.begin.size(); ++b) {
+      ends.push_back(g.begin[b]);
+      ends.push_back(g.end[b]);
+    }
+  }
+  file.create_group("graphs");
+  file.write("graphs/sizes", sizes.data(), {graphs.size(), 2});
+  file.write("graphs/atoms", atoms.data(), {atoms.size() / kAtomFeatures, kAtomFeatures});
+  file.write("graphs/ends", ends.data(), {ends.size() / 2, 2});
+  file.write("graphs/bonds", bonds.data(), {bonds.size() / kBondFeatures, kBondFeatures});
+}
+
+std::vector<MoleculeGraph> read_graphs(const File& file) {
+  std::vector<MoleculeGraph> out;
+  if (!file.exists("graphs")) return out;
+  const auto sizes = file.read<double>("graphs/sizes"), ends = file.read<double>("graphs/ends");
+  const auto atoms = file.read<float>("graphs/atoms"), bonds = file.read<float>("graphs/bonds");
+  auto atom = atoms.begin(), bond = bonds.begin();
+  auto end = ends.begin();
+  for (std::size_t k = 0; k + 1 < sizes.size(); k += 2) {
+    MoleculeGraph g;
+    g.n_atoms = static_cast<int64_t>(sizes[k]);
+    g.atoms.assign(atom, atom + g.n_atoms * kAtomFeatures);
+    atom += g.n_atoms * kAtomFeatures;
+    for (auto b = static_cast<int64_t>(sizes[k + 1]); b > 0; --b) {
+      g.begin.push_back(static_cast<int>(*end++));
+      g.end.push_back(static_cast<int>(*end++));
+      g.bonds.insert(g.bonds.end(), bond, bond + kBondFeatures);
+      bond += kBondFeatures;
+    }
+    out.push_back(std::move(g));
+  }
+  return out;
+}
+
+}  // namespace compert
