@@ -203,6 +203,6 @@ bench_drugs <- function(options) {
     if (nrow(high) < nrow(scores)) show("  of these at 1 uM and more", unseen_table(high))
     all[[name]] <- scores
   }
-  common <- Reduce(intersect, lapply(all, names))
+  common <- Reduce(intersect, lapply(all, colnames))
   do.call(rbind, lapply(all, function(s) s[common]))
 }
