@@ -92,7 +92,7 @@ response2d_points <- function(observed, table, value, call = rlang::caller_env()
 # a tenth below the lowest dose of that axis, `points` included.
 map_table <- function(table, value, log_dose, points = NULL) {
   table$.value <- table[[value]]
-  own <- setdiff(names(table), c("perturbation_1", "perturbation_2", map_numbers(), map_ignored()))
+  own <- setdiff(names(table), c("perturbation_1", "perturbation_2", map_numbers()))
   panel <- if (length(own)) do.call(paste, c(unname(lapply(table[own], as.character)), sep = ", "))
   table$.panel <- factor(panel %||% rep("", nrow(table)), unique(panel %||% ""))
   lowest <- lapply(c("dose_1", "dose_2"), function(name) {
@@ -104,8 +104,6 @@ map_table <- function(table, value, log_dose, points = NULL) {
   table[c(".xmin", ".xmax", ".ymin", ".ymax")] <- c(x, y)
   structure(table, lowest = lowest)
 }
-
-map_ignored <- function() c("cosine", "euclidean", "nearest_cosine", "nearest_euclidean")
 
 map_places <- function(table, lowest) {
   table$.x <- lift_zero(table$dose_1, lowest[[1L]])
@@ -129,12 +127,12 @@ tile_borders <- function(at, log) {
   list(from(edge[k]), from(edge[k + 1L]))
 }
 
-# Tiles with contours, for tables of map_table().
-dose_map <- function(table, signed, legend) {
+# Tiles, with contours where the response is smooth, for tables of map_table().
+dose_map <- function(table, signed, legend, contours = TRUE) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.x, .data$.y)) +
     ggplot2::geom_rect(ggplot2::aes(xmin = .data$.xmin, xmax = .data$.xmax, ymin = .data$.ymin,
                                     ymax = .data$.ymax, fill = .data$.value))
-  lines <- contour_breaks(table, signed)
+  lines <- if (contours) contour_breaks(table, signed)
   if (length(lines)) {
     p <- p + ggplot2::geom_contour(
       ggplot2::aes(z = .data$.value), attr(lines, "table"), breaks = lines, linewidth = 0.3,

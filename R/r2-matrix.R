@@ -18,7 +18,8 @@
 #' @param condition A [condition()]: only these conditions, in rows and columns.
 #' @param controls `TRUE` takes the controls of every covariate combination as conditions as well.
 #' @return A matrix, conditions x conditions, named by covariates, perturbation and dose as far as they
-#'   differ; the attribute `rows` says what its rows are.
+#'   differ; the attribute `rows` says what its rows are. Controls have no DEGs: with `n_degs` their
+#'   columns are `NA`.
 #' @section Errors:
 #' Fewer than two conditions; `genes` and `n_degs` both; unknown names.
 #' @source `plot_r2_matrix` in `cpa/plotting.py` of facebookresearch/CPA, where the choice of genes has
