@@ -31,7 +31,7 @@
 #' fit <- cpa(wells, "condition", dose = "dose", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' observed_response(fit, wells, perturbation = "Trametinib")
-#' observed_response(fit, wells, perturbation = "Trametinib", genes = "CCND1")
+#' observed_response(fit, wells, perturbation = "Trametinib", genes = "SELENBP1")
 #' @export
 observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NULL, genes = NULL,
                               min_cells = 1L, assay = NULL, layer = NULL, col_data = NULL,

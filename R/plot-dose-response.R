@@ -23,7 +23,7 @@
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' plot_dose_response(dose_response(fit))
-#' curve <- dose_response(fit, screen, space = "genes", genes = "ISG15")
+#' curve <- dose_response(fit, screen, space = "genes", genes = "ISG15", n_points = 5)
 #' plot_dose_response(curve, observed = observed_response(fit, screen, genes = "ISG15"))
 #' @export
 plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, observed = NULL) {
