@@ -113,6 +113,14 @@ struct Screen {
   }
 };
 
+/// The proteins' columns of cells x rows.
+inline Vector protein_columns(const Vector& rows) {
+  Vector out;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (i % kRows >= kGenes) out.push_back(rows[i]);
+  return out;
+}
+
 /// Settings of a small model, with `more` of them laid over.
 inline compert::Settings settings(const std::string& more) {
   return compert::settings_from_json(
