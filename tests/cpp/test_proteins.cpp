@@ -2,6 +2,7 @@
 #include "catch_compat.h"
 #include "compert/error.h"
 #include "compert/inspect.h"
+#include "compert/transfer.h"
 #include "protein_screen.h"
 
 namespace {
@@ -146,4 +147,27 @@ TEST_CASE("experts are multiplied with each other and the prior", "[proteins]") 
   const NamedArrays vague = forward();
   for (std::size_t i = 0; i < size; ++i)
     CHECK(std::abs(variance(vague, "2", i) * (1 + 1 / variance(vague, "0", i)) - 1) < 1e-5);
+}
+
+TEST_CASE("a model takes further molecules, and stays what it was", "[proteins][transfer]") {
+  const Screen screen(8);
+  compert::Architecture sizes = screen.architecture();
+  sizes.n_features = 2;
+  sizes.features = {0, 0, 1, 0, 1, -1};
+  for (const char* more : {R"("fusion": "concat")", R"("fusion": "poe")",
+                           R"("parity": "multicpa", "protein_loss": "nb")"}) {
+    INFO(more);
+    Model model(sizes, proteins::settings(more));
+    Quiet quiet;
+    model.fit(screen.cells(), screen.design, screen.train, {}, "", quiet);
+    model = Model::from_state(model.state("{}"));
+    const Model wider = compert::with_perturbations(model, {2, 1}, {});
+    CHECK(wider.architecture().n_perturbations == 4);
+    CHECK(proteins::predicted(wider, screen) == proteins::predicted(model, screen));
+  }
+  Model alone(screen.architecture(), proteins::settings(""));
+  compert::Architecture other = screen.architecture();
+  other.n_proteins = 2;
+  Model fresh(other, proteins::settings(""));
+  CHECK_THROWS_AS(compert::transfer(alone, fresh, {}), compert::Error);
 }
