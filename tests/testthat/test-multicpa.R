@@ -170,6 +170,34 @@ test_that("proteins are scored as they are by hand", {
                    c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg", "r2_mean_protein", "r2_var_protein"))
 })
 
+test_that("verbs that score take fits of both, and presets that know proteins take fits of RNA", {
+  table <- cite_cells()$col_data
+  cells <- augment(multi_fit(), cite_rows(), col_data = table)
+  means <- reconstruct(multi_fit(), cite_rows(), col_data = table)
+  expect_equal(cells$.r2[3], core_r2(cite_cells()$genes[, 3], means[, 3]), tolerance = 1e-5)
+  score <- function(fit, ...) evaluate_r2(fit, ..., split = "ood", col_data = table)
+  tables <- list(concat = score(multi_fit(), cite_rows()), poe = score(poe(cite_cells()$adt), cite_rows()))
+  shown <- capture.output(print(compare_r2(tables, metric = c("r2_mean", "r2_mean_protein"))))
+  expect_match(shown, "all genes.*proteins", all = FALSE)
+  alone <- multi_fit(cite_cells()$genes, proteins = FALSE)
+  theirs <- summary(score(alone, cite_cells()$genes, preset = "multicpa", min_cells = 1))
+  expect_identical(names(theirs)[match("r2_mean", names(theirs)) + 0:3],
+                   c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg"))
+  expect_false(any(grepl("protein", names(theirs))))
+  none <- summary(score(multi_fit(), cite_rows(), preset = "multicpa", min_cells = 1000))
+  expect_identical(unlist(none[c("r2_mean", "r2_var_protein")]), c(r2_mean = -1, r2_var_protein = -1))
+})
+
+test_that("one protein trains; it has no r2", {
+  x <- cite_rows(cite_cells()$adt["CD1", , drop = FALSE])
+  fit <- multi_fit(x, proteins = "CD1")
+  expect_true(all(is.finite(fit$history$loss_proteins)))
+  expect_true(all(is.na(fit$history$r2_mean_protein)))
+  expect_identical(dim(proteins_of(ask_both(fit, x, summarise = "condition"))), c(1L, 1L))
+  scores <- evaluate_r2(fit, x, split = "ood", col_data = cite_cells()$col_data)
+  expect_true(all(is.na(scores$r2_mean_protein)) && all(is.finite(scores$r2_mean)))
+})
+
 test_that("settings have the defaults of the model and of the reference", {
   expect_identical(multicpa_settings()[c("model", "variational", "kl_annealing_frac", "recon_weight_pro")],
                    list(model = "multicpa", variational = TRUE, kl_annealing_frac = 0.3,
