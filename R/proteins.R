@@ -99,7 +99,8 @@ find_proteins.character <- function(x, cells, keys, call) {
   values <- as.matrix(parts$obsm[[place]])
   names <- colnames(values)
   stem <- sub("_(counts|expression|expression_raw)$", "", place)
-  for (key in paste0(unique(c(place, stem)), "_names")) names <- names %||% as.character(parts$uns[[key]])
+  for (key in paste0(unique(c(place, stem)), "_names")) names <- names %||% parts$uns[[key]]
+  names <- as.character(names)
   if (length(names) != ncol(values)) names <- paste0(stem, "_", seq_len(ncol(values)))
   values <- t(values)
   dimnames(values) <- list(names, colnames(cells$x))
