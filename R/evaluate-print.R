@@ -129,7 +129,9 @@ summary.compert_r2 <- function(object, ..., fun = mean) {
     abort_input("`fun` must be a function of a numeric vector.",
                 paste0("It is ", describe(fun), "."), "Write `fun = median`.")
   }
-  order <- c(attr(object, "order"), setdiff(metrics_of(object), attr(object, "order")))
+  # The preset may name proteins, which a fit of RNA alone has not.
+  attr(object, "order") <- intersect(attr(object, "order"), names(object))
+  order <- union(attr(object, "order"), metrics_of(object))
   splits <- attr(object, "splits")
   if (anyNA(object$split)) splits <- NA_character_
   parts <- lapply(splits, function(split) summarise_split(object, split, order, fun))

@@ -48,7 +48,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   validate_fit(fit)
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  check_model(fit$meta$settings, setdiff(fit$meta$model, "scgen"), "cpa() or chemcpa()")
+  check_model(fit$meta$settings, setdiff(fit$meta$model, c("scgen", "multicpa")), "cpa() or chemcpa()")
   registry <- fit$meta$registry
   settings <- tuning_settings(fit, rlang::list2(...), freeze, lr_factor)
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)

@@ -9,7 +9,7 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   keys <- fit$meta$keys
   keys["loss"] <- list(fit$meta$settings$loss_ae)
   if (!identical(container_kind(newdata), kind_of_name(fit$meta$container))) {
-    keys[c("assay", "layer")] <- list(NULL)
+    keys[c("assay", "layer", "protein_assay")] <- list(NULL)
   }
   if (!is.null(assay)) keys[c("assay", "layer")] <- list(assay, NULL)
   if (!is.null(layer)) keys$layer <- layer

@@ -98,6 +98,7 @@ reconstruction_r2 <- function(fit, screen, block = 1000L, call = rlang::caller_e
     answer <- with_core_errors(core_reconstruct(fit$state, core_rows(some), own, cells - 1L, TRUE,
                                                 integer()), call = call)
     truth <- as.matrix(some$x)
-    vapply(cells, function(i) core_r2(truth[, i], answer$mean[, i]), 0)
+    mean <- gene_rows(fit$meta$registry, answer$mean)
+    vapply(cells, function(i) core_r2(truth[, i], mean[, i]), 0)
   }))
 }

@@ -110,6 +110,16 @@ TEST_CASE("with layers for other genes the trained network stays whole, to the b
   for (const auto& [name, array] : after.values()) CHECK(again.values().at(name).values == array.values);
 }
 
+TEST_CASE("dispersions of other genes are new", "[transfer]") {
+  const Model before = trained(12, settings(",\"loss_ae\":\"nb\""));
+  compert::Architecture a = sizes(20);
+  a.n_genes_inner = 12;
+  Model after(a, settings(",\"loss_ae\":\"nb\""));
+  const auto fresh = after.values();
+  compert::transfer(before, after, same(12));
+  CHECK(after.values().at("dispersion").values == fresh.at("dispersion").values);
+}
+
 TEST_CASE("genes, perturbations and levels are taken by correspondence", "[transfer]") {
   const Model before = trained(12, settings(",\"doser_type\":\"sigm\""));
   const int64_t genes = 5, old_genes = 12;

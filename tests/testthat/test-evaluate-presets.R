@@ -8,7 +8,8 @@ test_that("presets have the conventions of the published codes", {
                      theislab = 0L))
   expect_identical(names(Filter(function(o) o$clamp_negative, p)), "chemcpa")
   expect_identical(names(Filter(function(o) o$controls == "matched", p)), "compert")
-  expect_identical(p$multicpa$order, c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg"))
+  expect_identical(p$multicpa$order, c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg", "r2_mean_protein",
+                                        "r2_var_protein"))
   expect_identical(p$fb$order, c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"))
   expect_identical(c(p$fb$empty, p$multicpa$empty), c(-1, -1))
   expect_true(is.na(p$chemcpa$empty))

@@ -131,7 +131,8 @@ void check_together(const Settings& s) {
                 "\"" + s.parity + "\" was given");
   if (s.model == "multicpa" && s.fusion == "poe" && !s.variational)
     throw Error("variational", "must be TRUE with fusion \"poe\"",
-                "experts are multiplied as distributions, and FALSE was given");
+                "experts are multiplied as distributions, and FALSE was given",
+                "Leave variational out, or use fusion = \"concat\"");
   if (s.model == "multicpa" && s.reg_multi_task > 0)
     throw Error("reg_multi_task", "must be 0 for RNA and proteins", std::to_string(s.reg_multi_task));
   if (s.decoder_activation == "sigm" && !is_multicpa(s))

@@ -50,7 +50,8 @@ Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
                                     const std::vector<int64_t>& which,
                                     const Composition& composition) const {
   if (impl_->network.proteins() == nullptr)
-    throw Error("fit", "must be one of RNA and proteins", "it has none");
+    throw Error("fit", "must be one of RNA and proteins", "it has no proteins",
+                "Fit both with multicpa()");
   if (impl_->settings.protein_loss != "nb_mixture")
     throw Error("fit", "must have a mixture of background and foreground for its proteins",
                 "protein_loss is \"" + impl_->settings.protein_loss + "\"",

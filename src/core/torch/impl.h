@@ -104,7 +104,7 @@ struct Model::Impl {
  private:
   /// What the decoders make of the latent states of a batch.
   struct Decodings {
-    Tensor genes, proteins, kl_background;  // losses; the last two undefined without
+    Tensor genes, proteins, kl_background;  // losses; undefined where there is nothing to compare
     Tensor difference, protein_difference;  // of a draw's other conditions from the own ones
   };
   Decodings decode_states(const Encoded& encoded, const Tensor& added, const Tensor& added_other,

@@ -55,6 +55,7 @@ Tensor Network::decoder_hidden(const Tensor& treated, bool training) const {
 }
 
 Tensor Network::reconstruction(const Tensor& hidden, const Batch& batch, std::size_t call) const {
+  if (batch.rna_rows.defined() && batch.rna_rows.numel() == 0) return Tensor();
   const auto measured = [&batch](const Tensor& t) {
     return t.defined() && batch.rna_rows.defined() ? t.index_select(0, batch.rna_rows) : t;
   };

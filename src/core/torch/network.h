@@ -109,7 +109,8 @@ class Network {
   void load_degs(const DegTargets& degs, const int64_t* which, std::size_t n, Batch& out) const;
   Tensor deg_loss(const Tensor& effect, const Batch& batch) const;
   Tensor decoder_hidden(const Tensor& treated, bool training) const;
-  /// Of the genes. A step that asks twice numbers its calls, whose buffers must not be the same.
+  /// Of the genes of cells that have RNA; undefined when none of the batch has. A step that asks twice
+  /// numbers its calls, whose buffers must not be the same.
   Tensor reconstruction(const Tensor& hidden, const Batch& batch, std::size_t call = 0) const;
   /// Null without proteins.
   const ProteinDecoder* proteins() const { return proteins_.get(); }

@@ -82,6 +82,10 @@ Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const 
   const auto n = batch.size();
   const auto treated = [&](const Tensor& state) { return added.defined() ? state + added : state; };
   std::vector<Tensor> genes, proteins, backgrounds;
+  const auto add_genes = [&](const Tensor& hidden, std::size_t call) {
+    if (const Tensor loss = network.reconstruction(hidden, batch, call); loss.defined())
+      genes.push_back(loss);
+  };
   const auto add_proteins = [&](const DecodedProteins& d, std::size_t call) {
     if (const Tensor loss = network.protein_loss(d, batch, call); loss.defined())
       proteins.push_back(loss);
@@ -91,7 +95,7 @@ Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const 
   // Each expert decodes its own modality; the joint state both.
   if (network.experts()) {
     const Tensor rna = treated(encoded.experts[0].basal);
-    genes.push_back(network.reconstruction(network.decoder_hidden(rna, true), batch, 1));
+    add_genes(network.decoder_hidden(rna, true), 1);
     add_proteins(network.decode_proteins(treated(encoded.experts[1].basal), {}, batch, true, 0), 0);
   }
   const std::size_t call = network.experts() ? 1 : 0;
@@ -101,7 +105,7 @@ Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const 
   const auto own = [n](const Tensor& t) { return t.narrow(0, 0, n); };
   const auto shift = [n](const Tensor& t) { return t.narrow(0, n, n) - t.narrow(0, 0, n); };
   const Tensor hidden = network.decoder_hidden(states, true);
-  genes.push_back(network.reconstruction(own(hidden), batch));
+  add_genes(own(hidden), 0);
   if (added_other.defined()) out.difference = shift(hidden);
   if (network.proteins() != nullptr) {
     const DecodedProteins d = network.decode_proteins(states, hidden, batch, true, call);
@@ -133,7 +137,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     if (draw.any) added_other = network.perturbation_effect(draw.slots, true) + covariates;
   }
   const Decodings decoded = decode_states(encoded, added, added_other, batch);
-  out.total = decoded.genes;
+  out.total = decoded.genes.defined() ? decoded.genes : at::zeros({}, network.options());
   losses.genes = losses.reconstruction = out.total.item<double>();
   if (decoded.proteins.defined()) {
     losses.proteins = decoded.proteins.item<double>();

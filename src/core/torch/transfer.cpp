@@ -19,8 +19,11 @@ struct Axes {
 int64_t copy_part(const Array& from, const Axes& axes, Array& to) {
   const auto extent = [](const Array& a, std::size_t d) { return a.shape.size() > d ? a.shape[d] : 1; };
   const int64_t rows = extent(to, 0), columns = extent(to, 1);
-  if (from.shape.size() != to.shape.size() || (!axes.rows && extent(from, 0) != rows) ||
-      (!axes.columns && extent(from, 1) != columns))
+  const auto fits = [](const std::vector<int64_t>* axis, int64_t before, int64_t now) {
+    return axis != nullptr ? static_cast<int64_t>(axis->size()) == now : before == now;
+  };
+  if (from.shape.size() != to.shape.size() || !fits(axes.rows, extent(from, 0), rows) ||
+      !fits(axes.columns, extent(from, 1), columns))
     return 0;
   int64_t kept = 0;
   for (int64_t i = 0; i < rows; ++i) {
@@ -38,27 +41,39 @@ int64_t copy_part(const Array& from, const Axes& axes, Array& to) {
 }
 
 /// The correspondence of the outputs: means, then variances (or what else the head has).
-std::vector<int64_t> of_outputs(const std::vector<int64_t>& gene, int64_t outputs, int64_t genes_before) {
+std::vector<int64_t> of_outputs(const std::vector<int64_t>& row, int64_t outputs, int64_t rows_before) {
   std::vector<int64_t> all;
   for (int64_t k = 0; k < outputs; ++k)
-    for (const int64_t g : gene) all.push_back(g < 0 ? -1 : g + k * genes_before);
+    for (const int64_t g : row) all.push_back(g < 0 ? -1 : g + k * rows_before);
   return all;
+}
+
+/// Genes, then as many proteins one to one.
+std::vector<int64_t> with_proteins(std::vector<int64_t> gene, int64_t genes_before, int64_t proteins) {
+  for (int64_t p = 0; p < proteins; ++p) gene.push_back(genes_before + p);
+  return gene;
 }
 
 class Transfer {
  public:
-  Transfer(const Model& trained, Model& fresh, const Correspondence& map, int64_t outputs,
-           int64_t genes_before)
+  Transfer(const Model& trained, Model& fresh, const Correspondence& map, int64_t genes_before)
       : from_(trained.values()),
         map_(map),
         settings_(fresh.settings()),
-        outputs_(of_outputs(map.gene, outputs, genes_before)),
-        last_("decoder.network." + std::to_string(3 * layers(fresh.settings()))) {}
+        last_("decoder.network." + std::to_string(3 * layers(fresh.settings()))) {
+    const Network& network = fresh.impl().network;
+    const int64_t proteins = fresh.architecture().n_proteins,
+                  encoded = network.experts() ? 0 : proteins,
+                  decoded = proteins > 0 && network.proteins()->shared() ? proteins : 0;
+    inputs_ = with_proteins(map.gene, genes_before, encoded);
+    outputs_ = of_outputs(with_proteins(map.gene, genes_before, decoded), network.head().outputs(),
+                          genes_before + decoded);
+  }
 
   /// The parameter of the trained model that `name` of the new one stands for, and how.
   Axes axes(std::string& name) const {
     Axes a;
-    if (name == "encoder.network.0.weight") a.columns = &map_.gene;
+    if (name == "encoder.network.0.weight") a.columns = &inputs_;
     if (name == last_ + ".weight" || name == last_ + ".bias") a.rows = &outputs_;
     if (name == "dispersion") a.rows = &map_.gene;
     if (name == "drug_embeddings.weight") a.rows = &map_.perturbation;
@@ -97,7 +112,7 @@ class Transfer {
   NamedArrays from_;
   const Correspondence& map_;
   Settings settings_;
-  std::vector<int64_t> outputs_;
+  std::vector<int64_t> inputs_, outputs_;
   std::string last_;
 };
 
@@ -118,6 +133,10 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
     throw Error("loss", "must be that of the trained fit",
                 "\"" + fresh.settings().loss_ae + "\" after \"" + trained.settings().loss_ae + "\"",
                 "Fit both on the same scale");
+  if (before.n_proteins != now.n_proteins)
+    throw Error("proteins", "must be those of the trained fit",
+                std::to_string(now.n_proteins) + " after " + std::to_string(before.n_proteins),
+                "Fit a new model");
   const int64_t genes_before = before.n_genes_inner > 0 ? before.n_genes_inner : before.n_genes;
   check(map.gene, now.n_genes_inner > 0 ? now.n_genes_inner : now.n_genes, genes_before, "gene");
   check(map.perturbation, now.n_perturbations, before.n_perturbations, "perturbation");
@@ -129,7 +148,7 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
           "level");
   return translate([&] {
     Model::Impl& impl = fresh.impl();
-    const Transfer take(trained, fresh, map, impl.network.head().outputs(), genes_before);
+    const Transfer take(trained, fresh, map, genes_before);
     NamedArrays values = fresh.values();
     std::vector<Transferred> out;
     for (auto& [name, array] : values) {

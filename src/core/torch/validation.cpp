@@ -66,11 +66,11 @@ void Validation::score(EpochRecord& record) const {
                               variance = on_scale(part(s.variance, at, at + rows));
     scores.push_back(r2_scores(part(mean_[k], 0, genes), part(variance_[k], 0, genes),
                                part(mean, 0, genes), part(variance, 0, genes), plan_.degs[k]));
-    if (rows > genes)
+    if (rows > genes + 1)  // r2 needs two
       of_proteins.push_back(r2_scores(part(mean_[k], genes, rows), part(variance_[k], genes, rows),
                                       part(mean, genes, rows), part(variance, genes, rows), {}));
   }
-  if (rows > genes) {
+  if (!of_proteins.empty()) {
     const R2Scores proteins = average(of_proteins);
     record.r2_mean_protein = proteins.mean;
     record.r2_var_protein = proteins.variance;

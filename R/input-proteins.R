@@ -1,0 +1,163 @@
+# Where every container keeps proteins. A new container needs one method of find_proteins().
+
+# What a container holds of proteins, read by the keys; NULL for a screen of RNA alone. With names that
+# a fit knows, cells without any are no error here.
+read_proteins <- function(x, cells, keys, call = rlang::caller_env()) {
+  if (is.null(keys$proteins)) return(NULL)
+  found <- find_proteins(x, cells, keys, call)
+  if (is.null(found)) {
+    if (!is.null(keys$protein_names)) return(list(genes = cells$x))
+    abort_input("`proteins` must say where the proteins are.",
+                if (is_automatic(keys$proteins)) {
+                  paste0("Nothing in `x` has one of the usual names, ",
+                         name_list(protein_places(), 12), ".")
+                } else {
+                  paste0("`x` has no ", name_list(keys$proteins), ".")
+                },
+                paste("Name an altExp of the SingleCellExperiment, an assay of the Seurat object, an",
+                      "array of obsm, or the rows of the matrix. Without proteins use `cpa()`."),
+                call = call)
+  }
+  found$genes <- found$genes %||% cells$x
+  check_protein_values(found, keys, call)
+}
+
+is_automatic <- function(proteins) identical(proteins, "")
+
+protein_places <- function() {
+  c("ADT", "Antibody Capture", "protein", "proteins", "prot", "protein_counts",
+    "protein_expression_raw", "protein_expression", "CITE", "AB")
+}
+
+# The place that was asked for, or the first of the usual names; NULL for none.
+choose_place <- function(available, keys) {
+  wanted <- keys$proteins
+  if (length(wanted) == 1L && wanted %in% available) return(wanted)
+  if (!is_automatic(wanted) && is.null(keys$protein_names)) return(NULL)
+  at <- match(tolower(protein_places()), tolower(available))
+  at <- at[!is.na(at)]
+  if (length(at)) available[at[1L]]
+}
+
+# list(x = proteins x cells with NA columns where a cell lacks them, genes = the other rows where they
+# are rows of the same matrix, place, assay), or NULL.
+find_proteins <- function(x, cells, keys, call) UseMethod("find_proteins")
+
+#' @exportS3Method find_proteins default
+find_proteins.default <- function(x, cells, keys, call) {
+  rows <- keys$protein_names %||% if (!is_automatic(keys$proteins)) keys$proteins
+  at <- match(rows, rownames(cells$x), 0L)
+  if (all(at == 0L)) return(NULL)
+  if (any(at == 0L)) {
+    abort_input("`x` must have all proteins among its rows.",
+                paste0("It lacks ", name_list(rows[at == 0L]), "."),
+                "Rows are matched by name.", call = call)
+  }
+  values <- as.matrix(cells$x[at, , drop = FALSE])
+  list(x = values, genes = cells$x[-at, , drop = FALSE], place = "rows", assay = cells$assay)
+}
+
+#' @exportS3Method find_proteins SummarizedExperiment
+find_proteins.SummarizedExperiment <- function(x, cells, keys, call) {
+  if (!inherits(x, "SingleCellExperiment")) return(find_proteins.default(x, cells, keys, call))
+  place <- choose_place(SingleCellExperiment::altExpNames(x), keys)
+  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  part <- SingleCellExperiment::altExp(x, place)
+  available <- SummarizedExperiment::assayNames(part)
+  assay <- choose_protein_assay(available, keys, call)
+  values <- as.matrix(SummarizedExperiment::assay(part, assay, withDimnames = FALSE))
+  dimnames(values) <- list(rownames(part), colnames(cells$x))
+  list(x = values, place = place, assay = assay)
+}
+
+#' @exportS3Method find_proteins Seurat
+find_proteins.Seurat <- function(x, cells, keys, call) {
+  place <- choose_place(setdiff(SeuratObject::Assays(x), cells$assay), keys)
+  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  object <- x[[place]]
+  layers <- seurat_layers(object)
+  assay <- choose_protein_assay(layers$names, keys, call)
+  here <- intersect(colnames(x), colnames(object))
+  some <- as.matrix(read_seurat_layer(object, assay, layers$all, here, call))
+  values <- matrix(NA_real_, nrow(some), ncol(cells$x), dimnames = list(rownames(some), colnames(x)))
+  values[, here] <- some
+  list(x = values, place = place, assay = assay)
+}
+
+#' @exportS3Method find_proteins character
+find_proteins.character <- function(x, cells, keys, call) {
+  if (!is.null(cells$experiment)) return(find_proteins(cells$experiment, cells, keys, call))
+  place <- choose_place(core_h5ad_outline(path.expand(x))$obsm, keys)
+  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  parts <- read_h5ad_parts(x, character(), obsm = TRUE, uns = TRUE, call = call)
+  values <- as.matrix(parts$obsm[[place]])
+  names <- colnames(values)
+  stem <- sub("_(counts|expression|expression_raw)$", "", place)
+  for (key in paste0(unique(c(place, stem)), "_names")) names <- names %||% parts$uns[[key]]
+  names <- as.character(names)
+  if (length(names) != ncol(values)) names <- paste0(stem, "_", seq_len(ncol(values)))
+  values <- t(values)
+  dimnames(values) <- list(names, colnames(cells$x))
+  list(x = values, place = place, assay = place)
+}
+
+# Raw counts before normalised values, unless the likelihood wants these.
+choose_protein_assay <- function(available, keys, call) {
+  if (is.null(available)) return(1L)
+  normalised <- c("clr", "CLR", "logcounts", "data", "X")
+  counts <- c("counts", "X")
+  if (!is.null(keys$protein_assay)) {
+    check_string(keys$protein_assay, "protein_assay", call = call)
+    if (keys$protein_assay %in% available) return(keys$protein_assay)
+    abort_input("`protein_assay` must be one that the proteins have.",
+                paste0("There is no ", dQuote(keys$protein_assay, FALSE), "."),
+                paste0(did_you_mean(keys$protein_assay, available), "They have ",
+                       name_list(available, 12), "."), call = call)
+  }
+  order <- if (identical(keys$protein_loss, "gauss")) c(normalised, counts) else c(counts, normalised)
+  found <- intersect(order, available)
+  if (length(found)) found[1L] else available[1L]
+}
+
+# Cells have all proteins or none; counts are counts. Adds `measured` and the likelihood.
+check_protein_values <- function(found, keys, call) {
+  x <- found$x
+  names <- rownames(x)
+  if (is.null(names) || anyDuplicated(names)) {
+    abort_input("Proteins must have names, different from each other.",
+                if (is.null(names)) "They have none." else
+                  paste0(dQuote(names[duplicated(names)][1L], FALSE), " is there twice."),
+                "Write make.unique(names).", call = call)
+  }
+  gone <- colSums(is.na(x))
+  part <- which(gone > 0 & gone < nrow(x))
+  if (length(part)) {
+    abort_input("A cell must have all proteins, or none.",
+                paste0("Cell ", dQuote(colnames(x)[part[1L]], FALSE), " lacks ", gone[part[1L]],
+                       " of ", nrow(x), and_more(length(part)), "."),
+                "Set the whole column to NA, or fill it.", call = call)
+  }
+  has <- gone == 0
+  x[, !has] <- 0
+  values <- inspect_values(x)
+  if (values$n_bad > 0) {
+    abort_input("Protein values must be finite.",
+                paste0("That of ", dQuote(values$bad_at$gene, FALSE), " in cell ",
+                       dQuote(values$bad_at$cell, FALSE), " is ", format(values$bad), "."),
+                "Set the whole cell's proteins to NA, or put measured values in.", call = call)
+  }
+  counts <- values$whole && values$min >= 0
+  loss <- keys$protein_loss %||% if (counts) "nb_mixture" else "gauss"
+  if (loss != "gauss" && !counts) {
+    abort_input(paste0("`protein_loss = \"", loss, "\"` must be given raw counts of proteins."),
+                paste0("The values of ", dQuote(found$place, FALSE), " hold ",
+                       format(values$example, digits = 6), "."),
+                "Name the raw counts by `protein_assay`, or use protein_loss = \"gauss\".",
+                call = call)
+  }
+  found$x <- x
+  found$measured <- ifelse(has, both_modalities, rna_only)
+  found$counts <- counts
+  found$loss <- loss
+  found
+}

@@ -1,0 +1,92 @@
+# evaluate_r2() of theislab/multicpa, MultiCPA/train.py, with its weights in one of our fits: from cells
+# to scores of genes and proteins through the whole of R.
+
+h5 <- function(name) getExportedValue("rhdf5", name)
+
+golden_multi <- function() {
+  skip_without_source_tree()
+  skip_without_package("rhdf5")
+  folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
+  file <- file.path(folder, "metrics_multi.h5")
+  skip_without(file.exists(file), "golden values of theislab/multicpa")
+  file
+}
+
+# Treated cells are held out, the reference's controls test; copies of both are there to train. What type
+# the controls are of does not count: they are relabelled.
+multi_cells <- function(file, loss) {
+  read <- function(name) h5("h5read")(file, paste0("inputs/", name))
+  scale <- if (loss == "nb") "raw_" else ""
+  what <- do.call(rbind, strsplit(read("pert_category"), "_", fixed = TRUE))
+  own <- data.frame(drug = what[, 2], dose = as.numeric(what[, 3]), cell_type = what[, 1])
+  control <- data.frame(drug = "D0", dose = 1, cell_type = rep_len(paste0("ct", 0:2), 25))
+  table <- rbind(own, control, own, control)
+  table$split <- rep(c("ood", "test", "train"), c(nrow(own), 25, nrow(own) + 25))
+  values <- function(kind) {
+    x <- cbind(read(paste0(scale, kind)), read(paste0("control_", scale, kind)))
+    cbind(x, x)
+  }
+  x <- rbind(values("genes"), values("proteins"))
+  dimnames(x) <- list(c(read("var_names"), paste0("p", 1:7)), paste0("c", seq_len(ncol(x))))
+  category <- strsplit(read("categories"), "_", fixed = TRUE)
+  label <- vapply(category, function(w) {
+    paste0(w[1], ", ", condition_label(list(w[2]), list(as.numeric(w[3]))))
+  }, "")
+  index <- read("de_gene_index") + 1
+  degs <- lapply(seq_along(label), function(k) rownames(x)[index[, k]])
+  list(x = x, col_data = table, label = label, degs = stats::setNames(degs, label))
+}
+
+# A fit of the reference's shape that has the reference's weights.
+multi_fit_of <- function(file, loss, cells) {
+  shape <- jsonlite::fromJSON(h5("h5readAttributes")(file, "/")$hparams)
+  settings <- do.call(multicpa_settings, c(shape, list(
+    parity = "multicpa", doser_type = "sigm", variational = FALSE, precision = "float64", epochs = 1,
+    seed = 1, threads = 1, device = "cpu", verbose = FALSE, checkpoint_freq = 100
+  )))
+  fit <- suppressWarnings(multicpa(cells$x, "drug", dose = "dose", covariates = "cell_type",
+                                   control = "D0", split = "split", col_data = cells$col_data,
+                                   proteins = paste0("p", 1:7), fusion = "concat", loss = loss,
+                                   protein_loss = loss, settings = settings))
+  params <- h5("h5read")(file, paste0(loss, "/params"))
+  params <- params[!grepl("num_batches_tracked", names(params))]
+  names(params) <- sub("^cell_type_embeddings", "covariates_embeddings.0",
+                       sub("^adversary_cell_types", "adversary_covariates.0", names(params)))
+  image <- withr::local_tempfile(fileext = ".h5")
+  writeBin(fit$state, image)
+  ours <- h5("h5ls")(image)
+  ours <- ours$name[ours$group == "/weights"]
+  expect_setequal(names(params), ours[!grepl("num_batches_tracked", ours)])
+  for (name in names(params)) h5("h5write")(params[[name]], image, paste0("weights/", name))
+  h5("h5closeAll")()
+  new_fit(readBin(image, "raw", file.size(image)))
+}
+
+six <- c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg", "r2_mean_protein", "r2_var_protein")
+
+test_that("preset multicpa gives the reference's six numbers from the reference's weights", {
+  file <- golden_multi()
+  for (loss in c("gauss", "nb")) {
+    cells <- multi_cells(file, loss)
+    fit <- multi_fit_of(file, loss, cells)
+    expect_identical(fit$meta$settings[c("loss_ae", "protein_loss")],
+                     list(loss_ae = loss, protein_loss = loss))
+    z <- cell_embedding(fit, cells$x, col_data = cells$col_data)
+    expected <- function(name) h5("h5read")(file, paste0(loss, "/f64/", name))
+    expect_equal(t(z)[, 1:126], expected("latent_basal"), tolerance = 1e-9, ignore_attr = TRUE)
+    scores <- evaluate_r2(fit, cells$x, preset = "multicpa", split = "ood", degs = cells$degs,
+                          col_data = cells$col_data)
+    model <- scores[scores$method == "model", ]
+    expect_identical(unique(model$n_controls), 25L)
+    at <- match(paste0(model$cell_type, ", ", model$drug,
+                       ifelse(model$dose == 1, "", paste0("@", model$dose))), cells$label)
+    by_category <- expected("evaluate_r2_per_category")
+    # Conditions of up to 30 cells have none.
+    expect_identical(setdiff(seq_along(cells$label), at), which(by_category[1, ] == -1))
+    expect_equal(t(as.matrix(model[six])), by_category[, at], tolerance = 1e-9, ignore_attr = TRUE)
+    average <- summary(scores)
+    average <- average[average$method == "model", ]
+    expect_identical(intersect(names(average), six), six)
+    expect_equal(unlist(average[six]), expected("evaluate_r2"), tolerance = 1e-9, ignore_attr = TRUE)
+  }
+})

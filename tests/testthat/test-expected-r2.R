@@ -1,0 +1,72 @@
+expected <- function(fit = multi_fit(), x = cite_rows(), ..., n_draws = 30, seed = 1) {
+  expected_r2(fit, x, ..., n_draws = n_draws, seed = seed, col_data = cite_cells()$col_data)
+}
+
+test_that("there is a row per part, and one result per seed", {
+  found <- expected()
+  expect_identical(found$part, c("genes", "DEGs", "proteins"))
+  expect_named(found, c("part", "mean", "sd", "median", "n_draws", "n_conditions"))
+  expect_identical(found$n_draws, rep(30L, 3))
+  # Test cells: A, B and A+B in T, A and B in NK.
+  expect_identical(found$n_conditions, rep(5L, 3))
+  expect_true(all(found$mean <= 1) && all(found$sd > 0))
+  expect_identical(found, expected())
+  expect_false(identical(found, expected(seed = 2)))
+  withr::with_seed(9, {
+    before <- .Random.seed
+    expected()
+    expect_identical(.Random.seed, before)
+    drawn <- expected(seed = NULL)
+  })
+  expect_identical(withr::with_seed(9, expected(seed = NULL)), drawn)
+  alone <- multi_fit(cite_cells()$genes, proteins = FALSE)
+  rna <- expected(alone, cite_cells()$genes)
+  expect_identical(rna$part, c("genes", "DEGs"))
+  expect_equal(as.data.frame(rna[1, ]), as.data.frame(found[1, ]), tolerance = 1e-6)
+  expect_identical(expected(split = "train")$n_conditions, rep(5L, 3))
+  expect_identical(expected(split = "ood")$n_conditions, rep(1L, 3))
+})
+
+test_that("a draw compares some cells of a condition with all others of the split", {
+  fit <- multi_fit()
+  screen <- read_newdata(fit, cite_rows(), col_data = cite_cells()$col_data)
+  table <- cite_cells()$col_data
+  pool <- which(table$split == "test")
+  cells <- which(table$split == "test" & table$drug == "A")[1:3]
+  r2 <- function(x) {
+    truth <- rowMeans(x[, cells])
+    1 - sum((truth - rowMeans(x[, setdiff(pool, cells)]))^2) / sum((truth - mean(truth))^2)
+  }
+  x <- cite_cells()
+  expect_equal(score_draw(screen, pool, cells, 2:6),
+               c(r2(x$genes), r2(x$genes[2:6, ]), r2(x$adt)), tolerance = 1e-9)
+  draws <- draws_of_cells(1, 200, list(`1` = 1:20, `2` = 21:22))
+  size <- vapply(draws, function(d) length(d$cells), 1L)
+  which <- vapply(draws, function(d) d$condition, 1)
+  expect_setequal(which, 1:2)
+  expect_true(all(size[which == 1] >= 2 & size[which == 1] <= 18))
+  expect_true(all(size[which == 2] == 1))
+  expect_true(all(vapply(draws, function(d) !anyDuplicated(d$cells), NA)))
+})
+
+test_that("cells without proteins count for genes only", {
+  gaps <- cite_rows(with_gaps(cite_cells()$adt))
+  fit <- multi_fit(gaps, fusion = "poe")
+  found <- expected(fit, gaps)
+  expect_identical(found$part, c("genes", "DEGs", "proteins"))
+  expect_true(all(is.finite(found$mean)))
+  expect_equal(as.data.frame(found[1, ]), as.data.frame(expected()[1, ]), tolerance = 1e-6)
+})
+
+test_that("wrong questions are refused", {
+  expect_refused(expected(split = "validation"), "`split` must be one of")
+  expect_refused(expected(n_draws = 0), "`n_draws`")
+  expect_refused(expected(n_degs = 1), "`n_degs`")
+  expect_refused(expected(seed = -1), "`seed`")
+  expect_refused(expected_r2(multi_fit()), "newdata")
+  few <- cite_cells()$col_data
+  few$split[few$split == "test" & few$drug != "control"] <- "train"
+  expect_refused(expected_r2(multi_fit(), cite_rows(), col_data = few), "Split \"test\" has none")
+  few$split <- NULL
+  expect_refused(expected_r2(multi_fit(), cite_rows(), col_data = few), "split column")
+})

@@ -1,0 +1,178 @@
+# Where proteins are found, and where they are given back.
+
+screen_of <- function(x, ..., proteins = "", loss = NULL, protein_assay = NULL, names = NULL,
+                      control = "control") {
+  keys <- new_keys("drug", covariates = "cell_type", control = control, split = "split", loss = loss)
+  keys$proteins <- proteins
+  keys["protein_assay"] <- list(protein_assay)
+  keys["protein_names"] <- list(names)
+  as_screen(x, keys, ..., col_data = plain_cells(x))
+}
+
+test_that("every container gives the same screen", {
+  cells <- cite_cells()
+  same <- function(x, place, proteins = "") {
+    screen <- screen_of(x, proteins = proteins)
+    expect_identical(screen$proteins, cells$adt)
+    expect_identical(as.matrix(screen$x), cells$genes)
+    expect_identical(unname(screen$measured), rep(3L, 160))
+    expect_identical(screen$keys$proteins, place)
+    expect_identical(screen$keys$protein_loss, "nb_mixture")
+  }
+  rows <- rownames(cells$adt)
+  same(cite_rows(), rows, rows)
+  same(as_sparse(cite_rows()), rows, rows)
+  same(cite_h5ad(), "protein_expression")
+  same(cite_sce("Antibody Capture"), "Antibody Capture")
+  same(cite_seurat(), "ADT")
+})
+
+test_that("rows that are proteins are told by name, in any order", {
+  screen <- screen_of(cite_rows()[19:1, ], proteins = c("CD2", "CD1"))
+  expect_identical(screen$proteins, cite_cells()$adt[c("CD2", "CD1"), ])
+  expect_identical(nrow(screen$x), 17L)
+  expect_refused(screen_of(cite_rows(), proteins = c("CD1", "CD9")), "It lacks \"CD9\"")
+  expect_refused(screen_of(cite_rows(), proteins = "CD9"), "`x` has no \"CD9\"")
+  expect_refused(screen_of(cite_rows()), "usual names")
+})
+
+test_that("an altExp is found by its usual name, or named, with the assay asked for", {
+  adt <- cite_cells()$adt
+  screen <- screen_of(cite_sce())
+  expect_identical(screen$proteins, adt)
+  expect_identical(screen$keys[c("proteins", "protein_assay")],
+                   list(proteins = "ADT", protein_assay = "counts"))
+  expect_identical(screen_of(cite_sce("antibody capture"))$keys$proteins, "antibody capture")
+  expect_identical(screen_of(cite_sce("mine"), proteins = "mine")$proteins, adt)
+  expect_refused(screen_of(cite_sce("mine")), "usual names")
+  expect_refused(screen_of(cite_sce("mine"), proteins = "ADT"), "`x` has no \"ADT\"")
+  both <- cite_sce(adt = list(clr = log1p(adt) - 2, counts = adt))
+  expect_identical(screen_of(both)$proteins, adt)
+  screen <- screen_of(both, protein_assay = "clr")
+  expect_identical(screen$proteins, log1p(adt) - 2)
+  expect_identical(screen$keys$protein_loss, "gauss")
+  expect_refused(screen_of(both, protein_assay = "count"), "no \"count\".*Did you mean \"counts\"")
+})
+
+test_that("an assay of a Seurat object is found, with fewer cells where the version allows it", {
+  adt <- cite_cells()$adt
+  screen <- screen_of(cite_seurat())
+  expect_identical(screen$proteins, adt)
+  expect_identical(as.matrix(screen$x), cite_cells()$genes)
+  expect_identical(screen$keys[c("proteins", "protein_assay")],
+                   list(proteins = "ADT", protein_assay = "counts"))
+  expect_identical(screen_of(cite_seurat(place = "mine"), proteins = "mine")$proteins, adt)
+  expect_refused(screen_of(cite_seurat(), proteins = "RNA"), "`x` has no \"RNA\"")
+  fewer <- tryCatch(cite_seurat(adt[, 1:100]), error = function(e) NULL)
+  skip_without(!is.null(fewer), "SeuratObject with assays of some cells")
+  screen <- screen_of(fewer)
+  expect_identical(unname(screen$measured), rep(c(3L, 1L), c(100, 60)))
+  expect_identical(screen$proteins[, 1:100], adt[, 1:100])
+})
+
+test_that("an array of an .h5ad is found, with the names that totalVI keeps", {
+  adt <- cite_cells()$adt
+  screen <- screen_of(cite_h5ad())
+  expect_identical(screen$proteins, adt)
+  expect_identical(screen$keys$proteins, "protein_expression")
+  expect_identical(screen_of(cite_h5ad("cite"), proteins = "cite")$proteins |> unname(), unname(adt))
+  bare <- screen_of(cite_h5ad("ADT", uns = FALSE))
+  expect_identical(rownames(bare$proteins), paste0("ADT_", 1:5))
+  expect_refused(screen_of(cite_h5ad("X_pca")), "usual names")
+})
+
+test_that("a modality of an .h5mu file is found; cells without it are known", {
+  skip_without_package("SingleCellExperiment")
+  path <- testthat::test_path("fixtures", "cite.h5mu")
+  keys <- new_keys("condition", control = "control")
+  keys$proteins <- ""
+  screen <- suppressWarnings(as_screen(path, keys))
+  expect_identical(rownames(screen$proteins), c("CD3", "CD19", "CD14"))
+  expect_identical(unname(screen$measured), rep(c(3L, 1L), c(5, 2)))
+  expect_identical(unname(screen$proteins),
+                   outer(0:2, 0:6, function(protein, cell) (cell + protein / 4) * (cell < 5)))
+  expect_identical(screen$keys[c("proteins", "protein_loss")],
+                   list(proteins = "prot", protein_loss = "gauss"))
+  fit <- suppressWarnings(multicpa(path, "condition", control = "control", fusion = "poe",
+                                   settings = multi_settings(epochs = 1)))
+  expect_match(format(fit), "Proteins: +3 \\(prot, X\\), gauss loss, fusion poe", all = FALSE)
+  answer <- suppressWarnings(predict(fit, path, condition("drug"), source = "all"))
+  expect_s4_class(answer, "SingleCellExperiment")
+  expect_identical(rownames(SingleCellExperiment::altExp(answer, "prot")), c("CD3", "CD19", "CD14"))
+})
+
+test_that("each route gives the same fit and the same predictions, in its own container", {
+  wanted <- ask_both(multi_fit())
+  about <- attr(wanted, "col_data")
+  expect_identical(dim(proteins_of(wanted)), c(5L, ncol(wanted)))
+  expect_identical(dimnames(proteins_of(wanted)), list(paste0("CD", 1:5), colnames(wanted)))
+  expect_identical(nrow(about), ncol(wanted))
+  equal <- function(genes, adt) {
+    expect_equal(unname(as.matrix(genes)), unname(wanted[, ]), tolerance = 1e-4, ignore_attr = TRUE)
+    expect_equal(unname(as.matrix(adt)), unname(proteins_of(wanted)), tolerance = 1e-4)
+    expect_identical(rownames(adt), paste0("CD", 1:5))
+  }
+  # a SingleCellExperiment
+  sce <- ask_both(multi_fit(cite_sce(), proteins = NULL), cite_sce(), type = "variance")
+  part <- SingleCellExperiment::altExp(sce, "ADT")
+  equal(SummarizedExperiment::assay(sce, "mean"), SummarizedExperiment::assay(part, "mean"))
+  expect_identical(SummarizedExperiment::assayNames(part), c("mean", "variance"))
+  expect_true(all(SummarizedExperiment::assay(part, "variance") > 0))
+  # an .h5ad
+  path <- cite_h5ad()
+  sce <- ask_both(multi_fit(path, proteins = NULL), path)
+  equal(SummarizedExperiment::assay(sce, "mean"),
+        SummarizedExperiment::assay(SingleCellExperiment::altExp(sce, "protein_expression"), "mean"))
+  # Seurat
+  fit <- multi_fit(cite_seurat(), proteins = NULL)
+  object <- ask_both(fit, cite_seurat(), type = "variance")
+  expect_identical(SeuratObject::Assays(object), c("mean", "variance", "ADT", "ADT_variance"))
+  values <- function(assay) as.matrix(read_cells(object, list(assay = assay, layer = "data"))$x)
+  equal(values("mean"), values("ADT"))
+  expect_identical(rownames(values("ADT_variance")), paste0("CD", 1:5))
+})
+
+test_that("a fit on one container predicts from another", {
+  wanted <- ask_both(multi_fit())
+  path <- cite_h5ad()
+  fits <- list(multi_fit(cite_sce(), proteins = NULL), multi_fit(path, proteins = NULL),
+               multi_fit(cite_seurat(), proteins = NULL), multi_fit())
+  others <- list(cite_sce("prot"), path, cite_seurat(), cite_rows())
+  for (fit in fits) {
+    for (x in others) {
+      answer <- ask_both(fit, x, summarise = "condition")
+      if (is.matrix(answer)) expect_equal(rowMeans(wanted), answer[, 1], tolerance = 1e-4)
+      else expect_identical(dim(answer), c(14L, 1L))
+    }
+  }
+})
+
+test_that("a SummarizedExperiment has its proteins among its rows, and back in the metadata", {
+  skip_without_package("SummarizedExperiment")
+  x <- SummarizedExperiment::SummarizedExperiment(list(counts = cite_rows()),
+                                                  colData = cite_cells()$col_data)
+  answer <- ask_both(multi_fit(), x)
+  expect_identical(rownames(answer), paste0("gene", 1:14))
+  expect_equal(S4Vectors::metadata(answer)$proteins$mean, proteins_of(ask_both(multi_fit())),
+               tolerance = 1e-5, ignore_attr = TRUE)
+})
+
+test_that("values that cannot be proteins are refused, each with one error", {
+  adt <- cite_cells()$adt
+  put <- function(value, at = cbind(2, 7), x = adt) {
+    x[at] <- value
+    x
+  }
+  fit_of <- function(adt, ...) multi_fit(cite_sce(adt = list(counts = adt)), proteins = NULL, ...)
+  expect_refused(fit_of(put(NA)), "all proteins, or none.*\"cell7\" lacks 1 of 5")
+  expect_refused(fit_of(put(Inf)), "must be finite.*\"CD2\" in cell \"cell7\" is Inf")
+  expect_refused(fit_of(put(0.5), protein_loss = "nb_mixture"), "must be given raw counts.*0.5")
+  expect_refused(fit_of(put(-1), protein_loss = "nb"), "\"ADT\" hold -1")
+  expect_identical(fit_of(put(-1))$meta$settings$protein_loss, "gauss")
+  expect_refused(fit_of(`rownames<-`(adt, paste0("CD", c(1, 1:4)))), "\"CD1\" is there twice")
+  expect_refused(fit_of(`rownames<-`(adt, NULL)), "must have names.*They have none")
+  expect_refused(fit_of(with_gaps(adt)), "poe")
+  expect_refused(fit_of(replace(adt, TRUE, NA), fusion = "poe"), "must be measured")
+  expect_refused(multi_fit(proteins = 3), "`proteins`")
+  expect_refused(multi_fit(proteins = c("CD1", "CD1")), "there twice|different")
+})
