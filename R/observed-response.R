@@ -55,8 +55,8 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
   at <- which(inside & !groups$control & size >= min_cells)
   stop_unmeasured(at, wanted, min_cells)
   at <- at[order(groups$place[at], lengths(groups$parts[at]),
-                 match(vapply(groups$parts[at], `[`, "", 1L), wanted), vapply(groups$doses[at], `[`, 0, 1L),
-                 method = "radix")]
+                 match(vapply(groups$parts[at], `[`, "", 1L), wanted),
+                 vapply(groups$doses[at], `[`, 0, 1L), method = "radix")]
   rows <- groups$covariates[at, , drop = FALSE]
   rownames(rows) <- NULL
   rows <- cbind(rows, observed_doses(groups$parts[at], groups$doses[at], pair),

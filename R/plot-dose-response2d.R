@@ -11,8 +11,8 @@
 #'   `response` has them.
 #' @param log_dose `TRUE` draws logarithmic axes; dose 0 is set a tenth below the lowest dose above 0.
 #' @return A ggplot with a panel per covariate combination and gene. Changes, which have a sign, are
-#'   drawn from blue over white to orange, lengths from dark to light. A measured point beyond the
-#'   range of the map has the colour of its end.
+#'   drawn from blue over white to orange, lengths from dark to light; the colours reach over measured
+#'   points as well.
 #' @section Errors:
 #' A table that is not from [dose_response2d()]; measured points without the column that is drawn or of
 #' other perturbations.
@@ -41,7 +41,8 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
   check_one_pair(table)
   points <- response2d_points(observed, table, value)
   table <- map_table(table, value, log_dose, points)
-  p <- dose_map(table, value == "difference", response2d_words()[[value]]) +
+  p <- dose_map(table, value == "difference", response2d_words()[[value]],
+                also = points[[value]]) +
     ggplot2::labs(x = paste("Dose of", table$perturbation_1[1L]),
                   y = paste("Dose of", table$perturbation_2[1L]))
   if (!is.null(points)) {
@@ -127,8 +128,9 @@ tile_borders <- function(at, log) {
   list(from(edge[k]), from(edge[k + 1L]))
 }
 
-# Tiles, with contours where the response is smooth, for tables of map_table().
-dose_map <- function(table, signed, legend, contours = TRUE) {
+# Tiles, with contours where the response is smooth, for tables of map_table(). The colours are for
+# the values `also` as well.
+dose_map <- function(table, signed, legend, contours = TRUE, also = NULL) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.x, .data$.y)) +
     ggplot2::geom_rect(ggplot2::aes(xmin = .data$.xmin, xmax = .data$.xmax, ymin = .data$.ymin,
                                     ymax = .data$.ymax, fill = .data$.value))
@@ -139,12 +141,13 @@ dose_map <- function(table, signed, legend, contours = TRUE) {
       colour = if (signed) "grey45" else "white", alpha = 0.8
     )
   }
-  limit <- max(abs(table$.value), na.rm = TRUE)
+  span <- range(table$.value, also, na.rm = TRUE)
+  limit <- max(abs(span))
   fill <- if (signed) {
-    ggplot2::scale_fill_gradient2(low = "#0072B2", mid = "white", high = "#D55E00", oob = to_edge,
+    ggplot2::scale_fill_gradient2(low = "#0072B2", mid = "white", high = "#D55E00",
                                   limits = c(-1, 1) * if (limit > 0) limit else 1)
   } else {
-    ggplot2::scale_fill_viridis_c(limits = range(table$.value, na.rm = TRUE), oob = to_edge)
+    ggplot2::scale_fill_viridis_c(limits = span)
   }
   p <- p + fill + ggplot2::coord_cartesian(expand = FALSE, clip = "off") +
     ggplot2::labs(fill = legend) + theme_compert() +
@@ -152,9 +155,6 @@ dose_map <- function(table, signed, legend, contours = TRUE) {
   if (nlevels(table$.panel) > 1L) p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel))
   p
 }
-
-# Values beyond the limits take the colour of the limit.
-to_edge <- function(x, range, ...) pmin(pmax(x, range[1L]), range[2L])
 
 # Eight steps or so, and the panels in which at least one of them is crossed.
 contour_breaks <- function(table, signed) {

@@ -130,8 +130,7 @@ draw_means <- function(table, labels, value, log) {
   # DEGs are drawn over the others.
   table <- table[order(table$.kind), , drop = FALSE]
   span <- range(table$predicted, table$measured)
-  # Names stand beside their points, away from the line.
-  left <- labels$measured >= labels$predicted
+  left <- left_side(labels, table, span[2L] - span[1L])
   labels$.side <- as.numeric(left)
   labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])
   what <- if (value == "mean") "mean" else "change of the mean"
@@ -153,4 +152,17 @@ draw_means <- function(table, labels, value, log) {
   seen <- if (table$seen[1L] == "condition") "in training" else "not in training"
   p + ggplot2::labs(title = paste0(table$condition[1L], " (", seen, ")"),
                     subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
+}
+
+# Names stand on the side of their point where fewer others are; away from the line if both are alike.
+left_side <- function(labels, table, span) {
+  vapply(seq_len(nrow(labels)), function(k) {
+    panel <- table$condition == labels$condition[k]
+    away <- (table$predicted[panel] - labels$predicted[k]) / span
+    near <- abs(table$measured[panel] - labels$measured[k]) / span < 0.02
+    width <- 0.02 + 0.016 * nchar(labels$gene[k])
+    left <- sum(near & away < 0 & away > -width)
+    right <- sum(near & away > 0 & away < width)
+    if (left == right) labels$measured[k] >= labels$predicted[k] else left < right
+  }, NA)
 }

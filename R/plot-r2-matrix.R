@@ -54,8 +54,8 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
   place <- (pmin(pmax(table$r2, limits[1L]), limits[2L]) - limits[1L]) / diff(limits)
   dark <- if (limits[1L] < 0) abs(table$r2) > 0.75 else place > 0.6
   table$.ink <- ifelse(dark %in% TRUE, "white", "grey10")
-  p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", .data$r2), colour = .data$.ink), table,
-                         size = 3, na.rm = TRUE) +
+  p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", round(.data$r2, 2L) + 0),
+                                      colour = .data$.ink), table, size = 3, na.rm = TRUE) +
     ggplot2::scale_colour_identity()
 }
 
@@ -68,3 +68,6 @@ r2_fill <- function(limits) {
   ggplot2::scale_fill_gradient(low = "white", high = "#0072B2", limits = limits, oob = to_edge,
                                na.value = "grey85")
 }
+
+# Values beyond the limits take the colour of the limit.
+to_edge <- function(x, range, ...) pmin(pmax(x, range[1L]), range[2L])
