@@ -30,7 +30,8 @@
 #' Unknown names, a negative dose, `space = "genes"` without `newdata`. Doses above the trained
 #' range give one warning.
 #' @source `latent_dose_response` and `get_response` in `cpa/api.py` of facebookresearch/CPA.
-#' @seealso [plot_dose_response()]
+#' @seealso [plot_dose_response()], [observed_response()] for what was measured, [dose_response2d()] for
+#'   two perturbations
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
@@ -56,28 +57,36 @@ dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes")
 
 # Pairs of a perturbation and a dose, perturbation by perturbation.
 dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_env()) {
-  registry <- fit$meta$registry
-  check_strings(perturbation, "perturbation", call = call)
   check_count(n_points, "n_points", min = 2, call = call)
   if (!is.null(dose)) check_doses(dose, length(dose), call)
-  names <- perturbation %||% setdiff(registry$perturbations, registry$control)
-  unknown <- setdiff(names, registry$perturbations)
-  if (length(unknown)) {
-    abort_input(
-      "`perturbation` must name perturbations of the fit.",
-      paste0(name_list(unknown), " was not in training."),
-      paste0(did_you_mean(unknown[1L], registry$perturbations), "Known: ",
-             name_list(registry$perturbations), "."), call
-    )
-  }
-  doses <- lapply(names, function(name) {
-    highest <- max(registry$dose_range[[name]])
-    # A molecule that no cell had is asked at the doses of the others.
-    if (!is.finite(highest)) highest <- registry$dose_top
-    dose %||% seq(0, highest, length.out = n_points)
-  })
+  names <- known_perturbations(fit, perturbation, call)
+  doses <- lapply(names, function(name) dose %||% dose_steps(fit, name, n_points))
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
+}
+
+# From 0 to the highest dose that training saw.
+dose_steps <- function(fit, name, n_points) {
+  registry <- fit$meta$registry
+  highest <- max(registry$dose_range[[name]])
+  # A molecule that no cell had is asked at the doses of the others.
+  if (!is.finite(highest)) highest <- registry$dose_top
+  seq(0, highest, length.out = n_points)
+}
+
+# Names of perturbations, checked; all but the control for `NULL`.
+known_perturbations <- function(fit, perturbation, call = rlang::caller_env()) {
+  registry <- fit$meta$registry
+  check_strings(perturbation, "perturbation", call = call)
+  names <- perturbation %||% setdiff(registry$perturbations, registry$control)
+  unknown <- setdiff(names, registry$perturbations)
+  if (length(unknown) == 0L) return(names)
+  abort_input(
+    "`perturbation` must name perturbations of the fit.",
+    paste0(name_list(unknown), " was not in training."),
+    paste0(did_you_mean(unknown[1L], registry$perturbations), "Known: ",
+           name_list(registry$perturbations), "."), call
+  )
 }
 
 latent_response <- function(fit, grid) {
@@ -100,8 +109,11 @@ check_genes <- function(fit, genes, call = rlang::caller_env()) {
   )
 }
 
-# One row per covariate combination that `screen` has, perturbation and dose (and gene).
-gene_response <- function(fit, screen, grid, source, residual, genes, call = rlang::caller_env()) {
+# One row per covariate combination that `screen` has and row of `grid` (and gene). `parts` and
+# `doses` say the condition of each row of `grid`.
+gene_response <- function(fit, screen, grid, source, residual, genes,
+                          parts = as.list(grid$perturbation), doses = as.list(grid$dose),
+                          call = rlang::caller_env()) {
   names <- condition_covariates(fit)
   places <- unique(screen$covariates[screen$control, names, drop = FALSE])
   if (length(names) == 0L || nrow(places) == 0L) places <- data.frame(row.names = 1L)
@@ -109,8 +121,8 @@ gene_response <- function(fit, screen, grid, source, residual, genes, call = rla
   at <- rep(seq_len(nrow(places)), each = nrow(grid))
   what <- rep(seq_len(nrow(grid)), nrow(places))
   condition <- tibble::as_tibble(places[at, , drop = FALSE])
-  condition$perturbation <- as.list(grid$perturbation[what])
-  condition$dose <- as.list(grid$dose[what])
+  condition$perturbation <- parts[what]
+  condition$dose <- doses[what]
   targets <- make_targets(fit, condition, call)
   warn_dose_range(fit, targets, below = FALSE, call = call)
   cells <- source_cells(fit, screen, targets, source, call)

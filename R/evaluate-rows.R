@@ -88,7 +88,8 @@ describe_rows <- function(fit, groups, table) {
   } else {
     character()
   }
-  before[[dose]] <- if (registry$n_slots > 1L) {
+  # Two may be asked for together of a fit that saw them one by one.
+  before[[dose]] <- if (registry$n_slots > 1L || any(lengths(groups$doses[g]) > 1L)) {
     vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
   } else {
     vapply(groups$doses[g], `[`, 0, 1L)

@@ -1,7 +1,7 @@
 #' Dose-response curves
 #'
 #' Draws what [dose_response()] returns: the latent response h(dose), the length of the predicted
-#' change, or genes one by one.
+#' change, or genes one by one. Measured means can be laid over the lines.
 #'
 #' @param response What [dose_response()] returns, whole or filtered by rows.
 #' @param ... Not used.
@@ -9,18 +9,24 @@
 #'   is there.
 #' @param log_dose `TRUE` draws a logarithmic dose axis; dose 0 is set a tenth below the lowest
 #'   dose above 0.
+#' @param observed Measured points over the lines: what [observed_response()] returns, with `genes`
+#'   where `response` has them. Rows of perturbations, covariates or genes that have no line are left
+#'   out. Filled points are conditions that training saw, open ones it did not.
 #' @return A ggplot with one panel per gene. With one perturbation there is a line per covariate
 #'   combination, with several a line per perturbation and a panel per combination.
 #' @section Errors:
-#' A table that is not from [dose_response()].
+#' A table that is not from [dose_response()]; measured points without the column that is drawn (the
+#' latent response is not measured).
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' plot_dose_response(dose_response(fit))
+#' curve <- dose_response(fit, screen, space = "genes", genes = "ISG15", n_points = 5)
+#' plot_dose_response(curve, observed = observed_response(fit, screen, genes = "ISG15"))
 #' @export
-plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE) {
+plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, observed = NULL) {
   check_no_dots(...)
   need_ggplot()
   need_columns(response, c("perturbation", "dose"), "response", "dose_response()")
@@ -32,25 +38,41 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE) {
   check_choice(value, known, "value")
   table <- as.data.frame(response)
   table$.value <- table[[value]]
-  table$.dose <- if (log_dose) lift_zero(table$dose) else table$dose
+  points <- response_points(observed, table, value)
+  lowest <- lowest_dose(c(table$dose, points$dose))
+  table$.dose <- if (log_dose) lift_zero(table$dose, lowest) else table$dose
   table <- response_layout(table, known)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
     ggplot2::geom_line(linewidth = 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
-    ggplot2::labs(x = "Dose", y = response_words()[[value]], colour = NULL,
+    ggplot2::labs(x = "Dose", y = response_words(measured = !is.null(points))[[value]],
+                  colour = NULL,
                   subtitle = if (length(unique(table$perturbation)) == 1L) table$perturbation[1L]) +
     theme_compert()
-  if (length(unique(table$.dose)) <= 12L) p <- p + ggplot2::geom_point(size = 1.4)
+  if (!is.null(points)) {
+    points$.dose <- if (log_dose) lift_zero(points$dose, lowest) else points$dose
+    p <- p + observed_layers(points, table)
+  } else if (length(unique(table$.dose)) <= 12L) {
+    p <- p + ggplot2::geom_point(size = 1.4)
+  }
   if (nlevels(table$.line) == 1L) p <- p + ggplot2::guides(colour = "none")
   if (nlevels(table$.panel) > 1L) {
     p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel),
                                  scales = if ("gene" %in% names(table)) "free_y" else "fixed")
   }
   if (!log_dose) return(p)
-  zero <- if (any(table$dose == 0)) min(table$.dose)
-  p + ggplot2::scale_x_log10(
+  p + log_dose_scale("x", c(table$dose, points$dose), c(table$.dose, points$.dose))
+}
+
+# A logarithmic axis of doses, on which `place` is where `dose` is drawn.
+log_dose_scale <- function(axis, dose, place) {
+  zero <- if (any(dose == 0)) min(place)
+  scale <- if (axis == "x") ggplot2::scale_x_log10 else ggplot2::scale_y_log10
+  scale(
     breaks = function(limits) log_breaks(limits, zero),
-    labels = function(at) ifelse(at %in% zero, "0", format_dose(at))
+    labels = function(at) {
+      ifelse(!is.null(zero) & abs(at / (zero %||% 1) - 1) < 1e-6, "0", format_dose(at))
+    }
   )
 }
 
@@ -60,10 +82,69 @@ log_breaks <- function(limits, zero) {
   c(zero, powers[is.null(zero) | powers > 1.5 * (zero %||% 0)])
 }
 
-response_words <- function() {
-  c(response = "Latent response h(dose)", norm_of_difference = "Length of predicted change",
+response_words <- function(measured = FALSE) {
+  words <- c(response = "Latent response h(dose)", norm_of_difference = "Length of predicted change",
     norm_of_mean = "Length of predicted mean", mean = "Predicted mean expression",
     difference = "Predicted change of expression")
+  if (!measured) return(words)
+  c(response = words[["response"]], norm_of_difference = "Length of change",
+    norm_of_mean = "Length of mean", mean = "Mean expression", difference = "Change of expression")
+}
+
+# The measured points that belong to a line of `table`, with `.value`; NULL for none.
+response_points <- function(observed, table, value, call = rlang::caller_env()) {
+  if (is.null(observed)) return(NULL)
+  if (value == "response") {
+    abort_input("`observed` must be left out for the latent response, which cannot be measured.",
+                paste0("It is ", describe(observed), "."),
+                "Draw `dose_response(fit, newdata, space = \"genes\")`.", call)
+  }
+  need_columns(observed, c("perturbation", "dose", "seen", "n_cells", value), "observed",
+               "observed_response()", call)
+  points <- as.data.frame(observed)
+  shared <- setdiff(intersect(names(points), names(table)),
+                    c("dose", "n_cells", names(response_words())))
+  points <- points[row_keys(points[shared]) %in% row_keys(table[shared]), , drop = FALSE]
+  points <- points[is.finite(points[[value]]), , drop = FALSE]
+  if (nrow(points) == 0L) {
+    abort_input("`observed` must have points that belong to lines of `response`.",
+                "None of its rows has a line's perturbation, covariates and gene.",
+                "Ask both functions for the same perturbations and genes.", call)
+  }
+  points$.value <- points[[value]]
+  # Lines and panels are those of the curves.
+  lines <- response_layout(table, intersect(names(response_words()), names(table)))
+  first <- match(row_keys(points[shared]), row_keys(table[shared]))
+  points$.line <- lines$.line[first]
+  points$.panel <- lines$.panel[first]
+  points$.seen <- seen_words(points$seen)
+  points
+}
+
+# What training saw, in two words.
+seen_words <- function(seen) {
+  words <- c("in training", "not in training")
+  factor(ifelse(seen == "condition", words[1L], words[2L]), words)
+}
+
+# Open or filled points, their size the number of cells where that differs.
+observed_layers <- function(points, table) {
+  same <- length(unique(points$n_cells)) == 1L
+  aes <- ggplot2::aes(shape = .data$.seen, size = .data$n_cells)
+  if (same) aes$size <- NULL
+  layer <- if (same) {
+    ggplot2::geom_point(aes, points, size = 2.2, stroke = 0.8)
+  } else {
+    ggplot2::geom_point(aes, points, stroke = 0.8)
+  }
+  list(
+    layer,
+    ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1), drop = TRUE),
+    if (!same) ggplot2::scale_size_area(max_size = 4, n.breaks = 3),
+    ggplot2::labs(shape = "Measured", size = "Cells"),
+    ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0),
+                   legend.spacing.y = ggplot2::unit(2, "pt"))
+  )
 }
 
 # Lines and panels, in order of appearance: with one perturbation the covariate combinations are
@@ -84,7 +165,9 @@ response_layout <- function(table, known) {
 }
 
 # For logarithmic axes: a dose of 0 is drawn at a tenth of the lowest positive one.
-lift_zero <- function(dose) {
-  if (!any(dose > 0)) return(dose)
-  ifelse(dose > 0, dose, min(dose[dose > 0]) / 10)
+lift_zero <- function(dose, lowest = lowest_dose(dose)) {
+  if (is.null(lowest)) return(dose)
+  ifelse(dose > 0, dose, lowest / 10)
 }
+
+lowest_dose <- function(dose) if (any(dose > 0)) min(dose[dose > 0])

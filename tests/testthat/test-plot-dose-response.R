@@ -34,3 +34,31 @@ test_that("wrong tables are refused", {
                "made by `dose_response\\(\\)`")
   expect_error(plot_dose_response(curve_table("A"), value = "response"), "`value` must be one of")
 })
+
+test_that("measured points lie over the lines they belong to", {
+  skip_without_package("ggplot2")
+  points <- curve_table(c("A", "C", "E"))[c(1, 3, 12, 14, 16), ]
+  points$seen <- c("condition", "parts only", "condition", "condition", "condition")
+  points$dose[1] <- 0.02
+  points$n_cells <- c(3L, 9L, 2L, 3L, 4L)
+  p <- plot_dose_response(curve_table(c("A", "C")), observed = points, log_dose = TRUE)
+  expect_identical(p$labels$y, "Length of change")
+  drawn <- p$layers[[2]]$data
+  expect_identical(drawn$perturbation, c("A", "A", "A", "C"))
+  expect_identical(as.character(drawn$.seen)[1:2], c("in training", "not in training"))
+  expect_equal(min(p$data$.dose), 0.002)
+  expect_silent(ggplot2::ggplot_build(p))
+  points$n_cells <- 3L
+  expect_silent(ggplot2::ggplot_build(plot_dose_response(curve_table("A"), observed = points)))
+})
+
+test_that("measured points that cannot be drawn are refused", {
+  skip_without_package("ggplot2")
+  points <- curve_table("A")
+  expect_refused(plot_dose_response(curve_table("A"), observed = points),
+                 "made by `observed_response\\(\\)`")
+  points$seen <- "condition"
+  expect_refused(plot_dose_response(curve_table("C"), observed = points), "belong to lines")
+  latent <- tibble::tibble(perturbation = "A", dose = 0:2, response = 0:2)
+  expect_refused(plot_dose_response(latent, observed = points), "cannot be measured")
+})

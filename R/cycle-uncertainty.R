@@ -1,0 +1,141 @@
+#' What a cell has lost after a round trip
+#'
+#' Predicts control cells under a condition, and the predicted cells under the control again. A model
+#' that changes nothing but the condition gives back the cells that it was given. The way `"back"`
+#' starts from measured cells of the condition: to the control, and to the condition again.
+#'
+#' @details
+#' Both ways are decoded counterfactuals (`residual = FALSE`; a prediction by difference would give
+#' back the difference that it took). With x a cell's expression and x' what came back: `mse` is the
+#' mean of `(x - x')^2` over genes and cells, `r2_error` is 1 - r2 of the mean of x' over cells against
+#' the mean of x. Most of both is what the autoencoder does not reconstruct, for any condition:
+#' `mse_stay` and `r2_error_stay` are those of the same cells sent twice through the model under their
+#' own condition. What exceeds these is due to the condition.
+#'
+#' @inheritParams evaluate_r2
+#' @param newdata Cells of the screen, in any container that [cpa()] takes: controls for `"forward"`,
+#'   measured cells of the condition for `"back"`.
+#' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked for
+#'   at every level.
+#' @param direction `"forward"`, control to condition to control; `"back"`, condition to control to
+#'   condition; or both.
+#' @param n_cells Most cells that are sent on the way; of more, as many are drawn.
+#' @param seed Whole number that fixes which cells are drawn; `NULL` takes one from R's stream.
+#' @return A tibble with one row per condition and direction: the covariates, perturbation and dose
+#'   under your own column names, `seen` (see [predict()][predict.compert_fit]), `direction`, `n_cells`
+#'   (sent on the way), `mse` (squared units of the training data), `r2_error` (0 for a perfect return,
+#'   no upper bound), `mse_stay` and `r2_error_stay`. Without cells to start from they are `NA`.
+#' @section Errors:
+#' Unknown names; no cells to start from for any condition.
+#' @source `get_cycle_uncertainty` and `print_complete_cycle_uncertainty` in `cpa/api.py` of
+#'   facebookresearch/CPA, theislab/cpa and theislab/multicpa. There controls of any covariates start,
+#'   and there is nothing to compare the numbers with.
+#' @seealso [prediction_uncertainty()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' cycle_uncertainty(fit, screen, condition(condition = "IFNb", cell_type = c("B", "NK")), seed = 1)
+#' @export
+cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forward", "back"),
+                              n_cells = 100L, seed = NULL, assay = NULL, layer = NULL,
+                              col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "cycle_uncertainty")
+  if (missing(condition)) {
+    abort_input("`condition` must say where the round trip goes.", "It is missing.",
+                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
+  }
+  check_among(direction, c("forward", "back"), "direction")
+  check_count(n_cells, "n_cells")
+  seed <- resolve_seed(seed)
+  need <- c(if ("back" %in% direction) c("perturbation", "dose"), "covariates", "batch")
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = need)
+  asked <- every_level(fit, make_targets(fit, condition))
+  trips <- data.frame(row = rep(seq_along(asked$parts), each = length(direction)),
+                      direction = rep(direction, length(asked$parts)))
+  cells <- trip_cells(fit, screen, asked, trips)
+  stop_without_trips(cells, asked, direction)
+  cells <- draw_cells(cells, n_cells, seed)
+  scores <- lapply(seq_len(nrow(trips)), function(k) {
+    round_trip(fit, screen, cells[[k]], asked, trips$row[k], trips$direction[k])
+  })
+  groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
+  about <- describe_rows(fit, groups, data.frame(group = trips$row, split = "", n_cells = 0L))
+  tibble::as_tibble(cbind(about$before, seen = about$after$seen, direction = trips$direction,
+                          n_cells = lengths(cells), do.call(rbind, scores)))
+}
+
+# The cells that can start each trip: controls, or cells of the condition, of its covariates.
+trip_cells <- function(fit, screen, asked, trips) {
+  names <- condition_covariates(fit)
+  same_place <- row_keys(as.data.frame(lapply(screen$covariates[names], as.character)))
+  place <- row_keys(as.data.frame(lapply(asked$covariates[names], as.character)))
+  what <- condition_key(screen$parts, screen$doses)
+  goal <- condition_key(asked$parts, asked$doses)
+  control <- vapply(asked$parts, identical, NA, fit$meta$registry$control)
+  lapply(seq_len(nrow(trips)), function(k) {
+    row <- trips$row[k]
+    here <- if (length(names)) same_place == place[row] else rep(TRUE, length(what))
+    start <- if (trips$direction[k] == "forward" || control[row]) screen$control else
+      what == goal[row]
+    which(here & start)
+  })
+}
+
+stop_without_trips <- function(cells, asked, direction, call = rlang::caller_env()) {
+  if (any(lengths(cells) > 0L)) return(invisible())
+  abort_input(
+    paste0("`newdata` must hold cells to start from: ",
+           paste(c(forward = "controls of the covariates", back = "cells of the condition")[direction],
+                 collapse = ", or "), "."),
+    "There is none for any condition.", "Give the cells of the screen, with their covariates.", call
+  )
+}
+
+# At most `n` of each; equal sets of cells give the same ones.
+draw_cells <- function(cells, n, seed) {
+  lapply(cells, function(i) {
+    if (length(i) > n) sort(i[order(seeded_uniform(length(i), seed))[seq_len(n)]]) else i
+  })
+}
+
+# The four numbers of one row of `asked`.
+round_trip <- function(fit, screen, cells, asked, row, direction) {
+  if (length(cells) == 0L) {
+    return(data.frame(mse = NA_real_, r2_error = NA_real_, mse_stay = NA_real_,
+                      r2_error_stay = NA_real_))
+  }
+  registry <- fit$meta$registry
+  small <- subset_screen(screen, cells)
+  goal <- trip_target(fit, asked$parts[[row]], asked$doses[[row]])
+  home <- trip_target(fit, registry$control, max(registry$dose_range[[registry$control]], 0))
+  if (direction == "back") {
+    there <- home
+    home <- goal
+  } else {
+    there <- goal
+  }
+  go <- function(start, target) {
+    answer <- run_predict(fit, start, target, list(seq_along(cells)), FALSE, FALSE)$mean
+    start$x <- gene_rows(registry, answer)
+    dimnames(start$x) <- dimnames(small$x)
+    if (!is.null(small$proteins)) {
+      start$proteins <- protein_rows(registry, answer)
+      dimnames(start$proteins) <- dimnames(small$proteins)
+    }
+    start
+  }
+  back <- go(go(small, there), home)$x
+  stay <- go(go(small, home), home)$x
+  x <- as.matrix(small$x)
+  data.frame(mse = mean((x - back)^2), r2_error = 1 - safe_r2(rowMeans(x), rowMeans(back)),
+             mse_stay = mean((x - stay)^2), r2_error_stay = 1 - safe_r2(rowMeans(x), rowMeans(stay)))
+}
+
+# A perturbation at a dose; every cell keeps its own covariates.
+trip_target <- function(fit, parts, doses) {
+  registry <- fit$meta$registry
+  list(design = encode_design(registry, list(parts), list(doses)))
+}

@@ -1,0 +1,116 @@
+#' The response to two perturbations over a grid of doses
+#'
+#' [dose_response()] for two perturbations given together: every dose of the one with every dose of
+#' the other. In latent space the responses add up by the model's construction; in gene space the
+#' decoder may make more or less of them than their sum.
+#'
+#' @inheritParams dose_response
+#' @param newdata For `space = "genes"`: cells in any container that [cpa()] takes, with controls. Only
+#'   covariate combinations that these have are answered, so `cells[, cells$cell_type == "B"]` asks
+#'   for one.
+#' @param perturbation Two names; `NULL` where the fit has only two perturbations besides the control.
+#' @param dose Doses from 0: a vector for both, or a list of two vectors in the order of
+#'   `perturbation`. `NULL`: `n_points` equal steps from 0 to the highest trained dose of each.
+#' @param n_points Length of the default grid, per perturbation.
+#' @param fixed Further perturbations that are given at one dose throughout: a named vector,
+#'   `c(C = 0.5)`. For `space = "genes"`.
+#' @return A tibble with a row per point of the grid, the first dose slowest: `perturbation_1`,
+#'   `dose_1`, `perturbation_2`, `dose_2`, and for `space = "latent"` `response` (h_1 + h_2, as in the
+#'   references) and `norm_of_shift` (length of h_1 v_1 + h_2 v_2, the shift of the latent state). For
+#'   `space = "genes"`, with the covariates before and `n_cells` (source cells) behind the doses, as in
+#'   [dose_response()] `norm_of_mean` and `norm_of_difference` or, with `genes`, `gene`, `mean` and
+#'   `difference`.
+#' @inheritSection dose_response Dose 0
+#' @section Errors:
+#' Not two names of perturbations; a negative dose; `space = "genes"` without `newdata`. Doses above the
+#' trained range give one warning.
+#' @source `latent_dose_response2D` and `get_response2D` in `cpa/api.py` of facebookresearch/CPA
+#'   (`fixed`: theislab/cpa).
+#' @seealso [plot_dose_response2d()], [observed_response()]
+#' @examples
+#' wells <- drugseq_example()
+#' fit <- cpa(wells, "condition", dose = "dose", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' two <- c("Trametinib", "Abemaciclib")
+#' dose_response2d(fit, perturbation = two, n_points = 3)
+#' dose_response2d(fit, wells, perturbation = two, space = "genes", dose = c(0, 1), genes = "CASK")
+#' @export
+dose_response2d <- function(fit, newdata = NULL, ..., space = c("latent", "genes"),
+                            perturbation = NULL, dose = NULL, n_points = 10L, fixed = NULL,
+                            genes = NULL, source = "matched", residual = NULL, assay = NULL,
+                            layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  space <- check_choice(space, c("latent", "genes"), "space")
+  pair <- check_pair(fit, perturbation)
+  grid <- dose_grid2d(fit, pair, dose, n_points)
+  fixed <- check_fixed(fit, fixed, pair, space)
+  if (space == "latent") return(latent_response2d(fit, grid))
+  if (is.null(newdata)) need_newdata(TRUE, "dose_response2d")
+  residual <- pick_residual(fit, residual)
+  genes <- check_genes(fit, genes)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
+  parts <- rep(list(c(pair, names(fixed))), nrow(grid))
+  doses <- Map(function(a, b) c(a, b, unname(fixed)), grid$dose_1, grid$dose_2)
+  gene_response(fit, screen, grid, source, residual, genes, parts, unname(doses))
+}
+
+# Two different perturbations of the fit.
+check_pair <- function(fit, pair, call = rlang::caller_env()) {
+  known <- setdiff(fit$meta$registry$perturbations, fit$meta$registry$control)
+  pair <- known_perturbations(fit, pair, call)
+  if (length(pair) == 2L && all(pair %in% known)) return(pair)
+  given <- if (length(pair) == 2L) "One of them is the control." else
+    paste0("There ", if (length(pair) == 1L) "is " else "are ", length(pair), ": ", name_list(pair),
+           ".")
+  two <- c(known, "A", "B")[1:2]
+  abort_input("Two perturbations besides the control must be named.", given,
+              paste0("Write `c(\"", two[1L], "\", \"", two[2L], "\")`."), call)
+}
+
+dose_grid2d <- function(fit, pair, dose, n_points, call = rlang::caller_env()) {
+  check_count(n_points, "n_points", min = 2, call = call)
+  if (is.null(dose)) dose <- lapply(pair, dose_steps, fit = fit, n_points = n_points)
+  if (!is.list(dose)) dose <- list(dose, dose)
+  if (length(dose) != 2L) {
+    abort_input("`dose` must be one vector of doses, or a list of two.",
+                paste0("It is a list of ", length(dose), "."),
+                "Write `dose = list(c(0, 1), c(0, 5, 10))`.", call)
+  }
+  for (one in dose) check_doses(one, length(one), call)
+  data.frame(perturbation_1 = pair[1L], dose_1 = rep(as.numeric(dose[[1L]]), each = length(dose[[2L]])),
+             perturbation_2 = pair[2L], dose_2 = rep(as.numeric(dose[[2L]]), length(dose[[1L]])),
+             stringsAsFactors = FALSE)
+}
+
+check_fixed <- function(fit, fixed, pair, space, call = rlang::caller_env()) {
+  if (is.null(fixed)) return(NULL)
+  good <- is.numeric(fixed) && !is.null(names(fixed)) && all(is.finite(fixed)) && all(fixed >= 0)
+  if (!good || space == "latent" || any(names(fixed) %in% pair)) {
+    abort_input("`fixed` must be doses named by further perturbations, for `space = \"genes\"`.",
+                if (!good) paste0("It is ", describe(fixed), ".") else
+                  if (space == "latent") "`space` is \"latent\"." else
+                    paste0("It names ", name_list(intersect(names(fixed), pair)), "."),
+                "Write `fixed = c(C = 0.5)`, or leave it out.", call)
+  }
+  known_perturbations(fit, names(fixed), call)
+  fixed
+}
+
+latent_response2d <- function(fit, grid) {
+  one <- function(k) {
+    name <- grid[[paste0("perturbation_", k)]]
+    dose <- grid[[paste0("dose_", k)]]
+    h <- latent_response(fit, data.frame(perturbation = name, dose = dose))$response
+    z <- with_core_errors(core_perturbation_embedding(
+      fit$state, t(match(name, fit$meta$registry$perturbations) - 1L),
+      t(scaled_dose(fit$meta$registry, match(name, fit$meta$registry$perturbations), dose))
+    ))
+    list(h = h, z = z)
+  }
+  first <- one(1L)
+  second <- one(2L)
+  grid$response <- first$h + second$h
+  grid$norm_of_shift <- sqrt(colSums((first$z + second$z)^2))
+  tibble::as_tibble(grid)
+}

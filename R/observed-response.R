@@ -1,0 +1,93 @@
+#' Measured responses, to lay over dose-response curves
+#'
+#' What [dose_response()] and [dose_response2d()] predict, measured: the mean expression of the cells
+#' of every condition, and its change from the control cells of the same covariates. One row per
+#' covariate combination, perturbation and dose that was measured; control cells are no row. The length
+#' of a measured change holds the noise of all genes: with few cells it lies above any prediction, and
+#' genes one by one say more.
+#'
+#' @inheritParams dose_response
+#' @param newdata The cells of the screen, in any container that [cpa()] takes, with their
+#'   perturbations, doses and controls.
+#' @param perturbation Names of single perturbations; `NULL` for all. Their combinations are asked for
+#'   by `pair`.
+#' @param pair Two names, for [plot_dose_response2d()]: cells that had both of them, or one of them
+#'   and nothing else, which has dose 0 of the other.
+#' @param genes Names of genes to return one by one; `NULL` for the length of the response.
+#' @param min_cells Fewest cells of a condition.
+#' @return A tibble: the covariates; `perturbation` and `dose`, with `pair` `perturbation_1`, `dose_1`,
+#'   `perturbation_2` and `dose_2`; `seen` (what training saw of the condition, see
+#'   [predict()][predict.compert_fit]); `n_cells`; and then as in [dose_response()] either
+#'   `norm_of_mean` and `norm_of_difference` or, with `genes`, `gene`, `mean` and `difference`.
+#'   Numbers are on the scale of the training data, doses in the unit of the dose column. A
+#'   difference is `NA` where there are no controls of the same covariates.
+#' @section Errors:
+#' Unknown names; no cells of what is asked for; a screen without the dose column of the fit.
+#' @source `get_response_reference` and `get_reference_from_combo` in `cpa/api.py` of
+#'   facebookresearch/CPA, which give one row per split.
+#' @seealso [dose_response()], [plot_dose_response()]
+#' @examples
+#' wells <- drugseq_example()
+#' fit <- cpa(wells, "condition", dose = "dose", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' observed_response(fit, wells, perturbation = "Trametinib")
+#' observed_response(fit, wells, perturbation = "Trametinib", genes = "SELENBP1")
+#' @export
+observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NULL, genes = NULL,
+                              min_cells = 1L, assay = NULL, layer = NULL, col_data = NULL,
+                              missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "observed_response")
+  check_count(min_cells, "min_cells")
+  if (!is.null(pair) && !is.null(perturbation)) {
+    abort_input("`perturbation` and `pair` must not be given both.", "Both are.",
+                "Leave `perturbation` out to ask for the two of `pair` together.")
+  }
+  wanted <- if (is.null(pair)) known_perturbations(fit, perturbation) else check_pair(fit, pair)
+  genes <- check_genes(fit, genes)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "dose", "covariates", "batch"))
+  groups <- condition_groups(fit, screen)
+  size <- tabulate(groups$of_cell, groups$n)
+  inside <- vapply(groups$parts, function(p) all(p %in% wanted), NA)
+  if (is.null(pair)) inside <- inside & lengths(groups$parts) == 1L
+  at <- which(inside & !groups$control & size >= min_cells)
+  stop_unmeasured(at, wanted, min_cells)
+  at <- at[order(groups$place[at], lengths(groups$parts[at]),
+                 match(vapply(groups$parts[at], `[`, "", 1L), wanted),
+                 vapply(groups$doses[at], `[`, 0, 1L), method = "radix")]
+  rows <- groups$covariates[at, , drop = FALSE]
+  rownames(rows) <- NULL
+  rows <- cbind(rows, observed_doses(groups$parts[at], groups$doses[at], pair),
+                seen = seen_in_training(fit, groups$parts[at], groups$doses[at],
+                                        groups$covariates[at, , drop = FALSE]),
+                n_cells = size[at])
+  mean <- core_group_stats(screen$x, groups$of_cell - 1L, groups$n)$mean
+  reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
+  difference <- mean[, at, drop = FALSE] - mean[, reference, drop = FALSE]
+  tibble::as_tibble(add_response(rows, mean[, at, drop = FALSE], difference, genes,
+                                 fit$meta$registry$genes))
+}
+
+# The columns that say the condition: of single perturbations, or of two of which one may be absent.
+observed_doses <- function(parts, doses, pair) {
+  if (is.null(pair)) {
+    return(data.frame(perturbation = unlist(parts), dose = unlist(doses), stringsAsFactors = FALSE))
+  }
+  of <- function(name) {
+    vapply(seq_along(parts), function(k) sum(doses[[k]][parts[[k]] == name]), 0)
+  }
+  data.frame(perturbation_1 = pair[1L], dose_1 = of(pair[1L]), perturbation_2 = pair[2L],
+             dose_2 = of(pair[2L]), stringsAsFactors = FALSE)
+}
+
+stop_unmeasured <- function(at, wanted, min_cells, call = rlang::caller_env()) {
+  if (length(at)) return(invisible())
+  abort_input(
+    paste0("`newdata` must hold at least ", min_cells, " cell", if (min_cells > 1) "s",
+           " of some condition that is asked for."),
+    paste0("It has none of ", name_list(wanted), "."),
+    "Give the cells that were perturbed, not only the controls.", call
+  )
+}

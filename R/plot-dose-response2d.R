@@ -1,0 +1,182 @@
+#' The response to two perturbations as a map
+#'
+#' Draws what [dose_response2d()] returns: the doses of two perturbations on the axes, the response as
+#' colour, with contour lines. Measured conditions can be laid over it as points in the same colours.
+#'
+#' @param response What [dose_response2d()] returns, whole or filtered by rows.
+#' @param ... Not used.
+#' @param value Column to draw; `NULL` takes `norm_of_shift`, `norm_of_difference` or `difference`,
+#'   whichever is there.
+#' @param observed Measured points: what `observed_response(pair = )` returns, with `genes` where
+#'   `response` has them.
+#' @param log_dose `TRUE` draws logarithmic axes; dose 0 is set a tenth below the lowest dose above 0.
+#' @return A ggplot with a panel per covariate combination and gene. Changes, which have a sign, are
+#'   drawn from blue over white to orange, lengths from dark to light; the colours reach over measured
+#'   points as well.
+#' @section Errors:
+#' A table that is not from [dose_response2d()]; measured points without the column that is drawn or of
+#' other perturbations.
+#' @source `plot_contvar_response2D` in `cpa/plotting.py` of facebookresearch/CPA.
+#' @seealso [plot_dose_response()]
+#' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
+#' wells <- drugseq_example()
+#' fit <- cpa(wells, "condition", dose = "dose", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' two <- c("Trametinib", "Abemaciclib")
+#' map <- dose_response2d(fit, wells, space = "genes", perturbation = two, n_points = 5)
+#' plot_dose_response2d(map, observed = observed_response(fit, wells, pair = two))
+#' @export
+plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, log_dose = FALSE) {
+  check_no_dots(...)
+  need_ggplot()
+  columns <- c("perturbation_1", "dose_1", "perturbation_2", "dose_2")
+  need_columns(response, columns, "response", "dose_response2d()")
+  check_flag(log_dose, "log_dose")
+  known <- intersect(names(response2d_words()), names(response))
+  if (length(known) == 0L) {
+    need_columns(response, "norm_of_difference", "response", "dose_response2d()")
+  }
+  value <- check_choice(value %||% known[1L], known, "value")
+  table <- as.data.frame(response)
+  check_one_pair(table)
+  points <- response2d_points(observed, table, value)
+  table <- map_table(table, value, log_dose, points)
+  p <- dose_map(table, value == "difference", response2d_words()[[value]],
+                also = points[[value]]) +
+    ggplot2::labs(x = paste("Dose of", table$perturbation_1[1L]),
+                  y = paste("Dose of", table$perturbation_2[1L]))
+  if (!is.null(points)) {
+    points <- map_places(points, attr(table, "lowest"))
+    points$.value <- points[[value]]
+    shared <- setdiff(intersect(names(points), names(table)), map_numbers())
+    points$.panel <- table$.panel[match(row_keys(points[shared]), row_keys(table[shared]))]
+    p <- p + map_points(points)
+  }
+  if (!log_dose) return(p)
+  p + log_dose_scale("x", table$dose_1, table$.x) + log_dose_scale("y", table$dose_2, table$.y)
+}
+
+response2d_words <- function() {
+  c(norm_of_shift = "Length of\nlatent shift", norm_of_difference = "Length of\nchange",
+    difference = "Change of\nexpression", mean = "Mean\nexpression",
+    norm_of_mean = "Length of\nmean", response = "Latent response\nh1 + h2")
+}
+
+check_one_pair <- function(table, call = rlang::caller_env()) {
+  pairs <- unique(table[c("perturbation_1", "perturbation_2")])
+  if (nrow(pairs) == 1L) return(invisible())
+  abort_input("`response` must be of one pair of perturbations.",
+              paste0("It has rows of ", nrow(pairs), "."), "Filter it by rows.", call)
+}
+
+# The measured points that have a panel, with the column `value`.
+response2d_points <- function(observed, table, value, call = rlang::caller_env()) {
+  if (is.null(observed)) return(NULL)
+  if (value %in% c("response", "norm_of_shift")) {
+    abort_input("`observed` must be left out for the latent response, which cannot be measured.",
+                paste0("It is ", describe(observed), "."),
+                "Draw `dose_response2d(fit, newdata, space = \"genes\")`.", call)
+  }
+  need_columns(observed, c("perturbation_1", "dose_1", "perturbation_2", "dose_2", "seen", value),
+               "observed", "observed_response(pair = )", call)
+  points <- as.data.frame(observed)
+  shared <- setdiff(intersect(names(points), names(table)),
+                    map_numbers())
+  points <- points[row_keys(points[shared]) %in% row_keys(table[shared]), , drop = FALSE]
+  points <- points[is.finite(points[[value]]), , drop = FALSE]
+  if (nrow(points)) return(points)
+  abort_input("`observed` must have points of the pair, covariates and genes of `response`.",
+              "None of its rows has.", "Ask both functions for the same pair and genes.", call)
+}
+
+# Adds the value, the panel, and the place and the borders of each tile. On logarithmic axes dose 0 is
+# a tenth below the lowest dose of that axis, `points` included.
+map_table <- function(table, value, log_dose, points = NULL) {
+  table$.value <- table[[value]]
+  own <- setdiff(names(table), c("perturbation_1", "perturbation_2", map_numbers()))
+  panel <- if (length(own)) do.call(paste, c(unname(lapply(table[own], as.character)), sep = ", "))
+  table$.panel <- factor(panel %||% rep("", nrow(table)), unique(panel %||% ""))
+  lowest <- lapply(c("dose_1", "dose_2"), function(name) {
+    if (log_dose) lowest_dose(c(table[[name]], points[[name]]))
+  })
+  table <- map_places(table, lowest)
+  x <- tile_borders(table$.x, log_dose)
+  y <- tile_borders(table$.y, log_dose)
+  table[c(".xmin", ".xmax", ".ymin", ".ymax")] <- c(x, y)
+  structure(table, lowest = lowest)
+}
+
+map_places <- function(table, lowest) {
+  table$.x <- lift_zero(table$dose_1, lowest[[1L]])
+  table$.y <- lift_zero(table$dose_2, lowest[[2L]])
+  table
+}
+
+map_numbers <- function() {
+  c("dose_1", "dose_2", "n_cells", "seen", ".x", ".y", ".value", names(response2d_words()))
+}
+
+# Lower and upper borders of tiles around `at`: half-way to the neighbours.
+tile_borders <- function(at, log) {
+  to <- if (log) log10 else identity
+  from <- if (log) function(x) 10^x else identity
+  place <- sort(unique(to(at)))
+  if (length(place) == 1L) return(list(from(to(at) - 0.5), from(to(at) + 0.5)))
+  middle <- (place[-1L] + place[-length(place)]) / 2
+  edge <- c(2 * place[1L] - middle[1L], middle, 2 * place[length(place)] - middle[length(middle)])
+  k <- match(to(at), place)
+  list(from(edge[k]), from(edge[k + 1L]))
+}
+
+# Tiles, with contours where the response is smooth, for tables of map_table(). The colours are for
+# the values `also` as well.
+dose_map <- function(table, signed, legend, contours = TRUE, also = NULL) {
+  p <- ggplot2::ggplot(table, ggplot2::aes(.data$.x, .data$.y)) +
+    ggplot2::geom_rect(ggplot2::aes(xmin = .data$.xmin, xmax = .data$.xmax, ymin = .data$.ymin,
+                                    ymax = .data$.ymax, fill = .data$.value))
+  lines <- if (contours) contour_breaks(table, signed)
+  if (length(lines)) {
+    p <- p + ggplot2::geom_contour(
+      ggplot2::aes(z = .data$.value), attr(lines, "table"), breaks = lines, linewidth = 0.3,
+      colour = if (signed) "grey45" else "white", alpha = 0.8
+    )
+  }
+  span <- range(table$.value, also, na.rm = TRUE)
+  limit <- max(abs(span))
+  fill <- if (signed) {
+    ggplot2::scale_fill_gradient2(low = "#0072B2", mid = "white", high = "#D55E00",
+                                  limits = c(-1, 1) * if (limit > 0) limit else 1)
+  } else {
+    ggplot2::scale_fill_viridis_c(limits = span)
+  }
+  p <- p + fill + ggplot2::coord_cartesian(expand = FALSE, clip = "off") +
+    ggplot2::labs(fill = legend) + theme_compert() +
+    ggplot2::theme(legend.position = "right", panel.grid = ggplot2::element_blank())
+  if (nlevels(table$.panel) > 1L) p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel))
+  p
+}
+
+# Eight steps or so, and the panels in which at least one of them is crossed.
+contour_breaks <- function(table, signed) {
+  breaks <- pretty(range(table$.value, na.rm = TRUE), 8L)
+  # The line between hardly anything and hardly anything wanders about.
+  if (signed) breaks <- setdiff(breaks, 0)
+  grid <- function(part) length(unique(part$.x)) > 1L && length(unique(part$.y)) > 1L
+  crossed <- vapply(split(table, table$.panel), function(part) {
+    grid(part) && any(breaks > min(part$.value, na.rm = TRUE) & breaks < max(part$.value, na.rm = TRUE))
+  }, NA)
+  table <- table[table$.panel %in% names(crossed)[crossed], , drop = FALSE]
+  if (nrow(table) == 0L) return(NULL)
+  structure(breaks, table = table)
+}
+
+# Measured conditions in the colours of the map, rimmed so that they stand out.
+map_points <- function(points) {
+  points$.seen <- seen_words(points$seen)
+  list(
+    ggplot2::geom_point(ggplot2::aes(shape = .data$.seen, fill = .data$.value), points, size = 3,
+                        stroke = 1, colour = "black"),
+    ggplot2::scale_shape_manual(values = c(`in training` = 21, `not in training` = 24)),
+    ggplot2::labs(shape = "Measured")
+  )
+}

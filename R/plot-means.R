@@ -1,0 +1,168 @@
+#' Predicted against measured means
+#'
+#' One point per gene: its mean over the cells of a condition, as the model predicts it from control
+#' cells and as it was measured. The condition's DEGs are coloured and the strongest of them named. On
+#' the line prediction and measurement agree.
+#'
+#' @details
+#' What is drawn are the very numbers that [evaluate_r2()] scores: predictions start from the controls
+#' of the same covariates, and fits on counts are compared on log-normalised values. In the subtitle
+#' stand r2 over all genes and over the DEGs. The measured cells are those of all splits together, so
+#' look at `seen` of [predict()][predict.compert_fit]: for a condition of the training the agreement is
+#' no test.
+#'
+#' @inheritParams evaluate_r2
+#' @param newdata The cells of the condition and their controls, in any container that [cpa()] takes.
+#' @param condition A [condition()] that was measured. Several, or a covariate left open, make a panel
+#'   each, with r2 in its heading.
+#' @param value `"mean"`, or `"difference"`: the change from the measured mean of the controls, which
+#'   means have in common otherwise.
+#' @param n_labels Number of DEGs with a name, in the order of their ranks.
+#' @param genes Names of genes to write instead.
+#' @param max_panels Most panels.
+#' @return A ggplot, the predictions on the horizontal axis. Its `data` has a row per condition and
+#'   gene: `condition`, `gene`, `predicted`, `measured`, `deg` (rank, `NA` for others).
+#' @section Errors:
+#' Conditions without measured cells or controls; unknown names; more panels than `max_panels`.
+#' @source `mean_plot` in `cpa/plotting.py` of facebookresearch/CPA, where the axes are exchanged.
+#' @seealso [evaluate_r2()], [plot_r2()]
+#' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' stimulated_b <- condition(condition = "IFNb", cell_type = "B")
+#' plot_means(fit, screen, stimulated_b)
+#' plot_means(fit, screen, stimulated_b, value = "difference", genes = c("ISG15", "CD74"))
+#' @export
+plot_means <- function(fit, newdata, condition, ..., value = c("mean", "difference"),
+                       n_labels = 10L, genes = NULL, n_degs = 50L, degs = NULL, residual = NULL,
+                       max_panels = 12L, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                       missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  need_ggplot()
+  validate_fit(fit)
+  need_newdata(missing(newdata), "plot_means")
+  if (missing(condition)) {
+    abort_input("`condition` must say what to draw.", "It is missing.",
+                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
+  }
+  value <- check_choice(value, c("mean", "difference"), "value")
+  check_count(n_labels, "n_labels", min = 0)
+  check_count(n_degs, "n_degs", min = 2)
+  check_count(max_panels, "max_panels")
+  genes <- check_genes(fit, genes)
+  means <- condition_means(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
+                           col_data, missing_genes, max_panels)
+  table <- means_table(means, value, fit$meta$registry$genes)
+  draw_means(table, means_labels(table, genes, n_labels), value, means$log)
+}
+
+# Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names.
+condition_means <- function(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
+                            col_data, missing_genes, max_panels = Inf, min_cells = 1L,
+                            controls = FALSE, call = rlang::caller_env()) {
+  options <- r2_options("compert", list(min_cells = min_cells, residual = residual),
+                        fit$meta$settings$loss_ae, call)
+  options$residual <- pick_residual(fit, options$residual, call)
+  if (controls) options$control_rows <- NA
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "dose", "covariates", "batch"), call = call)
+  # All cells of a condition together, whatever their split.
+  screen["split"] <- list(NULL)
+  groups <- condition_groups(fit, screen)
+  rows <- evaluation_rows(fit, screen, groups, character(), condition, options, call)
+  n <- nrow(rows$table)
+  if (n == 0L) {
+    abort_input(paste0("`newdata` must hold a perturbed condition of at least ", min_cells, " cells."),
+                "There is none.", "Give the cells that were perturbed, not only the controls.", call)
+  }
+  if (n > max_panels) {
+    abort_input(paste0("`condition` must name at most ", max_panels, " measured conditions."),
+                paste0("It names ", n, "."),
+                paste0("Name the covariates, or write `max_panels = ", n, "`."), call)
+  }
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, call)
+  parts <- row_statistics(fit, screen, groups, rows, options, FALSE, resolve_seed(seed, call))
+  about <- describe_rows(fit, groups, rows$table)
+  list(predicted = parts$methods$model, truth = parts$truth, reference = parts$reference$mean,
+       degs = rows$degs, n_cells = rows$table$n_cells, n_source = lengths(parts$source),
+       names = condition_names(data.frame(about$before, method = rep("", n), check.names = FALSE)),
+       whole = group_names(fit, groups)[rows$table$group], seen = about$after$seen,
+       log = options$log_counts || fit$meta$settings$loss_ae == "gauss")
+}
+
+# A row per condition and gene, with r2 in the headings.
+means_table <- function(means, value, genes, call = rlang::caller_env()) {
+  none <- which(means$n_source == 0L)
+  if (length(none) == length(means$names)) {
+    abort_input("`newdata` must hold control cells with the covariates of the condition.",
+                paste0("There is none for ", name_list(means$whole[none]), "."),
+                "Predictions start from them.", call)
+  }
+  start <- if (value == "difference") means$reference else 0
+  predicted <- means$predicted$mean - start
+  measured <- means$truth$mean - start
+  rows <- lapply(setdiff(seq_along(means$names), none), function(k) {
+    deg <- means$degs[[k]]
+    r2 <- c(safe_r2(measured[, k], predicted[, k]), safe_r2(measured[deg, k], predicted[deg, k]))
+    words <- sprintf("r2 = %.2f over all %d genes, %.2f over %d DEGs", r2[1L], length(genes), r2[2L],
+                     length(deg))
+    data.frame(condition = means$whole[k], gene = genes, predicted = predicted[, k],
+               measured = measured[, k], deg = match(seq_along(genes), deg), words = words,
+               short = sprintf("%s\nr2 = %.2f, DEGs %.2f", means$whole[k], r2[1L], r2[2L]),
+               seen = means$seen[k], n_cells = means$n_cells[k], stringsAsFactors = FALSE)
+  })
+  do.call(rbind, rows)
+}
+
+means_labels <- function(table, genes, n_labels) {
+  if (!is.null(genes)) return(table[table$gene %in% genes, , drop = FALSE])
+  named <- table[!is.na(table$deg) & table$deg <= n_labels, , drop = FALSE]
+  # The strongest is written first: texts that would lie over it are left out.
+  named[order(named$deg), , drop = FALSE]
+}
+
+draw_means <- function(table, labels, value, log) {
+  several <- length(unique(table$condition)) > 1L
+  table$.panel <- factor(table$short, unique(table$short))
+  labels$.panel <- factor(labels$short, levels(table$.panel))
+  table$.kind <- factor(ifelse(is.na(table$deg), "other genes", "DEGs"), c("other genes", "DEGs"))
+  # DEGs are drawn over the others.
+  table <- table[order(table$.kind), , drop = FALSE]
+  span <- range(table$predicted, table$measured)
+  left <- left_side(labels, table, span[2L] - span[1L])
+  labels$.side <- as.numeric(left)
+  labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])
+  what <- if (value == "mean") "mean" else "change of the mean"
+  scale <- if (log) " (log-normalised)" else " (counts)"
+  p <- ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
+    ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
+    ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (several) 0.8 else 1.4,
+                        alpha = 0.7) +
+    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$gene, hjust = .data$.side),
+                       labels, size = 2.7, check_overlap = TRUE) +
+    ggplot2::scale_colour_manual(values = c(`other genes` = "#999999", DEGs = "#D55E00")) +
+    ggplot2::guides(colour = ggplot2::guide_legend(override.aes = list(size = 2.2, alpha = 1))) +
+    ggplot2::coord_equal(xlim = span, ylim = span) +
+    ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
+    ggplot2::labs(x = paste0("Predicted ", what, scale), y = paste0("Measured ", what, scale),
+                  colour = NULL) +
+    theme_compert()
+  if (several) return(p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel)))
+  seen <- if (table$seen[1L] == "condition") "in training" else "not in training"
+  p + ggplot2::labs(title = paste0(table$condition[1L], " (", seen, ")"),
+                    subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
+}
+
+# Names stand on the side of their point where fewer others are; away from the line if both are alike.
+left_side <- function(labels, table, span) {
+  vapply(seq_len(nrow(labels)), function(k) {
+    panel <- table$condition == labels$condition[k]
+    away <- (table$predicted[panel] - labels$predicted[k]) / span
+    near <- abs(table$measured[panel] - labels$measured[k]) / span < 0.02
+    width <- 0.02 + 0.016 * nchar(labels$gene[k])
+    left <- sum(near & away < 0 & away > -width)
+    right <- sum(near & away > 0 & away < width)
+    if (left == right) labels$measured[k] >= labels$predicted[k] else left < right
+  }, NA)
+}

@@ -1,0 +1,140 @@
+#' Uncertainty over doses
+#'
+#' Draws the distances that [prediction_uncertainty()] tells for a [condition_grid()]. Single
+#' perturbations are lines over their dose, with filled points where training saw the very condition
+#' (distance 0). Two perturbations together are a map over both doses.
+#'
+#' @param uncertainty What [prediction_uncertainty()] returns, whole or filtered by rows: single
+#'   perturbations only, or combinations of two only.
+#' @param ... Not used.
+#' @param value `"cosine"` (distance of directions, from 0 to 2; of no use for single perturbations of
+#'   a fit without covariates, where doses have one direction) or `"euclidean"` (latent units).
+#' @param log_dose `TRUE` draws logarithmic dose axes; dose 0 is set a tenth below the lowest dose
+#'   above 0.
+#' @param sep What joins the doses of a combination, as in the table's dose column.
+#' @return A ggplot. Lines: with one perturbation a line per covariate combination, with several a line
+#'   per perturbation and a panel per covariate combination. Maps: a panel per combination and
+#'   covariates.
+#' @section Errors:
+#' A table that is not from [prediction_uncertainty()]; single perturbations and combinations mixed, or
+#' combinations of more than two.
+#' @source `plot_uncertainty_dose` and `plot_uncertainty_comb_dose` in `cpa/plotting.py` of
+#'   facebookresearch/CPA.
+#' @seealso [plot_dose_response()]
+#' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
+#' wells <- drugseq_example()
+#' fit <- cpa(wells, "condition", dose = "dose", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' one <- condition_grid(condition = c("Trametinib", "Abemaciclib"), dose = c(0.1, 0.3, 1, 3, 10))
+#' plot_uncertainty(prediction_uncertainty(fit, one, min_cells = 3), log_dose = TRUE)
+#'
+#' steps <- c(0.1, 1, 10)
+#' two <- condition("Abemaciclib+Trametinib",
+#'                  dose = paste(rep(steps, 3), rep(steps, each = 3), sep = "+"))
+#' plot_uncertainty(prediction_uncertainty(fit, two, min_cells = 3), log_dose = TRUE)
+#' @export
+plot_uncertainty <- function(uncertainty, ..., value = c("cosine", "euclidean"), log_dose = FALSE,
+                             sep = "+") {
+  check_no_dots(...)
+  need_ggplot()
+  need_columns(uncertainty, c("seen", "cosine", "nearest_cosine", "euclidean"), "uncertainty",
+               "prediction_uncertainty()")
+  value <- check_choice(value, c("cosine", "euclidean"), "value")
+  check_flag(log_dose, "log_dose")
+  check_string(sep, "sep")
+  table <- uncertainty_table(uncertainty, value, sep)
+  if (is.null(table$dose_2)) return(uncertainty_lines(table, value, log_dose))
+  uncertainty_map(table, value, log_dose, sep)
+}
+
+uncertainty_words <- function() {
+  c(cosine = "Cosine distance", euclidean = "Euclidean distance")
+}
+
+# Perturbation, dose (or dose_1 and dose_2), covariates in one text, and the value. In the table the
+# user's own columns come first: covariates, perturbation, dose.
+uncertainty_table <- function(uncertainty, value, sep, call = rlang::caller_env()) {
+  own <- as.list(uncertainty[seq_len(match("seen", names(uncertainty)) - 1L)])
+  if (length(own) < 2L || nrow(uncertainty) == 0L) {
+    abort_input("`uncertainty` must have rows, and the perturbation and the dose before `seen`.",
+                paste0("It has ", nrow(uncertainty), " rows and the columns ",
+                       name_list(names(uncertainty), 12L), "."),
+                "Give what `prediction_uncertainty()` returns, whole or filtered by rows.", call)
+  }
+  dose <- own[[length(own)]]
+  doses <- split_doses(dose, sep)
+  n <- unique(lengths(doses))
+  if (length(n) > 1L || n > 2L || anyNA(unlist(doses))) {
+    abort_input(
+      "`uncertainty` must be of single perturbations, or of combinations of two.",
+      paste0("The doses are ", name_list(dose), "."),
+      "Filter it by rows, and draw the two kinds one after the other.", call
+    )
+  }
+  place <- own[seq_len(length(own) - 2L)]
+  table <- data.frame(
+    perturbation = as.character(own[[length(own) - 1L]]),
+    covariates = if (length(place)) {
+      do.call(paste, c(unname(lapply(place, as.character)), sep = ", "))
+    } else {
+      rep("", nrow(uncertainty))
+    },
+    seen = uncertainty$seen, .value = round(uncertainty[[value]], 9L), stringsAsFactors = FALSE
+  )
+  if (n == 1L) {
+    table$dose <- vapply(doses, `[`, 0, 1L)
+  } else {
+    table$dose_1 <- vapply(doses, `[`, 0, 1L)
+    table$dose_2 <- vapply(doses, `[`, 0, 2L)
+  }
+  table
+}
+
+uncertainty_lines <- function(table, value, log_dose) {
+  table$.dose <- if (log_dose) lift_zero(table$dose) else table$dose
+  if (all(table$covariates == "")) table$covariates <- NULL
+  table$response <- table$.value
+  table <- response_layout(table, c("response", "seen"))
+  table$.seen <- seen_words(table$seen)
+  p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
+    ggplot2::geom_line(linewidth = 0.7, na.rm = TRUE) +
+    ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 2.2, stroke = 0.8, na.rm = TRUE) +
+    scale_colour_compert(nlevels(table$.line)) +
+    ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1)) +
+    ggplot2::expand_limits(y = 0) +
+    ggplot2::labs(x = "Dose", y = paste(uncertainty_words()[[value]],
+                                        "to the nearest\ncondition of the training"),
+                  colour = NULL, shape = NULL,
+                  subtitle = if (length(unique(table$perturbation)) == 1L) table$perturbation[1L]) +
+    theme_compert() +
+    ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0))
+  if (nlevels(table$.line) == 1L) p <- p + ggplot2::guides(colour = "none")
+  if (nlevels(table$.panel) > 1L) p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel))
+  if (log_dose) p + log_dose_scale("x", table$dose, table$.dose) else p
+}
+
+# A panel per combination and covariates. Conditions of the training are points.
+uncertainty_map <- function(table, value, log_dose, sep) {
+  one <- length(unique(table$perturbation)) == 1L
+  table$panel <- if (one) table$covariates else
+    paste0(table$perturbation, ifelse(nzchar(table$covariates), ", ", ""), table$covariates)
+  seen <- table$seen == "condition"
+  map <- map_table(table[c("panel", "dose_1", "dose_2", ".value")], ".value", log_dose)
+  legend <- paste0(sub(" ", "\n", uncertainty_words()[[value]]), "\nto training")
+  names <- if (one) split_text(table$perturbation[1L], sep)[[1L]]
+  if (length(names) != 2L) names <- c("the first", "the second")
+  p <- dose_map(map, FALSE, legend, contours = FALSE) +
+    ggplot2::labs(x = paste("Dose of", names[1L]), y = paste("Dose of", names[2L]),
+                  subtitle = if (one) table$perturbation[1L])
+  if (any(seen)) {
+    points <- map[seen, , drop = FALSE]
+    points$.seen <- "in training"
+    p <- p + ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), points, size = 2.5,
+                                 colour = "white") +
+      ggplot2::scale_shape_manual(values = c(`in training` = 16)) +
+      ggplot2::guides(shape = ggplot2::guide_legend(override.aes = list(colour = "black"))) +
+      ggplot2::labs(shape = NULL)
+  }
+  if (!log_dose) return(p)
+  p + log_dose_scale("x", map$dose_1, map$.x) + log_dose_scale("y", map$dose_2, map$.y)
+}

@@ -1,0 +1,66 @@
+#' How well every condition's prediction tells it from the others
+#'
+#' r2 between the means of all pairs of conditions: of every predicted condition (rows) against every
+#' measured one (columns), or of the measured ones among each other. A prediction that is right is
+#' closest to its own condition, so that the diagonal has the highest number of its column.
+#'
+#' @details
+#' `r2 = 1 - sum((t - p)^2) / sum((t - mean(t))^2)` over genes, with t the means of the condition of the
+#' column and p those of the row; it is not symmetric, and has no lower bound. Means and variances are
+#' those that [evaluate_r2()] scores, over the cells of all splits together.
+#'
+#' @inheritParams evaluate_r2
+#' @param newdata All cells of the screen, in any container that [cpa()] takes.
+#' @param rows `"predicted"` or `"measured"`.
+#' @param statistic `"mean"` or `"variance"`.
+#' @param genes Names of the genes to compare over; `NULL` for all.
+#' @param n_degs Compare over this many DEGs of the condition of the column instead ([rank_degs()]).
+#' @param condition A [condition()]: only these conditions, in rows and columns.
+#' @param controls `TRUE` takes the controls of every covariate combination as conditions as well.
+#' @return A matrix, conditions x conditions, named by covariates, perturbation and dose as far as they
+#'   differ; the attribute `rows` says what its rows are. Controls have no DEGs: with `n_degs` their
+#'   columns are `NA`.
+#' @section Errors:
+#' Fewer than two conditions; `genes` and `n_degs` both; unknown names.
+#' @source `plot_r2_matrix` in `cpa/plotting.py` of facebookresearch/CPA, where the choice of genes has
+#'   no effect.
+#' @seealso [plot_r2_matrix()], [evaluate_r2()]
+#' @examples
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' round(r2_matrix(fit, screen, n_degs = 50), 2)
+#' @export
+r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
+                      statistic = c("mean", "variance"), genes = NULL, n_degs = NULL,
+                      condition = NULL, controls = FALSE, min_cells = 5L, residual = NULL,
+                      seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                      missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  validate_fit(fit)
+  need_newdata(missing(newdata), "r2_matrix")
+  rows <- check_choice(rows, c("predicted", "measured"), "rows")
+  statistic <- check_choice(statistic, c("mean", "variance"), "statistic")
+  check_flag(controls, "controls")
+  check_count(n_degs, "n_degs", min = 2, null_ok = TRUE)
+  check_count(min_cells, "min_cells")
+  genes <- check_genes(fit, genes)
+  if (!is.null(genes) && !is.null(n_degs)) {
+    abort_input("`genes` and `n_degs` must not be given both.", "Both are.", "Leave one of them out.")
+  }
+  means <- condition_means(fit, newdata, condition, NULL, n_degs %||% 2L, residual, seed, assay, layer,
+                           col_data, missing_genes, min_cells = min_cells, controls = controls)
+  n <- length(means$names)
+  if (n < 2L) {
+    abort_input("There must be two conditions to compare.", paste0("There is ", n, "."),
+                "Name more of them, or leave `condition` out.")
+  }
+  over <- if (!is.null(n_degs)) means$degs else
+    rep(list(if (is.null(genes)) TRUE else match(genes, fit$meta$registry$genes)), n)
+  truth <- means$truth[[statistic]]
+  given <- if (rows == "predicted") means$predicted[[statistic]] else truth
+  r2 <- vapply(seq_len(n), function(j) {
+    vapply(seq_len(n), function(i) safe_r2(truth[over[[j]], j], given[over[[j]], i]), 0)
+  }, numeric(n))
+  structure(matrix(r2, n, dimnames = list(means$names, means$names)), rows = rows)
+}

@@ -1,0 +1,60 @@
+means_small <- function(..., asked = condition(condition = "IFNb", cell_type = "B")) {
+  cells <- small_cells()
+  plot_means(small_fit(), cells$x, asked, col_data = cells$col_data, ...)
+}
+
+test_that("points are the means that evaluate_r2() scores", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  p <- means_small(n_degs = 10, seed = 1)
+  expect_identical(nrow(p$data), nrow(cells$x))
+  b <- cells$col_data$cell_type == "B"
+  measured <- rowMeans(as.matrix(cells$x[, b & cells$col_data$condition == "IFNb"]))
+  expect_equal(p$data$measured, unname(measured[p$data$gene]))
+  predicted <- predict(small_fit(), cells$x, condition(condition = "IFNb", cell_type = "B"),
+                       summarise = "condition", col_data = cells$col_data)
+  expect_equal(p$data$predicted, unname(predicted[p$data$gene, 1]), tolerance = 1e-5)
+  scores <- evaluate_r2(small_fit(), cells$x, split = "ood",
+                        condition = condition(condition = "IFNb", cell_type = "B"), n_degs = 10, baselines = FALSE, col_data = cells$col_data)
+  expect_match(p$labels$subtitle, sprintf("r2 = %.2f over all 120 genes, %.2f over 10 DEGs",
+                                          scores$r2_mean[1], scores$r2_mean_deg[1]))
+  expect_identical(p$labels$title, "B, IFNb (not in training)")
+  expect_identical(sort(p$data$deg), 1:10)
+  expect_silent(ggplot2::ggplot_build(p))
+})
+
+test_that("names, changes and panels", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  labels <- function(p) p$layers[[3]]$data$gene
+  p <- means_small(n_labels = 3)
+  expect_identical(length(labels(p)), 3L)
+  expect_identical(labels(p), p$data$gene[match(1:3, p$data$deg)])
+  genes <- rownames(cells$x)[c(3, 8)]
+  change <- means_small(genes = genes, value = "difference")
+  expect_setequal(labels(change), genes)
+  b <- cells$col_data$cell_type == "B"
+  control <- rowMeans(as.matrix(cells$x[, b & cells$col_data$condition == "control"]))
+  expect_equal(change$data$measured + unname(control[change$data$gene]),
+               p$data$measured[match(change$data$gene, p$data$gene)])
+  three <- means_small(asked = condition(condition = "IFNb"))
+  expect_identical(unique(three$data$condition[order(three$data$condition)]),
+                   c("B, IFNb", "CD14+Mono, IFNb", "NK, IFNb"))
+  expect_match(levels(three$data$.panel)[1], "B, IFNb\nr2 = .*, DEGs ")
+  expect_silent(ggplot2::ggplot_build(three))
+})
+
+test_that("wrong questions are refused", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  expect_refused(plot_means(small_fit(), cells$x), "`condition` must say")
+  expect_refused(means_small(asked = condition(condition = "IFNg")), "IFNg")
+  expect_refused(means_small(asked = condition(condition = "IFNb"), max_panels = 2),
+                 "at most 2 measured conditions")
+  expect_refused(means_small(genes = "ISG"), "`genes` must be genes of the fit")
+  expect_refused(means_small(value = "median"), "`value` must be one of")
+  expect_refused(means_small(degs = c("a", "b")), "`degs` must be a named list")
+  treated <- cells$col_data$condition == "IFNb"
+  expect_refused(plot_means(small_fit(), cells$x[, treated], condition(condition = "IFNb"),
+                            col_data = cells$col_data[treated, ]), "must hold control cells")
+})

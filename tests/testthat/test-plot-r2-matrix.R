@@ -1,0 +1,27 @@
+some_r2 <- function() {
+  structure(matrix(c(0.9, -3, 0.2, 0.4, 0.8, 0.9), 3,
+                   dimnames = list(c("a", "b", "c"), c("a", "b"))), rows = "predicted")
+}
+
+test_that("tiles, the best row of each column, and numbers", {
+  skip_without_package("ggplot2")
+  p <- plot_r2_matrix(some_r2())
+  expect_identical(levels(p$data$row), c("c", "b", "a"))
+  expect_identical(p$layers[[2]]$data, data.frame(row = c("a", "c"), column = c("a", "b")))
+  expect_identical(p$labels$y, "Predicted")
+  expect_identical(length(p$layers), 3L)
+  expect_identical(length(plot_r2_matrix(some_r2(), numbers = FALSE)$layers), 2L)
+  expect_silent(built <- ggplot2::ggplot_build(p))
+  expect_identical(built$plot$scales$get_scales("fill")$limits, c(-1, 1))
+  gone <- some_r2()
+  gone[, 1] <- NA
+  expect_silent(ggplot2::ggplot_build(plot_r2_matrix(gone)))
+  expect_identical(plot_r2_matrix(matrix(1, 2, 2, dimnames = list(1:2, 1:2)))$labels$y, "Measured")
+})
+
+test_that("what is no such matrix is refused", {
+  skip_without_package("ggplot2")
+  expect_refused(plot_r2_matrix(matrix(1, 2, 2)), "made by `r2_matrix\\(\\)`")
+  expect_refused(plot_r2_matrix(data.frame(a = 1)), "made by `r2_matrix\\(\\)`")
+  expect_refused(plot_r2_matrix(some_r2(), limits = c(1, 0)), "`limits` must be")
+})

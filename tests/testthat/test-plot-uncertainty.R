@@ -1,0 +1,66 @@
+far_from <- function(dose, drug = "A", types = c("B", "NK"), seen = "parts only") {
+  grid <- expand.grid(dose = dose, drug = drug, cell_type = types, stringsAsFactors = FALSE)
+  tibble::tibble(cell_type = grid$cell_type, drug = grid$drug, dose = grid$dose, seen = seen,
+                 cosine = seq(0, 1, length.out = nrow(grid)), nearest_cosine = "B, control",
+                 euclidean = seq(0, 5, length.out = nrow(grid)), nearest_euclidean = "B, control")
+}
+
+test_that("single perturbations are lines over their dose", {
+  skip_without_package("ggplot2")
+  p <- plot_uncertainty(far_from(c(0, 0.1, 1)))
+  expect_identical(levels(p$data$.line), c("B", "NK"))
+  expect_identical(p$data$.value, round(far_from(c(0, 0.1, 1))$cosine, 9))
+  expect_match(p$labels$y, "Cosine distance")
+  expect_silent(ggplot2::ggplot_build(p))
+  two <- plot_uncertainty(far_from(c(0, 1, 2), c("A", "C")), value = "euclidean", log_dose = TRUE)
+  expect_identical(levels(two$data$.line), c("A", "C"))
+  expect_identical(levels(two$data$.panel), c("B", "NK"))
+  expect_silent(built <- ggplot2::ggplot_build(two))
+  expect_identical(built$layout$panel_params[[1]]$x$get_labels()[1], "0")
+  text <- far_from(c("0", "0.1", "1"))
+  expect_identical(plot_uncertainty(text)$data$dose, rep(c(0, 0.1, 1), 2))
+})
+
+test_that("combinations of two are a map", {
+  skip_without_package("ggplot2")
+  far <- far_from(c("0+1", "0+2", "4+1", "4+2"), "A+C")
+  far$seen[3] <- "condition"
+  p <- plot_uncertainty(far)
+  expect_identical(levels(p$data$.panel), c("B", "NK"))
+  expect_identical(p$data$dose_1, rep(c(0, 0, 4, 4), 2))
+  expect_identical(p$data$dose_2, rep(c(1, 2), 4))
+  expect_identical(nrow(p$layers[[length(p$layers)]]$data), 1L)
+  expect_identical(c(p$labels$x, p$labels$y), c("Dose of A", "Dose of C"))
+  expect_silent(ggplot2::ggplot_build(p))
+  expect_silent(ggplot2::ggplot_build(plot_uncertainty(far, log_dose = TRUE)))
+})
+
+test_that("tables of real fits are drawn", {
+  skip_without_package("ggplot2")
+  asked <- condition_grid(condition = "IFNb", dose = c(0.5, 1, 2), cell_type = c("B", "NK"))
+  far <- prediction_uncertainty(small_fit(), asked, min_cells = 5)
+  p <- plot_uncertainty(far, value = "euclidean")
+  expect_identical(sum(p$data$.seen == "in training"), 1L)
+  expect_silent(ggplot2::ggplot_build(p))
+})
+
+test_that("doses of a combination are told where training saw single perturbations only", {
+  single <- toy_cells()
+  keep <- single$drug != "A+B"
+  screen <- toy_screen(cells = single[keep, ], x = toy_log()[, keep])
+  screen$split <- rep("train", sum(keep))
+  fit <- untrained(screen)
+  groups <- list(parts = list(c("A", "B")), doses = list(c(1, 2)),
+                 covariates = data.frame(cell_type = "T"))
+  about <- describe_rows(fit, groups, data.frame(group = 1L, split = "", n_cells = 0L))
+  expect_identical(about$before$dose, "1+2")
+})
+
+test_that("wrong tables are refused", {
+  skip_without_package("ggplot2")
+  expect_refused(plot_uncertainty(data.frame(a = 1)), "made by `prediction_uncertainty\\(\\)`")
+  expect_refused(plot_uncertainty(far_from(c("1", "1+2"))), "single perturbations, or of combinations")
+  expect_refused(plot_uncertainty(far_from(c("1+2+3"))), "single perturbations, or of combinations")
+  expect_refused(plot_uncertainty(far_from(1)[-(1:2)]), "the perturbation and the dose before `seen`")
+  expect_refused(plot_uncertainty(far_from(1), value = "r2"), "`value` must be one of")
+})
