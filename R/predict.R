@@ -28,8 +28,8 @@
 #'   leaves out keeps each source cell's own level.
 #' @param ... Not used.
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
-#'   `"sample"`: draws from the model's distribution (negative draws are set to 0, Gaussian draws
-#'   use the standard deviation; always the decoded kind).
+#'   `"sample"`: draws from the model's distribution, of a variational encoder's state too (negative
+#'   draws of genes are set to 0, Gaussian draws use the standard deviation; always the decoded kind).
 #' @param summarise `"cell"`: one column per condition and source cell, condition by condition;
 #'   `"condition"`: one column per condition, the mean over its source cells.
 #' @param source Where predictions start: `"matched"`, the control cells of `newdata` with the
