@@ -39,6 +39,10 @@ class Format {
   virtual compert::Inspector::Recorded recorded(const File&, int /*k*/, bool /*means*/) const {
     return {};
   }
+  /// A parameter whose exact gradient is zero in some of the updates, so that Adam moves it by round-off
+  /// there, a learning rate at a time; or a reported loss that sees it. Single precision tells nothing of
+  /// the one and little of the other.
+  virtual bool moved_by_round_off(const File&, const std::string& /*name*/) const { return false; }
   /// Our name of a parameter; empty where our model has none, because the reference never uses it.
   virtual std::string parameter(const File& file, const std::string& name) const;
   /// Our name of an output of the forward pass or of a loss.

@@ -89,6 +89,14 @@ compert::Inspector::Recorded MultiFormat::recorded(const File& file, int k, bool
   return out;
 }
 
+bool MultiFormat::moved_by_round_off(const File& file, const std::string& name) const {
+  if (is_poe(file) || file.attribute("is_vae") != "1") return false;
+  const Json hparams = Json::parse(file.attribute("hparams"));
+  const int last = 3 * hparams.at("autoencoder_depth").get<int>();
+  return name == "encoder.network." + std::to_string(last) + ".bias" || name == "kl_loss" ||
+         name == "kl_loss_latent";
+}
+
 std::string MultiFormat::parameter(const File&, const std::string& name) const {
   std::string out = name;
   for (const auto& [from, to] : {std::pair<const char*, const char*>{"rna_encoder.", "encoder."},

@@ -13,6 +13,10 @@ class MultiFormat final : public Format {
   Minibatch minibatch(const File& file, const std::string& path,
                       const Reference& reference) const override;
   compert::Inspector::Recorded recorded(const File& file, int k, bool means) const override;
+  /// Concatenated and variational: a shift of all means of the latent state is taken back by the batch
+  /// norm of every decoder and adversary, and only the KL term, whose weight is 0 in the first epoch,
+  /// sees the bias behind them.
+  bool moved_by_round_off(const File& file, const std::string& name) const override;
   std::string parameter(const File& file, const std::string& name) const override;
   std::string output(const File& file, const std::string& name) const override;
 };
