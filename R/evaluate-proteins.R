@@ -6,7 +6,7 @@ protein_metrics <- c("r2_mean_protein", "r2_var_protein")
 # proteins. Raw counts on scale "log" are compared as log(1 + mean) (and variance).
 protein_statistics <- function(fit, screen, groups, rows, control, targets, both, options, baselines,
                                seed) {
-  has <- bitwAnd(screen$measured, 2L) > 0L
+  has <- has_proteins(screen)
   counts <- fit$meta$settings$protein_loss != "gauss"
   scale <- if (counts && options$scale == "log") function(x) log1p(pmax(x, 0)) else identity
   scaled <- function(stats) lapply(stats[c("mean", "variance")], scale)

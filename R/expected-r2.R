@@ -78,7 +78,7 @@ score_draw <- function(screen, pool, cells, deg) {
   prediction <- mean_of(screen$x, others)
   proteins <- NA_real_
   if (!is.null(screen$proteins)) {
-    has <- bitwAnd(screen$measured, 2L) > 0L
+    has <- has_proteins(screen)
     proteins <- safe_r2(mean_of(screen$proteins, cells[has[cells]]),
                         mean_of(screen$proteins, others[has[others]]))
   }

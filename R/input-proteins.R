@@ -156,7 +156,7 @@ check_protein_values <- function(found, keys, call) {
                 call = call)
   }
   found$x <- x
-  found$measured <- ifelse(has, both_modalities, rna_only)
+  found$measured <- unname(ifelse(has, both_modalities, rna_only))
   found$counts <- counts
   found$loss <- loss
   found

@@ -42,13 +42,11 @@
 #'   modeling of single-cell multi-omic data with totalVI. Nature Methods 18, 272-282.
 #' @source theislab/multicpa, `MultiCPA/model.py`.
 #' @seealso [protein_expression()], [expected_r2()]
-#' @examples
-#' set.seed(1)
-#' genes <- matrix(rpois(30 * 80, 2), 30, dimnames = list(paste0("g", 1:30), paste0("c", 1:80)))
-#' adt <- matrix(rpois(5 * 80, 20), 5, dimnames = list(paste0("CD", 1:5), paste0("c", 1:80)))
-#' cells <- data.frame(condition = rep(c("control", "drug"), 40))
-#' fit <- multicpa(rbind(genes, adt), "condition", control = "control", proteins = rownames(adt),
-#'                 col_data = cells, settings = multicpa_settings(epochs = 2, verbose = FALSE))
+#' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
+#' screen <- cite_example()   # antibodies in its alternative experiment "ADT"
+#' fit <- multicpa(screen, "condition", control = "control", covariates = "cell_type",
+#'                 assay = "logcounts",
+#'                 settings = multicpa_settings(epochs = 2, seed = 1, verbose = FALSE))
 #' fit
 #' @export
 multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat", "poe"),

@@ -12,14 +12,12 @@
 #' @source `get_normalized_expression` and `get_protein_foreground_probability` of totalVI in
 #'   scvi-tools.
 #' @seealso [multicpa()], [reconstruct()]
-#' @examples
-#' set.seed(1)
-#' genes <- matrix(rpois(30 * 80, 2), 30, dimnames = list(paste0("g", 1:30), paste0("c", 1:80)))
-#' adt <- matrix(rpois(5 * 80, 20), 5, dimnames = list(paste0("CD", 1:5), paste0("c", 1:80)))
-#' cells <- data.frame(condition = rep(c("control", "drug"), 40))
-#' fit <- multicpa(rbind(genes, adt), "condition", control = "control", proteins = rownames(adt),
-#'                 col_data = cells, settings = multicpa_settings(epochs = 2, verbose = FALSE))
-#' protein_expression(fit, rbind(genes, adt), "foreground_probability", col_data = cells)[, 1:3]
+#' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
+#' screen <- cite_example()   # antibodies in its alternative experiment "ADT"
+#' fit <- multicpa(screen, "condition", control = "control", covariates = "cell_type",
+#'                 assay = "logcounts",
+#'                 settings = multicpa_settings(epochs = 2, seed = 1, verbose = FALSE))
+#' protein_expression(fit, screen, "foreground_probability")[1:5, 1:3]
 #' @export
 protein_expression <- function(fit, newdata,
                                what = c("denoised", "foreground_probability", "background",

@@ -4,7 +4,11 @@
 # `measured`, per cell 1 (RNA), 2 (proteins) or 3 (both). The core takes one matrix, genes first.
 
 rna_only <- 1L
+proteins_only <- 2L
 both_modalities <- 3L
+
+# Per cell, whether proteins were measured.
+has_proteins <- function(screen) bitwAnd(screen$measured, proteins_only) > 0L
 
 # The screen with its second modality.
 add_proteins <- function(screen, second) {
@@ -54,7 +58,7 @@ use_modality <- function(screen, from, call = rlang::caller_env()) {
     abort_input("`from` must be \"all\" for a fit of RNA alone.", paste0("It is \"", from, "\"."),
                 "Leave it out.", call = call)
   }
-  keep <- if (from == "rna") rna_only else 2L
+  keep <- if (from == "rna") rna_only else proteins_only
   lacking <- bitwAnd(screen$measured, keep) == 0L
   if (any(lacking)) {
     abort_input(paste0("`from = \"", from, "\"` must go with cells that have that modality."),

@@ -26,3 +26,15 @@ source_tree <- function() {
 }
 
 skip_without_source_tree <- function() skip_without(nzchar(source_tree()), "source tree")
+
+# A file of numbers of a reference implementation, for tests that run it through the whole of R.
+golden_file <- function(name, reference) {
+  skip_without_source_tree()
+  skip_without_package("rhdf5")
+  folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
+  file <- file.path(folder, name)
+  skip_without(file.exists(file), paste("golden values of", reference))
+  file
+}
+
+h5 <- function(name) getExportedValue("rhdf5", name)

@@ -1,13 +1,6 @@
 # Numbers named "scikit-learn" were computed with its version 1.2.1.
 
-golden_multi <- function() {
-  skip_without_source_tree()
-  skip_without_package("rhdf5")
-  folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
-  file <- file.path(folder, "metrics_multi.h5")
-  skip_without(file.exists(file), "golden values of theislab/multicpa")
-  file
-}
+golden_multi <- function() golden_file("metrics_multi.h5", "theislab/multicpa")
 
 test_that("scores are those of theislab/multicpa for its latents", {
   file <- golden_multi()

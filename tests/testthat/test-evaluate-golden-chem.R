@@ -1,16 +1,7 @@
 # evaluate_r2(), evaluate_effects() and evaluate_cells() of theislab/chemCPA, chemCPA/train.py, with
 # its weights in one of our fits: from cells to scores through the whole of R.
 
-h5 <- function(name) getExportedValue("rhdf5", name)
-
-golden_chem <- function() {
-  skip_without_source_tree()
-  skip_without_package("rhdf5")
-  folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
-  file <- file.path(folder, "metrics_chem.h5")
-  skip_without(file.exists(file), "golden values of theislab/chemCPA")
-  file
-}
+golden_chem <- function() golden_file("metrics_chem.h5", "theislab/chemCPA")
 
 # "Control" comes first among the sorted names, as in the file. Treated cells are held out, the reference's controls test; copies of both are there to train.
 chem_cells <- function(file) {

@@ -1,16 +1,7 @@
 # evaluate_r2() of theislab/multicpa, MultiCPA/train.py, with its weights in one of our fits: from cells
 # to scores of genes and proteins through the whole of R.
 
-h5 <- function(name) getExportedValue("rhdf5", name)
-
-golden_multi <- function() {
-  skip_without_source_tree()
-  skip_without_package("rhdf5")
-  folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
-  file <- file.path(folder, "metrics_multi.h5")
-  skip_without(file.exists(file), "golden values of theislab/multicpa")
-  file
-}
+golden_multi <- function() golden_file("metrics_multi.h5", "theislab/multicpa")
 
 # Treated cells are held out, the reference's controls test; copies of both are there to train. What type
 # the controls are of does not count: they are relabelled.

@@ -1,16 +1,7 @@
 # evaluate_r2() of facebookresearch/CPA, cpa/train.py, with its weights in one of our fits: from
 # cells to scores through the whole of R.
 
-h5 <- function(name) getExportedValue("rhdf5", name)
-
-golden_metrics <- function() {
-  skip_without_source_tree()
-  skip_without_package("rhdf5")
-  folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
-  file <- file.path(folder, "metrics_fb.h5")
-  skip_without(file.exists(file), "golden values of facebookresearch/CPA")
-  file
-}
+golden_metrics <- function() golden_file("metrics_fb.h5", "facebookresearch/CPA")
 
 # The reference's cells are held out, its controls test; a few of them, renamed, are there to train.
 golden_cells <- function(file) {

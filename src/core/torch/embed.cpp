@@ -1,5 +1,6 @@
 // What a fitted model holds of cells, perturbations and covariates: reconstructions, embeddings.
 #include <algorithm>
+#include <numeric>
 
 #include "counterfactuals.h"
 
@@ -18,6 +19,23 @@ Tensor added(const Network& network, const Batch& batch, const Composition& comp
                                   : covariates;
 }
 
+/// visit(begin, batch, treated) for the cells `which`, a block at a time: their treated states under
+/// their own design, as far as the composition has it.
+template <class Visit>
+void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& own,
+                const std::vector<int64_t>& which, const Composition& composition, Visit&& visit) {
+  at::NoGradGuard no_grad;
+  use_threads(impl.settings.threads);
+  own.check(impl.architecture.n_perturbations, impl.architecture.covariate_levels, false);
+  Batch batch;
+  for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
+    const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
+    impl.network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
+    visit(begin, batch,
+          impl.network.encode(batch, false).basal + added(impl.network, batch, composition));
+  }
+}
+
 }  // namespace
 
 void Model::reconstruct(const CellSource& cells, const Design& own,
@@ -25,24 +43,17 @@ void Model::reconstruct(const CellSource& cells, const Design& own,
                         const Decoding& decoding) const {
   // A cell under its own design is a condition of its own level everywhere, so blocks suffice.
   translate([&] {
-    at::NoGradGuard no_grad;
-    use_threads(impl_->settings.threads);
     const Network& network = impl_->network;
-    own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
-    const auto genes = static_cast<std::size_t>(impl_->architecture.n_rows());
-    Batch batch;
-    for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
-      const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
-      network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
-      const Tensor basal = network.encode(batch, false).basal;
-      Tensor library = batch.library;
-      if (decoding.common_library && library.defined())
-        library = network.mean_library().expand_as(library);
-      const Decoded d =
-          network.decode(basal + added(network, batch, decoding.composition), library);
-      write_rows(network.expected(d, decoding.ignore_zeros), mean + begin * genes);
-      write_rows(network.variance(d, decoding.ignore_zeros), variance + begin * genes);
-    }
+    const auto rows = static_cast<std::size_t>(impl_->architecture.n_rows());
+    for_blocks(*impl_, cells, own, which, decoding.composition,
+               [&](std::size_t begin, const Batch& batch, const Tensor& treated) {
+                 Tensor library = batch.library;
+                 if (decoding.common_library && library.defined())
+                   library = network.mean_library().expand_as(library);
+                 const Decoded d = network.decode(treated, library);
+                 write_rows(network.expected(d, decoding.ignore_zeros), mean + begin * rows);
+                 write_rows(network.variance(d, decoding.ignore_zeros), variance + begin * rows);
+               });
   });
 }
 
@@ -57,27 +68,18 @@ Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
                 "protein_loss is \"" + impl_->settings.protein_loss + "\"",
                 "Fit raw protein counts with protein_loss = \"nb_mixture\"");
   return translate([&] {
-    at::NoGradGuard no_grad;
-    use_threads(impl_->settings.threads);
-    const Network& network = impl_->network;
-    own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
     const auto columns = static_cast<std::size_t>(impl_->architecture.n_proteins);
-    const std::size_t size = which.size() * columns;
-    ProteinParts out{std::vector<double>(size), std::vector<double>(size), std::vector<double>(size),
-                     std::vector<double>(size)};
-    Batch batch;
-    for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
-      const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
-      network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
-      const Tensor treated =
-          network.encode(batch, false).basal + added(network, batch, composition);
-      const DecodedProteins d =
-          *network.decode(treated, batch.library).proteins;
-      write_rows(denoised(d), out.denoised.data() + begin * columns);
-      write_rows(foreground_probability(d), out.foreground_probability.data() + begin * columns);
-      write_rows(d.expected_background, out.background.data() + begin * columns);
-      write_rows(d.expected_foreground, out.foreground.data() + begin * columns);
-    }
+    const std::vector<double> empty(which.size() * columns);
+    ProteinParts out{empty, empty, empty, empty};
+    for_blocks(*impl_, cells, own, which, composition,
+               [&](std::size_t begin, const Batch& batch, const Tensor& treated) {
+                 const DecodedProteins d = *impl_->network.decode(treated, batch.library).proteins;
+                 const std::size_t at = begin * columns;
+                 write_rows(denoised(d), out.denoised.data() + at);
+                 write_rows(foreground_probability(d), out.foreground_probability.data() + at);
+                 write_rows(d.expected_background, out.background.data() + at);
+                 write_rows(d.expected_foreground, out.foreground.data() + at);
+               });
     return out;
   });
 }
@@ -85,21 +87,13 @@ Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
 void Model::embed(const CellSource& cells, const Design& own, const Composition& composition,
                   double* out) const {
   translate([&] {
-    at::NoGradGuard no_grad;
-    use_threads(impl_->settings.threads);
-    const Network& network = impl_->network;
     if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
-    own.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, false);
     std::vector<int64_t> which(cells.n_cells());
-    for (std::size_t i = 0; i < which.size(); ++i) which[i] = static_cast<int64_t>(i);
-    Batch batch;
-    for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
-      const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
-      network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
-      const Tensor z =
-          network.encode(batch, false).basal + added(network, batch, composition);
-      write_rows(z, out + begin * static_cast<std::size_t>(dim()));
-    }
+    std::iota(which.begin(), which.end(), 0);
+    for_blocks(*impl_, cells, own, which, composition,
+               [&](std::size_t begin, const Batch&, const Tensor& treated) {
+                 write_rows(treated, out + begin * static_cast<std::size_t>(dim()));
+               });
   });
 }
 

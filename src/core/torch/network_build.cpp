@@ -12,19 +12,21 @@ namespace {
 constexpr double kNewLayersRate = 10;
 constexpr double kFirstZeroLogit = -3;  // few structural zeros to begin with
 
+bool is_multicpa(const Settings& s) { return s.parity.rfind("multicpa", 0) == 0; }
+
 Head head_of(const Settings& s) {
   Head head;
   head.family = s.loss_ae == "nb"     ? Head::Family::kNegativeBinomial
                 : s.loss_ae == "zinb" ? Head::Family::kZinb
                                       : Head::Family::kGaussian;
-  head.library = head.counts() && s.parity != "fb" && s.parity.rfind("multicpa", 0) != 0;
+  head.library = head.counts() && s.parity != "fb" && !is_multicpa(s);
   head.sum_genes = s.parity == "theislab";
   head.spread = s.parity == "theislab"             ? Spread::kExp
                 : s.parity.rfind("chemcpa", 0) == 0 ? Spread::kClampedSoftplus
                                                     : Spread::kSoftplus;
   head.relu_mean = s.decoder_activation == "ReLU";
   head.sigmoid_mean = s.decoder_activation == "sigm";
-  if (s.parity.rfind("multicpa", 0) == 0) head.least_mean = 1e-4;
+  if (is_multicpa(s)) head.least_mean = 1e-4;
   return head;
 }
 
@@ -50,7 +52,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
       parity_(s.parity),
       variational_(s.variational),
       one_hot_(s.parity == "chemcpa" && !s.use_drugs_idx),
-      least_variance_(s.parity.rfind("multicpa", 0) == 0 ? 1e-3 : 1e-4),
+      least_variance_(is_multicpa(s) ? 1e-3 : 1e-4),
       dim_(s.dim),
       options_(at::TensorOptions()
                    .dtype(s.precision == "float64" ? at::kDouble : at::kFloat)

@@ -166,6 +166,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     out.total = out.total - out.adversaries.perturbations * weight -
                 out.adversaries.covariates * of_covariates;
   }
+  // The second task belongs to the autoencoder's turn; the adversaries' only looks at the losses.
   if (batch.degs.defined() && at::GradMode::is_enabled())
     add(network.deg_loss(effect, batch), settings.reg_multi_task, losses.degs);
   if (settings.reg_alignment > 0) {
