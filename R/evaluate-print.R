@@ -98,9 +98,10 @@ verdict_of <- function(x, which) {
   lines <- c(compare_methods(x, "additive", "r2_mean_deg", "r2 of the means of DEGs"),
              compare_methods(x, "additive", "r2_lfc_deg", "r2 of the effects on DEGs"),
              compare_methods(x, "control", "r2_mean_deg", "r2 of the means of DEGs"),
-             if ("r2_mean_protein" %in% names(x)) {
-               compare_methods(x, "additive", "r2_mean_protein", "r2 of the means of proteins")
-             })
+             if ("r2_mean_protein" %in% names(x)) c(
+               compare_methods(x, "additive", "r2_mean_protein", "r2 of the means of proteins"),
+               compare_methods(x, "control", "r2_mean_protein", "r2 of the means of proteins")
+             ))
   if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
 }
 

@@ -28,8 +28,10 @@ format_test_scores <- function(meta) {
     if (is.na(model)) return(NULL)
     verdict <- if (is.na(additive)) {
       ""
-    } else if (model > additive) {
+    } else if (model > max(additive, control, na.rm = TRUE)) {
       ": the model is ahead"
+    } else if (isTRUE(control > additive)) {
+      ": no effect at all (control) is ahead"
     } else {
       ": the additive baseline is ahead"
     }

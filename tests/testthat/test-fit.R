@@ -44,3 +44,15 @@ test_that("seconds of a resumed history are added up", {
   expect_identical(training_seconds(data.frame(seconds = c(1, 2, 4, 1, 3))), 7)
   expect_identical(training_seconds(data.frame(seconds = c(1, NA))), 1)
 })
+
+test_that("the print names what is best on the test cells, no effect among it", {
+  scores <- function(model, additive, control) {
+    of <- function(v) list(r2_mean_deg = v, r2_lfc_deg = v)
+    format_test_scores(list(test_scores = list(model = of(model), additive = of(additive),
+                                               control = of(control))))[1]
+  }
+  expect_match(scores(0.8, 0.5, 0.2), "the model is ahead")
+  expect_match(scores(0.8, 0.9, 0.2), "the additive baseline is ahead")
+  expect_match(scores(0.8, 0.5, 0.9), "no effect at all (control) is ahead", fixed = TRUE)
+  expect_no_match(scores(0.8, NA_real_, 0.9), "ahead")
+})
