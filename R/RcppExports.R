@@ -157,6 +157,18 @@ core_energy <- function(x, y) {
     .Call(`_compert_core_energy`, x, y)
 }
 
+core_stored_matrix <- function(path, name) {
+    .Call(`_compert_core_stored_matrix`, path, name)
+}
+
+core_tenx_labels <- function(path) {
+    .Call(`_compert_core_tenx_labels`, path)
+}
+
+core_read_cells <- function(x, cells) {
+    .Call(`_compert_core_read_cells`, x, cells)
+}
+
 core_transfer <- function(state, design, n_genes, n_genes_inner, settings, map, meta) {
     .Call(`_compert_core_transfer`, state, design, n_genes, n_genes_inner, settings, map, meta)
 }

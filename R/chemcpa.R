@@ -40,7 +40,8 @@
 chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = NULL, control,
                     batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                     molecule_encoder = NULL, dose_unit = NULL,
-                    dose_transform = c("log", "max", "relative", "none"), col_data = NULL, sep = "+", settings = chemcpa_settings()) {
+                    dose_transform = c("log", "max", "relative", "none"), col_data = NULL, sep = "+",
+                    degs = NULL, settings = chemcpa_settings()) {
   check_no_dots(...)
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
@@ -55,6 +56,7 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
                                          "dose_transform"))
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys$degs <- check_own_degs(degs)
   encoder <- check_encoder(molecule_encoder, settings)
   if (!is.null(encoder)) settings[c("molecule_width", "molecule_depth")] <- encoder[c("width", "depth")]
   task <- new_task(x, keys, col_data, settings, read_molecules(molecules, NULL, encoder),

@@ -9,7 +9,8 @@
 #' @param x The cells: a SingleCellExperiment or SummarizedExperiment; a Seurat object (version 4
 #'   assays and version 5 assays, also with split layers); a matrix, sparse matrix of the Matrix
 #'   package or DelayedMatrix with genes in rows and cells in columns, together with `col_data`; or
-#'   the path of an `.h5ad` file.
+#'   the path of an `.h5ad` file, or of the `.h5` file of 10x Genomics' Cell Ranger together with
+#'   `col_data`.
 #' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
 #' @param ... Must be empty: all later arguments are given by name.
@@ -34,11 +35,24 @@
 #' @param col_data Data frame with one row per cell, with a matrix only.
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
 #'   `NULL` when nothing does.
+#' @param degs Your own differentially expressed genes for the scores during training: a named list as in
+#'   [evaluate_r2()]. `NULL`: the 50 genes with the largest Welch |t| of each condition.
 #' @param settings Hyperparameters, from [cpa_settings()].
 #'
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
 #'   [evaluate_r2()], [cell_embedding()], [save_fit()]. Interrupting (Ctrl-C) returns the fit so
 #'   far, with a warning.
+#' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
+#'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
+#'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix
+#'   seeds of delayed matrices, also inside a SingleCellExperiment, of which genes and cells may have
+#'   been chosen. A large DelayedMatrix with other delayed operations is computed once, into a temporary
+#'   file. Every epoch shuffles blocks of 256 neighbouring cells, and then the cells of as many blocks
+#'   as make a window of 64 MB (4,096 to 65,536 cells), while a thread of its own reads the next window.
+#'   Where one window holds all training cells the fit is the one of cells in memory, else only the
+#'   order of the batches differs. [predict()][predict.compert_fit], [evaluate_r2()],
+#'   [cell_embedding()] and [rank_degs()] read the same way. Matrices stored gene by gene (csc) and
+#'   cells with proteins are read whole.
 #' @section Errors: All defects of the input are reported in one error; [check_screen()] lists them
 #'   as a table beforehand.
 #' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in
@@ -53,13 +67,14 @@
 #' @export
 cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, batch = NULL,
                 split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
-                col_data = NULL, sep = "+", settings = cpa_settings()) {
+                col_data = NULL, sep = "+", degs = NULL, settings = cpa_settings()) {
   check_no_dots(...)
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings)
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys$degs <- check_own_degs(degs)
   check_model(settings, "cpa", "cpa_settings()")
   run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env()))
 }

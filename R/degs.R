@@ -152,8 +152,12 @@ rank_groups <- function(screen, groups, n_genes, p_values, x = log_values(screen
 log_values <- function(screen) {
   x <- screen$x
   if (screen$scale != "counts") return(x)
-  total <- Matrix::colSums(x)
+  total <- cell_totals(x)
   factor <- ifelse(total > 0, stats::median(total[total > 0]) / total, 0)
+  if (is_stored(x)) {
+    x$log_factor <- factor
+    return(x)
+  }
   if (!methods::is(x, "dgCMatrix")) return(log1p(x * rep(factor, each = nrow(x))))
   x@x <- log1p(x@x * rep(factor, diff(x@p)))
   x

@@ -4,7 +4,7 @@
 # cell. So the decoded kind is made of draws, which are log-normalised like observed cells; the
 # other kind is made of cells already (below 0 is cut off).
 predict_log_rows <- function(fit, screen, targets, source, options, seed) {
-  total <- Matrix::colSums(screen$x)
+  total <- cell_totals(screen$x)
   goal <- stats::median(total[total > 0])
   blank <- matrix(NA_real_, nrow(screen$x), length(source))
   both <- list(decoded = list(mean = blank, variance = blank),

@@ -1,4 +1,5 @@
-# DelayedMatrix (HDF5Array, TENxMatrix ...): read by blocks of cells, kept sparse.
+# DelayedMatrix (HDF5Array, TENxMatrix ...): left in its file where it is large, else read by blocks of
+# cells and kept sparse.
 
 #' @exportS3Method read_cells DelayedMatrix
 read_cells.DelayedMatrix <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
@@ -9,6 +10,9 @@ read_cells.DelayedMatrix <- function(x, keys, col_data = NULL, call = rlang::cal
 #' @exportS3Method as_columns DelayedMatrix
 as_columns.DelayedMatrix <- function(x, call = rlang::caller_env(), ..., values = 1e7) {
   check_package("DelayedArray", "to read a DelayedMatrix", call = call)
+  if (delayed_bytes(x) > in_memory_limit(call)) {
+    return(small_to_memory(stored_delayed(x) %||% computed_delayed(x, call), call))
+  }
   n <- ncol(x)
   width <- max(1L, as.integer(values / max(nrow(x), 1)))
   blocks <- lapply(seq.int(1L, max(n, 1L), by = width), function(start) {
@@ -17,6 +21,14 @@ as_columns.DelayedMatrix <- function(x, call = rlang::caller_env(), ..., values 
   out <- bind_columns(blocks)
   dimnames(out) <- dimnames(x) %||% list(NULL, NULL)
   out
+}
+
+# What its values would take in memory; a sparse one is as full as its first cells are.
+delayed_bytes <- function(x) {
+  some <- seq_len(min(ncol(x), 256L))
+  if (length(some) == 0 || nrow(x) == 0) return(0)
+  filled <- length(read_block_sparse(x, some)@x) / length(some)
+  ncol(x) * filled * 12
 }
 
 read_block_sparse <- function(x, cells) {

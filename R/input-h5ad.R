@@ -1,10 +1,15 @@
-# The path of an .h5ad or .h5mu file. Only the matrix that is needed is read, with the table of cells.
+# The path of an .h5ad or .h5mu file, or of a 10x file. Only the matrix that is needed is read, with the
+# table of cells.
 
 #' @exportS3Method read_cells character
 read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
+  check_string(x, "x", call = call)
+  if (grepl("[.](h5|hdf5)$", x)) {
+    check_file(x, call)
+    return(cells_of_tenx(x, keys, col_data, call))
+  }
   refuse_argument(col_data, "col_data", "an .h5ad file has its own table of cells (obs)",
                   "Leave it out.", call)
-  check_string(x, "x", call = call)
   if (!is.null(keys$assay) && !is.null(keys$layer) && keys$assay != keys$layer) {
     refuse_argument(keys$assay, "assay", "an .h5ad file has layers",
                     "Write layer = \"...\" only.", call)
@@ -17,9 +22,12 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
   available <- c(if (outline$x) "X", outline$layers)
   name <- choose_assay(available, wanted, keys$loss, log_names = c("X", "logcounts"),
                        count_names = c("counts", "X"), arg = "layer", call = call)
-  parts <- read_h5ad_parts(x, name, obsm = FALSE, uns = FALSE, call = call)
+  stored <- stored_h5ad(x, name, call)
+  parts <- read_h5ad_parts(x, if (is.null(stored)) name else character(), obsm = FALSE, uns = FALSE,
+                           call = call)
+  if (!is.null(stored)) dimnames(stored) <- list(rownames(parts$var), rownames(parts$obs))
   values <- if (name == "X") parts$X else parts$layers[[name]]
-  list(x = as_columns(values, call), col_data = parts$obs, container = "h5ad", assay = name,
+  list(x = stored %||% as_columns(values, call), col_data = parts$obs, container = "h5ad", assay = name,
        layer = NULL,
        log_hint = if (name != "X" && outline$x) {
          "Use layer = \"X\" if X is log-normalised."

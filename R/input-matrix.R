@@ -83,6 +83,7 @@ bind_columns <- function(blocks) {
 
 # One look at all values. `whole`: only whole numbers; `example`: the first value that is none.
 inspect_values <- function(x) {
+  if (is_stored(x)) return(inspect_stored(x))
   sparse <- methods::is(x, "dgCMatrix")
   v <- if (sparse) x@x else x
   at <- function(k) {
@@ -119,6 +120,7 @@ first_fraction <- function(v, block = 1e6) {
 
 # Cells and genes that have no value but 0.
 empty_margins <- function(x) {
+  if (is_stored(x)) return(empty_margins_stored(x))
   present <- if (methods::is(x, "dgCMatrix")) Matrix::drop0(x) else NULL
   if (is.null(present)) {
     nonzero <- x != 0

@@ -52,7 +52,7 @@
 multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat", "poe"),
                      protein_loss = NULL, dose = NULL, covariates = NULL, control, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, protein_assay = NULL,
-                     molecules = NULL, col_data = NULL, sep = "+",
+                     molecules = NULL, col_data = NULL, sep = "+", degs = NULL,
                      settings = multicpa_settings()) {
   check_no_dots(...)
   if (missing(perturbation)) perturbation <- NULL
@@ -63,6 +63,7 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
   settings$fusion <- agreed_setting(settings, "fusion", fusion, c("concat", "poe"))
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys$degs <- check_own_degs(degs)
   if (!identical(proteins, FALSE)) {
     check_strings(proteins, "proteins")
     keys$proteins <- proteins %||% ""

@@ -7,7 +7,7 @@
 #   target          the design of the conditions; the batch is -1, "as in the cell"
 #   degs            0-based genes, the top `n_degs` by |Welch t| of the condition's cells against
 #                   the controls of its covariates; held-out cells are left out of this
-#                   unless held-out conditions are scored
+#                   unless held-out conditions are scored; or the user's own genes (keys$degs)
 # `conditions` is a tibble of what is scored. Conditions with fewer than `min_cells` cells are left
 # out. NULL when nothing is left.
 new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 50,
@@ -78,6 +78,14 @@ plan_source <- function(screen, cell, split, source, min_controls) {
 }
 
 plan_degs <- function(screen, conditions, n_degs, seen_only) {
+  own <- screen$keys$degs
+  if (!is.null(own)) {
+    plain <- condition_label(conditions$perturbation, NULL, screen$keys$sep)
+    label <- condition_label(conditions$perturbation, conditions$dose, screen$keys$sep)
+    levels <- as.list(conditions[screen$keys$covariates])
+    names <- list(do.call(paste, c(unname(levels), list(label), sep = ", ")), label, plain)
+    return(lapply(find_own_degs(own, names, rownames(screen$x)), function(genes) genes - 1L))
+  }
   ood <- screen$split == "ood"
   if (seen_only && any(ood)) screen <- subset_screen(screen, which(!ood))
   degs_of_screen(screen, conditions, n = n_degs)

@@ -179,6 +179,11 @@ match_genes <- function(x, registry, missing_genes = c("error", "zero"),
       call = call)
   }
   if (length(absent) == 0) return(x[place, , drop = FALSE])
+  if (is_stored(x)) {
+    out <- x[place, ]
+    dimnames(out) <- list(genes, colnames(x))
+    return(out)
+  }
   out <- as_sparse(x[place[!is.na(place)], , drop = FALSE])
   out <- fit_rows(out, genes)
   if (methods::is(x, "dgCMatrix")) out else as.matrix(out)

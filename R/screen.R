@@ -19,7 +19,7 @@ as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
 read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::caller_env()) {
   cells <- read_cells(x, keys, col_data, call)
   second <- read_proteins(x, name_cells(cells), keys, call)
-  if (!is.null(second)) cells$x <- second$genes
+  if (!is.null(second)) cells$x <- as_columns(second$genes, call)
   if (any(dim(cells$x) == 0)) {
     abort_input("`x` must have cells and genes.",
                 paste0("It has ", count_of(ncol(cells$x), "cell"), " and ",
@@ -34,7 +34,8 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   defects <- bind_defects(name_defects(cells), value_defects(values, keys$loss),
                           scale_defect(cells, values, scale, keys$loss))
   out <- list(screen = NULL, partial = NULL, source = source_text(cells), loss = keys$loss,
-              dim = dim(cells$x), bytes = as.numeric(utils::object.size(cells$x)))
+              dim = dim(cells$x), bytes = if (is_stored(cells$x)) memory_bytes(cells$x$where) else
+                as.numeric(utils::object.size(cells$x)))
   asked <- keys
   keys <- drop_absent(keys, names(cells$col_data), need)
   absent <- column_defects(keys, names(cells$col_data), need)

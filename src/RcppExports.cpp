@@ -470,6 +470,38 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_stored_matrix
+Rcpp::List core_stored_matrix(const std::string& path, const std::string& name);
+RcppExport SEXP _compert_core_stored_matrix(SEXP pathSEXP, SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_stored_matrix(path, name));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_tenx_labels
+Rcpp::List core_tenx_labels(const std::string& path);
+RcppExport SEXP _compert_core_tenx_labels(SEXP pathSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_tenx_labels(path));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_read_cells
+Rcpp::List core_read_cells(SEXP x, const Rcpp::IntegerVector& cells);
+RcppExport SEXP _compert_core_read_cells(SEXP xSEXP, SEXP cellsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type cells(cellsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_read_cells(x, cells));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_transfer
 List core_transfer(const RawVector& state, const List& design, double n_genes, double n_genes_inner, const std::string& settings, const List& map, const std::string& meta);
 RcppExport SEXP _compert_core_transfer(SEXP stateSEXP, SEXP designSEXP, SEXP n_genesSEXP, SEXP n_genes_innerSEXP, SEXP settingsSEXP, SEXP mapSEXP, SEXP metaSEXP) {
@@ -588,6 +620,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_mmd", (DL_FUNC) &_compert_core_mmd, 2},
     {"_compert_core_wasserstein", (DL_FUNC) &_compert_core_wasserstein, 2},
     {"_compert_core_energy", (DL_FUNC) &_compert_core_energy, 2},
+    {"_compert_core_stored_matrix", (DL_FUNC) &_compert_core_stored_matrix, 2},
+    {"_compert_core_tenx_labels", (DL_FUNC) &_compert_core_tenx_labels, 1},
+    {"_compert_core_read_cells", (DL_FUNC) &_compert_core_read_cells, 2},
     {"_compert_core_transfer", (DL_FUNC) &_compert_core_transfer, 7},
     {"_compert_core_add_perturbations", (DL_FUNC) &_compert_core_add_perturbations, 4},
     {"_compert_core_new_model", (DL_FUNC) &_compert_core_new_model, 5},

@@ -11,6 +11,7 @@
 #include "compert/cells.h"
 #include "compert/error.h"
 #include "compert/metrics.h"
+#include "compert/stored_cells.h"
 
 namespace compert_glue {
 
@@ -61,7 +62,36 @@ inline SparseSlots sparse_slots(SEXP matrix, const char* argument) {
           static_cast<std::size_t>(n_cols)};
 }
 
-/// A view of a dgCMatrix or a double matrix, genes x cells.
+/// Cells in a file, as R/stored-cells.R describes them.
+inline std::unique_ptr<compert::CellSource> stored_source(const Rcpp::List& x) {
+  const Rcpp::List where(x["where"]);
+  compert::StoredMatrix matrix;
+  matrix.path = Rcpp::as<std::string>(where["path"]);
+  matrix.name = Rcpp::as<std::string>(where["name"]);
+  matrix.sparse = Rcpp::as<bool>(where["sparse"]);
+  matrix.n_genes = static_cast<std::size_t>(Rcpp::as<double>(where["n_genes"]));
+  matrix.n_cells = static_cast<std::size_t>(Rcpp::as<double>(where["n_cells"]));
+  matrix.n_stored = static_cast<std::size_t>(Rcpp::as<double>(where["n_stored"]));
+  auto cells = std::make_unique<compert::StoredCells>(matrix);
+  compert::CellView::Changes changes;
+  if (!Rf_isNull(x["cells"])) {
+    const Rcpp::IntegerVector chosen(x["cells"]);
+    for (const int cell : chosen) changes.cells.push_back(cell - 1);
+  }
+  if (!Rf_isNull(x["genes"])) {
+    const Rcpp::IntegerVector chosen(x["genes"]);  // of the file, in the order of the rows here
+    changes.genes.assign(matrix.n_genes, -1);
+    changes.n_genes = static_cast<std::size_t>(chosen.size());
+    for (R_xlen_t row = 0; row < chosen.size(); ++row)
+      if (chosen[row] != NA_INTEGER)
+        changes.genes.at(static_cast<std::size_t>(chosen[row] - 1)) = static_cast<int32_t>(row);
+  }
+  if (!Rf_isNull(x["log_factor"]))
+    changes.log_factor = Rcpp::as<std::vector<double>>(x["log_factor"]);
+  return std::make_unique<compert::CellView>(std::move(cells), std::move(changes));
+}
+
+/// A view of a dgCMatrix, a double matrix or cells in a file, genes x cells.
 inline std::unique_ptr<compert::CellSource> cell_source(SEXP x, const char* argument = "x") {
   if (is_sparse(x)) {
     const SparseSlots s = sparse_slots(x, argument);
@@ -71,6 +101,7 @@ inline std::unique_ptr<compert::CellSource> cell_source(SEXP x, const char* argu
     return std::make_unique<compert::DenseCells>(REAL(x), static_cast<std::size_t>(Rf_nrows(x)),
                                                  static_cast<std::size_t>(Rf_ncols(x)));
   }
+  if (Rf_inherits(x, "stored_cells")) return stored_source(x);
   refuse_matrix(x, argument);
 }
 

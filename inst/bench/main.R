@@ -2,7 +2,8 @@
 suppressPackageStartupMessages(library(compert))
 here <- file.path("inst", "bench")
 for (part in c("screens.R", "speed.R", "held_out.R", "results.R", "accuracy.R", "batches.R",
-               "tuning.R", "unseen_drugs.R", "simulated_drugs.R", "proteins.R")) source(file.path(here, part))
+               "tuning.R", "unseen_drugs.R", "simulated_drugs.R", "proteins.R",
+               "large_file.R")) source(file.path(here, part))
 
 read_options <- function(args) {
   options <- list(genes = 2000, cells = 20000, batch = 256, threads = 2, seeds = 3, first = 0,
@@ -26,6 +27,7 @@ args <- commandArgs(trailingOnly = TRUE)
 options <- read_options(args[-1])
 result <- switch(args[1],
   train = bench_train(options), predict = bench_predict(options), memory = bench_memory(options),
+  stream = bench_stream(options),
   floor = bench_floor(options), accuracy = bench_accuracy(options),
   ablation = bench_ablation(options), tables = bench_tables(options),
   batches = bench_batches(options), tuning = bench_tuning(options), drugs = bench_drugs(options),

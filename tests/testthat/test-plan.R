@@ -98,3 +98,17 @@ test_that("a subset of a screen is the screen of the subset", {
                toy_screen(cells = toy_cells()[some, ], x = toy_log()[, some], batch = "donor",
                           control = "control", loss = "gauss")[c("x", "parts", "doses", "control")])
 })
+
+test_that("own differentially expressed genes are scored during training", {
+  cells <- small_cells()
+  own <- list(IFNb = rownames(cells$x)[c(7, 3, 3)], "NK, IFNb" = c(rownames(cells$x)[9], "no gene"))
+  fit <- suppressWarnings(cpa(cells$x, "condition", control = "control", covariates = "cell_type",
+                              split = "split", col_data = cells$col_data, degs = own,
+                              settings = quick_settings(1)))
+  expect_setequal(unique(lapply(fit$meta$degs, `[[`, "genes")),
+                  list(rownames(cells$x)[9], rownames(cells$x)[c(3, 7)]))
+  longer <- suppressWarnings(resume_fit(fit, cells$x, 1, col_data = cells$col_data, verbose = FALSE))
+  expect_equal(longer$meta$degs, fit$meta$degs)
+  expect_refused(cpa(cells$x, "condition", control = "control", col_data = cells$col_data,
+                     degs = c("A", "B")), "`degs` must be a named list")
+})

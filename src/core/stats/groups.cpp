@@ -11,6 +11,8 @@ namespace compert {
 namespace {
 
 constexpr std::size_t kBlock = 512;
+constexpr std::size_t kBlocksOnDisk = 16;     // of the source, read together
+constexpr std::size_t kMostHeld = 64u << 20;  // bytes of moments of several groups
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// Running mean and sum of squared deviations of the stored values of every gene (Welford).
@@ -25,8 +27,10 @@ class Moments {
     std::fill(squares_.begin(), squares_.end(), 0.0);
   }
 
-  void add(const CellBatch& batch) {
-    for (std::size_t k = 0; k < batch.n_stored(); ++k) {
+  /// Cells first to last - 1 of a batch.
+  void add(const CellBatch& batch, std::size_t first, std::size_t last) {
+    for (auto k = static_cast<std::size_t>(batch.offsets[first]);
+         k < static_cast<std::size_t>(batch.offsets[last]); ++k) {
       const std::size_t g = static_cast<std::size_t>(batch.genes[k]);
       const double value = batch.values[k];
       const double delta = value - mean_[g];
@@ -52,6 +56,10 @@ class Moments {
   std::vector<double> mean_, squares_;
 };
 
+std::size_t block_of(const CellSource& cells) {
+  return cells.block() == 1 ? kBlock : kBlocksOnDisk * cells.block();
+}
+
 /// Statistics of the `n` cells of one group into one row of the result.
 void fill_group(const CellSource& cells, const int64_t* chosen, std::size_t n, Moments& moments,
                 CellBatch& batch, double* mean, double* variance) {
@@ -62,11 +70,44 @@ void fill_group(const CellSource& cells, const int64_t* chosen, std::size_t n, M
     return;
   }
   moments.clear();
-  for (std::size_t first = 0; first < n; first += kBlock) {
-    cells.fetch(chosen + first, std::min(kBlock, n - first), batch);
-    moments.add(batch);
+  const std::size_t block = block_of(cells);
+  for (std::size_t first = 0; first < n; first += block) {
+    cells.fetch(chosen + first, std::min(block, n - first), batch);
+    moments.add(batch, 0, batch.n_cells());
   }
   moments.finish(n, mean, variance);
+}
+
+/// The same of all groups, reading a source on disk from its beginning to its end: once for as many
+/// groups as there is room for.
+void fill_in_file_order(const CellSource& cells, const std::vector<int32_t>& group,
+                        GroupStats& stats) {
+  const std::size_t n_genes = stats.n_genes;
+  const std::size_t held = std::max<std::size_t>(1, kMostHeld / (20 * std::max<std::size_t>(1, n_genes)));
+  CellBatch batch;
+  for (std::size_t begin = 0; begin < stats.n_groups; begin += held) {
+    const std::size_t end = std::min(begin + held, stats.n_groups);
+    std::vector<Moments> moments(end - begin, Moments(n_genes));
+    std::vector<int64_t> chosen;
+    for (std::size_t c = 0; c < group.size(); ++c) {
+      const bool wanted = group[c] >= static_cast<int32_t>(begin) && group[c] < static_cast<int32_t>(end);
+      if (wanted) chosen.push_back(static_cast<int64_t>(c));
+      if (chosen.empty() || (chosen.size() < block_of(cells) && c + 1 < group.size())) continue;
+      cells.fetch(chosen.data(), chosen.size(), batch);
+      for (std::size_t b = 0; b < chosen.size(); ++b) {
+        const int32_t code = group[static_cast<std::size_t>(chosen[b])];
+        moments[static_cast<std::size_t>(code) - begin].add(batch, b, b + 1);
+      }
+      chosen.clear();
+    }
+    for (std::size_t k = begin; k < end; ++k) {
+      double *mean = stats.mean.data() + k * n_genes, *variance = stats.variance.data() + k * n_genes;
+      if (stats.n[k] > 0)
+        moments[k - begin].finish(static_cast<std::size_t>(stats.n[k]), mean, variance);
+      else
+        fill_group(cells, nullptr, 0, moments[k - begin], batch, mean, variance);
+    }
+  }
 }
 
 GroupStats empty_stats(std::size_t n_groups, std::size_t n_genes) {
@@ -95,6 +136,10 @@ GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& grou
                   "There is a code " + std::to_string(code) + ".");
     }
     if (code >= 0) ++stats.n[static_cast<std::size_t>(code)];
+  }
+  if (cells.block() > 1) {
+    fill_in_file_order(cells, group, stats);
+    return stats;
   }
   // Counting sort: the cells of a group in their own order, one group after the other.
   std::vector<int64_t> start(n_groups + 1, 0);

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "network.h"
-#include "random.h"
+#include "../data/random.h"
 
 namespace compert {
 

@@ -6,7 +6,7 @@
 #include "compert/molecules.h"
 #include "impl.h"
 #include "molecule_network.h"
-#include "random.h"
+#include "../data/random.h"
 
 namespace compert {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
-#include <numeric>
 
+#include "../data/epoch.h"
 #include "compert/statistics.h"
 #include "validation.h"
 
@@ -16,13 +16,6 @@ constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0
 constexpr std::size_t kMeasuredAtATime = 1024;  // cells
 constexpr std::size_t kMeasuredForStart = 5000;
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
-
-/// The order of one epoch depends on seed and epoch alone: a resumed fit sees the same batches.
-std::vector<int64_t> shuffled(std::vector<int64_t> order, int64_t seed, int64_t epoch) {
-  Random random(static_cast<uint64_t>(seed) * 0x100000001b3ULL + static_cast<uint64_t>(epoch));
-  random.shuffle(order);
-  return order;
-}
 
 /// Ends of the batches. A last batch of one cell joins the one before it: batch norm needs two.
 std::vector<std::size_t> batch_ends(std::size_t n, std::size_t size) {
@@ -194,7 +187,10 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   FitResult result;
   Batch batch;
   while (epochs_done < last_epoch) {
-    const auto order = shuffled(train, settings.seed, epochs_done + 1);
+    const auto order = epoch_order(cells, train, settings.seed, epochs_done + 1);
+    std::optional<ReadAhead> ahead;
+    if (cells.block() > 1) ahead.emplace(cells, order);
+    const CellSource& source = ahead ? *ahead : cells;
     const auto epoch_start = network.store().snapshot();
     EpochMeans means(*this);
     std::size_t begin = 0;
@@ -208,7 +204,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       const int64_t* which = order.data() + begin;
       Random random(batch_seed(settings.seed, epochs_done + 1, b));
       network.seed_noise(random.next());
-      network.load(cells, which, n, design.rows(which, n), batch);
+      network.load(source, which, n, design.rows(which, n), batch);
       network.load_degs(degs, which, n, batch);
       if (const double alpha = mixup_alpha(); alpha > 0)
         network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()));

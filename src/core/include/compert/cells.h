@@ -28,6 +28,9 @@ class CellSource {
   virtual void fetch(const int64_t* cells, std::size_t n, CellBatch& out) const = 0;
   /// Share of stored values, an estimate that chooses between sparse and dense arithmetic.
   virtual double density() const = 0;
+  /// How many neighbouring cells are best read together; 1: any cell is as near as any other. Sources
+  /// on disk have blocks, which training reads in random order (see epoch_order()).
+  virtual std::size_t block() const { return 1; }
 };
 
 /// A view of compressed columns of a genes x cells matrix (R's dgCMatrix): one column is one

@@ -1,0 +1,69 @@
+# Containers whose matrices lie in HDF5 files: which of them the core can read itself.
+
+# The matrix `name` of an .h5ad file when its values are too many for memory and stored cell by cell;
+# NULL where it is to be read whole.
+stored_h5ad <- function(path, name, call) {
+  inside <- if (name == "X") "X" else paste0("layers/", name)
+  where <- tryCatch(core_stored_matrix(path.expand(path), inside), error = identity)
+  if (inherits(where, "error") || memory_bytes(where) <= in_memory_limit(call)) return(NULL)
+  small_to_memory(new_stored_cells(where), call)
+}
+
+# The filtered matrix of Cell Ranger, as a plain matrix would be given.
+cells_of_tenx <- function(path, keys, col_data, call) {
+  for (arg in c("assay", "layer")) {
+    refuse_argument(keys[[arg]], arg, "a 10x file has one matrix", "Leave it out.", call)
+  }
+  labels <- with_core_errors(core_tenx_labels(path.expand(path)), call, argument = "x")
+  where <- with_core_errors(core_stored_matrix(path.expand(path), labels$group), call,
+                            argument = "x")
+  named <- if (anyDuplicated(labels$gene_names)) labels$gene_ids else labels$gene_names
+  x <- new_stored_cells(where, list(named, labels$cells))
+  if (length(labels$gene_types)) x <- x[which(labels$gene_types == "Gene Expression"), ]
+  list(x = small_to_memory(x, call), col_data = match_col_data(col_data, labels$cells, ncol(x), call),
+       container = "10x", assay = "matrix", layer = NULL,
+       log_hint = "These are raw counts: leave `loss` out, or write loss = \"nb\".",
+       count_hint = "Give the file that Cell Ranger wrote.")
+}
+
+# What a DelayedMatrix is read from, when that is one matrix in an HDF5 file of which the delayed
+# operations only choose genes and cells; else NULL.
+stored_delayed <- function(x) {
+  seed <- x@seed
+  genes <- cells <- NULL
+  repeat {
+    if (methods::is(seed, "DelayedSubset")) {
+      index <- seed@index
+      if (!is.null(index[[1]])) genes <- if (is.null(genes)) index[[1]] else index[[1]][genes]
+      if (!is.null(index[[2]])) cells <- if (is.null(cells)) index[[2]] else index[[2]][cells]
+    } else if (!methods::is(seed, "DelayedSetDimnames")) {
+      break
+    }
+    seed <- seed@seed
+  }
+  inside <- if (methods::is(seed, "CSC_H5SparseMatrixSeed")) seed@group else
+    if (methods::is(seed, "HDF5ArraySeed") && length(dim(seed)) == 2) seed@name
+  if (is.null(inside)) return(NULL)
+  inside <- sub("^/+", "", inside)
+  where <- tryCatch(core_stored_matrix(seed@filepath, inside), error = identity)
+  if (inherits(where, "error")) return(NULL)
+  if (!identical(as.double(dim(seed)), c(where$n_genes, where$n_cells))) return(NULL)
+  out <- new_stored_cells(where)
+  if (!is.null(genes)) out <- out[genes, ]
+  if (!is.null(cells)) out <- out[, cells]
+  dimnames(out) <- dimnames(x)
+  out
+}
+
+# A large DelayedMatrix with other operations is computed once, into a file of its own.
+computed_delayed <- function(x, call) {
+  check_package("HDF5Array", "to compute a large DelayedMatrix", call = call)
+  path <- tempfile("compert", fileext = ".h5")
+  cli::cli_inform(c(i = "The DelayedMatrix is computed once, into {.file {path}}."),
+                  class = "compert_stored")
+  chunk <- c(nrow(x), max(1L, min(ncol(x), as.integer(1e6 / nrow(x)))))
+  HDF5Array::writeHDF5Array(x, path, "x", H5type = "H5T_IEEE_F32LE", chunkdim = chunk, level = 1L)
+  out <- new_stored_cells(core_stored_matrix(path, "x"))
+  dimnames(out) <- dimnames(x)
+  out
+}

@@ -1,0 +1,115 @@
+#include "epoch.h"
+
+#include <algorithm>
+
+#include "compert/error.h"
+#include "random.h"
+
+namespace compert {
+namespace {
+
+constexpr double kWindowBytes = 64e6;
+constexpr std::size_t kFewest = 4096, kMost = 65536;
+
+CellBatch read_window(const CellSource& cells, const std::vector<int64_t>& order, std::size_t begin,
+                      std::size_t size) {
+  CellBatch out;
+  if (begin < order.size())
+    cells.fetch(order.data() + begin, std::min(size, order.size() - begin), out);
+  return out;
+}
+
+}  // namespace
+
+std::size_t window_of(const CellSource& cells) {
+  const double bytes = 8 * std::max(1.0, cells.density() * static_cast<double>(cells.n_genes()));
+  return std::clamp(static_cast<std::size_t>(kWindowBytes / bytes), kFewest, kMost);
+}
+
+std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int64_t>& train,
+                                 int64_t seed, int64_t epoch) {
+  Random random(static_cast<uint64_t>(seed) * 0x100000001b3ULL + static_cast<uint64_t>(epoch));
+  std::vector<int64_t> order = train;
+  const std::size_t window = window_of(cells);
+  if (cells.block() == 1 || train.size() <= window) {
+    random.shuffle(order);
+    return order;
+  }
+  const auto block = static_cast<int64_t>(cells.block());
+  std::sort(order.begin(), order.end());
+  std::vector<std::vector<int64_t>> blocks;
+  for (const int64_t cell : order) {
+    if (blocks.empty() || cell / block != blocks.back().front() / block) blocks.emplace_back();
+    blocks.back().push_back(cell);
+  }
+  random.shuffle(blocks);
+  order.clear();
+  std::vector<int64_t> together;
+  for (std::size_t k = 0; k < blocks.size(); ++k) {
+    together.insert(together.end(), blocks[k].begin(), blocks[k].end());
+    if (together.size() < window && k + 1 < blocks.size()) continue;
+    random.shuffle(together);
+    order.insert(order.end(), together.begin(), together.end());
+    together.clear();
+  }
+  return order;
+}
+
+ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& order)
+    : cells_(cells), order_(order), size_(window_of(cells)), position_(cells.n_cells(), -1) {
+  for (std::size_t k = 0; k < order.size(); ++k)
+    position_[static_cast<std::size_t>(order[k])] = static_cast<int32_t>(k);
+  now_ = read_window(cells_, order_, 0, size_);
+  coming_ = std::async(std::launch::async, [this] { return read_window(cells_, order_, size_, size_); });
+}
+
+ReadAhead::~ReadAhead() = default;
+
+void ReadAhead::advance() const {
+  if (coming_.valid()) next_ = coming_.get();
+  now_ = std::move(next_);
+  next_ = CellBatch();
+  ++first_;
+  const std::size_t begin = (first_ + 1) * size_;
+  coming_ = std::async(std::launch::async,
+                       [this, begin] { return read_window(cells_, order_, begin, size_); });
+}
+
+const CellBatch& ReadAhead::holding(std::size_t position, std::size_t& row) const {
+  const std::size_t window = position / size_;
+  row = position % size_;
+  if (window == first_) return now_;
+  if (coming_.valid()) next_ = coming_.get();
+  return next_;
+}
+
+void ReadAhead::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const {
+  out.offsets.assign(1, 0);
+  out.genes.clear();
+  out.values.clear();
+  out.n_genes = n_genes();
+  if (n == 0) return;
+  std::size_t earliest = order_.size(), latest = 0;
+  for (std::size_t b = 0; b < n; ++b) {
+    const int32_t at = position_.at(static_cast<std::size_t>(cells[b]));
+    const auto position = at < 0 ? order_.size() : static_cast<std::size_t>(at);
+    earliest = std::min(earliest, position);
+    latest = std::max(latest, position);
+  }
+  while (earliest < order_.size() && earliest / size_ > first_) advance();
+  if (latest >= order_.size() || earliest / size_ < first_ || latest / size_ > first_ + 1)
+    throw Error("cells", "must be asked for in the order of the epoch",
+                "cell " + std::to_string(cells[0]) + " is not near the ones before");
+  for (std::size_t b = 0; b < n; ++b) {
+    std::size_t row = 0;
+    const CellBatch& window =
+        holding(static_cast<std::size_t>(position_[static_cast<std::size_t>(cells[b])]), row);
+    const auto begin = static_cast<std::ptrdiff_t>(window.offsets[row]),
+               end = static_cast<std::ptrdiff_t>(window.offsets[row + 1]);
+    out.genes.insert(out.genes.end(), window.genes.begin() + begin, window.genes.begin() + end);
+    out.values.insert(out.values.end(), window.values.begin() + begin, window.values.begin() + end);
+    out.offsets.push_back(static_cast<int64_t>(out.genes.size()));
+  }
+}
+
+}  // namespace compert

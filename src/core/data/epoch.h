@@ -1,0 +1,45 @@
+// The order in which an epoch sees the cells, and reading ahead in it.
+#pragma once
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "compert/cells.h"
+
+namespace compert {
+
+/// The order of one epoch; it depends on seed and epoch alone, so that a resumed fit sees the same
+/// batches. Of sources in memory it is a permutation of `train`. On disk, blocks of neighbouring cells
+/// (CellSource::block()) are shuffled, and then the cells of as many blocks as make a window; where one
+/// window holds all cells the order is that of a source in memory.
+std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int64_t>& train,
+                                 int64_t seed, int64_t epoch);
+
+/// Cells of a window: some 64 MB, but 4,096 to 65,536.
+std::size_t window_of(const CellSource& cells);
+
+/// Gives the cells of an epoch's order while a thread of its own reads the window after the one in use.
+/// Batches must be fetched in that order, from one thread.
+class ReadAhead final : public CellSource {
+ public:
+  ReadAhead(const CellSource& cells, const std::vector<int64_t>& order);
+  ~ReadAhead() override;
+  std::size_t n_cells() const override { return cells_.n_cells(); }
+  std::size_t n_genes() const override { return cells_.n_genes(); }
+  void fetch(const int64_t* cells, std::size_t n, CellBatch& out) const override;
+  double density() const override { return cells_.density(); }
+
+ private:
+  void advance() const;
+  const CellBatch& holding(std::size_t position, std::size_t& row) const;
+  const CellSource& cells_;
+  const std::vector<int64_t>& order_;
+  std::size_t size_;
+  std::vector<int32_t> position_;  // per cell, in `order`
+  // Windows `first_` and `first_ + 1` of the order; the later one may still be on its way.
+  mutable std::size_t first_ = 0;
+  mutable CellBatch now_, next_;
+  mutable std::future<CellBatch> coming_;
+};
+
+}  // namespace compert

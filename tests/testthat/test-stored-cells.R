@@ -1,0 +1,166 @@
+# Cells that stay in their file give the fit, predictions and scores of cells in memory.
+
+# The small screen as an .h5ad, and what is done with it in memory or from the file.
+stored_h5ad_file <- function(counts = FALSE, env = rlang::caller_env()) {
+  cells <- small_cells()
+  file <- withr::local_tempfile(fileext = ".h5ad", .local_envir = env)
+  sce <- SingleCellExperiment::SingleCellExperiment(
+    list(X = if (counts) cells$counts else cells$x), colData = S4Vectors::DataFrame(cells$col_data))
+  write_h5ad(sce, file)
+  file
+}
+
+on_disk <- function(expr) withr::with_options(list(compert.in_memory = 0), suppressMessages(expr))
+
+fit_small <- function(x, ..., settings = quick_settings()) {
+  suppressWarnings(cpa(x, "condition", control = "control", covariates = "cell_type",
+                       split = "split", ..., settings = settings))
+}
+
+losses <- function(fit) as.matrix(fit$history[setdiff(names(fit$history), c("seconds", "best"))])
+
+# The matrix that read_cells() finds.
+matrix_of <- function(file) {
+  read_cells(file, list(loss = "gauss"))$x
+}
+
+stored_no_matrix <- function() {
+  file <- withr::local_tempfile(fileext = ".h5", .local_envir = parent.frame())
+  h5("h5createFile")(file)
+  h5("h5write")(1:3, file, "x")
+  file
+}
+
+test_that("a fit from an .h5ad file is the fit of the same cells in memory", {
+  skip_without_package("SingleCellExperiment")
+  for (counts in c(FALSE, TRUE)) {
+    file <- stored_h5ad_file(counts)
+    settings <- quick_settings(reg_counterfactual = 1)
+    loss <- if (counts) "nb" else "gauss"
+    memory <- fit_small(file, loss = loss, layer = "X", settings = settings)
+    on_disk({
+      expect_true(is_stored(as_screen(file, memory$meta$keys)$x))
+      disk <- fit_small(file, loss = loss, layer = "X", settings = settings)
+    })
+    expect_equal(losses(disk), losses(memory), tolerance = 1e-6)
+    expect_equal(disk$meta$degs, memory$meta$degs)
+    asked <- condition("IFNb", cell_type = "B")
+    expect_equal(on_disk(predict(memory, file, asked, summarise = "condition")),
+                 predict(memory, file, asked, summarise = "condition"), tolerance = 1e-6)
+    expect_equal(on_disk(evaluate_r2(memory, file, seed = 1)), evaluate_r2(memory, file, seed = 1), tolerance = 1e-5)
+    expect_equal(on_disk(cell_embedding(memory, file, "basal")),
+                 cell_embedding(memory, file, "basal"), tolerance = 1e-6)
+    expect_equal(on_disk(rank_degs(file, "condition", control = "control", covariates = "cell_type")),
+                 rank_degs(file, "condition", control = "control", covariates = "cell_type"),
+                 tolerance = 1e-5)
+  }
+})
+
+test_that("genes are matched in the file, missing ones are 0", {
+  skip_without_package("SingleCellExperiment")
+  file <- stored_h5ad_file()
+  fit <- small_fit()
+  cells <- small_cells()
+  turned <- withr::local_tempfile(fileext = ".h5ad")
+  few <- rev(rownames(cells$x))[-(1:3)]
+  write_h5ad(SingleCellExperiment::SingleCellExperiment(
+    list(X = cells$x[few, ]), colData = S4Vectors::DataFrame(cells$col_data)), turned)
+  expect_equal(on_disk(reconstruct(fit, turned, missing_genes = "zero")),
+               reconstruct(fit, turned, missing_genes = "zero"), tolerance = 1e-6)
+  expect_refused(on_disk(reconstruct(fit, turned)), "lacks 3 of")
+})
+
+test_that("what is wrong with values in a file is said like in memory", {
+  skip_without_package("SingleCellExperiment")
+  cells <- small_cells()
+  broken <- function(value) {
+    x <- as.matrix(cells$x)
+    x[5, 7] <- value
+    file <- withr::local_tempfile(fileext = ".h5ad", .local_envir = parent.frame())
+    write_h5ad(SingleCellExperiment::SingleCellExperiment(
+      list(X = as_sparse(x)), colData = S4Vectors::DataFrame(cells$col_data)), file)
+    file
+  }
+  for (value in c(NaN, -2)) {
+    file <- broken(value)
+    one <- inspect_values(matrix_of(file))
+    two <- on_disk(inspect_values(matrix_of(file)))
+    expect_equal(two, one)
+  }
+  expect_refused(on_disk(fit_small(broken(NaN))), "must be finite")
+})
+
+# The small screen in a file of HDF5Array.
+backed_cells <- function(sparse, env = rlang::caller_env()) {
+  file <- withr::local_tempfile(fileext = ".h5", .local_envir = env)
+  cells <- small_cells()$x
+  if (sparse) return(HDF5Array::writeTENxMatrix(cells, file, "matrix"))
+  x <- HDF5Array::writeHDF5Array(as.matrix(cells), file, "x")
+  dimnames(x) <- dimnames(cells)
+  x
+}
+
+expect_read_from_file <- function(x) {
+  cells <- small_cells()
+  genes <- rev(seq_len(nrow(cells$x)))
+  chosen <- which(cells$col_data$cell_type != "NK")
+  expected <- cells$x[genes, chosen]
+  part <- x[genes, ][, chosen]
+  on_disk(stored <- as_columns(part))
+  expect_true(is_stored(stored))
+  expect_identical(dim(stored), dim(part))
+  expect_equal(as_columns(stored), expected, tolerance = 1e-6)
+  expect_equal(as.matrix(stored[2:4, 5:9]), as.matrix(expected[2:4, 5:9]), tolerance = 1e-6)
+}
+
+test_that("a sparse matrix of HDF5Array is read from its file", {
+  skip_without_package("HDF5Array")
+  x <- tryCatch(suppressWarnings(backed_cells(sparse = TRUE)), error = identity)
+  skip_without(!inherits(x, "error"), "HDF5Array that can open a TENxMatrix (Debian 12's cannot)")
+  expect_read_from_file(x)
+})
+
+test_that("HDF5-backed assays and delayed subsets are read from their file, other operations computed", {
+  skip_without_package("HDF5Array", "SingleCellExperiment")
+  cells <- small_cells()
+  dense <- backed_cells(sparse = FALSE)
+  expect_read_from_file(dense)
+  expect_message(withr::with_options(list(compert.in_memory = 0), computed <- as_columns(dense * 2)),
+                 "computed once")
+  expect_true(is_stored(computed))
+  expect_equal(as_columns(computed), cells$x * 2, tolerance = 1e-6)
+  sce <- SingleCellExperiment::SingleCellExperiment(
+    list(logcounts = dense), colData = S4Vectors::DataFrame(cells$col_data))
+  expect_equal(losses(on_disk(fit_small(sce))),
+               losses(fit_small(cells$x, col_data = cells$col_data)), tolerance = 1e-6)
+})
+
+test_that("a file of Cell Ranger is read with a table of cells", {
+  skip_without_package("rhdf5")
+  cells <- small_cells()
+  file <- withr::local_tempfile(fileext = ".h5")
+  write <- function(value, name) h5("h5write")(value, file, name)
+  h5("h5createFile")(file)
+  for (group in c("matrix", "matrix/features")) h5("h5createGroup")(file, group)
+  types <- rep(c("Antibody Capture", "Gene Expression"), c(2, nrow(cells$x) - 2))
+  write(cells$counts@x, "matrix/data")
+  write(cells$counts@i, "matrix/indices")
+  write(cells$counts@p, "matrix/indptr")
+  write(dim(cells$counts), "matrix/shape")
+  write(colnames(cells$counts), "matrix/barcodes")
+  write(paste0("ENSG", seq_len(nrow(cells$x))), "matrix/features/id")
+  write(rownames(cells$x), "matrix/features/name")
+  write(types, "matrix/features/feature_type")
+  expected <- losses(fit_small(cells$counts[-(1:2), ], col_data = cells$col_data, loss = "nb"))
+  expect_equal(losses(fit_small(file, col_data = cells$col_data)), expected, tolerance = 1e-6)
+  expect_equal(losses(on_disk(fit_small(file, col_data = cells$col_data))), expected, tolerance = 1e-6)
+  expect_refused(fit_small(file), "`col_data` must be given")
+  expect_refused(fit_small(stored_no_matrix(), col_data = cells$col_data), "Cell Ranger")
+})
+
+test_that("the limit of memory must be a number", {
+  skip_without_package("SingleCellExperiment")
+  file <- stored_h5ad_file()
+  withr::with_options(list(compert.in_memory = "1 GB"),
+                      expect_refused(fit_small(file), "must be a number of bytes"))
+})
