@@ -23,6 +23,7 @@ predict_model <- function(model, options) {
     list(function() repeated(our_predictions(model, fit, screen), options$epochs)),
     if (!is.null(folder)) list(function() reference_seconds(model, folder, options))
   ), 2)
+  say_done(model)
   # The fewest cells of a condition that the references score.
   predict_table(model, seconds, predicted_cells(screen, if (model$name == "chemcpa") 6 else 31))
 }

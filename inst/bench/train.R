@@ -8,7 +8,6 @@ bench_train <- function(options) {
               options$cells, options$genes, options$batch, options$threads, La_library()))
   rates <- do.call(rbind, lapply(models, train_model, options))
   likelihoods <- likelihood_times(rates)
-  rates$key <- NULL
   rownames(rates) <- NULL
   print_table(rates)
   if (nrow(likelihoods)) {
@@ -30,12 +29,12 @@ print_table <- function(table) {
 }
 
 train_model <- function(model, options) {
-  rounds <- 2
-  rates <- interleave(train_parties(model, options), rounds)
-  table <- rate_table(model, rates)
-  cat(".. ", model$name, "\n", sep = "", file = stderr())
-  table
+  rates <- interleave(train_parties(model, options), 2)
+  say_done(model)
+  rate_table(model, rates)
 }
+
+say_done <- function(model) cat(".. ", model$name, " measured\n", sep = "", file = stderr())
 
 party_name <- function(model, parity, loss) {
   paste0("compert, ", if (parity == "none") "the reference's sizes" else
