@@ -1,10 +1,10 @@
 # What training needs at least: the floating-point operations of the layers, at the rate that large
 # matrix products reach here.
 #
-# Needed is what the objective and the alternation ask for: no decoder and no gradient of the encoder
-# in the adversaries' steps, no gradient to the data, dosers only of the drug that a cell has,
-# embeddings looked up. The first layer counts in full, and in a second column only where values are
-# stored.
+# Needed is what the objective and the alternation ask for: no decoder and no gradient of the
+# encoder in the adversaries' steps, no gradient to the data, dosers only of the drug that a cell
+# has, embeddings looked up. The first layer counts in full, and in a second column only where
+# values are stored.
 
 bench_floor <- function(options) {
   models <- asked_models(options)
