@@ -1,15 +1,16 @@
 # Entry of tools/bench: options, the measurement asked for, its table and its JSON.
 suppressPackageStartupMessages(library(compert))
 here <- file.path("inst", "bench")
-for (part in c("screens.R", "speed.R", "held_out.R", "results.R", "accuracy.R", "batches.R",
-               "tuning.R", "unseen_drugs.R", "simulated_drugs.R", "proteins.R",
-               "large_file.R")) source(file.path(here, part))
+for (part in c("screens", "models", "references", "train", "predict", "memory", "floor", "scaling",
+               "held_out", "results", "accuracy", "batches", "tuning", "unseen_drugs",
+               "simulated_drugs", "proteins", "large_file")) {
+  source(file.path(here, paste0(part, ".R")))
+}
 
 read_options <- function(args) {
   options <- list(genes = 2000, cells = 20000, batch = 256, threads = 2, seeds = 3, first = 0,
-                  epochs = 4,
-                  data = Sys.getenv("COMPERT_DATA"), only = "", loss = "gauss", csv = "",
-                  json = "")
+                  epochs = 4, model = "", data = Sys.getenv("COMPERT_DATA"), only = "",
+                  loss = "gauss", csv = "", json = "")
   k <- 1
   while (k <= length(args)) {
     name <- sub("^--", "", args[k])
@@ -28,10 +29,10 @@ options <- read_options(args[-1])
 result <- switch(args[1],
   train = bench_train(options), predict = bench_predict(options), memory = bench_memory(options),
   stream = bench_stream(options),
-  floor = bench_floor(options), accuracy = bench_accuracy(options),
-  ablation = bench_ablation(options), tables = bench_tables(options),
-  batches = bench_batches(options), tuning = bench_tuning(options), drugs = bench_drugs(options),
-  proteins = bench_proteins(options)
+  floor = bench_floor(options), scaling = bench_scaling(options),
+  accuracy = bench_accuracy(options), ablation = bench_ablation(options),
+  tables = bench_tables(options), batches = bench_batches(options),
+  tuning = bench_tuning(options), drugs = bench_drugs(options), proteins = bench_proteins(options)
 )
 if (nzchar(options$json)) {
   jsonlite::write_json(list(bench = args[1], options = options, result = result,
