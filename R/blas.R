@@ -1,20 +1,37 @@
 # Which BLAS this process multiplies matrices with. LibTorch of Debian and R share libblas.so.3, and
 # which library that is decides the speed of training more than anything in this package.
 
-# list(kind, path, slow, advice). `libraries`: paths of the shared objects in this process.
-blas_in_use <- function(libraries = loaded_libraries(), parallel = "") {
+# list(kind, path, slow, advice, better). `libraries`: paths of the shared objects in this process;
+# `openblas`: which processor OpenBLAS takes this one for, and the nearest that it could. `better`: what
+# the variable OPENBLAS_CORETYPE should say, "" where nothing is to be mended.
+blas_in_use <- function(libraries = loaded_libraries(), parallel = "", openblas = core_openblas()) {
   path <- grep("(libblas|libopenblas|libmkl|libblis|libatlas|libRblas|Accelerate|vecLib)",
                libraries, value = TRUE)
   kind <- blas_kind(path, parallel)
-  slow <- kind %in% c("reference", "OpenBLAS (pthread)")
-  advice <- switch(kind,
+  better <- if (startsWith(kind, "OpenBLAS")) better_core(openblas) else ""
+  slow <- kind %in% c("reference", "OpenBLAS (pthread)") || nzchar(better)
+  advice <- if (nzchar(better)) core_advice(openblas) else switch(kind,
     reference = "The reference BLAS is some 20 times slower than OpenBLAS.",
     `OpenBLAS (pthread)` = paste0("Its threads fight LibTorch's: training is about 3 times slower ",
                                   "than with the OpenMP build."),
     ""
   )
   list(kind = kind, path = if (length(path)) path[1L] else "", slow = slow,
-       advice = if (slow) paste(advice, blas_remedy()))
+       advice = if (nzchar(better)) advice else if (slow) paste(advice, blas_remedy()),
+       better = better)
+}
+
+# An OpenBLAS that is older than the processor takes it for one of 2004.
+better_core <- function(openblas) {
+  oldest <- c("Prescott", "Core2", "Katmai", "Coppermine", "Northwood", "Banias", "generic")
+  if (openblas[["core"]] %in% oldest) openblas[["nearest"]] else ""
+}
+
+core_advice <- function(openblas) {
+  paste0("It does not know this processor and takes it for ", openblas[["core"]],
+         ", which makes training some 3 times slower. Start R with OPENBLAS_CORETYPE=",
+         openblas[["nearest"]], " in the environment (it is read before R's own start-up files): ",
+         "`OPENBLAS_CORETYPE=", openblas[["nearest"]], " R`. Or install a newer OpenBLAS.")
 }
 
 blas_remedy <- function() {

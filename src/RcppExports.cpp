@@ -10,6 +10,15 @@ Rcpp::Rostream<true>&  Rcpp::Rcout = Rcpp::Rcpp_cout_get();
 Rcpp::Rostream<false>& Rcpp::Rcerr = Rcpp::Rcpp_cerr_get();
 #endif
 
+// core_openblas
+Rcpp::CharacterVector core_openblas();
+RcppExport SEXP _compert_core_openblas() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(core_openblas());
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_build_info
 Rcpp::List core_build_info();
 RcppExport SEXP _compert_core_build_info() {
@@ -581,6 +590,7 @@ END_RCPP
 }
 
 static const R_CallMethodDef CallEntries[] = {
+    {"_compert_core_openblas", (DL_FUNC) &_compert_core_openblas, 0},
     {"_compert_core_build_info", (DL_FUNC) &_compert_core_build_info, 0},
     {"_compert_core_has_rdkit", (DL_FUNC) &_compert_core_has_rdkit, 0},
     {"_compert_core_rdkit_version", (DL_FUNC) &_compert_core_rdkit_version, 0},

@@ -1,5 +1,43 @@
-// What the shared object was built with; compert_sitrep() prints it.
+// What the shared object was built with and what it multiplies with; compert_sitrep() prints it.
 #include <Rcpp.h>
+
+#include <string>
+
+#ifndef _WIN32
+#include <dlfcn.h>
+#endif
+
+namespace {
+
+// The processor that an OpenBLAS in this process has kernels for; empty without one.
+std::string openblas_core() {
+#ifndef _WIN32
+  using Name = const char* (*)();
+  if (const auto name = reinterpret_cast<Name>(dlsym(RTLD_DEFAULT, "openblas_get_corename")))
+    return name();
+#endif
+  return "";
+}
+
+// The best of OpenBLAS's processors whose instructions this one has, among those that OpenBLAS 0.3.10
+// and later know; empty where that is not known.
+std::string nearest_core() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512bf16")) return "Cooperlake";
+  if (__builtin_cpu_supports("avx512vl")) return "SkylakeX";
+  if (__builtin_cpu_supports("avx2")) return "Haswell";
+#endif
+  return "";
+}
+
+}  // namespace
+
+// [[Rcpp::export(rng = false)]]
+Rcpp::CharacterVector core_openblas() {
+  return Rcpp::CharacterVector::create(Rcpp::Named("core") = openblas_core(),
+                                       Rcpp::Named("nearest") = nearest_core());
+}
 
 // [[Rcpp::export(rng = false)]]
 Rcpp::List core_build_info() {

@@ -15,7 +15,7 @@ bench_stream <- function(options) {
         PATH, "condition", covariates = "cell_type", control = "control", split = "split",
         settings = cpa_settings(epochs = EPOCHS, threads = THREADS, checkpoint_freq = 1000, seed = 1,
                                 verbose = FALSE)))
-      c(cells = fit$meta$n_cells$train, rate = stats::median(epoch_rates(fit, fit$meta$n_cells$train)[-1]),
+      c(cells = fit$meta$n_cells$train, rate = stats::median(epoch_rates(fit, fit$meta$n_cells$train)),
         peak = peak_memory())
     }), list(LIMIT = limit, PATH = path, EPOCHS = options$epochs, THREADS = options$threads))
     data.frame(cells_from = where, training_cells = measured[["cells"]],
@@ -36,7 +36,7 @@ in_fresh_process <- function(expr, values) {
   result <- tempfile(fileext = ".rds")
   body <- do.call(substitute, list(expr, values))
   writeLines(c("suppressPackageStartupMessages(library(compert))",
-               sprintf("source(%s)", deparse(file.path(here, "speed.R"))),
+               sprintf("source(\"%s\")", file.path(here, c("memory.R", "models.R"))),
                sprintf("saveRDS(%s, %s)", paste(deparse(body), collapse = "\n"), deparse(result))),
              script)
   status <- system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script))

@@ -16,12 +16,30 @@ test_that("libraries are told apart by their path", {
 })
 
 test_that("the slow ones come with a remedy", {
-  slow <- blas_in_use("/usr/lib/x86_64-linux-gnu/blas/libblas.so.3")
+  known <- c(core = "Zen", nearest = "Haswell")
+  slow <- blas_in_use("/usr/lib/x86_64-linux-gnu/blas/libblas.so.3", openblas = known)
   expect_true(slow$slow)
   expect_match(slow$advice, "libopenblas0-openmp")
-  fine <- blas_in_use("/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3")
+  fine <- blas_in_use("/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3", openblas = known)
   expect_false(fine$slow)
   expect_null(fine$advice)
+})
+
+test_that("an OpenBLAS that does not know the processor comes with a remedy", {
+  path <- "/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3"
+  in_use <- function(core, nearest, where = path) {
+    blas_in_use(where, openblas = c(core = core, nearest = nearest))
+  }
+  unknown <- in_use("Prescott", "SkylakeX")
+  expect_true(unknown$slow)
+  expect_identical(unknown$better, "SkylakeX")
+  expect_match(unknown$advice, "OPENBLAS_CORETYPE=SkylakeX R", fixed = TRUE)
+  for (fine in list(in_use("Zen", "SkylakeX"), in_use("Prescott", ""),
+                    in_use("Prescott", "Haswell", "/x/libmkl_rt.so"))) {
+    expect_false(fine$slow)
+    expect_identical(fine$better, "")
+  }
+  expect_named(core_openblas(), c("core", "nearest"))
 })
 
 test_that("the libraries of this process are found", {

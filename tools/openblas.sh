@@ -1,0 +1,12 @@
+# Sourced by scripts that train: an OpenBLAS that does not know this processor is told the nearest one
+# that it does (see compert_sitrep()).
+if [ -z "${OPENBLAS_CORETYPE:-}" ]; then
+  OPENBLAS_CORETYPE=$(Rscript --vanilla -e 'cat(compert:::blas_in_use()$better)' 2>/dev/null) ||
+    OPENBLAS_CORETYPE=""
+  if [ -n "$OPENBLAS_CORETYPE" ]; then
+    export OPENBLAS_CORETYPE
+    echo "OpenBLAS takes this processor for an old one: OPENBLAS_CORETYPE=$OPENBLAS_CORETYPE"
+  else
+    unset OPENBLAS_CORETYPE
+  fi
+fi
