@@ -2,15 +2,6 @@
 #include "network.h"
 
 namespace compert {
-namespace {
-
-/// mean over cells and dimensions of (d sum(logits) / d basal)^2
-Tensor gradient_penalty(const Tensor& logits, const Tensor& basal) {
-  return torch::autograd::grad({logits.sum()}, {basal}, {}, true, true)[0].square().mean();
-}
-
-}  // namespace
-
 Tensor Network::class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const {
   if (adversary_kind_ != "focal") return at::cross_entropy_loss(logits, labels, weight);
   // focal loss with exponent 2 (Lin et al. 2017)
@@ -55,7 +46,12 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
     if (drop_partner) return own * batch.share;
     return own * batch.share + loss(label.index_select(0, batch.partner)) * (1 - batch.share);
   };
-  out.logits = perturbation_adversary_->forward(basal, training);
+  const auto guess_of = [&](const Mlp& adversary) {
+    if (with_penalty) return adversary.forward_with_penalty(basal);
+    return Mlp::Penalised{adversary.forward(basal, training), Tensor()};
+  };
+  const Mlp::Penalised of_perturbations = guess_of(*perturbation_adversary_);
+  out.logits = of_perturbations.output;
   const Tensor weight =
       condition_weight_ != nullptr && !chemcpa() ? condition_weight_->value : Tensor();
   out.perturbations =
@@ -65,7 +61,7 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
                    batch.condition_class, false);
   out.covariates = at::zeros({}, options_);
   if (with_penalty) {
-    out.penalty_perturbations = gradient_penalty(out.logits, basal);
+    out.penalty_perturbations = of_perturbations.penalty;
     out.penalty_parts.push_back(out.penalty_perturbations);
     out.penalty_covariates = at::zeros({}, options_);
   }
@@ -76,7 +72,8 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
       if (with_penalty) out.penalty_parts.push_back(at::zeros({}, options_));
       continue;
     }
-    const Tensor guess = covariate_adversaries_[k]->forward(basal, training);
+    const Mlp::Penalised of_covariate = guess_of(*covariate_adversaries_[k]);
+    const Tensor& guess = of_covariate.output;
     out.covariate_logits.push_back(guess);
     // theislab/cpa loses the partner's term here
     out.each_covariate.push_back(
@@ -85,9 +82,9 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
     out.covariates = out.covariates + out.each_covariate.back();
     if (with_penalty) {
       // theislab/chemCPA guesses anew here, which moves the running statistics once more.
-      const Tensor again =
-          parity_ == "chemcpa" ? covariate_adversaries_[k]->forward(basal, true) : guess;
-      out.penalty_parts.push_back(gradient_penalty(again, basal));
+      out.penalty_parts.push_back(parity_ == "chemcpa"
+                                      ? covariate_adversaries_[k]->forward_with_penalty(basal).penalty
+                                      : of_covariate.penalty);
       out.penalty_covariates = out.penalty_covariates + out.penalty_parts.back();
     }
   }

@@ -26,6 +26,24 @@ void sparse_linear_grad(const CellBatch& x, const float* values, const float* gr
 void sparse_linear_grad(const CellBatch& x, const double* values, const double* grad_out,
                         double* grad_weight, int64_t width);
 
+/// Every column of a (rows x width) brought to mean 0 and variance 1: out = (a - mean) * inverse with
+/// inverse = 1 / sqrt(variance + epsilon).
+void norm_sweep(const float* a, int64_t rows, int64_t width, double epsilon, float* out,
+                float* inverse, double* mean, double* variance);
+void norm_sweep(const double* a, int64_t rows, int64_t width, double epsilon, double* out,
+                double* inverse, double* mean, double* variance);
+/// out = slope * max(scale * x + offset, 0); `slope` (factors of dropout, or ones) becomes 0 where out is.
+void relu_sweep(const float* x, const float* scale, const float* offset, int64_t rows, int64_t width,
+                float* slope, float* out);
+void relu_sweep(const double* x, const double* scale, const double* offset, int64_t rows,
+                int64_t width, double* slope, double* out);
+/// out = r - mean(r) - x * shared with shared = mean(r * x), by column: for normalised x the derivative
+/// of the normalisation, but for a factor.
+void norm_projection(const float* r, const float* x, int64_t rows, int64_t width, float* out,
+                     float* shared);
+void norm_projection(const double* r, const double* x, int64_t rows, int64_t width, double* out,
+                     double* shared);
+
 /// Writes the batch as a dense cells x genes array.
 void to_dense(const CellBatch& x, const float* values, float* out);
 void to_dense(const CellBatch& x, const double* values, double* out);

@@ -85,8 +85,12 @@ Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
   }
   x = x.relu();
   if (!training || dropout_ == 0) return x;
-  const Tensor keep = at::empty(x.sizes(), at::kFloat).bernoulli_(1 - dropout_, *noise_);
-  return x * (keep / (1 - dropout_)).to(x.options());
+  return x * dropout_factors(x.sizes(), x.options());
+}
+
+Tensor Mlp::dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options) const {
+  const Tensor keep = at::empty(shape, at::kFloat).bernoulli_(1 - dropout_, *noise_);
+  return (keep / (1 - dropout_)).to(options);
 }
 
 Tensor Mlp::after_first(Tensor first, bool training) const {

@@ -69,10 +69,19 @@ class Mlp {
   Tensor after_first(Tensor first, bool training) const;
   /// Stops before the last linear map.
   Tensor before_last(const Tensor& x, bool training) const;
+  /// The output for `x` while training, and the mean over cells and dimensions of
+  /// (d sum(output) / d x)^2, the gradient penalty.
+  struct Penalised {
+    Tensor output, penalty;
+  };
+  Penalised forward_with_penalty(const Tensor& x) const;
   const Layer& first() const { return layers_.front(); }
   const Layer& last() const { return layers_.back(); }
 
  private:
+  friend struct PenalisedMlp;
+  /// Factors of dropout for hidden values of this shape: 0 or 1 / (1 - dropout).
+  Tensor dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options) const;
   Tensor hidden(Tensor x, const Layer& layer, bool training) const;
   std::vector<Layer> layers_;
   Norm norm_;

@@ -219,7 +219,7 @@ void Model::Impl::adversary_step(const Batch& batch, std::vector<Tensor> states,
     else
       states = network.encode(batch, true).states();
   }
-  for (Tensor& state : states) state = state.detach().set_requires_grad(true);
+  for (Tensor& state : states) state = state.detach();
   const AdversaryLoss a = network.adversary_loss(states, batch, true);
   Adam& adam = store.adam(Group::kAdversaries);
   adam.zero_grad();
