@@ -37,6 +37,14 @@ void relu_sweep(const float* x, const float* scale, const float* offset, int64_t
                 float* slope, float* out);
 void relu_sweep(const double* x, const double* scale, const double* offset, int64_t rows,
                 int64_t width, double* slope, double* out);
+/// The derivatives of both together: `d_out` of relu_sweep()'s output to `d_in` of norm_sweep()'s input,
+/// and of scale and offset.
+void hidden_sweep_grad(const float* d_out, const float* slope, const float* x, const float* scale,
+                       const float* inverse, int64_t rows, int64_t width, float* d_in, float* d_scale,
+                       float* d_offset);
+void hidden_sweep_grad(const double* d_out, const double* slope, const double* x, const double* scale,
+                       const double* inverse, int64_t rows, int64_t width, double* d_in,
+                       double* d_scale, double* d_offset);
 /// out = r - mean(r) - x * shared with shared = mean(r * x), by column: for normalised x the derivative
 /// of the normalisation, but for a factor.
 void norm_projection(const float* r, const float* x, int64_t rows, int64_t width, float* out,

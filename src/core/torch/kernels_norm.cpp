@@ -84,7 +84,35 @@ COMPERT_INLINE void project(const T* r, const T* x, int64_t rows, int64_t width,
   }
 }
 
+template <class T>
+COMPERT_INLINE void hidden_grad(const T* d_out, const T* slope, const T* x, const T* scale,
+                                const T* inverse, int64_t rows, int64_t width, T* d_in, T* d_scale,
+                                T* d_offset) {
+  for (int64_t k = 0; k < rows * width; ++k) d_in[k] = d_out[k] * slope[k];
+  std::vector<double> mean(static_cast<std::size_t>(width)), along(mean.size());
+  column_means(d_in, x, rows, width, mean.data(), along.data());
+  std::vector<T> centre(mean.begin(), mean.end()), shared(along.begin(), along.end()), factor(mean.size());
+  const double n = static_cast<double>(rows);
+  for (int64_t j = 0; j < width; ++j) {
+    const auto k = static_cast<std::size_t>(j);
+    d_offset[j] = static_cast<T>(mean[k] * n);
+    d_scale[j] = static_cast<T>(along[k] * n);
+    factor[k] = scale[j] * inverse[j];
+  }
+  const T *c = centre.data(), *s = shared.data(), *f = factor.data();
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t at = i * width;
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) d_in[at + j] = f[j] * (d_in[at + j] - c[j] - x[at + j] * s[j]);
+  }
+}
+
 #define COMPERT_FOR(T)                                                                              \
+  COMPERT_CLONES void hidden_grad_of(const T* d, const T* slope, const T* x, const T* scale,        \
+                                     const T* inverse, int64_t rows, int64_t width, T* d_in,        \
+                                     T* d_scale, T* d_offset) {                                     \
+    hidden_grad<T>(d, slope, x, scale, inverse, rows, width, d_in, d_scale, d_offset);              \
+  }                                                                                                 \
   COMPERT_CLONES void normalise_of(const T* a, int64_t rows, int64_t width, double epsilon, T* out, \
                                    T* inverse, double* mean, double* variance) {                    \
     normalise<T>(a, rows, width, epsilon, out, inverse, mean, variance);                            \
@@ -111,6 +139,10 @@ COMPERT_FOR(double)
   void relu_sweep(const T* x, const T* scale, const T* offset, int64_t rows, int64_t width,         \
                   T* slope, T* out) {                                                               \
     scale_and_cut_of(x, scale, offset, rows, width, slope, out);                                    \
+  }                                                                                                 \
+  void hidden_sweep_grad(const T* d, const T* slope, const T* x, const T* scale, const T* inverse,  \
+                         int64_t rows, int64_t width, T* d_in, T* d_scale, T* d_offset) {           \
+    hidden_grad_of(d, slope, x, scale, inverse, rows, width, d_in, d_scale, d_offset);              \
   }                                                                                                 \
   void norm_projection(const T* r, const T* x, int64_t rows, int64_t width, T* out, T* shared) {    \
     project_of(r, x, rows, width, out, shared);                                                     \

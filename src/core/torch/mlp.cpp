@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "hidden_layer.h"
+
 namespace compert {
 
 Initialiser::Initialiser(int64_t seed, at::ScalarType type)
@@ -39,8 +41,7 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, cons
          Group group, bool transpose_first, double lr_factor)
     : norm_(shape.norm),
       dropout_(shape.dropout),
-      epsilon_(shape.epsilon),
-      momentum_(shape.momentum) {
+      statistics_{shape.epsilon, shape.momentum} {
   const std::vector<int64_t>& sizes = shape.sizes;
   const std::size_t count = sizes.size() - 1;
   const bool ahead = shape.appended == Appended::kFirst, behind = shape.appended == Appended::kLast;
@@ -76,21 +77,24 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, cons
 }
 
 Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
+  if (training && swept(x)) return hidden_layer(x, layer, statistics_, slopes(x));
   if (norm_ == Norm::kBatch) {
     if (training) layer.batches->value.add_(1);
     x = at::batch_norm(x, layer.scale->value, layer.offset->value, layer.mean->value,
-                       layer.variance->value, training, momentum_, epsilon_, false);
+                       layer.variance->value, training, statistics_.momentum, statistics_.epsilon,
+                       false);
   } else if (norm_ == Norm::kLayer) {
     x = at::layer_norm(x, {x.size(-1)}, {}, {}, 1e-5, false);
   }
   x = x.relu();
   if (!training || dropout_ == 0) return x;
-  return x * dropout_factors(x.sizes(), x.options());
+  return x * slopes(x);
 }
 
-Tensor Mlp::dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options) const {
-  const Tensor keep = at::empty(shape, at::kFloat).bernoulli_(1 - dropout_, *noise_);
-  return (keep / (1 - dropout_)).to(options);
+Tensor Mlp::slopes(const Tensor& hidden) const {
+  if (dropout_ == 0) return at::ones_like(hidden, hidden.options().requires_grad(false));
+  const Tensor keep = at::empty(hidden.sizes(), at::kFloat).bernoulli_(1 - dropout_, *noise_);
+  return (keep / (1 - dropout_)).to(hidden.options());
 }
 
 Tensor Mlp::after_first(Tensor first, bool training) const {

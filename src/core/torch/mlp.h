@@ -56,6 +56,10 @@ class Mlp {
     Buffer *mean = nullptr, *variance = nullptr, *batches = nullptr;
   };
 
+  struct Statistics {  // of batch norm
+    double epsilon, momentum;
+  };
+
   /// `transpose_first` stores the first weight gene by gene.
   Mlp(ParameterStore& store, Initialiser& init, const std::string& name, const MlpShape& shape,
       Group group, bool transpose_first = false, double lr_factor = 1);
@@ -80,12 +84,17 @@ class Mlp {
 
  private:
   friend struct PenalisedMlp;
-  /// Factors of dropout for hidden values of this shape: 0 or 1 / (1 - dropout).
-  Tensor dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options) const;
+  /// Whether hidden layers are computed in sweeps while training.
+  bool swept(const Tensor& x) const {
+    return norm_ == Norm::kBatch && !x.is_cuda() && x.dim() == 2 && x.size(0) > 1;
+  }
+  /// Factors of dropout for hidden values, 0 or 1 / (1 - dropout); ones without dropout.
+  Tensor slopes(const Tensor& hidden) const;
   Tensor hidden(Tensor x, const Layer& layer, bool training) const;
   std::vector<Layer> layers_;
   Norm norm_;
-  double dropout_, epsilon_, momentum_;
+  double dropout_;
+  Statistics statistics_;
   at::Generator* noise_ = nullptr;
 };
 

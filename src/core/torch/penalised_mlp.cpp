@@ -6,9 +6,8 @@
 // M is 0 where h is below 0. Going back, G' becomes G = (k P(G' M)) W with k = scale * inverse and the
 // projection P(r) = r - mean(r) - x mean(r x), which is its own transpose. The penalty is mean(G^2) at the
 // input. Names with d_ are derivatives of the whole objective.
-#include "mlp.h"
-
 #include "first_layer.h"
+#include "hidden_layer.h"
 #include "kernels.h"
 
 namespace compert {
@@ -34,8 +33,8 @@ Tensor projected(const Tensor& r, const Tensor& x, Tensor& shared) {
 
 struct PenalisedMlp : public Function<PenalisedMlp> {
   /// What a hidden layer leaves for the way back.
-  struct Kept {
-    Tensor input, normalised, inverse, slope;
+  struct Kept : HiddenPass {
+    Tensor input;
     Tensor back, projected, shared;  // G' M, P(G' M), mean(G' M x)
   };
   static constexpr std::size_t kKept = 7, kPerHidden = 4;
@@ -46,7 +45,13 @@ struct PenalisedMlp : public Function<PenalisedMlp> {
     const std::size_t hidden = mlp->layers_.size() - 1;
     std::vector<Kept> kept(hidden);
     Tensor z = x.contiguous();
-    for (std::size_t i = 0; i < hidden; ++i) z = pass(*mlp, mlp->layers_[i], z, kept[i]);
+    for (std::size_t i = 0; i < hidden; ++i) {
+      const Mlp::Layer& layer = mlp->layers_[i];
+      kept[i].input = z;
+      const Tensor a = at::addmm(layer.bias->value, z, layer.weight->value.t());
+      static_cast<HiddenPass&>(kept[i]) = hidden_pass(a, layer, mlp->statistics_, mlp->slopes(a));
+      z = kept[i].out;
+    }
     const Mlp::Layer& last = mlp->layers_.back();
     const Tensor output = at::addmm(last.bias->value, z, last.weight->value.t());
 
@@ -130,41 +135,10 @@ struct PenalisedMlp : public Function<PenalisedMlp> {
     for (const Tensor& t : all) out.push_back(t.detach());
     return out;
   }
-
-  /// One hidden layer.
-  static Tensor pass(const Mlp& mlp, const Mlp::Layer& layer, const Tensor& z, Kept& kept) {
-    kept.input = z;
-    const Tensor a = at::addmm(layer.bias->value, z, layer.weight->value.t());
-    const int64_t rows = a.size(0), width = a.size(1);
-    kept.normalised = at::empty_like(a);
-    kept.inverse = at::empty({width}, a.options());
-    kept.slope = mlp.dropout_ == 0 ? at::ones_like(a) : mlp.dropout_factors(a.sizes(), a.options());
-    Tensor out = at::empty_like(a);
-    std::vector<double> mean(static_cast<std::size_t>(width)), variance(mean.size());
-    by_type(a, [&](auto* type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      norm_sweep(a.data_ptr<T>(), rows, width, mlp.epsilon_, kept.normalised.data_ptr<T>(),
-                 kept.inverse.data_ptr<T>(), mean.data(), variance.data());
-      relu_sweep(kept.normalised.data_ptr<T>(), layer.scale->value.data_ptr<T>(),
-                 layer.offset->value.data_ptr<T>(), rows, width, kept.slope.data_ptr<T>(),
-                 out.data_ptr<T>());
-      // Running statistics, of which the variance is the unbiased one.
-      T *running = layer.mean->value.data_ptr<T>(), *spread = layer.variance->value.data_ptr<T>();
-      const double m = mlp.momentum_, unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
-      for (int64_t j = 0; j < width; ++j) {
-        const auto k = static_cast<std::size_t>(j);
-        running[j] = static_cast<T>((1 - m) * running[j] + m * mean[k]);
-        spread[j] = static_cast<T>((1 - m) * spread[j] + m * variance[k] * unbiased);
-      }
-    });
-    layer.batches->value.add_(1);
-    return out;
-  }
 };
 
 Mlp::Penalised Mlp::forward_with_penalty(const Tensor& x) const {
-  const bool written_out = norm_ == Norm::kBatch && !x.is_cuda() && x.size(0) > 1;
-  if (!written_out) {
+  if (!swept(x)) {
     const Tensor input = x.requires_grad() ? x : x.detach().set_requires_grad(true),
                  output = forward(input, true);
     return {output,
