@@ -81,7 +81,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
 
 # Trains what new_task() has prepared; `state`: the model to start from, or NULL for a new one.
 run_task <- function(task, state = NULL) {
-  settings <- task$settings
+  settings <- first_speaks(task$settings)
   if (show_messages(settings$verbose)) {
     inform_task(task)
     warn_slow_blas()

@@ -91,7 +91,7 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
   }
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose")))]
-  old[c("seed", "epochs", "checkpoint")] <- NULL
+  old[c("seed", "epochs", "checkpoint", "distributed")] <- NULL
   rates <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
   # Those of a fit that was itself fine-tuned are small already.
   if (is.null(fit$meta$transfer)) old[rates] <- lapply(old[rates], `*`, lr_factor)

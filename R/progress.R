@@ -13,6 +13,13 @@ show_messages <- function(verbose) {
     !isTRUE(getOption("knitr.in.progress"))
 }
 
+# Of a group of processes only the first, of rank 0, says what all would say.
+first_speaks <- function(settings) {
+  rank <- Sys.getenv("RANK", Sys.getenv("SLURM_PROCID", "0"))
+  if (isTRUE(settings$distributed) && !identical(rank, "0")) settings["verbose"] <- list(FALSE)
+  settings
+}
+
 # A function for core_fit() that moves the bar, or NULL. The bar belongs to the frame `envir` and
 # ends with it, after an error too.
 progress_reporter <- function(verbose, envir = rlang::caller_env()) {

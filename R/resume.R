@@ -34,7 +34,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
                 "Write `epochs = 50`.")
   }
   check_count(epochs, "epochs")
-  settings <- resumed_settings(fit, epochs, rlang::list2(...))
+  settings <- first_speaks(resumed_settings(fit, epochs, rlang::list2(...)))
   screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles())
   screen$split <- training_split(fit, screen, "newdata")
   plan <- new_plan(screen, fit$meta$registry, "test")
@@ -78,6 +78,7 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]
   old$epochs <- epochs
+  old$distributed <- NULL  # of the run, not of the fit
   verbose <- changes$verbose
   changes$verbose <- NULL
   settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)

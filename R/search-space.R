@@ -13,8 +13,8 @@
 #'   class `compert_range`.
 #' @section Errors:
 #' A name that is no setting, and a value that the setting can't have, with the message of
-#' [cpa_settings()]. Settings that do not change the model (`verbose`, `checkpoint`), and `loss_ae`,
-#' because scores on counts and on log-normalised values can't be compared.
+#' [cpa_settings()]. Settings that do not change the model (`verbose`, `checkpoint`, `distributed`), and
+#' `loss_ae`, because scores on counts and on log-normalised values can't be compared.
 #' @source The search spaces of Ray Tune, which `run_autotune` of theislab/cpa uses.
 #' @references Bergstra and Bengio (2012) Random search for hyper-parameter optimization. Journal of
 #'   Machine Learning Research 13, 281-305.
@@ -95,7 +95,7 @@ check_space_names <- function(values, call) {
   if (length(unknown)) {
     do.call(check_no_dots, c(values[unknown[1]], list(call = call, valid = known)), quote = TRUE)
   }
-  never <- intersect(names, c("verbose", "checkpoint", "loss_ae"))
+  never <- intersect(names, c("verbose", "checkpoint", "distributed", "loss_ae"))
   if (length(never) == 0) return(invisible())
   why <- " does not change the model."
   if (never[1] == "loss_ae") {

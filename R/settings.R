@@ -95,6 +95,8 @@
 #' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"` or `"cuda:<index>"`.
 #' @param precision `"float32"` or `"float64"`.
 #' @param threads Number of threads; 0 leaves LibTorch's choice.
+#' @param distributed Whether this process is one of a group that trains one model together: see
+#'   [launch_local()].
 #' @param seed One whole number that rules split, initialisation and shuffling. `NULL` draws it with
 #'   `sample.int()`, so that `set.seed()` governs; a number leaves R's stream untouched.
 #' @param verbose `TRUE` shows a progress bar, `FALSE` says nothing at all; `NULL` shows the bar in
@@ -135,8 +137,8 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          kl_warmup_steps = NULL, mixup_warmup_epochs = NULL, epochs = NULL,
                          max_minutes = NULL, checkpoint_freq = NULL, patience = NULL,
                          stopping_metric = NULL, restore_best = NULL, checkpoint = NULL,
-                         device = NULL, precision = NULL, threads = NULL, seed = NULL,
-                         verbose = NULL) {
+                         device = NULL, precision = NULL, threads = NULL, distributed = NULL,
+                         seed = NULL, verbose = NULL) {
   check_no_dots(...)
   names <- setdiff(rlang::fn_fmls_names(), c("...", "verbose"))
   given <- Filter(Negate(is.null), mget(names))

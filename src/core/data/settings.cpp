@@ -135,6 +135,9 @@ void check_together(const Settings& s) {
                 "Leave variational out, or use fusion = \"concat\"");
   if (s.model == "multicpa" && s.reg_multi_task > 0)
     throw Error("reg_multi_task", "must be 0 for RNA and proteins", std::to_string(s.reg_multi_task));
+  if (s.distributed && s.model == "multicpa")
+    throw Error("distributed", "must be FALSE for RNA and proteins",
+                "multicpa() is trained by one process only");
   if (s.decoder_activation == "sigm" && !is_multicpa(s))
     throw Error("decoder_activation", "must be \"linear\" or \"ReLU\" but for parity \"multicpa\"",
                 "means would lie between 0 and 1");

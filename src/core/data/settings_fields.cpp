@@ -142,6 +142,8 @@ const std::vector<SettingField>& setting_fields() {
       {"device", &Settings::device, 0, {}, "auto, cpu, cuda or cuda:<index>"},
       {"precision", &Settings::precision, 0, {"float32", "float64"}, "arithmetic"},
       {"threads", &Settings::threads, 0, {}, "threads; 0 = OMP_NUM_THREADS, or else every core"},
+      {"distributed", &Settings::distributed, 0, {},
+       "whether this process is one of a group that trains one model together, see launch_local()"},
       {"seed", &Settings::seed, 0, {}, "initialisation, shuffling"},
       {"parity", &Settings::parity, 0, {"none", "fb", "theislab", "chemcpa", "chemcpa_v2",
                                             "multicpa", "multicpa_fixed"},

@@ -124,15 +124,18 @@ void select_rows(const CellBatch& from, const Tensor& values, const std::vector<
 }  // namespace
 
 void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
-                   const Design& rows, Batch& out) const {
+                   const Design& rows, Batch& out, const ProcessGroup* group) const {
   if (cells.n_genes() != static_cast<std::size_t>(architecture_.n_rows()))
     throw Error("x", "must have the genes (and proteins) of the model",
                 std::to_string(cells.n_genes()) + " given, the model has " +
                     std::to_string(architecture_.n_rows()));
   CellBatch& all = proteins_ ? out.both : out.target;
-  cells.fetch(which, n, all);
+  const auto share = group != nullptr ? group->own_rows(static_cast<int64_t>(n))
+                                      : ProcessGroup::Rows{0, static_cast<int64_t>(n)};
+  cells.fetch(which + share.begin, static_cast<std::size_t>(share.count()), all);
   (proteins_ ? out.both_values : out.values) =
       stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
+  out.group = group;
   out.share = 1;
   out.partner = Tensor();
   out.noise.clear();
@@ -223,9 +226,13 @@ void Network::load_design(const Design& given, Batch& out) const {
 
 /// Mixup (Zhang et al. 2018, as theislab/cpa has it): expression, perturbations and covariates of a
 /// cell become `share` of its own and 1 - share of its partner's.
-void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partner) const {
+void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partner,
+                  const ProcessGroup* group) const {
   CellBatch& cells = proteins_ ? batch.both : batch.target;
   Tensor& stored = proteins_ ? batch.both_values : batch.values;
+  const auto n = static_cast<int64_t>(cells.n_cells());
+  const auto rows = group != nullptr ? group->own_rows(n) : ProcessGroup::Rows{0, n};
+  batch.group = group;
   CellBatch out;
   out.n_genes = cells.n_genes;
   Tensor values;
@@ -233,7 +240,7 @@ void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partne
     using T = std::remove_pointer_t<decltype(type)>;
     std::vector<T> all;
     const T own = static_cast<T>(share), other = static_cast<T>(1 - share);
-    for (std::size_t b = 0; b < cells.n_cells(); ++b) {
+    for (auto b = static_cast<std::size_t>(rows.begin); b < static_cast<std::size_t>(rows.end); ++b) {
       merge(cells, stored.data_ptr<T>(), b, static_cast<std::size_t>(partner[b]),
             [&](int32_t gene, T first, T second) {
               out.genes.push_back(gene);

@@ -1,6 +1,7 @@
 // From cells to their basal states: one encoder, of genes or of both modalities, or one per modality
 // whose normal distributions are multiplied.
 #include "network.h"
+#include "shared_rows.h"
 
 namespace compert {
 
@@ -26,10 +27,10 @@ void Network::draw_state(Encoded& e, const Batch& batch, std::size_t call, bool 
 Encoded Network::encode(const Batch& batch, bool training) const {
   if (experts()) return product_of_experts(batch, training);
   const bool fused = batch.both.n_genes > 0;
-  const Tensor raw = encoder_->after_first(
-      first_layer(fused ? batch.both : batch.target, fused ? batch.both_input : batch.input,
-                  encoder_->first(), dense_input_),
-      training);
+  Tensor first = first_layer(fused ? batch.both : batch.target,
+                             fused ? batch.both_input : batch.input, encoder_->first(), dense_input_);
+  if (batch.group != nullptr) first = gather_rows(first, batch.size(), *batch.group);
+  const Tensor raw = encoder_->after_first(first, training);
   if (!variational_) return {raw, Tensor(), Tensor(), raw, {}};
   Encoded e = distribution(raw);
   draw_state(e, batch, 0, training);

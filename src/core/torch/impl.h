@@ -45,6 +45,8 @@ struct Model::Impl {
   int64_t batch_in_epoch = 0;
   double run_share = 0;  // of the batches of this call of fit()
   int64_t last_epoch = 0;  // of this call of fit()
+  /// The processes that a fit shares its work with, while it runs; null: one process does all.
+  std::unique_ptr<ProcessGroup> group;
 
   /// History and counters of another model.
   void take_record(const Impl& of) {
@@ -96,6 +98,10 @@ struct Model::Impl {
   FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
                 const EvaluationPlan& plan, const std::string& meta, Progress& progress,
                 const DegTargets& degs);
+  /// The same, in a group of processes where `settings.distributed` says so (distributed.cpp).
+  FitResult fit_in_group(const CellSource& cells, const Design& design,
+                         const std::vector<int64_t>& train, const EvaluationPlan& plan,
+                         const std::string& meta, Progress& progress, const DegTargets& degs);
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source, bool with_difference,
                              const Decoding& decoding) const;
@@ -112,6 +118,14 @@ struct Model::Impl {
   std::vector<Tensor> autoencoder_step(const Batch& batch, const EffectMatching* matching,
                                        const EffectMatching::Draw& draw, StepLosses& losses);
   void adversary_step(const Batch& batch, std::vector<Tensor> states, StepLosses& losses);
+  // Of a group of processes; nothing happens without one.
+  /// Everybody has the first process' weights: other processors round otherwise.
+  void share_weights();
+  /// Everybody decides by the first process' times and scores.
+  void share(EpochRecord& record) const;
+  /// Completes the gradients of what every process saw its own rows of only.
+  void sum_gradients();
+  Error lost_process() const;
 };
 
 /// The device that a setting means; throws with the reason when it cannot be had.

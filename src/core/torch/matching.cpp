@@ -4,6 +4,7 @@
 #include <map>
 
 #include "compert/statistics.h"
+#include "shared_rows.h"
 
 namespace compert {
 namespace {
@@ -175,9 +176,10 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
 }
 
 Tensor EffectMatching::loss(const Tensor& difference, const Tensor& protein_difference,
-                            const Draw& draw) const {
-  Tensor error = at::matmul(at::matmul(draw.average, difference), network_.mean_weight().t()) -
-                 draw.truth;
+                            const Draw& draw, const ProcessGroup* group) const {
+  Tensor weight = network_.mean_weight();
+  if (group != nullptr) weight = share_of_gradient(weight, *group);
+  Tensor error = at::matmul(at::matmul(draw.average, difference), weight.t()) - draw.truth;
   if (network_.head().counts())
     error = error - at::matmul(error, genes_.weight.unsqueeze(1)) / genes_.weight.sum();
   Tensor each = (error.square() * genes_.weight).mean(1, true) * draw.known;

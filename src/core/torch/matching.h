@@ -39,7 +39,9 @@ class EffectMatching {
   Draw draw(const int64_t* which, std::size_t n, Random& random) const;
   /// `difference`: last hidden states under the other condition minus those under the own one.
   /// `protein_difference`: of decoded proteins' means (counts as log(1 + mean)).
-  Tensor loss(const Tensor& difference, const Tensor& protein_difference, const Draw& draw) const;
+  /// `group`: processes that all compute this and sum the gradients of the output weight; or null.
+  Tensor loss(const Tensor& difference, const Tensor& protein_difference, const Draw& draw,
+              const ProcessGroup* group) const;
 
  private:
   const Network& network_;

@@ -117,7 +117,7 @@ void Model::set_run_settings(const Settings& s) {
 FitResult Model::fit(const CellSource& cells, const Design& design,
                      const std::vector<int64_t>& train, const EvaluationPlan& plan,
                      const std::string& meta, Progress& progress, const DegTargets& degs) {
-  return translate([&] { return impl_->fit(cells, design, train, plan, meta, progress, degs); });
+  return translate([&] { return impl_->fit_in_group(cells, design, train, plan, meta, progress, degs); });
 }
 
 std::vector<uint8_t> Model::state(const std::string& meta) const {

@@ -1,5 +1,7 @@
 #include "network.h"
 
+#include "shared_rows.h"
+
 namespace compert {
 Tensor Network::mixed(const Tensor& rows, const Batch& batch) const {
   if (!batch.partner.defined()) return rows;
@@ -60,6 +62,17 @@ Tensor Network::reconstruction(const Tensor& hidden, const Batch& batch, std::si
     return t.defined() && batch.rna_rows.defined() ? t.index_select(0, batch.rna_rows) : t;
   };
   const HeadInput input{measured(batch.library), dispersion()};
+  if (batch.group != nullptr) {
+    const Tensor own = take_own_rows(hidden, *batch.group);
+    // A process without rows takes part in the exchange of gradients all the same.
+    const Tensor loss =
+        own.size(0) == 0
+            ? own.sum()
+            : reconstruction_loss(own, decoder_->last(), batch.target, batch.values, head_, input,
+                                  scratch_[call]) *
+                  (static_cast<double>(own.size(0)) / static_cast<double>(batch.size()));
+    return sum_over(loss, *batch.group);
+  }
   if (proteins_ && proteins_->shared())
     return composed_loss(decoder_raw(hidden), batch.target, batch.values, head_, input);
   return reconstruction_loss(measured(hidden), decoder_->last(), batch.rna(), batch.rna_values(),
@@ -115,6 +128,14 @@ Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) c
 
 Tensor Network::mean_weight() const {
   return decoder_->last().weight->value.narrow(0, 0, architecture_.n_genes);
+}
+
+std::vector<const Parameter*> Network::wide_parameters() const {
+  std::vector<const Parameter*> out;
+  for (const Mlp::Layer* layer : {&encoder_->first(), &decoder_->last()})
+    for (const Parameter* p : {layer->weight, layer->bias}) out.push_back(p);
+  if (dispersion_ != nullptr) out.push_back(dispersion_);
+  return out;
 }
 
 Decoded Network::from_raw(const Tensor& raw, const Tensor& library) const {

@@ -6,6 +6,7 @@
 #include "compert/model.h"
 #include "embedder.h"
 #include "first_layer.h"
+#include "group.h"
 #include "heads.h"
 #include "latent_differences.h"
 #include "proteins.h"
@@ -39,6 +40,9 @@ struct Batch {
   Tensor rna_rows, protein_rows;
   CellBatch measured_rna;
   Tensor measured_values, measured_input;
+  /// The processes that share the cells of the batch: expression (`target` to `library`) is that of
+  /// the own rows only, all else is of all rows. Null: one process has all.
+  const ProcessGroup* group = nullptr;
   int64_t size() const { return slots.dose.size(0); }
   const CellBatch& rna() const { return rna_rows.defined() ? measured_rna : target; }
   const Tensor& rna_values() const { return rna_rows.defined() ? measured_values : values; }
@@ -75,12 +79,13 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  /// Reads the cells and their design rows (same order).
+  /// Reads the cells and their design rows (same order); of cells that a group shares the own ones.
   void load(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows,
-            Batch& out) const;
+            Batch& out, const ProcessGroup* group = nullptr) const;
   void load_design(const Design& rows, Batch& out) const;
-  /// Mixes every cell with its partner, see batch.cpp.
-  void mix(Batch& batch, double share, const std::vector<int64_t>& partner) const;
+  /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share.
+  void mix(Batch& batch, double share, const std::vector<int64_t>& partner,
+           const ProcessGroup* group = nullptr) const;
   /// Rows of such a batch, mixed likewise.
   Tensor mixed(const Tensor& rows, const Batch& batch) const;
   /// Starts the stream of dropout masks and latent noise anew.
@@ -135,6 +140,8 @@ class Network {
   Tensor alignment_loss(const Tensor& basal, const Batch& batch) const;
   /// The output weight that means (or their logarithms) come from, genes x width.
   Tensor mean_weight() const;
+  /// Those of the first and the last layer, whose gradients come from a process' own rows.
+  std::vector<const Parameter*> wide_parameters() const;
   /// Starts the decoder's output at the genes' means and variances.
   void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance);
   /// Averaged over `states`, the basal states of experts and joint.

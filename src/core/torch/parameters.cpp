@@ -224,20 +224,24 @@ int64_t ParameterStore::n_parameters() const {
   return n;
 }
 
+std::vector<Tensor> ParameterStore::weights() const {
+  std::vector<Tensor> out;
+  for (const auto& a : adams_)
+    if (a.value.defined()) out.push_back(a.value);
+  for (const auto& b : buffers_) out.push_back(b.value);
+  return out;
+}
+
 ParameterStore::Snapshot ParameterStore::snapshot() const {
   Snapshot out;
-  for (const auto& a : adams_)
-    if (a.value.defined()) out.tensors.push_back(a.value.clone());
-  for (const auto& b : buffers_) out.tensors.push_back(b.value.clone());
+  for (const Tensor& t : weights()) out.tensors.push_back(t.clone());
   return out;
 }
 
 void ParameterStore::restore(const Snapshot& snapshot) {
   at::NoGradGuard no_grad;
   std::size_t k = 0;
-  for (auto& a : adams_)
-    if (a.value.defined()) a.value.copy_(snapshot.tensors.at(k++));
-  for (auto& b : buffers_) b.value.copy_(snapshot.tensors.at(k++));
+  for (Tensor& t : weights()) t.copy_(snapshot.tensors.at(k++));
 }
 
 void ParameterStore::clear_moments() {

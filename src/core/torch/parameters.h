@@ -85,7 +85,9 @@ class ParameterStore {
   void set_adam_state(Group group, const NamedArrays& arrays);
   int64_t n_parameters() const;
 
-  /// Copies of everything that training changes in the weights, to go back to them.
+  /// Everything that training changes in the weights: flat buffers of parameters, then buffers.
+  std::vector<Tensor> weights() const;
+  /// Copies of them, to go back to them.
   struct Snapshot {
     std::vector<Tensor> tensors;
   };

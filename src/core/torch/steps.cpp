@@ -178,7 +178,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     add(sum / static_cast<double>(out.states.size()), settings.reg_alignment, losses.alignment);
   }
   if (draw.any)
-    add(matching->loss(decoded.difference, decoded.protein_difference, draw),
+    add(matching->loss(decoded.difference, decoded.protein_difference, draw, batch.group),
         settings.reg_counterfactual, losses.counterfactual);
   return out;
 }
@@ -197,6 +197,7 @@ std::vector<Tensor> Model::Impl::autoencoder_step(const Batch& batch,
   const auto& dosers = store.leaves(Group::kDosers);
   moved.insert(moved.end(), dosers.begin(), dosers.end());
   torch::autograd::backward({objective.total}, {}, c10::nullopt, false, moved);
+  sum_gradients();
   for (const Group g : {Group::kAutoencoder, Group::kDosers}) {
     losses.gradient_norm[g == Group::kDosers] = store.adam(g).clip(settings.clip_grad_norm);
     store.adam(g).update();

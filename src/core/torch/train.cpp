@@ -191,6 +191,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     std::optional<ReadAhead> ahead;
     if (cells.block() > 1) ahead.emplace(cells, order);
     const CellSource& source = ahead ? *ahead : cells;
+    share_weights();
     const auto epoch_start = network.store().snapshot();
     EpochMeans means(*this);
     std::size_t begin = 0;
@@ -204,10 +205,14 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       const int64_t* which = order.data() + begin;
       Random random(batch_seed(settings.seed, epochs_done + 1, b));
       network.seed_noise(random.next());
-      network.load(source, which, n, design.rows(which, n), batch);
+      // Partners of a process' own cells are anywhere in the batch.
+      const double alpha = mixup_alpha();
+      network.load(source, which, n, design.rows(which, n), batch,
+                   alpha > 0 ? nullptr : group.get());
       network.load_degs(degs, which, n, batch);
-      if (const double alpha = mixup_alpha(); alpha > 0)
-        network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()));
+      if (alpha > 0)
+        network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()),
+                    group.get());
       const Turn now = turn();
       run_share = (static_cast<double>(epochs_done - first_epoch) +
                    static_cast<double>(b) / static_cast<double>(ends.size())) /
@@ -231,7 +236,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     record.epoch = epochs_done;
     means.write(record);
     record.seconds = seconds_before + seconds_since(start);
-    if (settings.max_minutes > 0 && seconds_since(start) > 60 * settings.max_minutes)
+    share(record);
+    if (settings.max_minutes > 0 && record.seconds - seconds_before > 60 * settings.max_minutes)
       result.stopped = Stopped::kMinutes;
     const bool ending = epochs_done == last_epoch || result.stopped == Stopped::kMinutes;
     // The reference counts epochs from 0 and so evaluates after the very first.
@@ -246,6 +252,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       measure_differences(cells, design, train);
       if (plan.size() > 0) {
         validation.score(record);
+        share(record);
         const double score = stopping_score(record, settings.stopping_metric);
         record.best = best_epoch == 0 || score > best_score;
         if (record.best) {
@@ -259,7 +266,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       if (on_grid && !parity_theislab() && !network.chemcpa()) step_schedulers();
     }
     history.push_back(record);
-    if ((on_grid || ending) && !settings.checkpoint.empty())
+    if ((on_grid || ending) && !settings.checkpoint.empty() && (!group || group->rank() == 0))
       write_atomically(settings.checkpoint, state(meta));
     progress.on_epoch(record, last_epoch);
     if (result.stopped != Stopped::kEpochs) break;

@@ -86,6 +86,7 @@ struct Settings {
   std::string device = "auto";
   std::string precision = "float32";
   int64_t threads = 0;           ///< 0: OMP_NUM_THREADS, or else all cores
+  bool distributed = false;      ///< one of a group of processes that train one model
   int64_t seed = 0;
   std::string parity = "none";
 };

@@ -1,0 +1,225 @@
+#' Train in several processes
+#'
+#' `launch_local()` runs a function in several fresh R processes on this machine. A fit in it with
+#' `cpa_settings(distributed = TRUE)` is then one fit of all of them: each reads and computes its
+#' share of every batch, and the losses are those of one process, up to rounding. On a cluster `srun
+#' Rscript script.R` or `torchrun --no-python` starts the processes instead; the folder
+#' `system.file("scripts", package = "compert")` has an example for SLURM, `fit_slurm.sh` with
+#' `fit_slurm.R`.
+#'
+#' @section How the work is shared:
+#' A process fetches its share of the cells of each batch, runs the first layer of the encoder and
+#' the last one of the decoder on them, and the likelihood: all that is as wide as the genes. What
+#' lies between is computed by all for the whole batch, so that batch normalisation, dropout,
+#' alignment and adversaries see what they see in one process. This pays for wide networks, many
+#' genes and large batches; small fits are faster in one process with several threads. `batch_size`
+#' is that of the whole batch. All models but [multicpa()] can be trained so, on processors (Gloo);
+#' several processes with a GPU each need `device = "cuda:<index>"`.
+#'
+#' Every process has all of `x`, runs the same script and gets the same fit. Only the first, of rank
+#' 0, shows progress and writes the checkpoint. Ctrl-C in any of them ends the training of all with
+#' the fit so far.
+#'
+#' @section When a process is lost:
+#' The others stop with an error that names the epoch and the checkpoint: at once when it ended,
+#' after 50 seconds when it does not answer (environment variable `COMPERT_GROUP_TIMEOUT`, in
+#' seconds; joining may take twelve times that). Start them again with
+#' `resume_fit(load_fit(checkpoint), x, epochs, distributed = TRUE)` in place of `cpa()`.
+#'
+#' @section The group:
+#' Processes find each other by the variables that torchrun sets, `RANK`, `WORLD_SIZE`,
+#' `MASTER_ADDR` and `MASTER_PORT`; without `RANK` by those of SLURM, `SLURM_PROCID` and
+#' `SLURM_NTASKS`, where the address may be left to `SLURM_LAUNCH_NODE_IPADDR` and the port is
+#' 29500. `GLOO_SOCKET_IFNAME` chooses a network interface.
+#'
+#' @param fun A function; it sees its arguments and the packages that it loads, and compert.
+#' @param args List of its arguments.
+#' @param workers Number of processes.
+#' @param threads Threads of each where the settings leave them open; `NULL` shares the cores out.
+#' @return What `fun` returned in the first process. An error of any process is an error here, and
+#'   ends the others. Random numbers begin alike in all processes, at a seed from R's own stream.
+#' @seealso `distributed` of [cpa_settings()].
+#' @source The roles of `torchrun` and of DistributedDataParallel (Li et al. 2020, VLDB 13, 3005),
+#'   which keeps batch normalisation apart in each process.
+#' @examples
+#' fit_kang <- function(epochs) {
+#'   cpa(kang_example(), "condition", covariates = "cell_type", control = "control",
+#'       split = "split", settings = cpa_settings(epochs = epochs, distributed = TRUE, seed = 1))
+#' }
+#' # Needs a build with Gloo, which compert_sitrep() tells, and a second or two for two processes.
+#' if (compert_sitrep()$built_with[["distributed"]] && .Platform$OS.type == "unix") {
+#'   fit <- launch_local(fit_kang, list(epochs = 2), workers = 2, threads = 1)
+#'   fit$history
+#' }
+#' @export
+launch_local <- function(fun, args = list(), workers = 2, threads = NULL) {
+  if (!is.function(fun)) {
+    abort_input("`fun` must be a function.", paste0("It is ", describe(fun), "."),
+                "Write launch_local(function(x) cpa(x, ...), list(x)).")
+  }
+  if (!is.list(args)) {
+    abort_input("`args` must be a list of arguments.", paste0("It is ", describe(args), "."),
+                "Write args = list(x).")
+  }
+  check_count(workers, "workers")
+  check_count(threads, "threads", null_ok = TRUE)
+  check_can_launch()
+  folder <- tempfile("compert-launch-")
+  dir.create(folder)
+  saveRDS(list(fun = fun, args = args, seed = sample.int(.Machine$integer.max, 1),
+               options = list(compert.verbose = getOption("compert.verbose") %||%
+                                if (show_progress(NULL)) TRUE)),
+          file.path(folder, "job.rds"))
+  group <- list(folder = folder, size = workers, port = free_port(),
+                threads = threads %||% max(1, parallel_cores() %/% workers, na.rm = TRUE))
+  on.exit({
+    end_workers(group)
+    unlink(folder, recursive = TRUE)
+  })
+  for (rank in seq_len(workers) - 1) start_worker(group, rank)
+  ends <- wait_for_workers(group)
+  abort_launch(group, ends)
+  ends[[1]]$value
+}
+
+check_can_launch <- function(call = rlang::caller_env()) {
+  if (.Platform$OS.type == "unix" && core_build_info()$c10d) return(invisible())
+  abort_input("`launch_local()` must run where compert was built with Gloo.",
+              "compert_sitrep() tells that this one was built without.",
+              "Install libgloo-dev (Debian), and compert again; or fit in one process.", call)
+}
+
+# A port of this machine that nobody listens on. R's random numbers are left alone.
+free_port <- function() {
+  for (try in seq_len(100)) {
+    spread <- Sys.getpid() * 7919 + floor(as.double(Sys.time()) * 1000) + try * 613
+    port <- 20000L + as.integer(spread %% 12000)
+    server <- tryCatch(serverSocket(port), error = function(cnd) NULL)
+    if (is.null(server)) next
+    close(server)
+    return(port)
+  }
+  29500L
+}
+
+# ---- the processes ---------------------------------------------------------------------------
+
+worker_file <- function(group, name, rank) file.path(group$folder, paste0(name, "-", rank))
+
+# A shell waits for the process and notes its status, by which one that was killed is told from one
+# that computes.
+start_worker <- function(group, rank) {
+  script <- worker_file(group, "script", rank)
+  writeLines(c(
+    paste0(".libPaths(", deparse1(.libPaths()), ")"),
+    "library(compert)",
+    paste0("compert:::run_worker(", deparse1(group$folder), ", ", rank, ")")
+  ), script)
+  variables <- c(RANK = rank, LOCAL_RANK = rank, WORLD_SIZE = group$size, MASTER_ADDR = "127.0.0.1",
+                 MASTER_PORT = group$port, OMP_NUM_THREADS = group$threads, GLOO_SOCKET_IFNAME = "",
+                 if (rank == 0 && cli::is_dynamic_tty()) c(R_CLI_DYNAMIC = "true"))
+  system(paste0(
+    "( ", paste0(names(variables), "=", shQuote(variables), collapse = " "), " ",
+    shQuote(file.path(R.home("bin"), "Rscript")), " --vanilla ", shQuote(script), " </dev/null >",
+    shQuote(worker_file(group, "output", rank)), " 2>&1; echo $? >",
+    shQuote(worker_file(group, "status", rank)), " ) 2>/dev/null"
+  ), wait = FALSE)
+}
+
+# Runs in the process: leaves list(value) or list(error, lost), whole or not at all.
+run_worker <- function(folder, rank) {
+  group <- list(folder = folder)
+  writeLines(as.character(Sys.getpid()), worker_file(group, "pid", rank))
+  job <- readRDS(file.path(folder, "job.rds"))
+  options(job$options)
+  set.seed(job$seed)
+  end <- tryCatch(list(value = do.call(job$fun, job$args)), error = function(cnd) {
+    text <- plain_message(cnd)
+    list(error = text, lost = grepl("must (keep|find) all processes of the group", text))
+  })
+  if (rank > 0) end["value"] <- list(NULL)
+  part <- worker_file(group, "part", rank)
+  saveRDS(end, part)
+  file.rename(part, worker_file(group, "end", rank))
+  if (!is.null(end$error)) quit("no", status = 1)
+  invisible()
+}
+
+# How a process ended: what it left, or its status; NULL for one that runs.
+worker_end <- function(group, rank) {
+  status <- worker_file(group, "status", rank)
+  if (!file.exists(status) || file.size(status) == 0) return(NULL)
+  end <- worker_file(group, "end", rank)
+  if (file.exists(end)) readRDS(end) else list(error = death_text(group, rank), lost = FALSE)
+}
+
+death_text <- function(group, rank) {
+  status <- readLines(worker_file(group, "status", rank), warn = FALSE)[1]
+  output <- readLines(worker_file(group, "output", rank), warn = FALSE)
+  output <- if (rank > 0) utils::tail(output[nzchar(output)], 3)
+  paste0("it ended without a result (status ", status,
+         if (identical(status, "137")) ": killed", ")",
+         if (length(output)) paste0(": ", paste(output, collapse = " ")))
+}
+
+# Polls until all have ended, or one has failed and the others have had time to say so as well. The
+# first interrupt stops the training, which leaves the fit so far; a second one ends everything.
+wait_for_workers <- function(group) {
+  ranks <- seq_len(group$size) - 1
+  seen <- 0
+  asked <- FALSE
+  until <- Inf
+  repeat {
+    ends <- lapply(ranks, function(rank) worker_end(group, rank))
+    running <- vapply(ends, is.null, NA)
+    seen <- relay_output(group, seen, all = !any(running))
+    if (!any(running)) return(ends)
+    if (is.infinite(until) && any(vapply(ends, function(end) !is.null(end$error), NA))) {
+      until <- Sys.time() + 5
+    }
+    if (Sys.time() > until) return(ends)
+    tryCatch(Sys.sleep(0.1), interrupt = function(cnd) {
+      if (asked) rlang::interrupt()
+      asked <<- TRUE
+      tools::pskill(worker_pid(group, 0), tools::SIGINT)
+    })
+  }
+}
+
+# Shows what the first process has written since; a line, or a state of the bar, at a time.
+relay_output <- function(group, seen, all) {
+  path <- worker_file(group, "output", 0)
+  size <- if (file.exists(path)) file.size(path) else 0
+  if (size <= seen) return(seen)
+  con <- file(path, "rb")
+  on.exit(close(con))
+  seek(con, seen)
+  bytes <- readBin(con, "raw", size - seen)
+  ends <- which(bytes %in% charToRaw("\n\r"))
+  whole <- if (all) length(bytes) else if (length(ends)) max(ends) else 0
+  if (whole > 0) message(rawToChar(bytes[seq_len(whole)]), appendLF = FALSE)
+  seen + whole
+}
+
+worker_pid <- function(group, rank) {
+  path <- worker_file(group, "pid", rank)
+  pid <- if (file.exists(path)) as.integer(readLines(path, warn = FALSE)) else integer()
+  if (length(pid) == 1 && !file.exists(worker_file(group, "status", rank))) pid else integer()
+}
+
+end_workers <- function(group) {
+  pids <- unlist(lapply(seq_len(group$size) - 1, function(rank) worker_pid(group, rank)))
+  if (length(pids)) tools::pskill(pids, tools::SIGKILL)
+}
+
+# The error of the process that failed by itself comes before those of the ones that missed it.
+abort_launch <- function(group, ends, call = rlang::caller_env()) {
+  failed <- which(vapply(ends, function(end) !is.null(end$error), NA))
+  if (length(failed) == 0) return(invisible())
+  lost <- vapply(ends[failed], `[[`, NA, "lost")
+  first <- failed[order(lost)][1]
+  shown <- unique(c(first, failed[lost][seq_len(min(1, sum(lost)))]))
+  abort_input("All processes of the group must end without an error.",
+              paste0("Rank ", shown - 1, ": ", vapply(ends[shown], `[[`, "", "error")),
+              call = call, class = "compert_launch_error")
+}
