@@ -44,7 +44,8 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   const int64_t genes = model.architecture().n_rows();
   const compert::Decoding parts = decoding(model, composition(true, without));
   if (summarise) {
-    const auto s = model.summarise(*cells, design_of(design), design_of(target), lists, parts);
+    const auto s =
+        model.summarise(*cells, design_of(design), design_of(target), lists, parts, residual);
     return List::create(
         Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
         Rcpp::Named("mean") = genes_by(s.mean, genes),

@@ -20,7 +20,7 @@ predict_model <- function(model, options) {
   fit <- fit_model(model, screen, bench_settings(model, options, epochs = 1))
   folder <- reference_input(model, screen)
   seconds <- interleave(c(
-    list(function() repeated(our_predictions(model, fit, screen), options$epochs)),
+    list(function() repeated(our_predictions(model, fit, screen, options), options$epochs)),
     if (!is.null(folder)) list(function() reference_seconds(model, folder, options))
   ), 2)
   say_done(model)
@@ -28,8 +28,9 @@ predict_model <- function(model, options) {
   predict_table(model, seconds, predicted_cells(screen, if (model$name == "chemcpa") 6 else 31))
 }
 
-# Evaluations as the reference's own: decoded, no baselines, genes of a condition given.
-our_predictions <- function(model, fit, screen) {
+# Evaluations as the reference's own: decoded, no baselines, genes of a condition given. Beside them, of
+# CPA: ranking genes, and a whole call that trains for one epoch.
+our_predictions <- function(model, fit, screen, options) {
   x <- with_proteins(screen)
   about <- screen$col_data
   held_out <- about$split == "test"
@@ -46,7 +47,14 @@ our_predictions <- function(model, fit, screen) {
     predict(fit, x, asked, type = "variance", summarise = summarise, source = controls,
             residual = FALSE, col_data = about)
   }
-  c(tasks, list(predict = each("cell"), `predict, summarised` = each("condition")))
+  c(tasks, list(predict = each("cell"), `predict, summarised` = each("condition"),
+                rank_degs = function() {
+                  rank_degs(x, "drug", dose = "dose", covariates = "cell_type", control = "control",
+                            col_data = about)
+                },
+                `to the first epoch` = function() {
+                  fit_model(model, screen, bench_settings(model, options, epochs = 1))
+                }))
 }
 
 # Seconds of each task, by name, without the first repetition.
@@ -70,7 +78,8 @@ predicted_cells <- function(screen, fewest) {
   sizes <- table(paste(treated$cell_type, treated$drug, treated$dose))
   drugs <- nrow(screen$molecules) - 1
   c(evaluate_r2 = sum(sizes >= fewest) * controls, predict = drugs * controls,
-    `predict, summarised` = drugs * controls)
+    `predict, summarised` = drugs * controls, rank_degs = nrow(screen$col_data),
+    `to the first epoch` = nrow(screen$col_data))
 }
 
 predict_table <- function(model, seconds, cells) {

@@ -4,22 +4,38 @@
 #include <algorithm>
 #include <vector>
 
+#include "first_layer.h"
 #include "impl.h"
+#include "kernels.h"
 
 namespace compert {
 
-constexpr int64_t kBlock = 1024;  // cells decoded at a time
+constexpr int64_t kBlock = 512;  // cells decoded at a time
 
 /// Mean and variance of the columns of blocks of rows, merged pairwise in double precision.
 class ColumnMoments {
  public:
   explicit ColumnMoments(int64_t columns)
       : mean_(at::zeros({columns}, at::kDouble)), m2_(mean_.clone()) {}
-  void add(const Tensor& rows) {
-    const auto count = static_cast<double>(rows.size(0));
-    const auto parts = at::var_mean(rows, at::IntArrayRef{0}, false, false);
-    const Tensor mean = std::get<1>(parts).to(at::kCPU, at::kDouble);
-    const Tensor m2 = std::get<0>(parts).to(at::kCPU, at::kDouble) * count;
+  void add(const Tensor& rows) { add_shifted(rows, Tensor(), Tensor(), Tensor()); }
+  /// Of plus[which] + rows - minus[which].
+  void add_shifted(const Tensor& rows, const Tensor& plus, const Tensor& minus, const Tensor& which) {
+    const auto on_host = [](const Tensor& t) {
+      return t.defined() ? t.to(at::kCPU).contiguous() : t;
+    };
+    const Tensor values = on_host(rows), above = on_host(plus), below = on_host(minus), at = on_host(which);
+    const auto count = static_cast<double>(values.size(0));
+    Tensor mean = at::empty_like(mean_), m2 = at::empty_like(mean_);
+    by_type(values, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      Shifted<T> x{values.data_ptr<T>(), values.size(0), values.size(1)};
+      if (above.defined()) {
+        x.plus = above.data_ptr<T>();
+        x.minus = below.data_ptr<T>();
+        x.which = at.data_ptr<int64_t>();
+      }
+      column_moments(x, mean.data_ptr<double>(), m2.data_ptr<double>());
+    });
     const Tensor delta = mean - mean_;
     const double total = n_ + count;
     m2_.add_(m2 + delta.square() * (n_ * count / total));

@@ -52,6 +52,18 @@ void norm_projection(const float* r, const float* x, int64_t rows, int64_t width
 void norm_projection(const double* r, const double* x, int64_t rows, int64_t width, double* out,
                      double* shared);
 
+/// rows x columns values; with `plus`, row r is plus[which[r]] + values[r] - minus[which[r]].
+template <class T>
+struct Shifted {
+  const T* values;
+  int64_t rows, columns;
+  const T *plus = nullptr, *minus = nullptr;
+  const int64_t* which = nullptr;
+};
+/// Per column the mean and the sum of squared deviations from it.
+void column_moments(const Shifted<float>& x, double* mean, double* squares);
+void column_moments(const Shifted<double>& x, double* mean, double* squares);
+
 /// Writes the batch as a dense cells x genes array.
 void to_dense(const CellBatch& x, const float* values, float* out);
 void to_dense(const CellBatch& x, const double* values, double* out);

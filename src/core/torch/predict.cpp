@@ -114,8 +114,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
     const Tensor decoded_variance = network.variance(d, decoding.ignore_zeros);
     variance[k].add(decoded_variance);
     if (!with_difference) return;
-    difference[k].add(block.expression.index_select(0, part.rows) + decoded_mean -
-                      block.own_mean.index_select(0, part.rows));
+    difference[k].add_shifted(decoded_mean, block.expression, block.own_mean, part.rows);
     shift[k].add(decoded_variance - block.own_variance.index_select(0, part.rows));
   });
   ConditionSummary out;
@@ -142,10 +141,10 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
 
 ConditionSummary Model::summarise(const CellSource& cells, const Design& own, const Design& target,
                                   const std::vector<std::vector<int64_t>>& source,
-                                  const Decoding& decoding) const {
+                                  const Decoding& decoding, bool with_difference) const {
   return translate([&] {
     use_threads(impl_->settings.threads);
-    return impl_->summarise(cells, own, target, source, true, decoding);
+    return impl_->summarise(cells, own, target, source, with_difference, decoding);
   });
 }
 

@@ -126,10 +126,11 @@ class Model {
   int64_t n_parameters() const;
 
   /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
-  /// Every distinct cell is encoded once. `own` is the design of all cells.
+  /// Every distinct cell is encoded once. `own` is the design of all cells. Without `with_difference` the
+  /// arrays of the counterfactual by difference stay empty.
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
-                             const Decoding& decoding = {}) const;
+                             const Decoding& decoding = {}, bool with_difference = true) const;
   /// Predictions cell by cell, condition after condition (samples of a cell next to each other),
   /// written as cells x genes to `mean` and, unless null, to `variance`.
   void predict_cells(const CellSource& cells, const Design& own, const Design& target,
