@@ -6,6 +6,7 @@
 #include <random>
 
 #include "counterfactuals.h"
+#include "kernels_detail.h"
 
 namespace compert {
 namespace {
@@ -175,13 +176,18 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     const auto visit = [&](std::size_t k, const Block& block, const Part& part, const Decoded& d) {
       const Tensor decoded_mean = network.expected(d, decoding.ignore_zeros);
       const auto scatter = [&](const Tensor& values, double* out, std::size_t copy) {
-        const Tensor t = values.to(at::kCPU, at::kDouble).contiguous();
-        for (std::size_t i = 0; i < part.place.size(); ++i) {
-          const double* row = t.data_ptr<double>() + i * genes;
-          const std::size_t cell =
-              first[k] + static_cast<std::size_t>(part.place[i]) * copies + copy;
-          std::copy(row, row + genes, out + cell * genes);
-        }
+        const Tensor t = values.to(at::kCPU).contiguous();
+        by_type(t, [&](auto* type) {
+          using T = std::remove_pointer_t<decltype(type)>;
+          const T* rows = t.data_ptr<T>();
+          in_parallel(t.size(0), sweep_threads(), [&](int64_t, int64_t begin, int64_t end) {
+            for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+              const std::size_t cell =
+                  first[k] + static_cast<std::size_t>(part.place[i]) * copies + copy;
+              std::copy(rows + i * genes, rows + (i + 1) * genes, out + cell * genes);
+            }
+          });
+        });
       };
       const std::size_t end_copy = draw_states ? first_copy + 1 : copies;
       for (std::size_t copy = first_copy; copy < end_copy; ++copy) {
