@@ -133,6 +133,10 @@ core_rank_degs <- function(x, group, n_groups, reference, n_top, p_values = FALS
     .Call(`_compert_core_rank_degs`, x, group, n_groups, reference, n_top, p_values)
 }
 
+core_empty_margins <- function(x) {
+    .Call(`_compert_core_empty_margins`, x)
+}
+
 core_r2 <- function(truth, prediction, flat = 0) {
     .Call(`_compert_core_r2`, truth, prediction, flat)
 }

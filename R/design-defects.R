@@ -96,7 +96,7 @@ few_cell_defects <- function(screen, least = 5) {
 }
 
 empty_defects <- function(screen) {
-  empty <- empty_margins(screen$x)
+  empty <- core_empty_margins(screen$x)
   bind_defects(
     if (length(empty$cells) > 0) {
       new_defect("empty cells", "Cells should have some expression.",

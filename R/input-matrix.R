@@ -117,16 +117,3 @@ first_fraction <- function(v, block = 1e6) {
   }
   NA_integer_
 }
-
-# Cells and genes that have no value but 0.
-empty_margins <- function(x) {
-  if (is_stored(x)) return(empty_margins_stored(x))
-  present <- if (methods::is(x, "dgCMatrix")) Matrix::drop0(x) else NULL
-  if (is.null(present)) {
-    nonzero <- x != 0
-    return(list(cells = which(colSums(nonzero, na.rm = TRUE) == 0),
-                genes = which(rowSums(nonzero, na.rm = TRUE) == 0)))
-  }
-  list(cells = which(diff(present@p) == 0),
-       genes = which(tabulate(present@i + 1L, nrow(x)) == 0))
-}

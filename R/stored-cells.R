@@ -111,15 +111,6 @@ inspect_stored <- function(x) {
 
 `%|NA|%` <- function(a, b) if (is.na(a)) b else a
 
-empty_margins_stored <- function(x) {
-  blocks <- by_blocks(x, function(block) {
-    present <- Matrix::drop0(block)
-    list(per_cell = diff(present@p), per_gene = tabulate(present@i + 1L, nrow(x)))
-  })
-  per_gene <- Reduce(`+`, lapply(blocks, `[[`, "per_gene"))
-  list(cells = which(unlist(lapply(blocks, `[[`, "per_cell")) == 0), genes = which(per_gene == 0))
-}
-
 # Sum of every cell's values.
 cell_totals <- function(x) {
   if (!is_stored(x)) return(Matrix::colSums(x))

@@ -397,6 +397,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_empty_margins
+Rcpp::List core_empty_margins(SEXP x);
+RcppExport SEXP _compert_core_empty_margins(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_empty_margins(x));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_r2
 double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction, double flat);
 RcppExport SEXP _compert_core_r2(SEXP truthSEXP, SEXP predictionSEXP, SEXP flatSEXP) {
@@ -623,6 +633,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_covariate_embedding", (DL_FUNC) &_compert_core_covariate_embedding, 1},
     {"_compert_core_group_stats", (DL_FUNC) &_compert_core_group_stats, 3},
     {"_compert_core_rank_degs", (DL_FUNC) &_compert_core_rank_degs, 6},
+    {"_compert_core_empty_margins", (DL_FUNC) &_compert_core_empty_margins, 1},
     {"_compert_core_r2", (DL_FUNC) &_compert_core_r2, 3},
     {"_compert_core_cell_r2", (DL_FUNC) &_compert_core_cell_r2, 4},
     {"_compert_core_pearson", (DL_FUNC) &_compert_core_pearson, 2},

@@ -100,6 +100,36 @@ Rcpp::List core_rank_degs(SEXP x, const Rcpp::IntegerVector& group, int n_groups
                             Rcpp::Named("groups") = groups);
 }
 
+// Cells and genes (from 1) without any value but 0, reading the cells in blocks.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List core_empty_margins(SEXP x) {
+  const auto cells = cell_source(x);
+  constexpr std::size_t kBlock = 4096;
+  std::vector<char> gene_has(cells->n_genes(), 0);
+  std::vector<int> empty_cells, empty_genes;
+  std::vector<int64_t> which;
+  compert::CellBatch batch;
+  for (std::size_t begin = 0; begin < cells->n_cells(); begin += kBlock) {
+    which.clear();
+    for (std::size_t c = begin; c < std::min(begin + kBlock, cells->n_cells()); ++c)
+      which.push_back(static_cast<int64_t>(c));
+    cells->fetch(which.data(), which.size(), batch);
+    for (std::size_t b = 0; b < which.size(); ++b) {
+      bool any = false;
+      for (auto k = static_cast<std::size_t>(batch.offsets[b]);
+           k < static_cast<std::size_t>(batch.offsets[b + 1]); ++k) {
+        if (batch.values[k] == 0) continue;
+        any = true;
+        gene_has[static_cast<std::size_t>(batch.genes[k])] = 1;
+      }
+      if (!any) empty_cells.push_back(static_cast<int>(begin + b) + 1);
+    }
+  }
+  for (std::size_t g = 0; g < gene_has.size(); ++g)
+    if (gene_has[g] == 0) empty_genes.push_back(static_cast<int>(g) + 1);
+  return Rcpp::List::create(Rcpp::Named("cells") = empty_cells, Rcpp::Named("genes") = empty_genes);
+}
+
 // [[Rcpp::export(rng = false)]]
 double core_r2(const Rcpp::NumericVector& truth, const Rcpp::NumericVector& prediction,
                double flat = 0) {

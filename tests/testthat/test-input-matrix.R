@@ -73,6 +73,6 @@ test_that("empty cells and genes are found, stored zeros notwithstanding", {
   x[, 9] <- 0
   sparse <- as_sparse(toy_counts())
   sparse@x[] <- as.vector(x)[as.vector(toy_counts()) != 0]
-  expect_identical(lapply(empty_margins(x), unname), list(cells = 9L, genes = 4L))
-  expect_identical(lapply(empty_margins(sparse), unname), list(cells = 9L, genes = 4L))
+  expect_identical(lapply(core_empty_margins(x), unname), list(cells = 9L, genes = 4L))
+  expect_identical(lapply(core_empty_margins(sparse), unname), list(cells = 9L, genes = 4L))
 })
