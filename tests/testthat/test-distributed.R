@@ -41,8 +41,6 @@ in_group <- function(jobs, workers = 2) {
   launch_local(all, list(fit_small, jobs), workers, 1)
 }
 
-losses_of <- function(fit) as.list(fit$history[grep("^(loss|penalty)_", names(fit$history))])
-
 # A job for fit_small().
 job <- function(..., cells = small_cells(), verb = "cpa", made_by = cpa_settings, more = list()) {
   c(list(cells = cells, settings = group_settings(..., made_by = made_by), verb = verb), more)
