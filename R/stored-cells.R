@@ -95,7 +95,7 @@ by_blocks <- function(x, f) {
 # See inspect_values(): what the blocks say together.
 inspect_stored <- function(x) {
   blocks <- by_blocks(x, inspect_values)
-  first <- function(has) blocks[[which(has)[1] %|NA|% 1]]
+  first <- function(has) blocks[[if (any(has)) which(has)[1] else 1]]
   number <- function(name) vapply(blocks, function(b) as.double(b[[name]]), 0)
   range_of <- function(v, f) if (all(is.na(v))) NA_real_ else f(v, na.rm = TRUE)
   odd <- first(!vapply(blocks, function(b) is.na(b$example), NA))
@@ -108,8 +108,6 @@ inspect_stored <- function(x) {
        n_negative = sum(number("n_negative")), negative = negative$negative,
        negative_at = negative$negative_at)
 }
-
-`%|NA|%` <- function(a, b) if (is.na(a)) b else a
 
 # Sum of every cell's values.
 cell_totals <- function(x) {

@@ -146,8 +146,8 @@ struct StoredCells::Impl {
     for (std::size_t k = first; k < last; ++k) {
       const std::size_t from = begin_of(cell(k)) - begin, n = begin_of(cell(k) + 1) - begin - from;
       const auto to = static_cast<std::size_t>(out.offsets[order[k]]);
-      std::copy_n(genes.begin() + static_cast<std::ptrdiff_t>(from), n, out.genes.begin() + static_cast<std::ptrdiff_t>(to));
-      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(from), n, out.values.begin() + static_cast<std::ptrdiff_t>(to));
+      std::copy_n(genes.data() + from, n, out.genes.data() + to);
+      std::copy_n(values.data() + from, n, out.values.data() + to);
       sort_row(out.genes.data() + to, out.values.data() + to, n);
       for (std::size_t i = to; i < to + n; ++i)
         if (out.genes[i] < 0 || static_cast<std::size_t>(out.genes[i]) >= where.n_genes)
