@@ -5,7 +5,15 @@
 stored_h5ad <- function(path, name, call) {
   inside <- if (name == "X") "X" else paste0("layers/", name)
   where <- tryCatch(core_stored_matrix(path.expand(path), inside), error = identity)
-  if (inherits(where, "error") || memory_bytes(where) <= in_memory_limit(call)) return(NULL)
+  if (inherits(where, "error")) {
+    # What is wrong with the file the reading of the whole will say.
+    if (file.size(path.expand(path)) > in_memory_limit(call)) {
+      cli::cli_inform(c(i = "{.file {basename(path)}} is read whole: {plain_message(where)}"),
+                      class = "compert_read_whole")
+    }
+    return(NULL)
+  }
+  if (memory_bytes(where) <= in_memory_limit(call)) return(NULL)
   small_to_memory(new_stored_cells(where), call)
 }
 

@@ -56,6 +56,26 @@ test_that("a fit from an .h5ad file is the fit of the same cells in memory", {
   }
 })
 
+test_that("a large matrix stored gene by gene is read whole, and that is said", {
+  skip_without_package("SingleCellExperiment", "rhdf5")
+  file <- stored_h5ad_file()
+  expected <- matrix_of(file)
+  by_gene <- Matrix::t(expected)  # the compressed columns of this are genes
+  for (part in c("data", "indices", "indptr")) h5("h5delete")(file, paste0("X/", part))
+  h5("h5write")(by_gene@x, file, "X/data")
+  h5("h5write")(by_gene@i, file, "X/indices")
+  h5("h5write")(by_gene@p, file, "X/indptr")
+  handle <- h5("H5Fopen")(file)
+  group <- h5("H5Gopen")(handle, "X")
+  h5("H5Adelete")(group, "encoding-type")
+  h5("h5writeAttribute")("csc_matrix", group, "encoding-type")
+  h5("H5Gclose")(group)
+  h5("H5Fclose")(handle)
+  withr::with_options(list(compert.in_memory = 0),
+                      expect_message(read <- matrix_of(file), "read whole: .*csc"))
+  expect_equal(read, expected, tolerance = 1e-6)
+})
+
 test_that("genes are matched in the file, missing ones are 0", {
   skip_without_package("SingleCellExperiment")
   file <- stored_h5ad_file()
