@@ -11,8 +11,8 @@
 #' A process fetches its share of the cells of each batch, runs the first layer of the encoder and
 #' the last one of the decoder on them, and the likelihood: all that is as wide as the genes. What
 #' lies between is computed by all for the whole batch, so that batch normalisation, dropout,
-#' alignment and adversaries see what they see in one process. This pays for wide networks, many
-#' genes and large batches; small fits are faster in one process with several threads. `batch_size`
+#' alignment and adversaries see what they see in one process. What is gained grows with the
+#' share of these wide layers, and has not been measured yet. `batch_size`
 #' is that of the whole batch. All models but [multicpa()] can be trained so, on processors (Gloo);
 #' several processes with a GPU each need `device = "cuda:<index>"`.
 #'
