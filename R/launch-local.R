@@ -71,12 +71,13 @@ launch_local <- function(fun, args = list(), workers = 2, threads = NULL) {
                                 if (show_progress(NULL)) TRUE)),
           file.path(folder, "job.rds"))
   group <- list(folder = folder, size = workers, port = free_port(),
-                threads = threads %||% max(1, parallel_cores() %/% workers, na.rm = TRUE))
+                threads = threads %||% max(1, parallel_cores() %/% workers, na.rm = TRUE),
+                processes = list())
   on.exit({
-    end_workers(group)
+    for (process in group$processes) process$kill()
     unlink(folder, recursive = TRUE)
   })
-  for (rank in seq_len(workers) - 1) start_worker(group, rank)
+  for (rank in seq_len(workers) - 1) group$processes[[rank + 1]] <- start_worker(group, rank)
   ends <- wait_for_workers(group)
   abort_launch(group, ends)
   ends[[1]]$value
@@ -106,8 +107,6 @@ free_port <- function() {
 
 worker_file <- function(group, name, rank) file.path(group$folder, paste0(name, "-", rank))
 
-# A shell waits for the process and notes its status, by which one that was killed is told from one
-# that computes.
 start_worker <- function(group, rank) {
   script <- worker_file(group, "script", rank)
   writeLines(c(
@@ -115,21 +114,18 @@ start_worker <- function(group, rank) {
     "library(compert)",
     paste0("compert:::run_worker(", deparse1(group$folder), ", ", rank, ")")
   ), script)
-  variables <- c(RANK = rank, LOCAL_RANK = rank, WORLD_SIZE = group$size, MASTER_ADDR = "127.0.0.1",
-                 MASTER_PORT = group$port, OMP_NUM_THREADS = group$threads, GLOO_SOCKET_IFNAME = "",
+  variables <- c("current", RANK = rank, LOCAL_RANK = rank, WORLD_SIZE = group$size,
+                 MASTER_ADDR = "127.0.0.1", MASTER_PORT = group$port, OMP_NUM_THREADS = group$threads,
+                 GLOO_SOCKET_IFNAME = "",
                  if (rank == 0 && cli::is_dynamic_tty()) c(R_CLI_DYNAMIC = "true"))
-  system(paste0(
-    "( ", paste0(names(variables), "=", shQuote(variables), collapse = " "), " ",
-    shQuote(file.path(R.home("bin"), "Rscript")), " --vanilla ", shQuote(script), " </dev/null >",
-    shQuote(worker_file(group, "output", rank)), " 2>&1; echo $? >",
-    shQuote(worker_file(group, "status", rank)), " ) 2>/dev/null"
-  ), wait = FALSE)
+  processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script),
+                        env = variables, stdout = worker_file(group, "output", rank),
+                        stderr = "2>&1")
 }
 
 # Runs in the process: leaves list(value) or list(error, lost), whole or not at all.
 run_worker <- function(folder, rank) {
   group <- list(folder = folder)
-  writeLines(as.character(Sys.getpid()), worker_file(group, "pid", rank))
   job <- readRDS(file.path(folder, "job.rds"))
   options(job$options)
   set.seed(job$seed)
@@ -147,18 +143,19 @@ run_worker <- function(folder, rank) {
 
 # How a process ended: what it left, or its status; NULL for one that runs.
 worker_end <- function(group, rank) {
-  status <- worker_file(group, "status", rank)
-  if (!file.exists(status) || file.size(status) == 0) return(NULL)
+  process <- group$processes[[rank + 1]]
+  if (process$is_alive()) return(NULL)
   end <- worker_file(group, "end", rank)
   if (file.exists(end)) readRDS(end) else list(error = death_text(group, rank), lost = FALSE)
 }
 
+# A status below 0 is a signal's number.
 death_text <- function(group, rank) {
-  status <- readLines(worker_file(group, "status", rank), warn = FALSE)[1]
+  status <- group$processes[[rank + 1]]$get_exit_status()
   output <- readLines(worker_file(group, "output", rank), warn = FALSE)
   output <- if (rank > 0) utils::tail(output[nzchar(output)], 3)
-  paste0("it ended without a result (status ", status,
-         if (identical(status, "137")) ": killed", ")",
+  paste0("it ended without a result (",
+         if (isTRUE(status < 0)) paste("killed by signal", -status) else paste("status", status), ")",
          if (length(output)) paste0(": ", paste(output, collapse = " ")))
 }
 
@@ -181,7 +178,7 @@ wait_for_workers <- function(group) {
     tryCatch(Sys.sleep(0.1), interrupt = function(cnd) {
       if (asked) rlang::interrupt()
       asked <<- TRUE
-      tools::pskill(worker_pid(group, 0), tools::SIGINT)
+      group$processes[[1]]$interrupt()
     })
   }
 }
@@ -199,17 +196,6 @@ relay_output <- function(group, seen, all) {
   whole <- if (all) length(bytes) else if (length(ends)) max(ends) else 0
   if (whole > 0) message(rawToChar(bytes[seq_len(whole)]), appendLF = FALSE)
   seen + whole
-}
-
-worker_pid <- function(group, rank) {
-  path <- worker_file(group, "pid", rank)
-  pid <- if (file.exists(path)) as.integer(readLines(path, warn = FALSE)) else integer()
-  if (length(pid) == 1 && !file.exists(worker_file(group, "status", rank))) pid else integer()
-}
-
-end_workers <- function(group) {
-  pids <- unlist(lapply(seq_len(group$size) - 1, function(rank) worker_pid(group, rank)))
-  if (length(pids)) tools::pskill(pids, tools::SIGKILL)
 }
 
 # The error of the process that failed by itself comes before those of the ones that missed it.

@@ -15,6 +15,7 @@ test_that("a killed R process leaves a checkpoint that predicts and goes on", {
     "fit <- cpa(cells$x, 'condition', control = 'control', covariates = 'cell_type',",
     "  split = 'split', col_data = cells$col_data, settings = cpa_settings(epochs = 1e6, dim = 8,",
     "  autoencoder_width = 24, batch_size = 32, checkpoint_freq = 1, patience = 1e6, threads = 1,",
+    "  max_minutes = 2,",
     paste0("  device = 'cpu', seed = 1, verbose = FALSE, checkpoint = ", deparse1(checkpoint), "))")
   ), script)
   system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(script)), wait = FALSE,

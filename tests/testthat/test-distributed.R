@@ -186,7 +186,7 @@ harmed_fit <- function(harm, checkpoint) {
     paste0("tools::pskill(as.integer(readLines(", deparse1(pid), ")), ", harm, ")")
   ), doing)
   system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(doing)), wait = FALSE)
-  settings <- group_settings(epochs = 1e6, patience = 1e6, checkpoint = checkpoint,
+  settings <- group_settings(epochs = 1e6, patience = 1e6, max_minutes = 2, checkpoint = checkpoint,
                              distributed = TRUE)
   tryCatch(launch_local(train, list(small_cells(), settings, fit_small, pid), 2, 1),
            error = function(cnd) cnd)
@@ -200,7 +200,7 @@ test_that("a killed process ends the others with the epoch and a checkpoint to g
   expect_lt(as.double(Sys.time() - start, units = "secs"), 60)
   expect_s3_class(cnd, "compert_launch_error")
   text <- gsub("\\s+", " ", conditionMessage(cnd))
-  expect_match(text, "Rank 1: it ended without a result \\(status 137: killed\\)")
+  expect_match(text, "Rank 1: it ended without a result \\(killed by signal 9\\)")
   expect_match(text, "Rank 0: .*One was lost in epoch [0-9]+")
   expect_match(text, paste0("last checkpoint is kept.*", checkpoint), perl = TRUE)
   fit <- load_fit(checkpoint)
@@ -241,7 +241,7 @@ test_that("an interrupt of any process ends all with the fit so far", {
     }
     tryCatch(fit_small(cells, settings), warning = function(cnd) class(cnd)[1])
   })
-  settings <- group_settings(epochs = 1e6, patience = 1e6, distributed = TRUE,
+  settings <- group_settings(epochs = 1e6, patience = 1e6, max_minutes = 2, distributed = TRUE,
                              checkpoint = withr::local_tempfile(fileext = ".h5"))
   expect_identical(launch_local(interrupted, list(small_cells(), settings, fit_small), 2, 1),
                    "compert_stopped_interrupt")
