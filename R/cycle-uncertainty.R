@@ -118,7 +118,7 @@ round_trip <- function(fit, screen, cells, asked, row, direction) {
     there <- goal
   }
   go <- function(start, target) {
-    answer <- run_predict(fit, start, target, list(seq_along(cells)), FALSE, FALSE)$mean
+    answer <- run_predict(fit, start, target, list(seq_along(cells)), FALSE)$mean
     start$x <- gene_rows(registry, answer)
     dimnames(start$x) <- dimnames(small$x)
     if (!is.null(small$proteins)) {

@@ -126,7 +126,7 @@ gene_response <- function(fit, screen, grid, source, residual, genes,
   targets <- make_targets(fit, condition, call)
   warn_dose_range(fit, targets, below = FALSE, call = call)
   cells <- source_cells(fit, screen, targets, source, call)
-  answer <- run_predict(fit, screen, targets, cells, TRUE, TRUE, call = call)
+  answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
   answer[] <- lapply(answer, function(m) if (is.matrix(m)) gene_rows(fit$meta$registry, m) else m)
   mean <- if (residual) answer$mean_difference else answer$mean
   difference <- answer$mean_difference - observed_means(screen, cells)

@@ -31,7 +31,7 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   check_no_dots(...)
   validate_fit(fit)
   need_newdata(missing(newdata), "evaluate_cells")
-  options <- r2_options("compert", list(min_cells = min_cells), fit$meta$settings$loss_ae)
+  options <- r2_options(fit, "compert", list(min_cells = min_cells))
   check_count(n_degs, "n_degs", min = 2)
   check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,

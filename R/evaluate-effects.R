@@ -34,9 +34,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   check_no_dots(...)
   validate_fit(fit)
   need_newdata(missing(newdata), "evaluate_effects")
-  options <- r2_options("compert", list(min_cells = min_cells, residual = residual),
-                        fit$meta$settings$loss_ae)
-  options$residual <- pick_residual(fit, options$residual)
+  options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual))
   check_count(n_degs, "n_degs", min = 2)
   check_flag(baselines, "baselines")
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)

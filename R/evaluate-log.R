@@ -7,23 +7,23 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
   total <- cell_totals(screen$x)
   goal <- stats::median(total[total > 0])
   blank <- matrix(NA_real_, nrow(screen$x), length(source))
-  both <- list(decoded = list(mean = blank, variance = blank),
-               difference = list(mean = blank, variance = blank))
+  out <- lapply(rlang::set_names(options$kinds), function(kind) list(mean = blank, variance = blank))
   for (k in which(lengths(source) > 0L)) {
     one <- subset_targets(targets, k)
     n_draws <- draws_per_cell(length(source[[k]]))
     own_seed <- (as.numeric(seed) + k) %% .Machine$integer.max
-    draws <- run_predict(fit, screen, one, source[k], FALSE, FALSE, "sample", n_draws, own_seed)
-    cells <- run_predict(fit, screen, one, source[k], FALSE, TRUE)
-    genes <- function(values) gene_rows(fit$meta$registry, values)
-    kinds <- list(decoded = genes(draws$mean), difference = pmax(genes(cells$mean), 0))
-    for (kind in names(kinds)) {
-      values <- log_normalise(kinds[[kind]], goal)
-      both[[kind]]$mean[, k] <- rowMeans(values)
-      both[[kind]]$variance[, k] <- row_variances(values, options$ddof)
+    genes <- function(answer) gene_rows(fit$meta$registry, answer$mean)
+    for (kind in options$kinds) {
+      cells <- switch(kind,
+        decoded = genes(run_predict(fit, screen, one, source[k], FALSE, "sample", n_draws, own_seed)),
+        difference = pmax(genes(run_predict(fit, screen, one, source[k], TRUE)), 0)
+      )
+      values <- log_normalise(cells, goal)
+      out[[kind]]$mean[, k] <- rowMeans(values)
+      out[[kind]]$variance[, k] <- row_variances(values, options$ddof)
     }
   }
-  both
+  out
 }
 
 # Few source cells are drawn from more often: about 500 draws, 1 to 5 per cell.

@@ -6,7 +6,8 @@
 # counterfactual is the row "model" (NULL: the fit's default); `control_rows`: splits whose control
 # cells are scored as a condition; `skip_names`: conditions left out by name; `min_degs`: fewest
 # DEGs; `limit`: bound on predictions; `flat`: sums of squares up to this count as 0; `scale`: see
-# evaluate_r2(); `order`, `empty`: columns of the summary and its value without conditions.
+# evaluate_r2(); `order`, `empty`: columns of the summary and its value without conditions. Made of
+# them, `kinds`: the counterfactuals to score, the first of which is "model".
 r2_presets <- function() {
   fb <- list(
     min_cells = 31L, controls = "pooled", control_split = "own", ddof = 0L,
@@ -43,7 +44,8 @@ r2_presets <- function() {
 }
 
 # The preset with the user's own choices laid over it, all checked.
-r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
+r2_options <- function(fit, preset, own, call = rlang::caller_env()) {
+  loss <- fit$meta$settings$loss_ae
   presets <- r2_presets()
   preset <- check_choice(preset, names(presets), "preset", call)
   options <- presets[[preset]]
@@ -51,7 +53,6 @@ r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
   check_count(own$min_cells, "min_cells", null_ok = TRUE, call = call)
   check_flag(own$clamp_negative, "clamp_negative", null_ok = TRUE, call = call)
   check_count(own$ddof, "ddof", min = 0, max = 1, null_ok = TRUE, call = call)
-  check_flag(own$residual, "residual", null_ok = TRUE, call = call)
   if (!is.null(own$variance)) {
     check_choice(own$variance, c("total", "predicted", "of_means", "sampled"), "variance", call)
   }
@@ -61,6 +62,10 @@ r2_options <- function(preset, own, loss, call = rlang::caller_env()) {
   }
   given <- own[!vapply(own, is.null, TRUE)]
   options[names(given)] <- given
+  # The references have one kind of counterfactual.
+  kinds <- c("decoded", "difference")
+  if (pick_residual(fit, options$residual, call)) kinds <- rev(kinds)
+  options$kinds <- if (preset == "compert") kinds else kinds[1]
   options$preset <- preset
   options$changed <- names(given)
   options$log_counts <- is_count_loss(loss) && options$scale == "log"

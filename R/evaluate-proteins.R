@@ -20,7 +20,7 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
                                   control$reference))
   if (options$log_counts) both <- predict_rows(fit, screen, targets, control$source,
                                                utils::modifyList(options, list(variance = "total")), seed)
-  methods <- lapply(method_order(both, options), function(m) {
+  methods <- lapply(name_kinds(both, options), function(m) {
     scaled(lapply(m, protein_rows, registry = fit$meta$registry))
   })
   if (baselines) {

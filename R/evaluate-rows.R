@@ -24,7 +24,7 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
   targets <- group_targets(fit, groups, table$group)
   predicted <- if (options$log_counts) predict_log_rows else predict_rows
   both <- predicted(fit, screen, targets, control$source, options, seed)
-  methods <- method_order(both, options)
+  methods <- name_kinds(both, options)
   proteins <- if (!is.null(screen$proteins)) {
     protein_statistics(fit, screen, groups, rows, control, targets, both, options, baselines, seed)
   }
@@ -53,13 +53,11 @@ table_of_methods <- function(fit, groups, table, parts, score) {
   all[order(rep(seq_len(nrow(table)), length(parts$methods))), , drop = FALSE]
 }
 
-# "model" is the kind that `options$residual` names; the other kind has its own name.
-method_order <- function(both, options) {
-  if (options$residual) {
-    list(model = both$difference, model_decoded = both$decoded)
-  } else {
-    list(model = both$decoded, model_difference = both$difference)
-  }
+# "model" is the first of `options$kinds`; the other kind, where there is one, has its own name.
+name_kinds <- function(predicted, options) {
+  names <- paste0("model_", options$kinds)
+  names[1] <- "model"
+  stats::setNames(predicted[options$kinds], names)
 }
 
 # The conditions as codes; the batch stays as it is in each source cell.

@@ -65,28 +65,33 @@ take_groups <- function(stats, k) {
   })
 }
 
-# The two kinds of counterfactual for every row, genes x K; rows without source cells are NA.
+# The counterfactuals for every row, genes x K, of the kinds that options$kinds names; rows without
+# source cells are NA.
 predict_rows <- function(fit, screen, targets, source, options, seed) {
   full <- which(lengths(source) > 0L)
   blank <- matrix(NA_real_, nrow(screen$x) + NROW(screen$proteins), length(source))
-  both <- list(decoded = list(mean = blank, variance = blank),
-               difference = list(mean = blank, variance = blank))
-  if (length(full) == 0L) return(both)
+  kinds <- lapply(rlang::set_names(options$kinds), function(kind) list(mean = blank, variance = blank))
+  if (length(full) == 0L) return(kinds)
   some <- subset_targets(targets, full)
-  answer <- run_predict(fit, screen, some, source[full], TRUE, TRUE, seed = seed)
+  answer <- run_summarise(fit, screen, some, source[full], options$variance %in% c("of_means", "total"),
+                          "difference" %in% options$kinds)
   n <- lengths(source[full])
-  spread <- rescale_variance(answer$variance_of_means, n, options$ddof)
-  both$decoded$mean[, full] <- answer$mean
-  both$decoded$variance[, full] <- switch(options$variance,
-    predicted = answer$variance,
-    of_means = spread,
-    total = answer$variance + ifelse(is.na(spread), 0, spread),
-    sampled = sampled_variance(fit, screen, some, source[full], options$ddof, seed)
-  )
-  both$difference$mean[, full] <- answer$mean_difference
-  both$difference$variance[, full] <-
-    pmax(rescale_variance(answer$variance_difference, n, options$ddof) + answer$variance_shift, 0)
-  both
+  spread <- function() rescale_variance(answer$variance_of_means, n, options$ddof)
+  if ("decoded" %in% options$kinds) {
+    kinds$decoded$mean[, full] <- answer$mean
+    kinds$decoded$variance[, full] <- switch(options$variance,
+      predicted = answer$variance,
+      of_means = spread(),
+      total = answer$variance + ifelse(is.na(spread()), 0, spread()),
+      sampled = sampled_variance(fit, screen, some, source[full], options$ddof, seed)
+    )
+  }
+  if ("difference" %in% options$kinds) {
+    kinds$difference$mean[, full] <- answer$mean_difference
+    kinds$difference$variance[, full] <-
+      pmax(rescale_variance(answer$variance_difference, n, options$ddof) + answer$variance_shift, 0)
+  }
+  kinds
 }
 
 subset_targets <- function(targets, k) {
@@ -101,7 +106,7 @@ subset_targets <- function(targets, k) {
 # facebookresearch/CPA, cpa/train.py: for counts, the variance over cells of one draw per cell.
 sampled_variance <- function(fit, screen, targets, source, ddof, seed) {
   columns <- vapply(seq_along(source), function(k) {
-    draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE, FALSE,
+    draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE,
                         type = "sample", seed = (as.numeric(seed) + k) %% .Machine$integer.max)$mean
     row_variances(draw, ddof)
   }, numeric(nrow(screen$x) + NROW(screen$proteins)))

@@ -9,8 +9,8 @@
 #'
 #' @section Rows:
 #' `method` is `"model"` (the fit's default kind of counterfactual; with a reference's preset the
-#' decoded kind, which is the only one they have), `"model_decoded"` or `"model_difference"` (the
-#' other kind), `"control"` (the observed controls of the same covariates: no effect) and
+#' decoded kind, which is the only one they have), with the preset `"compert"` `"model_decoded"` or
+#' `"model_difference"` (the other kind), `"control"` (the observed controls of the same covariates: no effect) and
 #' `"additive"`: these controls plus, learned on training cells only, the average over other
 #' covariate combinations of mean(condition) - mean(control); for a condition that was measured
 #' under no other covariates, the sum of the shifts of its single perturbations (same covariates if
@@ -113,8 +113,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   need_newdata(missing(newdata), "evaluate_r2")
   own <- list(min_cells = min_cells, controls = controls, ddof = ddof, variance = variance,
               clamp_negative = clamp_negative, residual = residual, scale = scale)
-  options <- r2_options(preset, own, fit$meta$settings$loss_ae)
-  options$residual <- pick_residual(fit, options$residual)
+  options <- r2_options(fit, preset, own)
   options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)
   check_flag(baselines, "baselines")

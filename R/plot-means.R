@@ -61,9 +61,7 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
 condition_means <- function(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
                             col_data, missing_genes, max_panels = Inf, min_cells = 1L,
                             controls = FALSE, call = rlang::caller_env()) {
-  options <- r2_options("compert", list(min_cells = min_cells, residual = residual),
-                        fit$meta$settings$loss_ae, call)
-  options$residual <- pick_residual(fit, options$residual, call)
+  options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual), call)
   if (controls) options$control_rows <- NA
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "dose", "covariates", "batch"), call = call)

@@ -95,12 +95,13 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
   cells <- source_cells(object, screen, targets, source)
-  answer <- run_predict(object, screen, targets, cells, summarise == "condition", residual, type,
-                        n_samples, resolve_seed(seed), without)
   if (summarise == "condition") {
+    answer <- run_summarise(object, screen, targets, cells, !residual, residual, without)
     values <- condition_values(answer, residual)
     about <- describe_conditions(object, targets, lengths(cells))
   } else {
+    answer <- run_predict(object, screen, targets, cells, residual, type, n_samples,
+                          resolve_seed(seed), without)
     values <- cell_values(answer, type)
     about <- describe_cells(object, screen, targets, cells, if (type == "sample") n_samples else 1L)
   }
@@ -163,19 +164,35 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
 
 escape_braces <- function(x) gsub("}", "}}", gsub("{", "{{", x, fixed = TRUE), fixed = TRUE)
 
-# Calls the core with the source cells only. Indices into `screen` become 0-based ones into them.
-run_predict <- function(fit, screen, targets, cells, summarise, residual, type = "mean",
-                        n_samples = 1L, seed = 0L, without = integer(),
-                        call = rlang::caller_env()) {
-  used <- sort(unique(unlist(cells)))
-  small <- subset_screen(screen, used)
-  sources <- lapply(cells, function(i) match(i, used) - 1L)
-  own <- encode_screen(fit$meta$registry, small, call)
+# What the core predicts cell by cell.
+run_predict <- function(fit, screen, targets, cells, residual, type = "mean", n_samples = 1L,
+                        seed = 0L, without = integer(), call = rlang::caller_env()) {
+  own <- source_screen(fit, screen, cells, call)
   with_core_errors(
-    core_predict(fit$state, core_rows(small), own, targets$design, sources, summarise, residual, type,
+    core_predict(fit$state, own$x, own$design, targets$design, own$sources, residual, type,
                  as.integer(n_samples), seed, without),
     call = call
   )
+}
+
+# Per condition: means, variances and, where asked for, the variance of means (`spread`) and the
+# counterfactual by `difference`.
+run_summarise <- function(fit, screen, targets, cells, spread, difference, without = integer(),
+                          call = rlang::caller_env()) {
+  own <- source_screen(fit, screen, cells, call)
+  with_core_errors(
+    core_summarise(fit$state, own$x, own$design, targets$design, own$sources, spread, difference,
+                   without),
+    call = call
+  )
+}
+
+# The source cells only. Indices into `screen` become 0-based ones into them.
+source_screen <- function(fit, screen, cells, call) {
+  used <- sort(unique(unlist(cells)))
+  small <- subset_screen(screen, used)
+  list(x = core_rows(small), design = encode_screen(fit$meta$registry, small, call),
+       sources = lapply(cells, function(i) match(i, used) - 1L))
 }
 
 cell_values <- function(answer, type) {

@@ -3,8 +3,7 @@
 # Averages over the test conditions, per method. Not after an interrupt, which must end at once.
 with_test_scores <- function(fit, screen, stopped) {
   if (identical(stopped, "interrupt") || !any(screen$split == "test" & !screen$control)) return(fit)
-  options <- r2_options("compert", list(), fit$meta$settings$loss_ae)
-  options$residual <- pick_residual(fit, options$residual)
+  options <- r2_options(fit, "compert", list())
   options$n_degs <- 50L
   table <- evaluate_screen(fit, screen, "test", options, seed = fit$meta$seed)
   if (nrow(table) == 0L) return(fit)

@@ -272,9 +272,9 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// core_predict
-List core_predict(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool summarise, bool residual, const std::string& type, int n_samples, double seed, const Rcpp::IntegerVector& without);
-RcppExport SEXP _compert_core_predict(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP summariseSEXP, SEXP residualSEXP, SEXP typeSEXP, SEXP n_samplesSEXP, SEXP seedSEXP, SEXP withoutSEXP) {
+// core_summarise
+List core_summarise(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool spread, bool difference, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_summarise(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP spreadSEXP, SEXP differenceSEXP, SEXP withoutSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
@@ -282,13 +282,29 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
     Rcpp::traits::input_parameter< const List& >::type target(targetSEXP);
     Rcpp::traits::input_parameter< const List& >::type source(sourceSEXP);
-    Rcpp::traits::input_parameter< bool >::type summarise(summariseSEXP);
+    Rcpp::traits::input_parameter< bool >::type spread(spreadSEXP);
+    Rcpp::traits::input_parameter< bool >::type difference(differenceSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_summarise(state, x, design, target, source, spread, difference, without));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_predict
+List core_predict(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool residual, const std::string& type, int n_samples, double seed, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_predict(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP residualSEXP, SEXP typeSEXP, SEXP n_samplesSEXP, SEXP seedSEXP, SEXP withoutSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
+    Rcpp::traits::input_parameter< const List& >::type target(targetSEXP);
+    Rcpp::traits::input_parameter< const List& >::type source(sourceSEXP);
     Rcpp::traits::input_parameter< bool >::type residual(residualSEXP);
     Rcpp::traits::input_parameter< const std::string& >::type type(typeSEXP);
     Rcpp::traits::input_parameter< int >::type n_samples(n_samplesSEXP);
     Rcpp::traits::input_parameter< double >::type seed(seedSEXP);
     Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_predict(state, x, design, target, source, summarise, residual, type, n_samples, seed, without));
+    rcpp_result_gen = Rcpp::wrap(core_predict(state, x, design, target, source, residual, type, n_samples, seed, without));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -624,7 +640,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_set_threads", (DL_FUNC) &_compert_core_set_threads, 1},
     {"_compert_core_knn_purity", (DL_FUNC) &_compert_core_knn_purity, 3},
     {"_compert_core_batch_mixing", (DL_FUNC) &_compert_core_batch_mixing, 6},
-    {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 11},
+    {"_compert_core_summarise", (DL_FUNC) &_compert_core_summarise, 8},
+    {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 10},
     {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 6},
     {"_compert_core_proteins", (DL_FUNC) &_compert_core_proteins, 6},
     {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 5},

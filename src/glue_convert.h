@@ -46,19 +46,18 @@ inline SparseSlots sparse_slots(SEXP matrix, const char* argument) {
     throw compert::Error(argument, "must be a valid dgCMatrix", "A slot has a wrong type.");
   }
   const int n_rows = INTEGER(dim)[0], n_cols = INTEGER(dim)[1];
-  const int* offsets = INTEGER(p);
+  const int *offsets = INTEGER(p), *rows = INTEGER(i);
   bool valid = n_rows >= 0 && n_cols >= 0 && Rf_xlength(p) == static_cast<R_xlen_t>(n_cols) + 1 &&
                Rf_xlength(x) == Rf_xlength(i) && offsets[0] == 0 &&
                offsets[n_cols] <= Rf_xlength(x);
   for (int c = 0; valid && c < n_cols; ++c) valid = offsets[c] <= offsets[c + 1];
-  for (R_xlen_t k = 0; valid && k < Rf_xlength(i); ++k) {
-    valid = INTEGER(i)[k] >= 0 && INTEGER(i)[k] < n_rows;
-  }
+  const R_xlen_t stored = Rf_xlength(i);
+  for (R_xlen_t k = 0; k < stored; ++k) valid &= rows[k] >= 0 && rows[k] < n_rows;
   if (!valid) {
     throw compert::Error(argument, "must be a valid dgCMatrix",
                          "Its slots `i`, `p`, `x` and `Dim` contradict each other.");
   }
-  return {REAL(x), INTEGER(i), offsets, static_cast<std::size_t>(n_rows),
+  return {REAL(x), rows, offsets, static_cast<std::size_t>(n_rows),
           static_cast<std::size_t>(n_cols)};
 }
 

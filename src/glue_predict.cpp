@@ -33,28 +33,41 @@ compert::Decoding decoding(const compert::Model& model, compert::Composition par
 
 }  // namespace
 
+// Means and variances of the source cells per condition; `spread` and `difference` ask for more.
+// [[Rcpp::export(rng = false)]]
+List core_summarise(const RawVector& state, SEXP x, const List& design, const List& target,
+                    const List& source, bool spread, bool difference,
+                    const Rcpp::IntegerVector& without) {
+  compert_glue::check_not_forked();
+  const compert::Model model = compert::Model::from_state(bytes(state));
+  const auto cells = cell_source(x);
+  const int64_t genes = model.architecture().n_rows();
+  const auto s = model.summarise(*cells, design_of(design), design_of(target),
+                                 compert_glue::cell_lists(source),
+                                 decoding(model, composition(true, without)), {spread, difference});
+  List out = List::create(Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
+                          Rcpp::Named("mean") = genes_by(s.mean, genes),
+                          Rcpp::Named("variance") = genes_by(s.variance, genes));
+  if (spread) out["variance_of_means"] = genes_by(s.variance_of_means, genes);
+  if (difference) {
+    out["mean_difference"] = genes_by(s.mean_difference, genes);
+    out["variance_difference"] = genes_by(s.variance_difference, genes);
+    out["variance_shift"] = genes_by(s.variance_shift, genes);
+  }
+  return out;
+}
+
+// Cell by cell; `variance` is NULL unless that is the `type`.
 // [[Rcpp::export(rng = false)]]
 List core_predict(const RawVector& state, SEXP x, const List& design, const List& target,
-                  const List& source, bool summarise, bool residual, const std::string& type,
-                  int n_samples, double seed, const Rcpp::IntegerVector& without) {
+                  const List& source, bool residual, const std::string& type, int n_samples,
+                  double seed, const Rcpp::IntegerVector& without) {
   compert_glue::check_not_forked();
   const compert::Model model = compert::Model::from_state(bytes(state));
   const auto cells = cell_source(x);
   const auto lists = compert_glue::cell_lists(source);
   const int64_t genes = model.architecture().n_rows();
   const compert::Decoding parts = decoding(model, composition(true, without));
-  if (summarise) {
-    const auto s =
-        model.summarise(*cells, design_of(design), design_of(target), lists, parts, residual);
-    return List::create(
-        Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
-        Rcpp::Named("mean") = genes_by(s.mean, genes),
-        Rcpp::Named("variance") = genes_by(s.variance, genes),
-        Rcpp::Named("variance_of_means") = genes_by(s.variance_of_means, genes),
-        Rcpp::Named("mean_difference") = genes_by(s.mean_difference, genes),
-        Rcpp::Named("variance_difference") = genes_by(s.variance_difference, genes),
-        Rcpp::Named("variance_shift") = genes_by(s.variance_shift, genes));
-  }
   compert::CellPrediction how;
   how.type = type == "sample" ? compert::CellPrediction::Type::kSample
                               : compert::CellPrediction::Type::kMean;
@@ -65,11 +78,21 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   std::size_t n = 0;
   for (const auto& list : lists) n += list.size();
   if (type == "sample") n *= static_cast<std::size_t>(n_samples);
-  NumericMatrix mean(static_cast<int>(genes), static_cast<int>(n));
-  NumericMatrix variance(static_cast<int>(genes), static_cast<int>(n));
+  // Every element is written, so none is set to 0 before.
+  const auto empty = [&] {
+    return NumericMatrix(Rcpp::no_init(static_cast<int>(genes), static_cast<int>(n)));
+  };
+  NumericMatrix mean = empty();
+  List out = List::create(Rcpp::Named("mean") = mean);
+  double* variance_out = nullptr;
+  if (type == "variance") {
+    NumericMatrix variance = empty();
+    variance_out = variance.begin();
+    out["variance"] = variance;
+  }
   model.predict_cells(*cells, design_of(design), design_of(target), lists, how, mean.begin(),
-                      variance.begin(), parts);
-  return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
+                      variance_out, parts);
+  return out;
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -5,7 +5,7 @@ scored_rows <- function(screen, groups, what) {
 
 reference_of <- function(screen, groups, rows) {
   control <- evaluation_controls(screen, groups, cbind(rows, split = NA),
-                                 r2_options("compert", list(), "gauss"))
+                                 r2_options(fit_of_loss("gauss"), "compert", list()))
   stats <- group_statistics(screen$x, control$reference_of_cell, control$n_reference, 0)
   take_groups(stats, control$reference)
 }

@@ -12,7 +12,7 @@ test_that("draws stand for cells, and by difference controls are themselves", {
   screen <- read_newdata(fit, cells$counts, col_data = cells$col_data)
   targets <- make_targets(fit, condition(condition = "control", cell_type = "B"))
   source <- source_cells(fit, screen, targets, "matched")
-  options <- r2_options("compert", list(), "nb")
+  options <- r2_options(fit_of_loss("nb"), "compert", list())
   both <- predict_log_rows(fit, screen, targets, source, options, 1)
   observed <- log_values(screen)[, source[[1]]]
   expect_equal(both$difference$mean[, 1], unname(rowMeans(as.matrix(observed))), tolerance = 1e-4)

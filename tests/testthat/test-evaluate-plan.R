@@ -3,7 +3,7 @@ planned <- function(preset = "compert", split = c("test", "ood"), own = list(), 
   controls <- which(screen$control)
   screen$split[controls[c(1, 2, 7)]] <- "test"
   fit <- untrained(screen)
-  options <- r2_options(preset, own, "gauss")
+  options <- r2_options(fit_of_loss("gauss"), preset, own)
   groups <- condition_groups(fit, screen)
   list(screen = screen, fit = fit, groups = groups, options = options,
        rows = evaluation_rows(fit, screen, groups, split, NULL, options))
@@ -63,7 +63,7 @@ test_that("controls are a condition in ood for the references only", {
     screen$split[screen$control & screen$covariates$cell_type == "A549"] <- "ood"
     fit <- untrained(screen)
     groups <- condition_groups(fit, screen)
-    options <- r2_options(preset, list(min_cells = 1), "gauss")
+    options <- r2_options(fit_of_loss("gauss"), preset, list(min_cells = 1))
     rows <- evaluation_rows(fit, screen, groups, "ood", NULL, options)
     any(groups$control[rows$table$group])
   }
@@ -83,7 +83,7 @@ test_that("chemcpa leaves out names with dmso or control", {
   fit <- untrained(screen)
   groups <- condition_groups(fit, screen)
   labels <- function(preset) {
-    options <- r2_options(preset, list(min_cells = 1), "gauss")
+    options <- r2_options(fit_of_loss("gauss"), preset, list(min_cells = 1))
     rows <- evaluation_rows(fit, screen, groups, "ood", NULL, options)$table
     unique(condition_label(groups$parts[rows$group], NULL))
   }

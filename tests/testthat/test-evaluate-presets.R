@@ -20,7 +20,7 @@ test_that("presets have the conventions of the published codes", {
 })
 
 test_that("the variance of counts is the preset's own", {
-  variance <- function(preset, loss) r2_options(preset, list(), loss)$variance
+  variance <- function(preset, loss) r2_options(fit_of_loss(loss), preset, list())$variance
   expect_identical(variance("fb", "gauss"), "predicted")
   expect_identical(variance("fb", "nb"), "sampled")
   expect_identical(variance("fb_api", "nb"), "predicted")
@@ -30,7 +30,7 @@ test_that("the variance of counts is the preset's own", {
 })
 
 test_that("own options override, and are named in print", {
-  o <- r2_options("fb", list(min_cells = 3, ddof = NULL), "gauss")
+  o <- r2_options(fit_of_loss("gauss"), "fb", list(min_cells = 3, ddof = NULL))
   expect_identical(o$min_cells, 3)
   expect_identical(o$ddof, 0L)
   o$n_degs <- 50
@@ -39,10 +39,10 @@ test_that("own options override, and are named in print", {
 })
 
 test_that("wrong options are refused", {
-  expect_error(r2_options("fbb", list(), "gauss"), "`preset` must be one of")
-  expect_error(r2_options("fb", list(ddof = 2), "gauss"), "`ddof` must be")
-  expect_error(r2_options("fb", list(variance = "none"), "gauss"), "`variance` must be one of")
-  expect_error(r2_options("fb", list(controls = "mine"), "gauss"), "`controls` must be one of")
-  expect_error(r2_options("fb", list(min_cells = -1), "gauss"), "`min_cells` must be")
-  expect_error(r2_options("fb", list(clamp_negative = "yes"), "gauss"), "`clamp_negative` must be")
+  expect_error(r2_options(fit_of_loss("gauss"), "fbb", list()), "`preset` must be one of")
+  expect_error(r2_options(fit_of_loss("gauss"), "fb", list(ddof = 2)), "`ddof` must be")
+  expect_error(r2_options(fit_of_loss("gauss"), "fb", list(variance = "none")), "`variance` must be one of")
+  expect_error(r2_options(fit_of_loss("gauss"), "fb", list(controls = "mine")), "`controls` must be one of")
+  expect_error(r2_options(fit_of_loss("gauss"), "fb", list(min_cells = -1)), "`min_cells` must be")
+  expect_error(r2_options(fit_of_loss("gauss"), "fb", list(clamp_negative = "yes")), "`clamp_negative` must be")
 })

@@ -23,12 +23,12 @@ test_that("a table without rows has the same columns", {
 })
 
 test_that("preset chemcpa counts sums of squares near 0 as 0", {
-  expect_identical(r2_options("chemcpa", list(), "gauss")$flat, 1e-4)
-  expect_identical(r2_options("compert", list(), "gauss")$flat, 0)
+  expect_identical(r2_options(fit_of_loss("gauss"), "chemcpa", list())$flat, 1e-4)
+  expect_identical(r2_options(fit_of_loss("gauss"), "compert", list())$flat, 0)
   truth <- list(mean = cbind(c(1, 1.001, 0.999)), variance = cbind(c(1, 2, 4)))
   near <- list(mean = cbind(c(1.001, 1.001, 0.999)), variance = truth$variance)
   score <- function(preset) {
-    score_method(truth, near, truth, list(1:3), r2_options(preset, list(), "gauss"))$r2_mean
+    score_method(truth, near, truth, list(1:3), r2_options(fit_of_loss("gauss"), preset, list()))$r2_mean
   }
   expect_identical(score("chemcpa"), 1)
   expect_equal(score("compert"), 0.5, tolerance = 1e-9)

@@ -72,7 +72,7 @@ test_that("chemcpa never scores below 0, fb may, and both decode", {
   scored <- unlist(chem[c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")])
   expect_true(all(scored >= 0))
   expect_true(any(unlist(fb[c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")]) < 0))
-  expect_true("model_difference" %in% fb$method)
+  expect_identical(unique(fb$method), c("model", "control", "additive"))
   pooled <- unique(fb$n_controls)
   expect_identical(pooled, sum(all_cells()$col_data$split == "test" &
                                  all_cells()$col_data$condition == "control"))

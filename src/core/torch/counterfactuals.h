@@ -6,52 +6,14 @@
 
 #include "first_layer.h"
 #include "impl.h"
-#include "kernels.h"
 
 namespace compert {
 
 constexpr int64_t kBlock = 512;  // cells decoded at a time
 
-/// Mean and variance of the columns of blocks of rows, merged pairwise in double precision.
-class ColumnMoments {
- public:
-  explicit ColumnMoments(int64_t columns)
-      : mean_(at::zeros({columns}, at::kDouble)), m2_(mean_.clone()) {}
-  void add(const Tensor& rows) { add_shifted(rows, Tensor(), Tensor(), Tensor()); }
-  /// Of plus[which] + rows - minus[which].
-  void add_shifted(const Tensor& rows, const Tensor& plus, const Tensor& minus, const Tensor& which) {
-    const auto on_host = [](const Tensor& t) {
-      return t.defined() ? t.to(at::kCPU).contiguous() : t;
-    };
-    const Tensor values = on_host(rows), above = on_host(plus), below = on_host(minus), at = on_host(which);
-    const auto count = static_cast<double>(values.size(0));
-    Tensor mean = at::empty_like(mean_), m2 = at::empty_like(mean_);
-    by_type(values, [&](auto* type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      Shifted<T> x{values.data_ptr<T>(), values.size(0), values.size(1)};
-      if (above.defined()) {
-        x.plus = above.data_ptr<T>();
-        x.minus = below.data_ptr<T>();
-        x.which = at.data_ptr<int64_t>();
-      }
-      column_moments(x, mean.data_ptr<double>(), m2.data_ptr<double>());
-    });
-    const Tensor delta = mean - mean_;
-    const double total = n_ + count;
-    m2_.add_(m2 + delta.square() * (n_ * count / total));
-    mean_.add_(delta * (count / total));
-    n_ = total;
-  }
-  void write_mean(double* out) const { copy(mean_, out); }
-  void write_variance(double* out) const { copy(m2_ / std::max(n_, 1.0), out); }
-
- private:
-  static void copy(const Tensor& t, double* out) {
-    const Tensor c = t.contiguous();
-    std::copy(c.data_ptr<double>(), c.data_ptr<double>() + c.numel(), out);
-  }
-  Tensor mean_, m2_;
-  double n_ = 0;
+/// Latent states of cells under a condition, and the decoder's last hidden layer for them.
+struct Latent {
+  Tensor treated, hidden, library;
 };
 
 /// A block of source cells with what all conditions share.
@@ -59,13 +21,19 @@ struct Block {
   int64_t begin = 0, end = 0;  // positions among the distinct cells
   Batch batch;
   Tensor basal, library;
-  Tensor expression, own_mean, own_variance;  // only for counterfactuals by difference
+};
+
+/// The cells of a block as they were measured, and as the model reconstructs them.
+struct Reconstructed {
+  Tensor expression, mean, variance;
 };
 
 /// Cells of one condition within one block.
 struct Part {
-  Tensor rows;                // within the block
+  Tensor rows;                 // within the block
   std::vector<int64_t> place;  // in the condition's list of source cells
+  bool whole = false;          // all rows of the block, in their order
+  Tensor of(const Tensor& t) const { return whole || !t.defined() ? t : t.index_select(0, rows); }
 };
 
 /// Runs over the distinct source cells block by block, and within a block over the conditions.
@@ -99,23 +67,57 @@ class Counterfactuals {
     effect_ = network.perturbation_effect(target_batch_.slots);
   }
 
-  /// visit(condition, block, part, decoded) for every condition with cells in the block.
-  template <class Visit>
-  void run(bool with_difference, Visit&& visit) {
-    for (int64_t begin = 0; begin < static_cast<int64_t>(distinct_.size()); begin += kBlock) {
+  /// begin(block) for every block, then visit(condition, part, latent) for every condition with cells in
+  /// it.
+  template <class Begin, class Visit>
+  void run(Begin&& begin, Visit&& visit) {
+    const auto n = static_cast<int64_t>(distinct_.size());
+    for (int64_t first = 0; first < n; first += kBlock) {
       Block block;
-      block.begin = begin;
-      block.end = std::min<int64_t>(begin + kBlock, static_cast<int64_t>(distinct_.size()));
-      encode(block, with_difference);
+      block.begin = first;
+      block.end = std::min<int64_t>(first + kBlock, n);
+      encode(block);
+      begin(block);
       for (std::size_t k = 0; k < source_.size(); ++k) {
         const Part part = cells_in(block, source_[k]);
-        if (!part.place.empty()) visit(k, block, part, decode(k, block, part));
+        if (!part.place.empty()) visit(k, part, latent(k, block, part));
       }
     }
   }
 
+  /// The cells of the block as they were measured, with all that the composition may leave out of the
+  /// new condition.
+  Latent own_latent(const Block& block) const {
+    const Tensor treated = block.basal + network_.perturbation_effect(block.batch.slots) +
+                           network_.covariate_effect(block.batch.covariates);
+    return {treated, network_.decoder_hidden(treated, false), block.library};
+  }
+
+  Reconstructed reconstruct(const Block& block) const {
+    const Latent own = own_latent(block);
+    const Decoded decoded = network_.decode(own.treated, own.hidden, own.library);
+    Reconstructed out;
+    out.mean = network_.expected(decoded, decoding_.ignore_zeros);
+    out.variance = network_.variance(decoded, decoding_.ignore_zeros);
+    out.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
+    if (block.batch.proteins.defined())
+      out.expression = at::cat({out.expression, block.batch.proteins}, 1);
+    // What was not measured differs from its reconstruction by nothing.
+    const int64_t genes = network_.architecture().n_genes;
+    const auto fill = [&](const Tensor& rows, int64_t begin, int64_t columns) {
+      if (!rows.defined()) return;
+      Tensor missing = at::ones({block.batch.size(), 1}, rows.options().dtype(at::kBool));
+      missing.index_fill_(0, rows, 0);
+      Tensor part = out.expression.narrow(1, begin, columns);
+      part.copy_(at::where(missing, out.mean.narrow(1, begin, columns), part));
+    };
+    fill(block.batch.rna_rows, 0, genes);
+    fill(block.batch.protein_rows, genes, network_.architecture().n_proteins);
+    return out;
+  }
+
  private:
-  void encode(Block& block, bool with_difference) const {
+  void encode(Block& block) const {
     const int64_t* which = distinct_.data() + block.begin;
     const auto n = static_cast<std::size_t>(block.end - block.begin);
     network_.load(cells_, which, n, own_.rows(which, n), block.batch);
@@ -129,58 +131,34 @@ class Counterfactuals {
     block.library = block.batch.library;
     if (decoding_.common_library && block.library.defined())
       block.library = network_.mean_library().expand_as(block.library);
-    if (!with_difference) return;
-    block.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
-    if (block.batch.proteins.defined())
-      block.expression = at::cat({block.expression, block.batch.proteins}, 1);
-    const Tensor effect = network_.perturbation_effect(block.batch.slots);
-    // The cell as it was measured, with all that the composition may leave out of the new condition.
-    const Decoded own = network_.decode(
-        block.basal + effect + network_.covariate_effect(block.batch.covariates), block.library);
-    block.own_mean = network_.expected(own, decoding_.ignore_zeros);
-    block.own_variance = network_.variance(own, decoding_.ignore_zeros);
-    // What was not measured differs from its reconstruction by nothing.
-    const int64_t genes = network_.architecture().n_genes;
-    const auto fill = [&](const Tensor& rows, int64_t begin, int64_t columns) {
-      if (!rows.defined()) return;
-      Tensor missing = at::ones({block.batch.size(), 1}, rows.options().dtype(at::kBool));
-      missing.index_fill_(0, rows, 0);
-      Tensor part = block.expression.narrow(1, begin, columns);
-      part.copy_(at::where(missing, block.own_mean.narrow(1, begin, columns), part));
-    };
-    fill(block.batch.rna_rows, 0, genes);
-    fill(block.batch.protein_rows, genes, network_.architecture().n_proteins);
   }
 
   Part cells_in(const Block& block, const std::vector<int64_t>& list) const {
     Part part;
     std::vector<int64_t> rows;
-    const int64_t low = distinct_[static_cast<std::size_t>(block.begin)],
-                  high = distinct_[static_cast<std::size_t>(block.end - 1)];
+    const auto first = distinct_.begin() + block.begin, last = distinct_.begin() + block.end;
     for (std::size_t i = 0; i < list.size(); ++i) {
-      if (list[i] < low || list[i] > high) continue;
-      const auto found = std::lower_bound(distinct_.begin() + block.begin,
-                                          distinct_.begin() + block.end, list[i]);
-      rows.push_back(found - distinct_.begin() - block.begin);
+      if (list[i] < *first || list[i] > *(last - 1)) continue;
+      rows.push_back(std::lower_bound(first, last, list[i]) - first);
       part.place.push_back(static_cast<int64_t>(i));
     }
+    part.whole = static_cast<int64_t>(rows.size()) == block.end - block.begin &&
+                 std::is_sorted(rows.begin(), rows.end()) &&
+                 std::adjacent_find(rows.begin(), rows.end()) == rows.end();
     part.rows = at::tensor(rows, at::kLong).to(network_.options().device());
     return part;
   }
 
-  Decoded decode(std::size_t k, const Block& block, const Part& part) const {
+  Latent latent(std::size_t k, const Block& block, const Part& part) const {
     std::vector<Tensor> levels;
     for (std::size_t c = 0; c < target_.n_covariates; ++c) {
       const int32_t asked = target_.covariate[k * target_.n_covariates + c];
-      levels.push_back(asked < 0 ? block.batch.covariates[c].index_select(0, part.rows)
+      levels.push_back(asked < 0 ? part.of(block.batch.covariates[c])
                                  : at::full({part.rows.size(0)}, asked, part.rows.options()));
     }
-    const Tensor treated = block.basal.index_select(0, part.rows) +
-                           effect_[static_cast<int64_t>(k)] +
+    const Tensor treated = part.of(block.basal) + effect_[static_cast<int64_t>(k)] +
                            network_.covariate_effect(levels, decoding_.composition);
-    return network_.decode(treated, block.library.defined()
-                                        ? block.library.index_select(0, part.rows)
-                                        : block.library);
+    return {treated, network_.decoder_hidden(treated, false), part.of(block.library)};
   }
 
   const Network& network_;

@@ -123,7 +123,24 @@ Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& v
   return log_p.mean() * -scale;
 }
 
+/// Both parameters of a Gaussian in one sweep.
+static Decoded decoded_gaussian(const Tensor& raw, const Head& head) {
+  const int64_t rows = raw.size(0), genes = raw.size(1) / 2;
+  Decoded d;
+  d.mean = at::empty({rows, genes}, raw.options());
+  d.second = at::empty_like(d.mean);
+  by_type(raw, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    gaussian_outputs(raw.data_ptr<T>(), rows, genes, head.relu_mean, head.spread,
+                     d.mean.data_ptr<T>(), d.second.data_ptr<T>());
+  });
+  return d;
+}
+
 Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
+  if (!head.counts() && !head.sigmoid_mean && !raw.is_cuda() && raw.is_contiguous() &&
+      !at::GradMode::is_enabled())
+    return decoded_gaussian(raw, head);
   Decoded d;
   if (head.library) {
     const int64_t genes = raw.size(1) / head.outputs();

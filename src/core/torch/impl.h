@@ -103,8 +103,8 @@ struct Model::Impl {
                          const std::vector<int64_t>& train, const EvaluationPlan& plan,
                          const std::string& meta, Progress& progress, const DegTargets& degs);
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
-                             const std::vector<std::vector<int64_t>>& source, bool with_difference,
-                             const Decoding& decoding) const;
+                             const std::vector<std::vector<int64_t>>& source,
+                             const SummaryParts& parts, const Decoding& decoding) const;
   std::vector<uint8_t> state(const std::string& meta) const;
 
  private:

@@ -73,6 +73,16 @@ void to_dense(const CellBatch& x, const double* values, double* out);
 /// (theislab/chemCPA).
 enum class Spread { kSoftplus, kExp, kClampedSoftplus };
 
+/// From the raw output of a Gaussian head, rows x 2 genes, its means (with `relu_mean` those below 0 are
+/// 0) and variances, rows x genes each.
+void gaussian_outputs(const float* raw, int64_t rows, int64_t genes, bool relu_mean, Spread spread,
+                      float* mean, float* variance);
+void gaussian_outputs(const double* raw, int64_t rows, int64_t genes, bool relu_mean, Spread spread,
+                      double* mean, double* variance);
+/// sums[g] += the sum over rows of the variances alone, whose raw values are rows x genes.
+void add_variances(const float* raw, int64_t rows, int64_t genes, Spread spread, double* sums);
+void add_variances(const double* raw, int64_t rows, int64_t genes, Spread spread, double* sums);
+
 /// Gaussian negative log-likelihood, mean over cells and genes, constant dropped:
 /// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | raw variance]. On return `raw` holds
 /// the gradient.

@@ -143,7 +143,10 @@ Decoded Network::from_raw(const Tensor& raw, const Tensor& library) const {
 }
 
 Decoded Network::decode(const Tensor& treated, const Tensor& library) const {
-  const Tensor hidden = decoder_hidden(treated, false);
+  return decode(treated, decoder_hidden(treated, false), library);
+}
+
+Decoded Network::decode(const Tensor& treated, const Tensor& hidden, const Tensor& library) const {
   Decoded d = from_raw(decoder_raw(hidden), library);
   if (proteins_)
     d.proteins = std::make_shared<DecodedProteins>(decode_proteins(treated, hidden, {}, false));

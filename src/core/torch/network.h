@@ -132,6 +132,13 @@ class Network {
   Tensor composed_reconstruction(const Tensor& raw, const Batch& batch) const;
   /// `library` is read by heads that have one.
   Decoded decode(const Tensor& treated, const Tensor& library) const;
+  /// The same of states whose last hidden layer (decoder_hidden()) is there.
+  Decoded decode(const Tensor& treated, const Tensor& hidden, const Tensor& library) const;
+  /// Whether a decoded mean is a linear function of the last hidden layer, and nothing else is decoded.
+  bool linear_means() const {
+    return !head_.counts() && !head_.relu_mean && !head_.sigmoid_mean && proteins_ == nullptr;
+  }
+  const Mlp::Layer& output_layer() const { return decoder_->last(); }
   Decoded from_raw(const Tensor& raw, const Tensor& library) const;
   /// Means and variances of what is decoded, cells x rows of the data (genes, then proteins).
   Tensor expected(const Decoded& d, bool ignore_zeros) const;

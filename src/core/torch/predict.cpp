@@ -1,4 +1,4 @@
-// Counterfactual predictions of a fitted model, cell by cell or summarised per condition.
+// Counterfactual predictions of a fitted model, cell by cell.
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
@@ -90,65 +90,6 @@ class Sampler {
 
 }  // namespace
 
-ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& own,
-                                        const Design& target,
-                                        const std::vector<std::vector<int64_t>>& source,
-                                        bool with_difference, const Decoding& decoding) const {
-  at::NoGradGuard no_grad;
-  const int64_t genes = architecture.n_rows();
-  std::vector<ColumnMoments> mean, variance, difference, shift;
-  for (std::size_t k = 0; k < source.size(); ++k) {
-    if (source[k].empty())
-      throw Error("source", "must hold at least one cell per condition",
-                  "condition " + std::to_string(k + 1) + " has none");
-    mean.emplace_back(genes);
-    variance.emplace_back(genes);
-    if (!with_difference) continue;
-    difference.emplace_back(genes);
-    shift.emplace_back(genes);
-  }
-  Counterfactuals all(network, cells, own, target, source, decoding);
-  all.run(with_difference, [&](std::size_t k, const Block& block, const Part& part,
-                               const Decoded& d) {
-    const Tensor decoded_mean = network.expected(d, decoding.ignore_zeros);
-    mean[k].add(decoded_mean);
-    const Tensor decoded_variance = network.variance(d, decoding.ignore_zeros);
-    variance[k].add(decoded_variance);
-    if (!with_difference) return;
-    difference[k].add_shifted(decoded_mean, block.expression, block.own_mean, part.rows);
-    shift[k].add(decoded_variance - block.own_variance.index_select(0, part.rows));
-  });
-  ConditionSummary out;
-  const std::size_t size = source.size() * static_cast<std::size_t>(genes);
-  out.mean.resize(size);
-  out.variance.resize(size);
-  out.variance_of_means.resize(size);
-  out.mean_difference.resize(with_difference ? size : 0);
-  out.variance_difference.resize(with_difference ? size : 0);
-  out.variance_shift.resize(with_difference ? size : 0);
-  for (std::size_t k = 0; k < source.size(); ++k) {
-    const std::size_t at = k * static_cast<std::size_t>(genes);
-    out.n.push_back(static_cast<int64_t>(source[k].size()));
-    mean[k].write_mean(out.mean.data() + at);
-    mean[k].write_variance(out.variance_of_means.data() + at);
-    variance[k].write_mean(out.variance.data() + at);
-    if (!with_difference) continue;
-    difference[k].write_mean(out.mean_difference.data() + at);
-    difference[k].write_variance(out.variance_difference.data() + at);
-    shift[k].write_mean(out.variance_shift.data() + at);
-  }
-  return out;
-}
-
-ConditionSummary Model::summarise(const CellSource& cells, const Design& own, const Design& target,
-                                  const std::vector<std::vector<int64_t>>& source,
-                                  const Decoding& decoding, bool with_difference) const {
-  return translate([&] {
-    use_threads(impl_->settings.threads);
-    return impl_->summarise(cells, own, target, source, with_difference, decoding);
-  });
-}
-
 void Model::predict_cells(const CellSource& cells, const Design& own, const Design& target,
                           const std::vector<std::vector<int64_t>>& source,
                           const CellPrediction& how, double* mean, double* variance,
@@ -173,7 +114,9 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     // With a variational encoder every draw starts at a basal state of its own.
     const bool draw_states = sampled && network.variational();
     std::size_t first_copy = 0;
-    const auto visit = [&](std::size_t k, const Block& block, const Part& part, const Decoded& d) {
+    Reconstructed own_cells;  // of the block, for counterfactuals by difference
+    const auto visit = [&](std::size_t k, const Part& part, const Latent& latent) {
+      const Decoded d = network.decode(latent.treated, latent.hidden, latent.library);
       const Tensor decoded_mean = network.expected(d, decoding.ignore_zeros);
       const auto scatter = [&](const Tensor& values, double* out, std::size_t copy) {
         const Tensor t = values.to(at::kCPU).contiguous();
@@ -194,9 +137,7 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
         if (sampled)
           scatter(sampler.draw(d), mean, copy);
         else if (how.residual)
-          scatter(block.expression.index_select(0, part.rows) + decoded_mean -
-                      block.own_mean.index_select(0, part.rows),
-                  mean, copy);
+          scatter(part.of(own_cells.expression) + decoded_mean - part.of(own_cells.mean), mean, copy);
         else
           scatter(decoded_mean, mean, copy);
         if (variance != nullptr)
@@ -205,7 +146,10 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     };
     Counterfactuals all(network, cells, own, target, source, decoding,
                         draw_states ? &states : nullptr);
-    for (; first_copy < (draw_states ? copies : 1); ++first_copy) all.run(how.residual, visit);
+    const auto begin = [&](const Block& block) {
+      if (how.residual) own_cells = all.reconstruct(block);
+    };
+    for (; first_copy < (draw_states ? copies : 1); ++first_copy) all.run(begin, visit);
   });
 }
 

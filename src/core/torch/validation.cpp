@@ -53,7 +53,7 @@ void Validation::score(EpochRecord& record) const {
   Decoding decoding;
   decoding.common_library = log_scale_;
   const ConditionSummary s =
-      model_.summarise(cells_, own_, plan_.target, plan_.source, false, decoding);
+      model_.summarise(cells_, own_, plan_.target, plan_.source, {false, false}, decoding);
   const auto rows = static_cast<std::ptrdiff_t>(cells_.n_genes());
   const auto genes = static_cast<std::ptrdiff_t>(model_.architecture.n_genes);
   std::vector<R2Scores> scores, of_proteins;

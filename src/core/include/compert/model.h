@@ -68,6 +68,12 @@ struct FitResult {
   std::string message;  ///< for kNotFinite: epoch, batch and term
 };
 
+/// What of a summary is computed beside means and variances; arrays that are not stay empty.
+struct SummaryParts {
+  bool spread = true;      ///< variance_of_means
+  bool difference = true;  ///< the counterfactual by difference
+};
+
 /// Per condition, statistics over its source cells; each array is conditions x rows of the cells (genes,
 /// then proteins).
 struct ConditionSummary {
@@ -126,11 +132,10 @@ class Model {
   int64_t n_parameters() const;
 
   /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
-  /// Every distinct cell is encoded once. `own` is the design of all cells. Without `with_difference` the
-  /// arrays of the counterfactual by difference stay empty.
+  /// Every distinct cell is encoded once. `own` is the design of all cells.
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
-                             const Decoding& decoding = {}, bool with_difference = true) const;
+                             const Decoding& decoding = {}, const SummaryParts& parts = {}) const;
   /// Predictions cell by cell, condition after condition (samples of a cell next to each other),
   /// written as cells x genes to `mean` and, unless null, to `variance`.
   void predict_cells(const CellSource& cells, const Design& own, const Design& target,
