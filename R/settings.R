@@ -22,6 +22,8 @@
 #' @param autoencoder_width,autoencoder_depth Width and number of the hidden layers of encoder and
 #'   decoder.
 #' @param decoder_width,decoder_depth The decoder's own; 0 takes those of the encoder.
+#' @param decoder_skip Whether the decoder's last layer reads the latent state beside its hidden
+#'   layers, so that effects can be additive; `FALSE` in the references.
 #' @param encoder_norm,decoder_norm,adversary_norm Normalisation of the hidden layers: `"batch"`,
 #'   `"layer"` (without parameters) or `"none"`.
 #' @param encoder_dropout,decoder_dropout,adversary_dropout Dropout rates, from 0 to below 1.
@@ -115,6 +117,7 @@
 cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          decoder_activation = NULL, dim = NULL, autoencoder_width = NULL,
                          autoencoder_depth = NULL, decoder_width = NULL, decoder_depth = NULL,
+                         decoder_skip = NULL,
                          encoder_norm = NULL, decoder_norm = NULL, encoder_dropout = NULL,
                          decoder_dropout = NULL, variational = NULL, dosers_width = NULL,
                          dosers_depth = NULL, embedding_encoder_width = NULL,

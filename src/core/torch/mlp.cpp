@@ -41,14 +41,15 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, cons
          Group group, bool transpose_first, double lr_factor)
     : norm_(shape.norm),
       dropout_(shape.dropout),
+      skip_(shape.skip),
       statistics_{shape.epsilon, shape.momentum} {
   const std::vector<int64_t>& sizes = shape.sizes;
   const std::size_t count = sizes.size() - 1;
   const bool ahead = shape.appended == Appended::kFirst, behind = shape.appended == Appended::kLast;
   int64_t index = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const int64_t in = sizes[i], out = sizes[i + 1];
     const bool last = i + 1 == count;
+    const int64_t in = sizes[i] + (last && skip_ ? sizes.front() : 0), out = sizes[i + 1];
     const bool is_henc = ahead && i == 0, is_hdec = behind && last;
     const std::string linear = name + ".network." + (is_henc   ? "henc_linear"
                                                      : is_hdec ? "hdec_linear"
@@ -116,7 +117,7 @@ Tensor Mlp::before_last(const Tensor& x, bool training) const {
     h = at::linear(h, layers_[i].weight->value, layers_[i].bias->value);
     h = hidden(h, layers_[i], training);
   }
-  return h;
+  return skip_ ? at::cat({h, x}, 1) : h;
 }
 
 }  // namespace compert

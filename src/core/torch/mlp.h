@@ -40,6 +40,7 @@ struct MlpShape {
   double dropout = 0;
   double epsilon = 1e-5;   // of the batch norm
   double momentum = 0.1;
+  bool skip = false;       // the last layer reads the input beside the last hidden layer
   Appended appended = Appended::kNone;
   double appended_lr_factor = 1;  // their learning rate beside that of the other layers
 };
@@ -71,7 +72,7 @@ class Mlp {
   Tensor forward(const Tensor& x, bool training) const;
   /// Continues from the output of the first linear map.
   Tensor after_first(Tensor first, bool training) const;
-  /// Stops before the last linear map.
+  /// Stops before the last linear map: what that one reads.
   Tensor before_last(const Tensor& x, bool training) const;
   /// The output for `x` while training, and the mean over cells and dimensions of
   /// (d sum(output) / d x)^2, the gradient penalty.
@@ -94,6 +95,7 @@ class Mlp {
   std::vector<Layer> layers_;
   Norm norm_;
   double dropout_;
+  bool skip_;
   Statistics statistics_;
   at::Generator* noise_ = nullptr;
 };

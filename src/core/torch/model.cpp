@@ -86,6 +86,7 @@ void Model::set_run_settings(const Settings& s) {
   COMPERT_SAME(autoencoder_depth);
   COMPERT_SAME(decoder_width);
   COMPERT_SAME(decoder_depth);
+  COMPERT_SAME(decoder_skip);
   COMPERT_SAME(encoder_norm);
   COMPERT_SAME(decoder_norm);
   COMPERT_SAME(encoder_dropout);

@@ -91,7 +91,9 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     if (s.parity == "none") enc.appended_lr_factor = dec.appended_lr_factor = kNewLayersRate;
   }
   encoder_ = std::make_unique<Mlp>(store_, init, "encoder", enc, Group::kAutoencoder, true);
-  decoder_ = std::make_unique<Mlp>(store_, init, "decoder", dec, Group::kAutoencoder);
+  MlpShape genes = dec;
+  genes.skip = s.decoder_skip;
+  decoder_ = std::make_unique<Mlp>(store_, init, "decoder", genes, Group::kAutoencoder);
   perturbation_adversary_ = adversary(
       "adversary_drugs", adversary_kind_ == "bce" ? a.n_perturbations : a.n_conditions());
   if (s.model == "scgen")

@@ -19,6 +19,7 @@ struct Settings {
   int64_t autoencoder_depth = 1;
   int64_t decoder_width = 0;     ///< 0: autoencoder_width
   int64_t decoder_depth = 0;     ///< 0: autoencoder_depth
+  bool decoder_skip = true;      ///< the decoder's last layer reads the latent state too
   std::string encoder_norm = "batch";
   std::string decoder_norm = "batch";
   double encoder_dropout = 0;
@@ -46,7 +47,7 @@ struct Settings {
   double reg_adversary_cov = -1;  ///< -1: reg_adversary
   double penalty_adversary = 1;
   double reg_multi_task = 0;
-  double reg_alignment = 10;
+  double reg_alignment = 30;
   double reg_counterfactual = 10;
   int64_t counterfactual_targets = 8;
   double mixup_alpha = 0;
