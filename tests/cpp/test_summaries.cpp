@@ -1,0 +1,157 @@
+// Summaries of conditions are the moments of the cells that are predicted one by one, whichever way they
+// are computed.
+#include <cmath>
+#include <random>
+
+#include "catch_compat.h"
+#include "compert/model.h"
+
+namespace {
+
+using compert::CellPrediction;
+using compert::Settings;
+using Vector = std::vector<double>;
+
+constexpr std::size_t kGenes = 37, kCells = 700;  // more than are decoded at a time
+
+struct Screen {
+  Vector x = Vector(kGenes * kCells, 0.0);
+  compert::Design own, target;
+  std::vector<std::vector<int64_t>> source;
+
+  Screen() {
+    std::mt19937_64 random(5);
+    for (double& v : x)
+      if (random() % 4 == 0) v = static_cast<double>(1 + random() % 6);
+    own.n = kCells;
+    own.n_covariates = 1;
+    for (std::size_t i = 0; i < kCells; ++i) {
+      x[i * kGenes] += 1;  // no cell is empty
+      own.perturbation.push_back(static_cast<int32_t>(random() % 3));
+      own.dose.push_back(0.5);
+      own.covariate.push_back(static_cast<int32_t>(random() % 2));
+      own.condition.push_back(own.perturbation.back());
+    }
+    // All cells; a part of them, in no order and some of them twice; a single one.
+    source.resize(3);
+    for (int64_t i = 0; i < static_cast<int64_t>(kCells); ++i) source[0].push_back(i);
+    for (int k = 0; k < 300; ++k) source[1].push_back(static_cast<int64_t>(random() % kCells));
+    source[2] = {600};
+    target.n = source.size();
+    target.n_covariates = 1;
+    target.perturbation = {1, 2, 1};
+    target.dose = {1, 0.3, 2};
+    target.covariate = {-1, 1, 0};
+  }
+  compert::DenseCells cells() const { return {x.data(), kGenes, kCells}; }
+
+  compert::Model model(Settings settings) const {
+    compert::Architecture a;
+    a.n_genes = kGenes;
+    a.n_perturbations = 3;
+    a.covariate_levels = {2};
+    a.condition_weight.assign(3, 1);
+    settings.dim = 6;
+    settings.autoencoder_width = 11;
+    settings.device = "cpu";
+    settings.threads = 1;
+    return {a, settings};
+  }
+};
+
+struct Moments {
+  double mean = 0, squares = 0;
+  void add(double value, std::size_t i) {
+    const double delta = value - mean;
+    mean += delta / static_cast<double>(i + 1);
+    squares += delta * (value - mean);
+  }
+};
+
+/// The largest difference between a summary and the moments of single cells.
+double furthest(const Screen& screen, const compert::Model& model) {
+  const auto s = model.summarise(screen.cells(), screen.own, screen.target, screen.source);
+  std::size_t n = 0;
+  for (const auto& list : screen.source) n += list.size();
+  Vector decoded(n * kGenes), variance(n * kGenes), shifted(n * kGenes), own_variance(kCells * kGenes);
+  CellPrediction how;
+  const auto predict = [&](bool residual, double* mean, double* v) {
+    how.residual = residual;
+    model.predict_cells(screen.cells(), screen.own, screen.target, screen.source, how, mean, v);
+  };
+  predict(false, decoded.data(), variance.data());
+  predict(true, shifted.data(), nullptr);
+  Vector reconstructed(kCells * kGenes);
+  std::vector<int64_t> every = screen.source[0];
+  model.reconstruct(screen.cells(), screen.own, every, reconstructed.data(), own_variance.data());
+  double worst = 0;
+  const auto compare = [&](double a, double b) {
+    worst = std::max(worst, std::abs(a - b) / std::max(1.0, std::abs(b)));
+  };
+  std::size_t first = 0;
+  for (std::size_t k = 0; k < screen.source.size(); ++k) {
+    const auto& list = screen.source[k];
+    for (std::size_t g = 0; g < kGenes; ++g) {
+      Moments mean, difference, spread, own;
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        const std::size_t at = (first + i) * kGenes + g;
+        mean.add(decoded[at], i);
+        spread.add(variance[at], i);
+        difference.add(shifted[at], i);
+        own.add(own_variance[static_cast<std::size_t>(list[i]) * kGenes + g], i);
+      }
+      const double cells = static_cast<double>(list.size());
+      const std::size_t at = k * kGenes + g;
+      compare(s.mean[at], mean.mean);
+      compare(s.variance[at], spread.mean);
+      compare(s.variance_of_means[at], mean.squares / cells);
+      compare(s.mean_difference[at], difference.mean);
+      compare(s.variance_difference[at], difference.squares / cells);
+      compare(s.variance_shift[at], spread.mean - own.mean);
+    }
+    first += list.size();
+  }
+  return worst;
+}
+
+Settings of(const std::string& loss, const std::string& activation, bool skip,
+            const std::string& precision = "float64") {
+  Settings s;
+  s.loss_ae = loss;
+  s.decoder_activation = activation;
+  s.decoder_skip = skip;
+  s.precision = precision;
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("Summaries are the moments of predicted cells") {
+  const Screen screen;
+  CHECK(furthest(screen, screen.model(of("gauss", "linear", true))) < 1e-11);
+  CHECK(furthest(screen, screen.model(of("gauss", "linear", false))) < 1e-11);
+  CHECK(furthest(screen, screen.model(of("gauss", "ReLU", true))) < 1e-11);
+  CHECK(furthest(screen, screen.model(of("nb", "linear", true))) < 1e-11);
+  CHECK(furthest(screen, screen.model(of("zinb", "linear", true))) < 1e-11);
+  CHECK(furthest(screen, screen.model(of("gauss", "linear", true, "float32"))) < 1e-4);
+  for (const char* parity : {"theislab", "fb"}) {  // other variances
+    Settings s = compert::settings_from_json(std::string("{\"parity\": \"") + parity + "\"}");
+    s.loss_ae = "gauss";
+    s.precision = "float64";
+    CHECK(furthest(screen, screen.model(s)) < 1e-11);
+  }
+}
+
+TEST_CASE("Summaries hold what is asked for") {
+  const Screen screen;
+  const compert::Model model = screen.model(of("gauss", "linear", true));
+  const auto all = model.summarise(screen.cells(), screen.own, screen.target, screen.source);
+  const auto some =
+      model.summarise(screen.cells(), screen.own, screen.target, screen.source, {}, {false, false});
+  CHECK(some.mean == all.mean);
+  CHECK(some.variance == all.variance);
+  CHECK(some.variance_of_means.empty());
+  CHECK(some.mean_difference.empty());
+  CHECK(some.variance_difference.empty());
+  CHECK(some.variance_shift.empty());
+}
