@@ -108,12 +108,16 @@ inspect_values <- function(x) {
        negative = if (length(negative)) v[negative[1]], negative_at = at(negative[1]))
 }
 
-# Position of the first value that is no whole number, or NA; stops at it.
-first_fraction <- function(v, block = 1e6) {
-  for (start in seq(1, max(length(v), 1), by = block)) {
+# Position of the first value that is no whole number, or NA; stops at it. Where there is one, it is
+# mostly among the first.
+first_fraction <- function(v, block = 1e3) {
+  start <- 1
+  while (start <= length(v)) {
     part <- v[start:min(length(v), start + block - 1)]
-    hit <- which(is.finite(part) & part != round(part))
+    hit <- which(is.finite(part) & part != trunc(part))
     if (length(hit) > 0) return(start + hit[1] - 1)
+    start <- start + block
+    block <- 1e6
   }
   NA_integer_
 }

@@ -22,8 +22,9 @@
 #' @param autoencoder_width,autoencoder_depth Width and number of the hidden layers of encoder and
 #'   decoder.
 #' @param decoder_width,decoder_depth The decoder's own; 0 takes those of the encoder.
-#' @param decoder_skip Whether the decoder's last layer reads the latent state beside its hidden
-#'   layers, so that effects can be additive; `FALSE` in the references.
+#' @param decoder_skip Whether the decoder's last layer reads the latent state beside its last hidden
+#'   layer (a skip connection), so that effects can be additive; Gaussian likelihood only, and `FALSE`
+#'   in the references.
 #' @param encoder_norm,decoder_norm,adversary_norm Normalisation of the hidden layers: `"batch"`,
 #'   `"layer"` (without parameters) or `"none"`.
 #' @param encoder_dropout,decoder_dropout,adversary_dropout Dropout rates, from 0 to below 1.

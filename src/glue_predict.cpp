@@ -1,5 +1,10 @@
 #include <Rcpp.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,6 +33,19 @@ compert::Decoding decoding(const compert::Model& model, compert::Composition par
   compert::Decoding out;
   out.composition = std::move(parts);
   out.ignore_zeros = model.settings().parity == "theislab";
+  return out;
+}
+
+/// A matrix of which every element will be written. Large ones ask for large pages: the kernel clears
+/// and maps a page at a time when it is first touched.
+NumericMatrix unset_matrix(int64_t rows, std::size_t columns) {
+  NumericMatrix out(Rcpp::no_init(static_cast<int>(rows), static_cast<int>(columns)));
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr std::uintptr_t kPage = 1 << 21;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(out.begin()) + kPage - 1) / kPage * kPage,
+             end = reinterpret_cast<std::uintptr_t>(out.end()) / kPage * kPage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
   return out;
 }
 
@@ -78,15 +96,11 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   std::size_t n = 0;
   for (const auto& list : lists) n += list.size();
   if (type == "sample") n *= static_cast<std::size_t>(n_samples);
-  // Every element is written, so none is set to 0 before.
-  const auto empty = [&] {
-    return NumericMatrix(Rcpp::no_init(static_cast<int>(genes), static_cast<int>(n)));
-  };
-  NumericMatrix mean = empty();
+  NumericMatrix mean = unset_matrix(genes, n);
   List out = List::create(Rcpp::Named("mean") = mean);
   double* variance_out = nullptr;
   if (type == "variance") {
-    NumericMatrix variance = empty();
+    NumericMatrix variance = unset_matrix(genes, n);
     variance_out = variance.begin();
     out["variance"] = variance;
   }

@@ -191,6 +191,7 @@ ablations <- list(
   "neither" = list(reg_counterfactual = 0, reg_alignment = 0),
   "adversaries instead (reg 60)" = list(reg_counterfactual = 0, reg_alignment = 0,
                                         reg_adversary = 60, penalty_adversary = 60),
+  "no skip connection" = list(decoder_skip = FALSE),
   "three hidden layers" = list(autoencoder_depth = 3),
   "embeddings at the network's rate" = list(embeddings_lr = 3e-3)
 )

@@ -31,7 +31,7 @@ const std::vector<SettingField>& setting_fields() {
        "hidden layers of the decoder; 0 = autoencoder_depth"},
       {"decoder_skip", &Settings::decoder_skip, 0, {},
        "whether the decoder's last layer also reads the latent state itself, so that effects can be "
-       "additive"},
+       "additive (Gaussian likelihood)"},
       {"encoder_norm", &Settings::encoder_norm, 0, kNorms, "normalisation in the encoder"},
       {"decoder_norm", &Settings::decoder_norm, 0, kNorms, "normalisation in the decoder"},
       {"encoder_dropout", &Settings::encoder_dropout, 0, {}, "dropout rate of the encoder", 1},

@@ -46,11 +46,11 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
     if (drop_partner) return own * batch.share;
     return own * batch.share + loss(label.index_select(0, batch.partner)) * (1 - batch.share);
   };
-  const auto guess_of = [&](const Mlp& adversary) {
-    if (with_penalty) return adversary.forward_with_penalty(basal);
+  const auto guess_of = [&](const Mlp& adversary, bool penalised) {
+    if (penalised) return adversary.forward_with_penalty(basal);
     return Mlp::Penalised{adversary.forward(basal, training), Tensor()};
   };
-  const Mlp::Penalised of_perturbations = guess_of(*perturbation_adversary_);
+  const Mlp::Penalised of_perturbations = guess_of(*perturbation_adversary_, with_penalty);
   out.logits = of_perturbations.output;
   const Tensor weight =
       condition_weight_ != nullptr && !chemcpa() ? condition_weight_->value : Tensor();
@@ -72,7 +72,9 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
       if (with_penalty) out.penalty_parts.push_back(at::zeros({}, options_));
       continue;
     }
-    const Mlp::Penalised of_covariate = guess_of(*covariate_adversaries_[k]);
+    // theislab/chemCPA guesses anew for the penalty, which moves the running statistics once more.
+    const bool anew = with_penalty && parity_ == "chemcpa";
+    const Mlp::Penalised of_covariate = guess_of(*covariate_adversaries_[k], with_penalty && !anew);
     const Tensor& guess = of_covariate.output;
     out.covariate_logits.push_back(guess);
     // theislab/cpa loses the partner's term here
@@ -81,10 +83,8 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
                batch.covariates[k], theislab()));
     out.covariates = out.covariates + out.each_covariate.back();
     if (with_penalty) {
-      // theislab/chemCPA guesses anew here, which moves the running statistics once more.
-      out.penalty_parts.push_back(parity_ == "chemcpa"
-                                      ? covariate_adversaries_[k]->forward_with_penalty(basal).penalty
-                                      : of_covariate.penalty);
+      out.penalty_parts.push_back(anew ? guess_of(*covariate_adversaries_[k], true).penalty
+                                       : of_covariate.penalty);
       out.penalty_covariates = out.penalty_covariates + out.penalty_parts.back();
     }
   }

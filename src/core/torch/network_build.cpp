@@ -92,7 +92,8 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
   }
   encoder_ = std::make_unique<Mlp>(store_, init, "encoder", enc, Group::kAutoencoder, true);
   MlpShape genes = dec;
-  genes.skip = s.decoder_skip;
+  // On the scale of a softmax additive effects did worse than free ones.
+  genes.skip = s.decoder_skip && !head_.counts();
   decoder_ = std::make_unique<Mlp>(store_, init, "decoder", genes, Group::kAutoencoder);
   perturbation_adversary_ = adversary(
       "adversary_drugs", adversary_kind_ == "bce" ? a.n_perturbations : a.n_conditions());
