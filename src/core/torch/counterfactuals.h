@@ -1,7 +1,8 @@
 // Runs counterfactuals over source cells: every distinct cell is encoded once, block by block, and
-// decoded under each condition that asks for it.
+// decoded under each condition that asks for it. Cells of a block are asked for by the same conditions.
 #pragma once
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "first_layer.h"
@@ -9,7 +10,7 @@
 
 namespace compert {
 
-constexpr int64_t kBlock = 512;  // cells decoded at a time
+constexpr int64_t kBlock = 512;  // cells decoded at a time; twice as many where no cell need be
 
 /// Latent states of cells under a condition, and the decoder's last hidden layer for them.
 struct Latent {
@@ -32,7 +33,7 @@ struct Reconstructed {
 struct Part {
   Tensor rows;                 // within the block
   std::vector<int64_t> place;  // in the condition's list of source cells
-  bool whole = false;          // all rows of the block, in their order
+  bool whole = false;          // all rows of the block, each once
   Tensor of(const Tensor& t) const { return whole || !t.defined() ? t : t.index_select(0, rows); }
 };
 
@@ -46,23 +47,16 @@ class Counterfactuals {
         cells_(cells),
         own_(own),
         target_(target),
-        source_(source),
         decoding_(decoding),
-        draws_(draws) {
+        draws_(draws),
+        most_(network.linear_means() ? 2 * kBlock : kBlock) {
     const Architecture& a = network.architecture();
     own.check(a.n_perturbations, a.covariate_levels, false);
     target.check(a.n_perturbations, a.covariate_levels, true);
     if (target.n != source.size())
       throw Error("source", "must have one entry per condition");
     if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
-    for (const auto& list : source)
-      for (const int64_t cell : list) {
-        if (cell < 0 || static_cast<std::size_t>(cell) >= cells.n_cells())
-          throw Error("source", "must hold indices of cells", std::to_string(cell));
-        distinct_.push_back(cell);
-      }
-    std::sort(distinct_.begin(), distinct_.end());
-    distinct_.erase(std::unique(distinct_.begin(), distinct_.end()), distinct_.end());
+    arrange(source);
     network.load_design(target, target_batch_);
     effect_ = network.perturbation_effect(target_batch_.slots);
   }
@@ -71,16 +65,18 @@ class Counterfactuals {
   /// it.
   template <class Begin, class Visit>
   void run(Begin&& begin, Visit&& visit) {
-    const auto n = static_cast<int64_t>(distinct_.size());
-    for (int64_t first = 0; first < n; first += kBlock) {
-      Block block;
-      block.begin = first;
-      block.end = std::min<int64_t>(first + kBlock, n);
-      encode(block);
-      begin(block);
-      for (std::size_t k = 0; k < source_.size(); ++k) {
-        const Part part = cells_in(block, source_[k]);
-        if (!part.place.empty()) visit(k, part, latent(k, block, part));
+    for (const Group& group : groups_) {
+      const int64_t n = group.end - group.begin, blocks = (n + most_ - 1) / most_;
+      for (int64_t b = 0; b < blocks; ++b) {
+        Block block;
+        block.begin = group.begin + n * b / blocks;
+        block.end = group.begin + n * (b + 1) / blocks;
+        encode(block);
+        begin(block);
+        for (const std::size_t k : group.conditions) {
+          const Part part = cells_in(block, asked_[k]);
+          if (!part.place.empty()) visit(k, part, latent(k, block, part));
+        }
       }
     }
   }
@@ -117,6 +113,71 @@ class Counterfactuals {
   }
 
  private:
+  /// A cell, as a position in distinct_, and where the condition's list has it.
+  struct Asked {
+    int64_t position, place;
+  };
+  /// Cells that the same conditions ask for.
+  struct Group {
+    int64_t begin = 0, end = 0;  // in distinct_
+    std::vector<std::size_t> conditions;
+  };
+
+  void arrange(const std::vector<std::vector<int64_t>>& source) {
+    std::vector<int64_t> sorted;
+    for (const auto& list : source) sorted.insert(sorted.end(), list.begin(), list.end());
+    std::sort(sorted.begin(), sorted.end());
+    sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+    if (!sorted.empty() &&
+        (sorted.front() < 0 || static_cast<std::size_t>(sorted.back()) >= cells_.n_cells()))
+      throw Error("source", "must hold indices of cells",
+                  std::to_string(sorted.front() < 0 ? sorted.front() : sorted.back()));
+    const auto index = [&sorted](int64_t cell) {
+      return static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), cell) - sorted.begin());
+    };
+    // What conditions ask for a cell, as one number. Should two sets have the same number, a condition
+    // merely finds a block that is not all its own.
+    std::vector<uint64_t> askers(sorted.size(), 0);
+    std::vector<std::size_t> latest(sorted.size(), source.size());
+    for (std::size_t k = 0; k < source.size(); ++k)
+      for (const int64_t cell : source[k]) {
+        const std::size_t i = index(cell);
+        if (latest[i] != k) askers[i] = (askers[i] + k + 1) * 0x9e3779b97f4a7c15u;
+        latest[i] = k;
+      }
+    std::map<uint64_t, std::size_t> number;
+    std::vector<std::size_t> group_of;
+    for (const uint64_t key : askers) {
+      const std::size_t g = number.emplace(key, number.size()).first->second;
+      group_of.push_back(g);
+      if (g == groups_.size()) groups_.emplace_back();
+      ++groups_[g].end;
+    }
+    for (std::size_t g = 1; g < groups_.size(); ++g) {
+      groups_[g].begin = groups_[g - 1].end;
+      groups_[g].end += groups_[g].begin;
+    }
+    std::vector<int64_t> next, position;
+    for (const Group& group : groups_) next.push_back(group.begin);
+    distinct_.resize(sorted.size());
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      position.push_back(next[group_of[i]]++);
+      distinct_[static_cast<std::size_t>(position[i])] = sorted[i];
+    }
+    for (std::size_t k = 0; k < source.size(); ++k) {
+      std::vector<Asked> asked;
+      for (std::size_t i = 0; i < source[k].size(); ++i) {
+        const std::size_t cell = index(source[k][i]);
+        asked.push_back({position[cell], static_cast<int64_t>(i)});
+        auto& conditions = groups_[group_of[cell]].conditions;
+        if (conditions.empty() || conditions.back() != k) conditions.push_back(k);
+      }
+      std::stable_sort(asked.begin(), asked.end(),
+                       [](const Asked& a, const Asked& b) { return a.position < b.position; });
+      asked_.push_back(std::move(asked));
+    }
+  }
+
   void encode(Block& block) const {
     const int64_t* which = distinct_.data() + block.begin;
     const auto n = static_cast<std::size_t>(block.end - block.begin);
@@ -133,18 +194,16 @@ class Counterfactuals {
       block.library = network_.mean_library().expand_as(block.library);
   }
 
-  Part cells_in(const Block& block, const std::vector<int64_t>& list) const {
+  Part cells_in(const Block& block, const std::vector<Asked>& asked) const {
     Part part;
     std::vector<int64_t> rows;
-    const auto first = distinct_.begin() + block.begin, last = distinct_.begin() + block.end;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      if (list[i] < *first || list[i] > *(last - 1)) continue;
-      rows.push_back(std::lower_bound(first, last, list[i]) - first);
-      part.place.push_back(static_cast<int64_t>(i));
+    auto next = std::lower_bound(asked.begin(), asked.end(), block.begin,
+                                 [](const Asked& a, int64_t position) { return a.position < position; });
+    for (; next != asked.end() && next->position < block.end; ++next) {
+      rows.push_back(next->position - block.begin);
+      part.place.push_back(next->place);
     }
-    part.whole = static_cast<int64_t>(rows.size()) == block.end - block.begin &&
-                 std::is_sorted(rows.begin(), rows.end()) &&
-                 std::adjacent_find(rows.begin(), rows.end()) == rows.end();
+    part.whole = static_cast<int64_t>(rows.size()) == block.end - block.begin;
     part.rows = at::tensor(rows, at::kLong).to(network_.options().device());
     return part;
   }
@@ -165,10 +224,12 @@ class Counterfactuals {
   const CellSource& cells_;
   const Design& own_;
   const Design& target_;
-  const std::vector<std::vector<int64_t>>& source_;
   const Decoding& decoding_;
   at::Generator* draws_;  // of basal states of a variational encoder; null: their means
-  std::vector<int64_t> distinct_;
+  int64_t most_;          // cells of a block
+  std::vector<int64_t> distinct_;  // cells, group by group
+  std::vector<Group> groups_;
+  std::vector<std::vector<Asked>> asked_;  // per condition, by position
   Batch target_batch_;
   Tensor effect_;
 };
