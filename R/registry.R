@@ -123,7 +123,10 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
 training_design <- function(registry, screen, molecules = NULL, model = "cpa", multi_task = FALSE,
                             call = rlang::caller_env()) {
   design <- encode_screen(registry, screen, call)
-  kind <- vapply(screen$parts, function(p) paste(sort_names(p), collapse = "\f"), "")
+  # Each label of a perturbation and its dose once, not each cell.
+  first <- which(!duplicated(screen$code))
+  kinds <- vapply(screen$parts[first], function(p) paste(sort_names(p), collapse = "\f"), "")
+  kind <- kinds[match(screen$code, screen$code[first])]
   class <- match(kind, sort(unique(kind), method = "radix"))
   design$condition <- class - 1L
   if (isTRUE(multi_task)) design$degs <- deg_targets(screen)
