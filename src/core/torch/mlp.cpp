@@ -41,15 +41,15 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, cons
          Group group, bool transpose_first, double lr_factor)
     : norm_(shape.norm),
       dropout_(shape.dropout),
-      skip_(shape.skip),
       statistics_{shape.epsilon, shape.momentum} {
   const std::vector<int64_t>& sizes = shape.sizes;
   const std::size_t count = sizes.size() - 1;
   const bool ahead = shape.appended == Appended::kFirst, behind = shape.appended == Appended::kLast;
+  skip_to_ = shape.skip ? count - (behind ? 2 : 1) : count;
   int64_t index = 0;
   for (std::size_t i = 0; i < count; ++i) {
+    const int64_t in = sizes[i] + (i == skip_to_ ? sizes.front() : 0), out = sizes[i + 1];
     const bool last = i + 1 == count;
-    const int64_t in = sizes[i] + (last && skip_ ? sizes.front() : 0), out = sizes[i + 1];
     const bool is_henc = ahead && i == 0, is_hdec = behind && last;
     const std::string linear = name + ".network." + (is_henc   ? "henc_linear"
                                                      : is_hdec ? "hdec_linear"
@@ -112,12 +112,15 @@ Tensor Mlp::forward(const Tensor& x, bool training) const {
 }
 
 Tensor Mlp::before_last(const Tensor& x, bool training) const {
+  const auto input_of = [&](std::size_t layer, const Tensor& h) {
+    return layer == skip_to_ ? at::cat({h, x}, 1) : h;
+  };
   Tensor h = x;
   for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-    h = at::linear(h, layers_[i].weight->value, layers_[i].bias->value);
+    h = at::linear(input_of(i, h), layers_[i].weight->value, layers_[i].bias->value);
     h = hidden(h, layers_[i], training);
   }
-  return skip_ ? at::cat({h, x}, 1) : h;
+  return input_of(layers_.size() - 1, h);
 }
 
 }  // namespace compert

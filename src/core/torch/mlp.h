@@ -40,7 +40,9 @@ struct MlpShape {
   double dropout = 0;
   double epsilon = 1e-5;   // of the batch norm
   double momentum = 0.1;
-  bool skip = false;       // the last layer reads the input beside the last hidden layer
+  /// The last layer reads the input beside the last hidden layer. With an appended last layer it is the one
+  /// before, as in the model that was trained before.
+  bool skip = false;
   Appended appended = Appended::kNone;
   double appended_lr_factor = 1;  // their learning rate beside that of the other layers
 };
@@ -95,7 +97,7 @@ class Mlp {
   std::vector<Layer> layers_;
   Norm norm_;
   double dropout_;
-  bool skip_;
+  std::size_t skip_to_;  // the layer that also reads the input; none: their number
   Statistics statistics_;
   at::Generator* noise_ = nullptr;
 };
