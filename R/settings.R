@@ -85,7 +85,8 @@
 #' @param protein_background What stands for a protein's background in predictions of the mixture,
 #'   `"median"` or `"mean"` of its log-normal distribution.
 #' @param mixup_warmup_epochs Epochs in which `mixup_alpha` rises to its value.
-#' @param epochs Passes over the training cells; 0 chooses the number from the number of cells.
+#' @param epochs Passes over the training cells; 0 chooses the number from the number of cells, and fewer
+#'   where there are no test cells to stop at and few training cells of a condition.
 #' @param max_minutes Time limit of training in minutes; 0 sets none.
 #' @param checkpoint_freq Epochs between two evaluations of the test cells.
 #' @param patience Evaluations without a better score after which training stops.

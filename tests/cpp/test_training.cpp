@@ -108,6 +108,17 @@ TEST_CASE("counterfactual matching teaches effects that hold for unseen pairs", 
   }
 }
 
+TEST_CASE("without test cells, few cells of a condition are passed over few times", "[training]") {
+  for (const int64_t each : {2, 6}) {
+    Screen screen(false);
+    std::vector<int64_t> few;
+    for (const int64_t cell : screen.train)
+      if (cell % static_cast<int64_t>(Screen::kEach) < each) few.push_back(cell);
+    screen.train = few;
+    CHECK(fitted(screen, R"("epochs": 0)").epochs_done() == (each == 2 ? 30 : 60));
+  }
+}
+
 TEST_CASE("warm-ups and pre-training set the weights of the adversaries", "[training]") {
   const Screen screen(false);
   const std::string adversaries =

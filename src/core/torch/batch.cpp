@@ -1,34 +1,12 @@
 // Reading a batch: its cells, its rows of the design, and mixup of both.
 #include <algorithm>
 #include <cmath>
-#include <map>
 
+#include "../data/row_groups.h"
 #include "network.h"
 
 namespace compert {
 namespace {
-
-/// Numbers the strata and conditions of a batch in order of appearance.
-void label_groups(const Design& rows, Batch& out) {
-  std::map<std::vector<int32_t>, int64_t> strata;
-  std::map<std::pair<int64_t, std::vector<std::pair<int32_t, double>>>, int64_t> conditions;
-  out.stratum.clear();
-  out.condition.clear();
-  for (std::size_t i = 0; i < rows.n; ++i) {
-    const auto c = rows.covariate.begin() + static_cast<std::ptrdiff_t>(i * rows.n_covariates);
-    const std::vector<int32_t> levels(c, c + static_cast<std::ptrdiff_t>(rows.n_covariates));
-    const int64_t stratum =
-        strata.emplace(levels, static_cast<int64_t>(strata.size())).first->second;
-    std::vector<std::pair<int32_t, double>> parts;
-    for (std::size_t m = i * rows.n_slots; m < (i + 1) * rows.n_slots; ++m)
-      if (rows.perturbation[m] >= 0) parts.emplace_back(rows.perturbation[m], rows.dose[m]);
-    std::sort(parts.begin(), parts.end());
-    out.stratum.push_back(stratum);
-    out.condition.push_back(
-        conditions.emplace(std::make_pair(stratum, parts), static_cast<int64_t>(conditions.size()))
-            .first->second);
-  }
-}
 
 /// Walks through the stored values of two cells in the order of genes: visit(gene, first, second).
 template <class T, class Visit>
@@ -221,7 +199,9 @@ void Network::load_design(const Design& given, Batch& out) const {
     out.condition_class =
         at::tensor(std::vector<int64_t>(rows.condition.begin(), rows.condition.end()), at::kLong)
             .to(options_.device());
-  label_groups(rows, out);
+  RowGroups groups = row_groups(rows);
+  out.stratum = std::move(groups.stratum);
+  out.condition = std::move(groups.condition);
 }
 
 /// Mixup (Zhang et al. 2018, as theislab/cpa has it): expression, perturbations and covariates of a

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "../data/row_groups.h"
 #include "compert/statistics.h"
 #include "shared_rows.h"
 
@@ -33,28 +34,14 @@ EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
                                const Design& design, const std::vector<int64_t>& train,
                                int64_t targets)
     : network_(network), targets_(targets), group_(cells.n_cells(), -1) {
-  std::map<std::vector<int32_t>, int32_t> strata;
-  std::map<std::pair<int32_t, std::vector<std::pair<int32_t, double>>>, int32_t> groups;
+  const RowGroups groups = row_groups(design.rows(train.data(), train.size()));
+  for (std::size_t i = 0; i < train.size(); ++i)
+    group_[static_cast<std::size_t>(train[i])] = static_cast<int32_t>(groups.condition[i]);
+  stratum_of_.assign(groups.stratum_of.begin(), groups.stratum_of.end());
   std::vector<int64_t> first;  // a cell of each group
-  for (const int64_t cell : train) {
-    const auto i = static_cast<std::size_t>(cell);
-    const auto c = design.covariate.begin() + static_cast<std::ptrdiff_t>(i * design.n_covariates);
-    const std::vector<int32_t> levels(c, c + static_cast<std::ptrdiff_t>(design.n_covariates));
-    const int32_t stratum = strata.emplace(levels, static_cast<int32_t>(strata.size())).first->second;
-    std::vector<std::pair<int32_t, double>> parts;
-    for (std::size_t m = i * design.n_slots; m < (i + 1) * design.n_slots; ++m)
-      if (design.perturbation[m] >= 0) parts.emplace_back(design.perturbation[m], design.dose[m]);
-    std::sort(parts.begin(), parts.end());
-    const auto [group, is_new] =
-        groups.emplace(std::make_pair(stratum, parts), static_cast<int32_t>(groups.size()));
-    if (is_new) {
-      first.push_back(cell);
-      stratum_of_.push_back(stratum);
-    }
-    group_[i] = group->second;
-  }
+  for (const std::size_t row : groups.first) first.push_back(train[row]);
   conditions_ = design.rows(first.data(), first.size());
-  in_stratum_.resize(strata.size());
+  in_stratum_.resize(static_cast<std::size_t>(groups.n_strata));
   for (std::size_t g = 0; g < first.size(); ++g)
     in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
   genes_ = observe(cells, design, train, kRna);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "../data/epoch.h"
+#include "../data/row_groups.h"
 #include "compert/statistics.h"
 #include "validation.h"
 
@@ -16,6 +17,7 @@ constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0
 constexpr std::size_t kMeasuredAtATime = 1024;  // cells
 constexpr std::size_t kMeasuredForStart = 5000;
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
+constexpr int64_t kBlindEpochs = 30, kBlindPerCell = 10;  // without test cells, see automatic_epochs()
 
 /// Ends of the batches. A last batch of one cell joins the one before it: batch norm needs two.
 std::vector<std::size_t> batch_ends(std::size_t n, std::size_t size) {
@@ -104,13 +106,19 @@ class EpochMeans {
   int64_t all_ = 0, autoencoder_ = 0, adversary_ = 0;
 };
 
-int64_t automatic_epochs(const Model::Impl& model, std::size_t cells, std::size_t batches) {
+/// `train`: the rows of the training cells; `blind`: there are no test cells to stop at. Then the passes
+/// over few cells of a condition must be few, or their noise is learned.
+int64_t automatic_epochs(const Model::Impl& model, const Design& train, std::size_t batches, bool blind) {
   if (model.parity_theislab())  // scvi-tools' heuristic
-    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(cells) * 400), 1, 400);
+    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(train.n) * 400), 1, 400);
   const int64_t cycle =
       model.uses_adversaries() ? std::max<int64_t>(1, model.settings.adversary_steps) : 1;
-  const int64_t epochs = kAutomaticSteps * cycle / static_cast<int64_t>(batches);
-  return std::clamp(epochs, kFewestEpochs, kMostEpochs);
+  const int64_t epochs = std::clamp(kAutomaticSteps * cycle / static_cast<int64_t>(batches),
+                                    kFewestEpochs, kMostEpochs);
+  if (!blind || model.settings.parity != "none") return epochs;
+  const auto conditions = static_cast<int64_t>(row_groups(train).first.size());
+  return std::min(epochs, std::max(kBlindEpochs,
+                                   kBlindPerCell * static_cast<int64_t>(train.n) / conditions));
 }
 
 }  // namespace
@@ -175,7 +183,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   start_output = false;
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
   const int64_t more =
-      settings.epochs > 0 ? settings.epochs : automatic_epochs(*this, train.size(), ends.size());
+      settings.epochs > 0 ? settings.epochs
+                          : automatic_epochs(*this, design.rows(train.data(), train.size()), ends.size(),
+                                             plan.size() == 0);
   const int64_t first_epoch = epochs_done;
   last_epoch = epochs_done + more;
   const Validation validation(*this, plan, cells, design);
