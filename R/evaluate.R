@@ -9,13 +9,13 @@
 #'
 #' @section Rows:
 #' `method` is `"model"` (the fit's default kind of counterfactual; with a reference's preset the
-#' decoded kind, which is the only one they have), with the preset `"compert"` `"model_decoded"` or
-#' `"model_difference"` (the other kind), `"control"` (the observed controls of the same covariates: no effect) and
-#' `"additive"`: these controls plus, learned on training cells only, the average over other
-#' covariate combinations of mean(condition) - mean(control); for a condition that was measured
-#' under no other covariates, the sum of the shifts of its single perturbations (same covariates if
-#' measured there, else the average over others; nearest dose). Where that is impossible the row is
-#' `NA` and `note` says why.
+#' decoded kind, which is the only one they have), `"model_decoded"` or `"model_difference"` (the
+#' other kind; with the preset `"compert"` only), `"control"` (the observed controls of the same
+#' covariates: no effect) and `"additive"`: these controls plus, learned on training cells only, the
+#' average over other covariate combinations of mean(condition) - mean(control); for a condition that
+#' was measured under no other covariates, the sum of the shifts of its single perturbations (same
+#' covariates if measured there, else the average over others; nearest dose). Where that is impossible
+#' the row is `NA` and `note` says why.
 #'
 #' @section Scores:
 #' \describe{

@@ -23,8 +23,8 @@
 #'   decoder.
 #' @param decoder_width,decoder_depth The decoder's own; 0 takes those of the encoder.
 #' @param decoder_skip Whether the decoder's last layer reads the latent state beside its last hidden
-#'   layer (a skip connection), so that effects can be additive; Gaussian likelihood only, and `FALSE`
-#'   in the references.
+#'   layer (a skip connection), so that effects can be additive. It acts with the Gaussian likelihood
+#'   only. `TRUE` for [cpa()], `FALSE` for the other models and with the references' `parity`.
 #' @param encoder_norm,decoder_norm,adversary_norm Normalisation of the hidden layers: `"batch"`,
 #'   `"layer"` (without parameters) or `"none"`.
 #' @param encoder_dropout,decoder_dropout,adversary_dropout Dropout rates, from 0 to below 1.

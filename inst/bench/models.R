@@ -4,16 +4,18 @@
 
 # Defaults of set_hparams_() in cpa/model.py of facebookresearch/CPA.
 fb_sizes <- function() {
-  list(dim = 128, decoder_skip = FALSE, autoencoder_width = 128, autoencoder_depth = 3, adversary_width = 64,
-       adversary_depth = 2, dosers_width = 128, dosers_depth = 2, reg_adversary = 60,
+  list(dim = 128, autoencoder_width = 128, autoencoder_depth = 3, decoder_skip = FALSE,
+       adversary_width = 64, adversary_depth = 2,
+       dosers_width = 128, dosers_depth = 2, reg_adversary = 60,
        penalty_adversary = 60, reg_alignment = 0, reg_counterfactual = 0, autoencoder_lr = 3e-4,
        embeddings_lr = 3e-4, adversary_lr = 3e-4)
 }
 
 # CPAModule and CPATrainingPlan of theislab/cpa.
 theislab_sizes <- function() {
-  list(dim = 128, decoder_skip = FALSE, autoencoder_width = 256, autoencoder_depth = 3, adversary_width = 64,
-       adversary_depth = 3, adversary_dropout = 0.1, adversary_loss = "cce", reg_adversary = 1,
+  list(dim = 128, autoencoder_width = 256, autoencoder_depth = 3, decoder_skip = FALSE,
+       adversary_width = 64, adversary_depth = 3,
+       adversary_dropout = 0.1, adversary_loss = "cce", reg_adversary = 1,
        penalty_adversary = 1, reg_alignment = 0, reg_counterfactual = 0, autoencoder_lr = 5e-4,
        embeddings_lr = 5e-4, adversary_lr = 3e-4)
 }
@@ -21,8 +23,9 @@ theislab_sizes <- function() {
 # config/model/hparams/default.yaml of theislab/chemCPA. Its adversary_steps of 3 alternate one to
 # one, because Lightning counts the steps of every optimiser: 2 here.
 chemcpa_sizes <- function() {
-  list(dim = 32, decoder_skip = FALSE, autoencoder_width = 256, autoencoder_depth = 4, adversary_width = 128,
-       adversary_depth = 3, dosers_width = 64, dosers_depth = 3, embedding_encoder_width = 128,
+  list(dim = 32, autoencoder_width = 256, autoencoder_depth = 4, decoder_skip = FALSE,
+       adversary_width = 128, adversary_depth = 3,
+       dosers_width = 64, dosers_depth = 3, embedding_encoder_width = 128,
        embedding_encoder_depth = 4, embedding_encoder_norm = "batch", reg_adversary = 9.1,
        reg_adversary_cov = 16.2, penalty_adversary = 0.455, adversary_steps = 2, clip_grad_norm = 1,
        decoder_activation = "ReLU", reg_alignment = 0, reg_counterfactual = 0,
@@ -31,8 +34,9 @@ chemcpa_sizes <- function() {
 
 # Defaults of ComPert and PoEComPert in MultiCPA/model.py of theislab/multicpa.
 multicpa_sizes <- function() {
-  list(dim = 256, decoder_skip = FALSE, autoencoder_width = 512, autoencoder_depth = 4, adversary_width = 128,
-       adversary_depth = 3, reg_adversary = 5, penalty_adversary = 3, reg_alignment = 0,
+  list(dim = 256, autoencoder_width = 512, autoencoder_depth = 4, decoder_skip = FALSE,
+       adversary_width = 128, adversary_depth = 3,
+       reg_adversary = 5, penalty_adversary = 3, reg_alignment = 0,
        reg_counterfactual = 0, autoencoder_lr = 1e-3, embeddings_lr = 1e-3, adversary_lr = 3e-4)
 }
 

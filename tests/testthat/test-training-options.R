@@ -28,6 +28,7 @@ options_of_training <- list(
                              adversary_norm = "layer"),
   "no norm" = adversaries(encoder_norm = "none", decoder_norm = "none", adversary_norm = "none"),
   "a decoder of its own" = list(decoder_width = 16, decoder_depth = 2),
+  "no skip connection" = list(decoder_skip = FALSE),
   "theislab/cpa" = list(parity = "theislab", loss_ae = "nb"),
   "theislab/cpa, variational zinb" = list(parity = "theislab", loss_ae = "zinb", variational = TRUE,
                                           adversary_loss = "focal", mixup_alpha = 0.1)
