@@ -11,11 +11,11 @@
 #include "compert/model.h"
 #include "glue_convert.h"
 #include "glue_design.h"
-#include "glue_job.h"
+#include "glue_fitted.h"
 
-using compert_glue::bytes;
 using compert_glue::cell_source;
 using compert_glue::design_of;
+using compert_glue::fitted;
 using compert_glue::genes_by;
 using Rcpp::IntegerMatrix;
 using Rcpp::List;
@@ -56,8 +56,7 @@ NumericMatrix unset_matrix(int64_t rows, std::size_t columns) {
 List core_summarise(const RawVector& state, SEXP x, const List& design, const List& target,
                     const List& source, bool spread, bool difference,
                     const Rcpp::IntegerVector& without) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   const auto cells = cell_source(x);
   const int64_t genes = model.architecture().n_rows();
   const auto s = model.summarise(*cells, design_of(design), design_of(target),
@@ -80,8 +79,7 @@ List core_summarise(const RawVector& state, SEXP x, const List& design, const Li
 List core_predict(const RawVector& state, SEXP x, const List& design, const List& target,
                   const List& source, bool residual, const std::string& type, int n_samples,
                   double seed, const Rcpp::IntegerVector& without) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   const auto cells = cell_source(x);
   const auto lists = compert_glue::cell_lists(source);
   const int64_t genes = model.architecture().n_rows();
@@ -113,8 +111,7 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
 List core_reconstruct(const RawVector& state, SEXP x, const List& design,
                       const Rcpp::IntegerVector& cells, bool perturbation,
                       const Rcpp::IntegerVector& without) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   const auto source = cell_source(x);
   const auto genes = static_cast<int>(model.architecture().n_rows());
   NumericMatrix mean(genes, static_cast<int>(cells.size()));
@@ -128,8 +125,7 @@ List core_reconstruct(const RawVector& state, SEXP x, const List& design,
 List core_proteins(const RawVector& state, SEXP x, const List& design,
                    const Rcpp::IntegerVector& cells, bool perturbation,
                    const Rcpp::IntegerVector& without) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   const auto source = cell_source(x);
   const auto p = model.proteins(*source, design_of(design), {cells.begin(), cells.end()},
                                 composition(perturbation, without));
@@ -143,8 +139,7 @@ List core_proteins(const RawVector& state, SEXP x, const List& design,
 // [[Rcpp::export(rng = false)]]
 NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, bool perturbation,
                          const Rcpp::IntegerVector& without) {
-  compert_glue::check_not_forked();
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   const auto cells = cell_source(x);
   NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(cells->n_cells()));
   model.embed(*cells, design_of(design), composition(perturbation, without), out.begin());
@@ -154,7 +149,7 @@ NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, boo
 // [[Rcpp::export(rng = false)]]
 NumericMatrix core_perturbation_embedding(const RawVector& state, const IntegerMatrix& perturbation,
                                           const NumericMatrix& dose) {
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   compert::Design rows;
   rows.n = static_cast<std::size_t>(perturbation.ncol());
   rows.n_slots = static_cast<std::size_t>(perturbation.nrow());
@@ -169,14 +164,14 @@ NumericMatrix core_perturbation_embedding(const RawVector& state, const IntegerM
 Rcpp::NumericVector core_doser_response(const RawVector& state,
                                         const Rcpp::IntegerVector& perturbation,
                                         const Rcpp::NumericVector& dose) {
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   return Rcpp::wrap(model.dose_response({perturbation.begin(), perturbation.end()},
                                         {dose.begin(), dose.end()}));
 }
 
 // [[Rcpp::export(rng = false)]]
 List core_covariate_embedding(const RawVector& state) {
-  const compert::Model model = compert::Model::from_state(bytes(state));
+  const compert::Model& model = fitted(state);
   List out;
   for (std::size_t k = 0; k < model.architecture().covariate_levels.size(); ++k)
     out.push_back(genes_by(model.covariate_embedding(k), model.dim()));

@@ -22,7 +22,7 @@ struct StepLosses {
 enum class Turn { kAutoencoder, kAdversaries, kBoth };
 
 struct Model::Impl {
-  Impl(const Architecture& a, const Settings& s);
+  Impl(const Architecture& a, const Settings& s, Use use = Use::kFit);
 
   Architecture architecture;
   Settings settings;
@@ -106,6 +106,9 @@ struct Model::Impl {
                              const std::vector<std::vector<int64_t>>& source,
                              const SummaryParts& parts, const Decoding& decoding) const;
   std::vector<uint8_t> state(const std::string& meta) const;
+  static std::unique_ptr<Impl> read_state(const std::vector<uint8_t>& image, Use use);
+  /// Throws for one that was read for predictions only.
+  void check_trainable() const;
 
  private:
   /// What the decoders make of the latent states of a batch.

@@ -8,17 +8,20 @@
 
 namespace compert {
 
-Initialiser::Initialiser(int64_t seed, at::ScalarType type)
+Initialiser::Initialiser(int64_t seed, at::ScalarType type, Use use)
     : generator_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(seed))),
-      type_(type) {}
+      type_(type),
+      draws_(use == Use::kFit) {}
 
 Tensor Initialiser::linear(at::IntArrayRef shape, int64_t fan_in) {
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  if (!draws_) return at::empty(shape, type_);
   // Drawn in single precision, so that both precisions start from the same numbers.
   return at::empty(shape, at::kFloat).uniform_(-bound, bound, generator_).to(type_);
 }
 
 Tensor Initialiser::normal(at::IntArrayRef shape) {
+  if (!draws_) return at::empty(shape, type_);
   return at::empty(shape, at::kFloat).normal_(0, 1, generator_).to(type_);
 }
 

@@ -10,7 +10,7 @@ namespace compert {
 /// Draws initial values in a fixed order from one seeded generator, with torch's distributions.
 class Initialiser {
  public:
-  Initialiser(int64_t seed, at::ScalarType type);
+  Initialiser(int64_t seed, at::ScalarType type, Use use = Use::kFit);
   /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)), the default of a linear layer's weight and bias.
   Tensor linear(at::IntArrayRef shape, int64_t fan_in);
   /// N(0, 1), the default of an embedding.
@@ -21,6 +21,7 @@ class Initialiser {
  private:
   at::Generator generator_;
   at::ScalarType type_;
+  bool draws_;  // else the values are left as they are in memory
 };
 
 enum class Norm { kBatch, kLayer, kNone };

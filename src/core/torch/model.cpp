@@ -46,9 +46,15 @@ void check(const Architecture& a, const Settings& s) {
 
 }  // namespace
 
-Model::Impl::Impl(const Architecture& a, const Settings& s)
-    : architecture((check(a, s), a)), settings(s), network(a, s, pick_device(s.device)) {
+Model::Impl::Impl(const Architecture& a, const Settings& s, Use use)
+    : architecture((check(a, s), a)), settings(s), network(a, s, pick_device(s.device), use) {
   reset_learning_rates();
+}
+
+void Model::Impl::check_trainable() const {
+  if (!network.store().adam(Group::kAutoencoder).exp_avg.defined())
+    throw Error("model", "must hold its optimisers", "it was read for predictions only",
+                "Read it with Model::from_state()");
 }
 
 Model::Model(const Architecture& architecture, const Settings& settings)
@@ -118,10 +124,12 @@ void Model::set_run_settings(const Settings& s) {
 FitResult Model::fit(const CellSource& cells, const Design& design,
                      const std::vector<int64_t>& train, const EvaluationPlan& plan,
                      const std::string& meta, Progress& progress, const DegTargets& degs) {
+  impl_->check_trainable();
   return translate([&] { return impl_->fit_in_group(cells, design, train, plan, meta, progress, degs); });
 }
 
 std::vector<uint8_t> Model::state(const std::string& meta) const {
+  impl_->check_trainable();
   return translate([&] { return impl_->state(meta); });
 }
 

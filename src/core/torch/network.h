@@ -75,7 +75,7 @@ struct AdversaryLoss {
 
 class Network {
  public:
-  Network(const Architecture& architecture, const Settings& settings, at::Device device);
+  Network(const Architecture& architecture, const Settings& settings, at::Device device, Use use);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 

@@ -45,7 +45,7 @@ MlpShape shape(const Settings& s, std::vector<int64_t> sizes, const std::string&
 
 }  // namespace
 
-Network::Network(const Architecture& a, const Settings& s, at::Device device)
+Network::Network(const Architecture& a, const Settings& s, at::Device device, Use use)
     : architecture_(a),
       head_(head_of(s)),
       adversary_kind_(s.adversary_loss),
@@ -60,7 +60,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
       noise_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(s.seed))) {
   store_.freeze(s.frozen);
   const int64_t inner = a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes;
-  Initialiser init(s.seed, s.precision == "float64" ? at::kDouble : at::kFloat);
+  Initialiser init(s.seed, s.precision == "float64" ? at::kDouble : at::kFloat, use);
   const auto adversary = [&](const std::string& name, int64_t classes) {
     return std::make_unique<Mlp>(
         store_, init, name,
@@ -138,7 +138,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device)
     proteins_ = std::make_unique<ProteinDecoder>(s, a.n_proteins, shared, store_, init, dec);
     proteins_->set_noise(&noise_);
   }
-  store_.pack(device);
+  store_.pack(device, use);
   encoder_->set_noise(&noise_);
   decoder_->set_noise(&noise_);
   perturbation_adversary_->set_noise(&noise_);

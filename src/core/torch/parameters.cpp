@@ -103,7 +103,7 @@ Tensor ParameterStore::view(const Tensor& flat, const Parameter& p) const {
   return part.view({p.value.size(1), p.value.size(0)}).t();
 }
 
-void ParameterStore::pack(at::Device device) {
+void ParameterStore::pack(at::Device device, Use use) {
   std::array<int64_t, kGroups> sizes{};
   for (const auto& p : parameters_) {
     auto& size = sizes[static_cast<std::size_t>(p.group)];
@@ -119,13 +119,14 @@ void ParameterStore::pack(at::Device device) {
   for (std::size_t g = 0; g < kGroups; ++g) {
     adams_[g].value = at::zeros({sizes[g]}, options);
     adams_[g].grad = at::zeros({sizes[g]}, options);
+    if (use == Use::kPredict) continue;
     adams_[g].exp_avg = at::zeros({sizes[g]}, options);
     adams_[g].exp_avg_sq = at::zeros({sizes[g]}, options);
   }
   for (auto& p : parameters_) {
     const Adam& a = adam(p.group);
     Tensor leaf = view(a.value, p).detach();
-    leaf.copy_(p.value);
+    if (use == Use::kFit) leaf.copy_(p.value);
     leaf.set_requires_grad(true);
     leaf.mutable_grad() = view(a.grad, p).detach();
     leaves_[static_cast<std::size_t>(p.group)].push_back(leaf);

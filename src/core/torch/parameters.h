@@ -15,6 +15,10 @@ constexpr std::size_t kGroups = 4;
 constexpr Group kOptimised[] = {Group::kAutoencoder, Group::kAdversaries, Group::kDosers};
 const char* group_name(Group group);
 
+/// What a model is made for. One that is read from a state gets every value from there, so none is drawn;
+/// one that only predicts has no moments.
+enum class Use { kFit, kResume, kPredict };
+
 struct Parameter {
   /// Name in the model's state. A '*' stands for the index along the first dimension: such a
   /// parameter is a stack of `size(0)` equally shaped ones, each saved under its own name.
@@ -62,7 +66,7 @@ class ParameterStore {
                  double lr_factor = 1);
   Buffer* add_buffer(std::string name, const Tensor& init);
   /// Moves every parameter into its group's flat buffer; call once, after the last `add()`.
-  void pack(at::Device device);
+  void pack(at::Device device, Use use);
 
   Adam& adam(Group group) { return adams_[static_cast<std::size_t>(group)]; }
   const Adam& adam(Group group) const { return adams_[static_cast<std::size_t>(group)]; }

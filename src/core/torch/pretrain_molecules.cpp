@@ -53,7 +53,7 @@ PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
     const Linear element(store, init, "element", how.width, kAtomElements);
     const bool described = !descriptors.values.empty();
     const Linear read(store, init, "descriptors", how.width, described ? descriptors.shape[1] : 1);
-    store.pack(at::kCPU);
+    store.pack(at::kCPU, Use::kFit);
     Adam& adam = store.adam(Group::kAutoencoder);
     adam.lr = how.lr;
     adam.weight_decay = how.wd;

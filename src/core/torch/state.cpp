@@ -209,22 +209,23 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   return file.image();
 }
 
-Model Model::from_state(const std::vector<uint8_t>& image) {
+std::unique_ptr<Model::Impl> Model::Impl::read_state(const std::vector<uint8_t>& image, Use use) {
   return reading([&] {
     const File file = open(image);
     Settings s = settings_from_json(file.read_string("settings"));
     // A fit made on a GPU opens anywhere.
     if (s.device != "cpu") s.device = "auto";
     return translate([&] {
-      auto impl = std::make_unique<Impl>(read_architecture(file), s);
+      auto impl = std::make_unique<Impl>(read_architecture(file), s, use);
       ParameterStore& store = impl->network.store();
-      if (file.exists("last")) {
+      if (use == Use::kResume && file.exists("last")) {
         store.set_values(read(file, "last"), true);
         impl->last = store.snapshot();
       }
       store.set_values(read(file, "weights"), true);
-      for (const Group g : kOptimised) store.set_adam_state(g, read(file, group_path(g)));
       impl->history = read_history(file);
+      if (use == Use::kPredict) return impl;
+      for (const Group g : kOptimised) store.set_adam_state(g, read(file, group_path(g)));
       impl->iteration = file.attribute_int("training", "iteration");
       impl->optimizer_steps = file.attribute_int("training", "optimizer_steps");
       impl->epochs_done = file.attribute_int("training", "epochs_done");
@@ -234,9 +235,17 @@ Model Model::from_state(const std::vector<uint8_t>& image) {
       impl->best_epoch = file.attribute_int("training", "best_epoch");
       impl->start_output = file.attribute_int("training", "start_output") != 0;
       impl->reset_learning_rates();
-      return Model(std::move(impl));
+      return impl;
     });
   });
+}
+
+Model Model::from_state(const std::vector<uint8_t>& image) {
+  return Model(Impl::read_state(image, Use::kResume));
+}
+
+Model Model::for_prediction(const std::vector<uint8_t>& image) {
+  return Model(Impl::read_state(image, Use::kPredict));
 }
 
 std::string state_meta(const std::vector<uint8_t>& image) {

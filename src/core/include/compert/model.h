@@ -171,6 +171,8 @@ class Model {
   /// The whole model with its training state as the bytes of an HDF5 file (see model_file.h).
   std::vector<uint8_t> state(const std::string& meta) const;
   static Model from_state(const std::vector<uint8_t>& image);
+  /// Only what predictions read: without optimisers, so that `fit()` and `state()` throw `Error`.
+  static Model for_prediction(const std::vector<uint8_t>& image);
 
   struct Impl;
   /// For the core's own files.
