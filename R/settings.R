@@ -55,6 +55,9 @@
 #'   another training condition of its covariates must change as the means of the two conditions
 #'   differ. 0 turns it off. Held-out conditions never enter.
 #' @param counterfactual_targets Conditions per set of covariates that a step draws for it.
+#' @param counterfactual_shrinkage `TRUE`: it discounts what few cells say. Each gene's mean in a
+#'   condition is shrunk towards that of all cells with the same covariates by its sampling error
+#'   (positive-part James-Stein), and a difference between conditions of n cells weighs n / (n + 100).
 #' @param mixup_alpha Mixup of cells in pairs, with shares from Beta(alpha, alpha); 0 turns it off.
 #'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.
@@ -94,6 +97,10 @@
 #'   the mean of `r2_mean` and `r2_mean_deg`; `"r2_all"`, with those of the variances; or
 #'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.
 #' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last.
+#' @param best_tolerance How far below the best score so far a later one still counts as best, in
+#'   standard deviations of the score from one evaluation to the next: scores of test cells go up and
+#'   down where training has long to go on, and the highest of them may be of early weights. 0: only
+#'   better ones count.
 #' @param checkpoint File that keeps the fit at every evaluation, for [load_fit()]; `NULL` for
 #'   none.
 #' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"` or `"cuda:<index>"`.
@@ -131,6 +138,7 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          reg_adversary = NULL, reg_adversary_cov = NULL,
                          penalty_adversary = NULL, reg_multi_task = NULL, reg_alignment = NULL,
                          reg_counterfactual = NULL, counterfactual_targets = NULL,
+                         counterfactual_shrinkage = NULL,
                          mixup_alpha = NULL, kl_weight = NULL, kl_annealing_frac = NULL,
                          recon_weight_pro = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
                          embeddings_lr = NULL, dosers_lr = NULL, dosers_wd = NULL,
@@ -141,8 +149,8 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          adversary_warmup_steps = NULL, kl_warmup_epochs = NULL,
                          kl_warmup_steps = NULL, mixup_warmup_epochs = NULL, epochs = NULL,
                          max_minutes = NULL, checkpoint_freq = NULL, patience = NULL,
-                         stopping_metric = NULL, restore_best = NULL, checkpoint = NULL,
-                         device = NULL, precision = NULL, threads = NULL, distributed = NULL,
+                         stopping_metric = NULL, restore_best = NULL, best_tolerance = NULL,
+                         checkpoint = NULL, device = NULL, precision = NULL, threads = NULL, distributed = NULL,
                          seed = NULL, verbose = NULL) {
   check_no_dots(...)
   names <- setdiff(rlang::fn_fmls_names(), c("...", "verbose"))

@@ -192,6 +192,8 @@ ablations <- list(
   "adversaries instead (reg 60)" = list(reg_counterfactual = 0, reg_alignment = 0,
                                         reg_adversary = 60, penalty_adversary = 60),
   "no skip connection" = list(decoder_skip = FALSE),
+  "no shrinkage of means" = list(counterfactual_shrinkage = FALSE),
+  "highest score only" = list(best_tolerance = 0),
   "three hidden layers" = list(autoencoder_depth = 3),
   "embeddings at the network's rate" = list(embeddings_lr = 3e-3)
 )

@@ -70,6 +70,7 @@ test_that("each option of the model refuses what it can't be, with its own name"
     }
   }
   not_negative <- c("reg_adversary", "penalty_adversary", "reg_alignment", "reg_counterfactual",
+                    "best_tolerance",
                     "mixup_alpha", "clip_grad_norm", "lr_gamma", "embeddings_lr", "autoencoder_wd",
                     "adversary_steps", "pretrain_epochs", "pretrain_steps",
                     "adversary_warmup_epochs", "adversary_warmup_steps", "kl_warmup_epochs",

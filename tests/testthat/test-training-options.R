@@ -29,6 +29,7 @@ options_of_training <- list(
   "no norm" = adversaries(encoder_norm = "none", decoder_norm = "none", adversary_norm = "none"),
   "a decoder of its own" = list(decoder_width = 16, decoder_depth = 2),
   "no skip connection" = list(decoder_skip = FALSE),
+  "matching without shrinkage" = list(counterfactual_shrinkage = FALSE),
   "theislab/cpa" = list(parity = "theislab", loss_ae = "nb"),
   "theislab/cpa, variational zinb" = list(parity = "theislab", loss_ae = "zinb", variational = TRUE,
                                           adversary_loss = "focal", mixup_alpha = 0.1)
@@ -188,4 +189,32 @@ test_that("the second task guesses DEGs, and is off without weight", {
   expect_length(targets$group, ncol(small_cells()$x))
   expect_true(all(lengths(targets$genes) == 50))
   expect_identical(sort(unique(targets$group)), c(-1L, seq_along(targets$genes) - 1L))
+})
+
+test_that("a later score within the noise of the best one counts as best", {
+  cells <- small_cells()
+  scored <- function(tolerance) {
+    fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+               col_data = cells$col_data,
+               settings = cpa_settings(epochs = 14, dim = 8, autoencoder_width = 24, batch_size = 32,
+                                       checkpoint_freq = 1, patience = 100, threads = 1,
+                                       device = "cpu", seed = 3, verbose = FALSE,
+                                       best_tolerance = tolerance))
+    list(score = (fit$history$r2_mean + fit$history$r2_mean_deg) / 2, best = fit$history$best > 0)
+  }
+  # The rule again, in R: of the changes before, the median, as a standard deviation.
+  expected <- function(score, tolerance) {
+    vapply(seq_along(score), function(i) {
+      if (i == 1L) return(TRUE)
+      change <- sort(abs(diff(score[seq_len(i - 1L)])))
+      noise <- if (length(change) < 3L) 0 else change[length(change) %/% 2L + 1L] / 0.954
+      score[i] > max(score[seq_len(i - 1L)]) - tolerance * noise
+    }, TRUE)
+  }
+  plain <- scored(0)
+  wide <- scored(2)
+  expect_identical(plain$best, expected(plain$score, 0))
+  expect_identical(wide$best, expected(wide$score, 2))
+  expect_identical(plain$score, wide$score)
+  expect_gt(sum(wide$best), sum(plain$best))
 })

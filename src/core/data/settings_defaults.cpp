@@ -89,6 +89,7 @@ void multicpa_defaults(Settings& s) {
 Settings default_settings(const std::string& parity, const std::string& model) {
   Settings s;
   s.parity = parity;
+  if (parity != "none") s.best_tolerance = 0;
   s.model = parity.rfind("chemcpa", 0) == 0    ? "chemcpa"
             : parity.rfind("multicpa", 0) == 0 ? "multicpa"
                                                : model;

@@ -86,6 +86,9 @@ const std::vector<SettingField>& setting_fields() {
        "differences of the training conditions' means; 0 = off"},
       {"counterfactual_targets", &Settings::counterfactual_targets, 1, {},
        "conditions per set of covariates that counterfactual matching draws in a step"},
+      {"counterfactual_shrinkage", &Settings::counterfactual_shrinkage, 0, {},
+       "whether counterfactual matching discounts what few cells say: means shrunk towards those of the "
+       "covariates by their sampling error, conditions of few cells with less weight"},
       {"mixup_alpha", &Settings::mixup_alpha, 0, {},
        "mixup: cells are mixed in pairs with a share drawn from Beta(alpha, alpha); 0 = off"},
       {"autoencoder_lr", &Settings::autoencoder_lr, 0, {},
@@ -140,6 +143,9 @@ const std::vector<SettingField>& setting_fields() {
        "r2_mean_deg, r2_all = with those of the variances, cpa_metric = that of theislab/cpa"},
       {"restore_best", &Settings::restore_best, 0, {},
        "whether the weights of the best score are the fit's at the end, or the last ones"},
+      {"best_tolerance", &Settings::best_tolerance, 0, {},
+       "how far below the best score a later one still counts as best, in standard deviations of the "
+       "score from evaluation to evaluation"},
       {"checkpoint", &Settings::checkpoint, 0, {},
        "file that keeps the fit at every evaluation; empty = none"},
       {"device", &Settings::device, 0, {}, "auto, cpu, cuda or cuda:<index>"},

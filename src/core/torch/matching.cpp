@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kPseudoCount = 0.05;    // in logarithms of mean counts
 constexpr double kSmallVariance = 0.01;  // added to a gene's variance
+constexpr double kHalfWeight = 100;      // cells at which a difference weighs half
 
 }  // namespace
 
@@ -32,8 +33,8 @@ void NormalisedCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out)
 
 EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
                                const Design& design, const std::vector<int64_t>& train,
-                               int64_t targets)
-    : network_(network), targets_(targets), group_(cells.n_cells(), -1) {
+                               int64_t targets, bool shrinkage)
+    : network_(network), targets_(targets), shrinkage_(shrinkage), group_(cells.n_cells(), -1) {
   const RowGroups groups = row_groups(design.rows(train.data(), train.size()));
   for (std::size_t i = 0; i < train.size(); ++i)
     group_[static_cast<std::size_t>(train[i])] = static_cast<int32_t>(groups.condition[i]);
@@ -44,6 +45,11 @@ EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
   in_stratum_.resize(static_cast<std::size_t>(groups.n_strata));
   for (std::size_t g = 0; g < first.size(); ++g)
     in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
+  std::vector<double> inverse_size(first.size());
+  for (const int64_t g : groups.condition) ++inverse_size[static_cast<std::size_t>(g)];
+  for (double& n : inverse_size) n = 1 / n;
+  inverse_size_ =
+      to_tensor({{static_cast<int64_t>(first.size()), 1}, inverse_size}).to(network_.options());
   genes_ = observe(cells, design, train, kRna);
   if (network.proteins() != nullptr) proteins_ = observe(cells, design, train, kProteins);
 }
@@ -73,7 +79,9 @@ EffectMatching::Observed EffectMatching::observe(const CellSource& cells, const 
     weight.push_back(m * m / (overall.variance[g] + kSmallVariance * small + 1e-12));
   }
   Observed out;
-  out.mean = to_tensor({{groups, rows}, by_group.mean}).narrow(1, begin, n);
+  const std::vector<double> mean =
+      shrinkage_ ? shrunken_means(by_group, stratum_of_) : by_group.mean;
+  out.mean = to_tensor({{groups, rows}, mean}).narrow(1, begin, n);
   out.unknown = out.mean.isnan().any(1, true).to(network_.options());
   if (log) out.mean = (out.mean + pseudo_count).log();
   out.mean = out.mean.nan_to_num(0).contiguous().to(network_.options());
@@ -158,6 +166,11 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
   observed(genes_, out.truth, out.known);
   if (proteins_.mean.defined()) observed(proteins_, out.protein_truth, out.protein_known);
   out.size = to_tensor({{rows, 1}, size}).to(options);
+  if (shrinkage_) {
+    const Tensor inverse = inverse_size_.index_select(0, index(targets)) +
+                           at::matmul(mixed, inverse_size_.index_select(0, index(own_groups)));
+    out.size = out.size / (inverse * kHalfWeight + 1);
+  }
   out.any = true;
   return out;
 }

@@ -6,10 +6,11 @@
 //
 //   e_k = mean over i in k of [ decoded(i, t) - decoded(i, own) ]
 //         - ( mu[s, t] - mean over i in k of mu[s, own(i)] )
-//   loss = sum_k n_k mean_genes( weight * e_k^2 ) / sum_k n_k
+//   loss = sum_k w_k n_k mean_genes( weight * e_k^2 ) / sum_k w_k n_k
 //
 // with mu the means of the training cells of a condition and weight the inverse of a gene's
-// variance. A first-moment case of matching counterfactual and observed distributions (compare the
+// variance. Means of few cells are noise: they are shrunk, and w_k = 1 / (1 + 100 / n) for a difference
+// whose conditions have n cells (as a harmonic mean). That can be turned off. A first-moment case of matching counterfactual and observed distributions (compare the
 // MMD of trVAE, Lotfollahi et al. 2020, doi:10.1093/bioinformatics/btaa800, and counterfactual
 // matching of TARNet, Shalit et al. 2017). For counts mu is the logarithm of the mean of cells
 // brought to one library size, decoded() the logit, and e_k loses its weighted mean over genes,
@@ -30,12 +31,14 @@ class EffectMatching {
     Tensor average;   // groups x cells: rows average over the group's cells
     Tensor truth, known;  // groups x genes: observed difference; groups x 1: 1 where it was measured
     Tensor protein_truth, protein_known;  // the same of proteins; undefined without them
-    Tensor size;      // groups x 1: cells
+    Tensor size;      // groups x 1: cells, times what their differences weigh
     bool any = false;
   };
 
+  /// `targets`: conditions drawn per stratum. `shrinkage`: see shrunken_means(), and differences weigh by
+  /// the cells that they come from.
   EffectMatching(const Network& network, const CellSource& cells, const Design& design,
-                 const std::vector<int64_t>& train, int64_t targets);
+                 const std::vector<int64_t>& train, int64_t targets, bool shrinkage);
   Draw draw(const int64_t* which, std::size_t n, Random& random) const;
   /// `difference`: last hidden states under the other condition minus those under the own one.
   /// `protein_difference`: of decoded proteins' means (counts as log(1 + mean)).
@@ -46,10 +49,12 @@ class EffectMatching {
  private:
   const Network& network_;
   int64_t targets_;
+  bool shrinkage_;
   std::vector<int32_t> group_;                   // per cell: its stratum and condition; -1: none
   std::vector<int32_t> stratum_of_;              // per group
   std::vector<std::vector<int32_t>> in_stratum_; // groups of each stratum
   Design conditions_;                            // one row per group
+  Tensor inverse_size_;                          // groups x 1: one over their training cells
   /// Of one modality: groups x rows; rows; groups x 1, 1 where no cell of the group has it.
   struct Observed {
     Tensor mean, weight, unknown;

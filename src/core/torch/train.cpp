@@ -191,7 +191,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const Validation validation(*this, plan, cells, design);
   std::optional<EffectMatching> matching;
   if (settings.reg_counterfactual > 0)
-    matching.emplace(network, cells, design, train, settings.counterfactual_targets);
+    matching.emplace(network, cells, design, train, settings.counterfactual_targets,
+                     settings.counterfactual_shrinkage);
   const double seconds_before = history.empty() ? 0 : history.back().seconds;
   const auto start = std::chrono::steady_clock::now();
   FitResult result;
@@ -264,9 +265,11 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
         validation.score(record);
         share(record);
         const double score = stopping_score(record, settings.stopping_metric);
-        record.best = best_epoch == 0 || score > best_score;
+        const double tolerance =
+            settings.best_tolerance * score_noise(history, settings.stopping_metric);
+        record.best = best_epoch == 0 || score > best_score - tolerance;
         if (record.best) {
-          best_score = score;
+          best_score = best_epoch == 0 ? score : std::max(score, best_score);
           best_epoch = epochs_done;
           best = network.store().snapshot();
         }

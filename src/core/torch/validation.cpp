@@ -163,4 +163,17 @@ double stopping_score(const EpochRecord& r, const std::string& metric) {
   return n > 0 ? sum / n : none;
 }
 
+double score_noise(const std::vector<EpochRecord>& history, const std::string& metric) {
+  // Of normal scores, the median of |a - b| is this many standard deviations.
+  constexpr double kMedianChange = 0.954;
+  std::vector<double> scores, change;
+  for (const EpochRecord& r : history)
+    if (const double s = stopping_score(r, metric); std::isfinite(s)) scores.push_back(s);
+  for (std::size_t i = 1; i < scores.size(); ++i) change.push_back(std::abs(scores[i] - scores[i - 1]));
+  if (change.size() < 3) return 0;
+  const auto middle = change.begin() + static_cast<std::ptrdiff_t>(change.size() / 2);
+  std::nth_element(change.begin(), middle, change.end());
+  return *middle / kMedianChange;
+}
+
 }  // namespace compert

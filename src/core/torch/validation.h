@@ -34,4 +34,8 @@ class Validation {
 /// What early stopping maximises.
 double stopping_score(const EpochRecord& record, const std::string& metric);
 
+/// Standard deviation of that score from one evaluation to the next, by the median of its changes; 0
+/// before there are three.
+double score_noise(const std::vector<EpochRecord>& history, const std::string& metric);
+
 }  // namespace compert

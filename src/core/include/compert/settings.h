@@ -50,6 +50,7 @@ struct Settings {
   double reg_alignment = 30;
   double reg_counterfactual = 10;
   int64_t counterfactual_targets = 8;
+  bool counterfactual_shrinkage = true;
   double mixup_alpha = 0;
   double kl_weight = 1;
   double kl_annealing_frac = 0;
@@ -83,6 +84,7 @@ struct Settings {
   int64_t patience = 8;          ///< evaluations without improvement before stopping
   std::string stopping_metric = "r2";
   bool restore_best = true;
+  double best_tolerance = 2;     ///< in standard deviations of the score between evaluations
   std::string checkpoint;        ///< file written at every evaluation; empty: none
   std::string device = "auto";
   std::string precision = "float32";
