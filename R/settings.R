@@ -56,8 +56,9 @@
 #'   differ. 0 turns it off. Held-out conditions never enter.
 #' @param counterfactual_targets Conditions per set of covariates that a step draws for it.
 #' @param counterfactual_shrinkage `TRUE`: it discounts what few cells say. Each gene's mean in a
-#'   condition is shrunk towards that of all cells with the same covariates by its sampling error
-#'   (positive-part James-Stein), and a difference between conditions of n cells weighs n / (n + 100).
+#'   condition is shrunk towards that of all cells with the same covariates, by its sampling error and
+#'   how much the conditions differ in that gene (empirical Bayes), and a difference between conditions
+#'   of n cells weighs n / (n + 100).
 #' @param mixup_alpha Mixup of cells in pairs, with shares from Beta(alpha, alpha); 0 turns it off.
 #'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.

@@ -243,21 +243,25 @@ TEST_CASE("means of few cells are shrunk towards those of their stratum", "[stat
   s.n_groups = 5;
   s.n_genes = 2;
   s.n = {2, 2, 3, 2, 0};
-  // By hand: centre 2, variance within (2 * 1 + 2 * 1) / 2 = 2, of a mean's distance 2 * (1/2 - 1/4) = 1/2.
+  // By hand: centre 2, variance within (2 * 1 + 2 * 1) / 2 = 2, error of a mean 2 * (1/2 - 1/4) = 1/2, variance
+  // between (2 * 4 - 2 * 1/2) / 2 = 7/2.
   s.mean = {0, 0, 4, 1, 7, 9, kNaN, 3, kNaN, kNaN};
   s.variance = {1, 1, 1, 1, 0.5, 0.5, kNaN, 0, kNaN, kNaN};
   const Vector shrunk = compert::shrunken_means(s, {0, 0, 1, 0, 0});
-  CHECK(near(shrunk[0], 2 - 2 * (1 - 0.5 / 4)));
-  CHECK(near(shrunk[2], 2 + 2 * (1 - 0.5 / 4)));
+  CHECK(near(shrunk[0], 2 - 2 * 3.5 / 4));
+  CHECK(near(shrunk[2], 2 + 2 * 3.5 / 4));
   CHECK(shrunk[4] == 7);  // alone in its stratum
   CHECK(shrunk[5] == 9);
   CHECK(std::isnan(shrunk[6]));
   CHECK(std::isnan(shrunk[8]));
-  // The second gene has three groups: centre 4/3, variance within 4/3, of a distance 4/3 * (1/2 - 1/6).
-  const double v = 4.0 / 9;
-  CHECK(near(shrunk[1], 4.0 / 3 * (v / (16.0 / 9))));
-  CHECK(near(shrunk[3], 4.0 / 3));  // a distance of 1/3 is within the error
-  CHECK(near(shrunk[7], 4.0 / 3 + 5.0 / 3 * (1 - v / (25.0 / 9))));
+  // The second gene has three groups: centre 4/3, error 4/3 * (1/2 - 1/6) = 4/9, between 10/9.
+  CHECK(near(shrunk[1], 4.0 / 3 - 5.0 / 7 * 4 / 3));
+  CHECK(near(shrunk[3], 4.0 / 3 - 5.0 / 7 * 1 / 3));
+  CHECK(near(shrunk[7], 4.0 / 3 + 5.0 / 7 * 5 / 3));
+  // Differences within the error are taken for nothing.
+  s.mean[0] = 1.9;
+  s.mean[2] = 2.1;
+  CHECK(near(compert::shrunken_means(s, {0, 0, 1, 0, 0})[0], 2));
   // Cells that are alone say nothing about their error.
   s.n.assign(5, 1);
   CHECK(compert::shrunken_means(s, {0, 0, 0, 0, 0})[2] == 4);

@@ -196,7 +196,8 @@ test_that("a later score within the noise of the best one counts as best", {
   scored <- function(tolerance) {
     fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
                col_data = cells$col_data,
-               settings = cpa_settings(epochs = 14, dim = 8, autoencoder_width = 24, batch_size = 32,
+               settings = cpa_settings(epochs = 25, dim = 8, autoencoder_width = 24, batch_size = 32,
+                                       autoencoder_lr = 0.02,
                                        checkpoint_freq = 1, patience = 100, threads = 1,
                                        device = "cpu", seed = 3, verbose = FALSE,
                                        best_tolerance = tolerance))

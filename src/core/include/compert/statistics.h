@@ -31,11 +31,12 @@ GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& grou
 /// The same for chosen cells taken as one group.
 GroupStats stats_of(const CellSource& cells, const std::vector<int64_t>& chosen);
 
-/// Means of groups, those of a stratum shrunk towards the mean of its cells gene by gene, by the
-/// positive-part rule of James and Stein (1961): with d the distance and v the variance that sampling alone
-/// gives it, from the variance within the stratum's groups, max(0, 1 - v / d^2) of d is left. Groups x
-/// genes; a group's NaN stays NaN and counts for nothing; where no group of a stratum has two cells, v is
-/// unknown and the means stay. `stratum` has one code from 0 on per group; throws `Error` for anything else.
+/// Means of groups, shrunk towards the mean of all cells of their stratum: of the distance b / (b + e) is left,
+/// with e the variance that sampling gives it (from the variance within the stratum's groups) and b the
+/// variance between their true means, per gene, by the method of moments (empirical Bayes; Efron and Morris
+/// 1975, doi:10.1080/01621459.1975.10479864). Groups x genes; a group's NaN stays NaN and counts for nothing;
+/// where no group of a stratum has two cells, e is unknown and the means stay. `stratum` has one code from 0
+/// on per group; throws `Error` for anything else.
 std::vector<double> shrunken_means(const GroupStats& groups, const std::vector<int32_t>& stratum);
 
 /// Welch's t of every gene, with Welch-Satterthwaite degrees of freedom.
