@@ -188,3 +188,14 @@ test_that("neither newdata nor the fit is changed", {
   predict(fit, cells$x, condition(condition = "IFNb"), col_data = cells$col_data)
   expect_identical(rlang::hash(list(cells, fit$state)), hash)
 })
+
+test_that("every fit answers for itself when they are asked in turn, also after one was changed", {
+  one <- small_fit()
+  other <- small_fit(settings = quick_settings(epochs = 2))
+  first <- ask(fit = one)
+  expect_false(identical(ask(fit = other), first))
+  expect_identical(ask(fit = one), first)
+  longer <- resume_fit(one, small_cells()$x, epochs = 1, col_data = small_cells()$col_data)
+  expect_false(identical(ask(fit = longer), first))
+  expect_identical(ask(fit = one), first)
+})

@@ -17,7 +17,7 @@ constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0
 constexpr std::size_t kMeasuredAtATime = 1024;  // cells
 constexpr std::size_t kMeasuredForStart = 5000;
 constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
-constexpr int64_t kBlindEpochs = 30, kBlindPerCell = 10;  // without test cells, see automatic_epochs()
+constexpr int64_t kBlindEpochs = 60, kBlindPerCell = 10;  // without test cells, see automatic_epochs()
 
 /// Ends of the batches. A last batch of one cell joins the one before it: batch norm needs two.
 std::vector<std::size_t> batch_ends(std::size_t n, std::size_t size) {
