@@ -16,7 +16,7 @@
 #'     [evaluate_r2()] over the test conditions, per method.}
 #'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
 #'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` and
-#'     `best`.}
+#'     `best`, whether these weights were kept as the best so far.}
 #' }
 #'
 #' @param x,object A `compert_fit`.

@@ -30,8 +30,8 @@ inline uint64_t fingerprint(const Rcpp::RawVector& bytes) {
   return out;
 }
 
-/// The model that `state` holds. The last one stays open, known by its bytes:  predictions are asked
-/// for one after the other, and reading a state takes longer than a small prediction.
+/// The model that `state` holds. The last one stays open, known by its bytes: predictions are asked for
+/// one after the other, and reading a state takes longer than a small prediction.
 inline const compert::Model& fitted(const Rcpp::RawVector& state) {
   check_not_forked();
   static std::optional<compert::Model> model;

@@ -51,7 +51,9 @@ std::vector<double> shrunken_means(const GroupStats& groups, const std::vector<i
   };
   for (std::size_t gene = 0; gene < groups.n_genes; ++gene) {
     std::fill(pooled.begin(), pooled.end(), Pooled());
-    each(gene, [&](Pooled& all, double n, std::size_t at) { all.add(n, groups.mean[at], groups.variance[at]); });
+    each(gene, [&](Pooled& all, double n, std::size_t at) {
+      all.add(n, groups.mean[at], groups.variance[at]);
+    });
     each(gene, [&](Pooled& all, double n, std::size_t at) { all.compare(n, groups.mean[at]); });
     each(gene, [&](const Pooled& all, double n, std::size_t at) {
       if (all.freedom > 0) out[at] = all.shrunken(n, groups.mean[at]);

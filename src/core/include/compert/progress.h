@@ -29,7 +29,7 @@ struct EpochRecord {
   double r2_mean_protein = std::numeric_limits<double>::quiet_NaN();
   double r2_var_protein = std::numeric_limits<double>::quiet_NaN();
   double cpa_metric = std::numeric_limits<double>::quiet_NaN();
-  bool best = false;         ///< the best score so far: these weights are kept
+  bool best = false;         ///< the best score so far, or within its noise: these weights are kept
 };
 
 /// The caller's side of a long computation. The core owns no terminal and no signal handler.
