@@ -45,7 +45,7 @@ test_that("a trial trained in rungs is the fit that one run makes", {
 
 test_that("a trial that stopped by patience is not trained further, but can win", {
   dir <- withr::local_tempdir()
-  settings <- tuned_settings(60, patience = 1)
+  settings <- tuned_settings(60, patience = 1, best_tolerance = 0)
   found <- small_search(method = "halving", grace = 30, reduction = 2, trials = 3, dir = dir,
                         settings = settings, space = list(autoencoder_lr = c(0.01, 0.02, 1e-9)))
   ended <- found$rungs$trial[found$rungs$rung == 1 & found$rungs$epochs < 30]
