@@ -152,8 +152,7 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          max_minutes = NULL, checkpoint_freq = NULL, patience = NULL,
                          stopping_metric = NULL, restore_best = NULL, best_tolerance = NULL,
                          checkpoint = NULL, device = NULL, precision = NULL, threads = NULL,
-                         distributed = NULL,
-                         seed = NULL, verbose = NULL) {
+                         distributed = NULL, seed = NULL, verbose = NULL) {
   check_no_dots(...)
   names <- setdiff(rlang::fn_fmls_names(), c("...", "verbose"))
   given <- Filter(Negate(is.null), mget(names))

@@ -12,9 +12,9 @@
 // variance. Means of few cells are noise: they are shrunk, and w_k = 1 / (1 + 100 / n) for a difference
 // whose conditions have n cells (as a harmonic mean). That can be turned off. A first-moment case of
 // matching counterfactual and observed distributions (compare the MMD of trVAE, Lotfollahi et al. 2020,
-// doi:10.1093/bioinformatics/btaa800, and counterfactual matching of TARNet, Shalit et al. 2017). For counts mu is the logarithm of the mean of cells
-// brought to one library size, decoded() the logit, and e_k loses its weighted mean over genes,
-// which the softmax does not see.
+// doi:10.1093/bioinformatics/btaa800, and counterfactual matching of TARNet, Shalit et al. 2017).
+// For counts mu is the logarithm of the mean of cells brought to one library size, decoded() the
+// logit, and e_k loses its weighted mean over genes, which the softmax does not see.
 #pragma once
 #include <vector>
 
