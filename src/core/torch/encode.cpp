@@ -1,6 +1,7 @@
 // From cells to their basal states: one encoder, of genes or of both modalities, or one per modality
 // whose normal distributions are multiplied.
 #include "network.h"
+#include "product.h"
 #include "shared_rows.h"
 
 namespace compert {
@@ -71,8 +72,8 @@ Encoded Network::product_of_experts(const Batch& batch, bool training) const {
   add(*protein_encoder_, batch.protein_rows, [&] {
     const Tensor& all = batch.protein_input;
     const Mlp::Layer& layer = protein_encoder_->first();
-    return at::linear(batch.protein_rows.defined() ? all.index_select(0, batch.protein_rows) : all,
-                      layer.weight->value, layer.bias->value);
+    return linear(batch.protein_rows.defined() ? all.index_select(0, batch.protein_rows) : all,
+                  layer.weight->value, layer.bias->value);
   });
   Tensor precision = at::ones({1, 1}, options_), weighted;
   for (std::size_t k = 0; k < joint.experts.size(); ++k) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "product.h"
+
 namespace compert {
 namespace {
 
@@ -64,7 +66,7 @@ Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device)
 Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense) {
   const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
   if (dense || weight.is_cuda())
-    return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
+    return linear(dense_tensor(x, values, weight.device()), weight, bias);
   return SparseFirstLayer::apply(weight, bias, &x, values, layer.weight->value.grad());
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "first_layer.h"
+#include "product.h"
 
 namespace compert {
 namespace {
@@ -19,7 +20,7 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
                         const Tensor& bias, const Tensor& dispersion, const CellBatch* target,
                         const Head* head, Tensor values, Tensor library, Tensor raw,
                         Tensor weight_grad) {
-    at::addmm_out(raw, bias, hidden, weight.t());
+    product_into(raw, hidden, weight.t(), bias);
     double loss = 0;
     Tensor d_dispersion;
     by_type(raw, [&](auto* type) {
@@ -58,12 +59,9 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
     const Tensor d_dispersion = ctx->saved_data["d_dispersion"].toTensor();
     Tensor weight_grad = ctx->saved_data["weight_grad"].toTensor();
     const double factor = grads[0].item<double>() * ctx->saved_data["scale"].toDouble();
-    weight_grad.addmm_(gradient.t(), saved[0], 1, factor);
-    Tensor bias_grad = gradient.sum(0), hidden_grad = gradient.mm(saved[1]);
-    if (factor != 1) {
-      bias_grad.mul_(factor);
-      hidden_grad.mul_(factor);
-    }
+    if (factor != 1) gradient.mul_(factor);
+    product_into(weight_grad, gradient.t(), saved[0], {}, true);
+    const Tensor bias_grad = gradient.sum(0), hidden_grad = product(gradient, saved[1]);
     return {hidden_grad, Tensor(), bias_grad,
             d_dispersion.defined() ? d_dispersion * factor : Tensor(),
             Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
@@ -97,7 +95,7 @@ Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const C
                            Tensor& scratch) {
   const Tensor &weight = last.weight->value, &bias = last.bias->value;
   if (weight.is_cuda() || !head.swept())
-    return composed_loss(at::linear(hidden, weight, bias), target, values, head, input);
+    return composed_loss(linear(hidden, weight, bias), target, values, head, input);
   if (!scratch.defined() || scratch.size(0) != hidden.size(0))
     scratch = at::empty({hidden.size(0), weight.size(0)}, weight.options().requires_grad(false));
   // An autograd function takes no undefined tensors.

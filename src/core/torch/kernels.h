@@ -14,6 +14,10 @@ void adam_sweep(float* value, const float* grad, float* m, float* v, int64_t n, 
 void adam_sweep(double* value, const double* grad, double* m, double* v, int64_t n,
                 const AdamStep& s);
 
+/// Sets n values to 0.
+void zero_sweep(float* value, int64_t n);
+void zero_sweep(double* value, int64_t n);
+
 /// out[b, :] = bias + sum over stored genes of x[b, g] * weight[g, :]; weight is genes x width. The
 /// batch gives the places, `values` what is stored there.
 void sparse_linear(const CellBatch& x, const float* values, const float* weight, const float* bias,
@@ -26,31 +30,69 @@ void sparse_linear_grad(const CellBatch& x, const float* values, const float* gr
 void sparse_linear_grad(const CellBatch& x, const double* values, const double* grad_out,
                         double* grad_weight, int64_t width);
 
-/// Every column of a (rows x width) brought to mean 0 and variance 1: out = (a - mean) * inverse with
-/// inverse = 1 / sqrt(variance + epsilon).
-void norm_sweep(const float* a, int64_t rows, int64_t width, double epsilon, float* out,
-                float* inverse, double* mean, double* variance);
-void norm_sweep(const double* a, int64_t rows, int64_t width, double epsilon, double* out,
-                double* inverse, double* mean, double* variance);
-/// out = slope * max(scale * x + offset, 0); `slope` (factors of dropout, or ones) becomes 0 where out is.
-void relu_sweep(const float* x, const float* scale, const float* offset, int64_t rows, int64_t width,
-                float* slope, float* out);
-void relu_sweep(const double* x, const double* scale, const double* offset, int64_t rows,
-                int64_t width, double* slope, double* out);
-/// The derivatives of both together: `d_out` of relu_sweep()'s output to `d_in` of norm_sweep()'s input,
-/// and of scale and offset.
-void hidden_sweep_grad(const float* d_out, const float* slope, const float* x, const float* scale,
-                       const float* inverse, int64_t rows, int64_t width, float* d_in, float* d_scale,
-                       float* d_offset);
-void hidden_sweep_grad(const double* d_out, const double* slope, const double* x, const double* scale,
-                       const double* inverse, int64_t rows, int64_t width, double* d_in,
-                       double* d_scale, double* d_offset);
-/// out = r - mean(r) - x * shared with shared = mean(r * x), by column: for normalised x the derivative
-/// of the normalisation, but for a factor.
-void norm_projection(const float* r, const float* x, int64_t rows, int64_t width, float* out,
-                     float* shared);
-void norm_projection(const double* r, const double* x, int64_t rows, int64_t width, double* out,
-                     double* shared);
+/// A hidden layer while training: every column of `in` (rows x width) brought to mean 0 and variance 1,
+/// normalised = (in - mean) * inverse with inverse = 1 / sqrt(variance + epsilon), and then
+/// out = keep * max(scale * normalised + offset, 0); `keep` are the factors of dropout, or null.
+template <class T>
+struct HiddenLayer {
+  const T* in;
+  int64_t rows, width;
+  double epsilon;
+  const T *scale, *offset, *keep;
+  T *normalised, *inverse, *out;
+  double *mean, *variance;
+};
+void hidden_sweep(const HiddenLayer<float>& h);
+void hidden_sweep(const HiddenLayer<double>& h);
+/// Its derivatives: from that of `out` to that of `in`, and onto those of scale and offset unless null.
+/// `kept` is the factor of dropout of what it keeps, or 1. `d_in` may be `d_out`.
+template <class T>
+struct HiddenGradient {
+  const T *d_out, *out, *normalised, *scale, *inverse;
+  int64_t rows, width;
+  T kept;
+  T *d_in, *d_scale, *d_offset;
+};
+void hidden_sweep_grad(const HiddenGradient<float>& h);
+void hidden_sweep_grad(const HiddenGradient<double>& h);
+/// The gradient penalty of a network, layer by layer (the names are those of mlp_pass.cpp): what every
+/// sweep reads of a hidden layer.
+template <class T>
+struct PenalisedLayer {
+  const T *out, *normalised, *scale, *inverse;
+  int64_t rows, width;
+  T kept;
+};
+/// back = gradient * M, projected = P(back), scaled = projected * k, shared = mean(back * x). Rows of
+/// `gradient` are `stride` apart: 0 where all are the same.
+template <class T>
+struct PenaltyBack {
+  const T* gradient;
+  int64_t stride;
+  T *back, *projected, *scaled, *shared;
+};
+void penalty_back(const PenalisedLayer<float>& layer, const PenaltyBack<float>& p);
+void penalty_back(const PenalisedLayer<double>& layer, const PenaltyBack<double>& p);
+/// Its derivatives: `r` (that of `scaled`, from above) becomes that of `gradient`; that of the normalised
+/// values is written, that of `inverse`, and that of scale added to unless null.
+template <class T>
+struct PenaltyUp {
+  T* r;
+  const T *back, *projected, *shared;
+  T *d_normalised, *d_inverse, *d_scale;
+};
+void penalty_up(const PenalisedLayer<float>& layer, const PenaltyUp<float>& p);
+void penalty_up(const PenalisedLayer<double>& layer, const PenaltyUp<double>& p);
+/// As hidden_sweep_grad(), with those derivatives: `d_normalised` becomes that of the layer's input.
+template <class T>
+struct PenaltyDown {
+  const T* d_out;
+  T* d_normalised;
+  const T* d_inverse;
+  T *d_scale, *d_offset;
+};
+void penalty_down(const PenalisedLayer<float>& layer, const PenaltyDown<float>& p);
+void penalty_down(const PenalisedLayer<double>& layer, const PenaltyDown<double>& p);
 
 /// rows x columns values; with `plus`, row r is plus[which[r]] + values[r] - minus[which[r]].
 template <class T>

@@ -1,4 +1,4 @@
-// What the files of kernels share: threads, and rows of a sparse batch.
+// What the files of kernels share: threads, blocks of columns, and rows of a sparse batch.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -28,6 +28,33 @@ void in_parallel(int64_t n, int64_t parts, Body&& body) {
   for (int64_t p = 0; p < parts; ++p) body(p, n * p / parts, n * (p + 1) / parts);
 }
 
+// Normalisation by column: columns are independent, and threads share them in blocks that stay in the
+// first cache from pass to pass.
+constexpr int64_t kColumnBlock = 32;
+
+/// body(first column, number of columns), in parallel where the array is large.
+template <class Body>
+void by_columns(int64_t rows, int64_t width, Body&& body) {
+  const int64_t blocks = (width + kColumnBlock - 1) / kColumnBlock;
+  const int64_t parts = rows * width < 16384 ? 1 : std::min<int64_t>(sweep_threads(), blocks);
+  in_parallel(blocks, parts, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) body(b * kColumnBlock, std::min(kColumnBlock, width - b * kColumnBlock));
+  });
+}
+
+/// visit(at, j) for all places of a block; `at` is the place in the array, j the column in the block.
+template <class Visit>
+static inline __attribute__((always_inline)) void walk(int64_t rows, int64_t width, int64_t first, int64_t n, Visit&& visit) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t at = i * width + first;
+    if (n == kColumnBlock) {
+#pragma omp simd
+      for (int64_t j = 0; j < kColumnBlock; ++j) visit(at + j, j);
+    } else {
+      for (int64_t j = 0; j < n; ++j) visit(at + j, j);
+    }
+  }
+}
 
 /// Writes the stored values of cell b to their genes in `row`; clear_row() takes them back to 0.
 template <class T>

@@ -1,5 +1,6 @@
 // The sparse product of the first layer, and Adam.
 #include <cmath>
+#include <cstring>
 
 #include "kernels.h"
 #include "kernels_detail.h"
@@ -8,37 +9,109 @@
 namespace compert {
 namespace {
 
+/// 64 bytes of neighbouring values, which the compiler keeps in as many registers as they take.
 template <class T>
-COMPERT_INLINE void axpy4(T* out, const T* a, const T* b, const T* c, const T* d, T xa, T xb, T xc,
-                          T xd, int64_t n) {
+struct Pack {
+  typedef T Values __attribute__((vector_size(64)));
+  static constexpr int64_t kSize = 64 / static_cast<int64_t>(sizeof(T));
+};
+constexpr int kPacks = 4;
+
+template <class T>
+COMPERT_INLINE void load(const T* from, typename Pack<T>::Values& v) {
+  std::memcpy(&v, from, sizeof v);
+}
+
+template <class T>
+COMPERT_INLINE void store(T* to, const typename Pack<T>::Values& v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+/// The columns of one product, or of one gradient, from `first` on: `n` of them. A slice of the weight as
+/// narrow as this stays in the second cache while the cells go by.
+template <class T>
+struct Slice {
+  int64_t width, first, n;
+  static constexpr int64_t kFull = kPacks * Pack<T>::kSize;
+};
+
+template <class T>
+COMPERT_INLINE void gather_slice(const CellBatch& x, const T* values, const T* weight, const T* bias, T* out,
+                                 const Slice<T>& slice, int64_t begin, int64_t end) {
+  constexpr int64_t size = Pack<T>::kSize;
+  for (int64_t b = begin; b < end; ++b) {
+    T* row = out + b * slice.width + slice.first;
+    const auto stored = x.offsets.data() + b;
+    if (slice.n == Slice<T>::kFull) {
+      const T* start = bias + slice.first;
+      typename Pack<T>::Values s0, s1, s2, s3, w0, w1, w2, w3;
+      load(start, s0);
+      load(start + size, s1);
+      load(start + 2 * size, s2);
+      load(start + 3 * size, s3);
+      for (int64_t k = stored[0]; k < stored[1]; ++k) {
+        const T* w = weight + x.genes[static_cast<std::size_t>(k)] * slice.width + slice.first;
+        const T v = values[k];
+        load(w, w0);
+        load(w + size, w1);
+        load(w + 2 * size, w2);
+        load(w + 3 * size, w3);
+        s0 += v * w0;
+        s1 += v * w1;
+        s2 += v * w2;
+        s3 += v * w3;
+      }
+      store(row, s0);
+      store(row + size, s1);
+      store(row + 2 * size, s2);
+      store(row + 3 * size, s3);
+      continue;
+    }
+    std::copy(bias + slice.first, bias + slice.first + slice.n, row);
+    for (int64_t k = stored[0]; k < stored[1]; ++k) {
+      const T* w = weight + x.genes[static_cast<std::size_t>(k)] * slice.width + slice.first;
 #pragma omp simd
-  for (int64_t k = 0; k < n; ++k) out[k] += xa * a[k] + xb * b[k] + xc * c[k] + xd * d[k];
+      for (int64_t j = 0; j < slice.n; ++j) row[j] += values[k] * w[j];
+    }
+  }
 }
 
 template <class T>
-COMPERT_INLINE void axpy1(T* out, const T* a, T xa, int64_t n) {
-#pragma omp simd
-  for (int64_t k = 0; k < n; ++k) out[k] += xa * a[k];
-}
-
-template <class T>
-COMPERT_INLINE void gather_row(T* out, const T* weight, const int32_t* genes, const T* values,
-                               int64_t stored, int64_t width) {
-  int64_t k = 0;
-  for (; k + 4 <= stored; k += 4)
-    axpy4(out, weight + genes[k] * width, weight + genes[k + 1] * width,
-          weight + genes[k + 2] * width, weight + genes[k + 3] * width, values[k], values[k + 1],
-          values[k + 2], values[k + 3], width);
-  for (; k < stored; ++k) axpy1(out, weight + genes[k] * width, values[k], width);
-}
-
-template <class T>
-COMPERT_INLINE void scatter_columns(const CellBatch& x, const T* values, const T* grad_out,
-                                    T* grad_weight, int64_t width, int64_t begin, int64_t end) {
+COMPERT_INLINE void scatter_slice(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,
+                                  const Slice<T>& slice) {
+  constexpr int64_t size = Pack<T>::kSize;
   for (std::size_t b = 0; b < x.n_cells(); ++b) {
-    const T* row = grad_out + static_cast<int64_t>(b) * width;
-    for (int64_t k = x.offsets[b]; k < x.offsets[b + 1]; ++k)
-      axpy1(grad_weight + x.genes[k] * width + begin, row + begin, values[k], end - begin);
+    const T* row = grad_out + static_cast<int64_t>(b) * slice.width + slice.first;
+    const int64_t begin = x.offsets[b], end = x.offsets[b + 1];
+    if (slice.n == Slice<T>::kFull) {
+      typename Pack<T>::Values g0, g1, g2, g3, w0, w1, w2, w3;
+      load(row, g0);
+      load(row + size, g1);
+      load(row + 2 * size, g2);
+      load(row + 3 * size, g3);
+      for (int64_t k = begin; k < end; ++k) {
+        T* w = grad_weight + x.genes[static_cast<std::size_t>(k)] * slice.width + slice.first;
+        const T v = values[k];
+        load(w, w0);
+        load(w + size, w1);
+        load(w + 2 * size, w2);
+        load(w + 3 * size, w3);
+        w0 += v * g0;
+        w1 += v * g1;
+        w2 += v * g2;
+        w3 += v * g3;
+        store(w, w0);
+        store(w + size, w1);
+        store(w + 2 * size, w2);
+        store(w + 3 * size, w3);
+      }
+      continue;
+    }
+    for (int64_t k = begin; k < end; ++k) {
+      T* w = grad_weight + x.genes[static_cast<std::size_t>(k)] * slice.width + slice.first;
+#pragma omp simd
+      for (int64_t j = 0; j < slice.n; ++j) w[j] += values[k] * row[j];
+    }
   }
 }
 
@@ -58,14 +131,14 @@ COMPERT_INLINE void adam_range(T* value, const T* grad, T* m, T* v, int64_t n, c
 }
 
 #define COMPERT_FOR(T) \
-  COMPERT_CLONES void gather_row_of(T* out, const T* weight, const int32_t* genes,                 \
-                                    const T* values, int64_t stored, int64_t width) {              \
-    gather_row<T>(out, weight, genes, values, stored, width);                                      \
+  COMPERT_CLONES void gather_slice_of(const CellBatch& x, const T* values, const T* weight,        \
+                                      const T* bias, T* out, const Slice<T>& slice, int64_t begin, \
+                                      int64_t end) {                                               \
+    gather_slice<T>(x, values, weight, bias, out, slice, begin, end);                              \
   }                                                                                                \
-  COMPERT_CLONES void scatter_columns_of(const CellBatch& x, const T* values, const T* grad_out,   \
-                                         T* grad_weight, int64_t width, int64_t begin,             \
-                                         int64_t end) {                                            \
-    scatter_columns<T>(x, values, grad_out, grad_weight, width, begin, end);                       \
+  COMPERT_CLONES void scatter_slice_of(const CellBatch& x, const T* values, const T* grad_out,     \
+                                       T* grad_weight, const Slice<T>& slice) {                    \
+    scatter_slice<T>(x, values, grad_out, grad_weight, slice);                                     \
   }                                                                                                \
   COMPERT_CLONES void adam_range_of(T* p, const T* g, T* m, T* v, int64_t n, const AdamStep& s) {  \
     adam_range<T>(p, g, m, v, n, s);                                                               \
@@ -74,17 +147,20 @@ COMPERT_FOR(float)
 COMPERT_FOR(double)
 #undef COMPERT_FOR
 
+/// body(slice) for the columns [begin, end) of `width`.
+template <class T, class Body>
+void by_slices(int64_t width, int64_t begin, int64_t end, Body&& body) {
+  for (int64_t c = begin; c < end; c += Slice<T>::kFull)
+    body(Slice<T>{width, c, std::min(Slice<T>::kFull, end - c)});
+}
+
 template <class T>
 void linear(const CellBatch& x, const T* values, const T* weight, const T* bias, T* out,
             int64_t width) {
   in_parallel(static_cast<int64_t>(x.n_cells()), sweep_threads(), [&](int64_t, int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      T* row = out + b * width;
-      std::copy(bias, bias + width, row);
-      const int64_t first = x.offsets[static_cast<std::size_t>(b)];
-      gather_row_of(row, weight, x.genes.data() + first, values + first,
-                    x.offsets[static_cast<std::size_t>(b) + 1] - first, width);
-    }
+    by_slices<T>(width, 0, width, [&](const Slice<T>& slice) {
+      gather_slice_of(x, values, weight, bias, out, slice, begin, end);
+    });
   });
 }
 
@@ -92,10 +168,18 @@ template <class T>
 void linear_grad(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,
                  int64_t width) {
   // Threads own columns: no two write the same place, and the order of sums never changes.
-  const int64_t parts = std::min<int64_t>(sweep_threads(), std::max<int64_t>(1, width / 16));
-  in_parallel(width, parts, [&](int64_t, int64_t begin, int64_t end) {
-    scatter_columns_of(x, values, grad_out, grad_weight, width, begin, end);
+  const int64_t blocks = (width + 15) / 16, parts = std::min<int64_t>(sweep_threads(), blocks);
+  in_parallel(blocks, parts, [&](int64_t, int64_t begin, int64_t end) {
+    by_slices<T>(width, begin * 16, std::min(width, end * 16), [&](const Slice<T>& slice) {
+      scatter_slice_of(x, values, grad_out, grad_weight, slice);
+    });
   });
+}
+
+template <class T>
+void zero(T* value, int64_t n) {
+  in_parallel(n, n < 100000 ? 1 : sweep_threads(),
+              [&](int64_t, int64_t begin, int64_t end) { std::fill(value + begin, value + end, T(0)); });
 }
 
 template <class T>
@@ -133,6 +217,7 @@ void dense(const CellBatch& x, const T* values, T* out) {
                           int64_t width) {                                                         \
     linear_grad<T>(x, values, grad_out, grad_weight, width);                                       \
   }                                                                                                \
+  void zero_sweep(T* value, int64_t n) { zero<T>(value, n); }                                      \
   void to_dense(const CellBatch& x, const T* values, T* out) { dense<T>(x, values, out); }
 COMPERT_FOR(float)
 COMPERT_FOR(double)

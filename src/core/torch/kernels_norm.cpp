@@ -1,129 +1,86 @@
-// Batch norm with what follows it, and the projection that its derivatives of any order are made of.
+// Batch norm with what follows it, forwards and backwards.
 #include <cmath>
 #include <vector>
 
 #include "kernels.h"
+#include "kernels_detail.h"
 #include "vector_math.h"
 
 namespace compert {
 namespace {
 
-/// Means over the rows of a (and of a * b), columns side by side. Sums are in double precision.
 template <class T>
-COMPERT_INLINE void column_means(const T* a, const T* b, int64_t rows, int64_t width, double* mean,
-                                 double* product) {
-  for (int64_t j = 0; j < width; ++j) mean[j] = product[j] = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const T *x = a + i * width, *y = b + i * width;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      mean[j] += x[j];
-      product[j] += static_cast<double>(x[j]) * y[j];
-    }
-  }
-  const double n = static_cast<double>(rows);
-  for (int64_t j = 0; j < width; ++j) {
-    mean[j] /= n;
-    product[j] /= n;
-  }
-}
-
-template <class T>
-COMPERT_INLINE void normalise(const T* a, int64_t rows, int64_t width, double epsilon, T* out,
-                              T* inverse, double* mean, double* variance) {
-  column_means(a, a, rows, width, mean, variance);
-  std::vector<double> square(static_cast<std::size_t>(width), 0.0);
+COMPERT_INLINE void hidden_block(const HiddenLayer<T>& h, int64_t first, int64_t n) {
+  const T *a = h.in, *keep = h.keep;
+  T *x = h.normalised, *out = h.out;
+  double mean[kColumnBlock] = {}, square[kColumnBlock] = {};
+  walk(h.rows, h.width, first, n, [&](int64_t at, int64_t j) { mean[j] += a[at]; });
+  const double count = static_cast<double>(h.rows);
+  for (int64_t j = 0; j < n; ++j) mean[j] /= count;
   // The second pass keeps the digits that mean(a^2) - mean(a)^2 would lose.
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* x = a + i * width;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      const double d = x[j] - mean[j];
-      square[static_cast<std::size_t>(j)] += d * d;
+  walk(h.rows, h.width, first, n, [&](int64_t at, int64_t j) {
+    const double d = a[at] - mean[j];
+    square[j] += d * d;
+  });
+  T inverse[kColumnBlock] = {}, scale[kColumnBlock] = {}, offset[kColumnBlock] = {};
+  for (int64_t j = 0; j < n; ++j) {
+    const double variance = square[j] / count;
+    h.mean[first + j] = mean[j];
+    h.variance[first + j] = variance;
+    h.inverse[first + j] = inverse[j] = static_cast<T>(1 / std::sqrt(variance + h.epsilon));
+    scale[j] = h.scale[first + j];
+    offset[j] = h.offset[first + j];
+  }
+  const auto value = [&](int64_t at, int64_t j) {
+    x[at] = static_cast<T>((a[at] - mean[j]) * inverse[j]);
+    return x[at] * scale[j] + offset[j];
+  };
+  if (keep != nullptr)
+    walk(h.rows, h.width, first, n, [&](int64_t at, int64_t j) {
+      const T v = value(at, j);
+      out[at] = v * (v > 0 ? keep[at] : T(0));
+    });
+  else
+    walk(h.rows, h.width, first, n, [&](int64_t at, int64_t j) {
+      const T v = value(at, j);
+      out[at] = v * (v > 0 ? T(1) : T(0));
+    });
+}
+
+template <class T>
+COMPERT_INLINE void hidden_grad_block(const HiddenGradient<T>& h, int64_t first, int64_t n) {
+  const T *d_out = h.d_out, *out = h.out, *x = h.normalised;
+  T* d_in = h.d_in;
+  const T kept = h.kept;
+  double mean[kColumnBlock] = {}, along[kColumnBlock] = {};
+  walk(h.rows, h.width, first, n, [&](int64_t at, int64_t j) {
+    const T d = d_out[at] * (out[at] > 0 ? kept : T(0));
+    d_in[at] = d;
+    mean[j] += d;
+    along[j] += static_cast<double>(d) * x[at];
+  });
+  T centre[kColumnBlock] = {}, shared[kColumnBlock] = {}, factor[kColumnBlock] = {};
+  const double count = static_cast<double>(h.rows);
+  for (int64_t j = 0; j < n; ++j) {
+    if (h.d_offset != nullptr) {
+      h.d_offset[first + j] += static_cast<T>(mean[j]);
+      h.d_scale[first + j] += static_cast<T>(along[j]);
     }
+    centre[j] = static_cast<T>(mean[j] / count);
+    shared[j] = static_cast<T>(along[j] / count);
+    factor[j] = h.scale[first + j] * h.inverse[first + j];
   }
-  for (int64_t j = 0; j < width; ++j) {
-    variance[j] = square[static_cast<std::size_t>(j)] / static_cast<double>(rows);
-    inverse[j] = static_cast<T>(1 / std::sqrt(variance[j] + epsilon));
-  }
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* x = a + i * width;
-    T* y = out + i * width;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j)
-      y[j] = static_cast<T>((x[j] - mean[j]) * inverse[j]);
-  }
-}
-
-template <class T>
-COMPERT_INLINE void scale_and_cut(const T* x, const T* scale, const T* offset, int64_t rows,
-                                  int64_t width, T* slope, T* out) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t at = i * width;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      const T h = x[at + j] * scale[j] + offset[j];
-      const T keep = h > 0 ? slope[at + j] : T(0);
-      slope[at + j] = keep;
-      out[at + j] = h * keep;
-    }
-  }
-}
-
-template <class T>
-COMPERT_INLINE void project(const T* r, const T* x, int64_t rows, int64_t width, T* out, T* shared) {
-  std::vector<double> mean(static_cast<std::size_t>(width)), along(mean.size());
-  column_means(r, x, rows, width, mean.data(), along.data());
-  for (int64_t j = 0; j < width; ++j) shared[j] = static_cast<T>(along[static_cast<std::size_t>(j)]);
-  std::vector<T> centre(mean.begin(), mean.end());
-  const T* c = centre.data();
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t at = i * width;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) out[at + j] = r[at + j] - c[j] - x[at + j] * shared[j];
-  }
-}
-
-template <class T>
-COMPERT_INLINE void hidden_grad(const T* d_out, const T* slope, const T* x, const T* scale,
-                                const T* inverse, int64_t rows, int64_t width, T* d_in, T* d_scale,
-                                T* d_offset) {
-  for (int64_t k = 0; k < rows * width; ++k) d_in[k] = d_out[k] * slope[k];
-  std::vector<double> mean(static_cast<std::size_t>(width)), along(mean.size());
-  column_means(d_in, x, rows, width, mean.data(), along.data());
-  std::vector<T> centre(mean.begin(), mean.end()), shared(along.begin(), along.end()), factor(mean.size());
-  const double n = static_cast<double>(rows);
-  for (int64_t j = 0; j < width; ++j) {
-    const auto k = static_cast<std::size_t>(j);
-    d_offset[j] = static_cast<T>(mean[k] * n);
-    d_scale[j] = static_cast<T>(along[k] * n);
-    factor[k] = scale[j] * inverse[j];
-  }
-  const T *c = centre.data(), *s = shared.data(), *f = factor.data();
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t at = i * width;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) d_in[at + j] = f[j] * (d_in[at + j] - c[j] - x[at + j] * s[j]);
-  }
+  walk(h.rows, h.width, first, n, [&](int64_t at, int64_t j) {
+    d_in[at] = factor[j] * (d_in[at] - centre[j] - x[at] * shared[j]);
+  });
 }
 
 #define COMPERT_FOR(T)                                                                              \
-  COMPERT_CLONES void hidden_grad_of(const T* d, const T* slope, const T* x, const T* scale,        \
-                                     const T* inverse, int64_t rows, int64_t width, T* d_in,        \
-                                     T* d_scale, T* d_offset) {                                     \
-    hidden_grad<T>(d, slope, x, scale, inverse, rows, width, d_in, d_scale, d_offset);              \
+  COMPERT_CLONES void hidden_block_of(const HiddenLayer<T>& h, int64_t first, int64_t n) {          \
+    hidden_block<T>(h, first, n);                                                                   \
   }                                                                                                 \
-  COMPERT_CLONES void normalise_of(const T* a, int64_t rows, int64_t width, double epsilon, T* out, \
-                                   T* inverse, double* mean, double* variance) {                    \
-    normalise<T>(a, rows, width, epsilon, out, inverse, mean, variance);                            \
-  }                                                                                                 \
-  COMPERT_CLONES void scale_and_cut_of(const T* x, const T* scale, const T* offset, int64_t rows,   \
-                                       int64_t width, T* slope, T* out) {                           \
-    scale_and_cut<T>(x, scale, offset, rows, width, slope, out);                                    \
-  }                                                                                                 \
-  COMPERT_CLONES void project_of(const T* r, const T* x, int64_t rows, int64_t width, T* out,       \
-                                 T* shared) {                                                       \
-    project<T>(r, x, rows, width, out, shared);                                                     \
+  COMPERT_CLONES void hidden_grad_block_of(const HiddenGradient<T>& h, int64_t first, int64_t n) {  \
+    hidden_grad_block<T>(h, first, n);                                                              \
   }
 COMPERT_FOR(float)
 COMPERT_FOR(double)
@@ -132,20 +89,11 @@ COMPERT_FOR(double)
 }  // namespace
 
 #define COMPERT_FOR(T)                                                                              \
-  void norm_sweep(const T* a, int64_t rows, int64_t width, double epsilon, T* out, T* inverse,      \
-                  double* mean, double* variance) {                                                 \
-    normalise_of(a, rows, width, epsilon, out, inverse, mean, variance);                            \
+  void hidden_sweep(const HiddenLayer<T>& h) {                                                      \
+    by_columns(h.rows, h.width, [&](int64_t first, int64_t n) { hidden_block_of(h, first, n); });   \
   }                                                                                                 \
-  void relu_sweep(const T* x, const T* scale, const T* offset, int64_t rows, int64_t width,         \
-                  T* slope, T* out) {                                                               \
-    scale_and_cut_of(x, scale, offset, rows, width, slope, out);                                    \
-  }                                                                                                 \
-  void hidden_sweep_grad(const T* d, const T* slope, const T* x, const T* scale, const T* inverse,  \
-                         int64_t rows, int64_t width, T* d_in, T* d_scale, T* d_offset) {           \
-    hidden_grad_of(d, slope, x, scale, inverse, rows, width, d_in, d_scale, d_offset);              \
-  }                                                                                                 \
-  void norm_projection(const T* r, const T* x, int64_t rows, int64_t width, T* out, T* shared) {    \
-    project_of(r, x, rows, width, out, shared);                                                     \
+  void hidden_sweep_grad(const HiddenGradient<T>& h) {                                              \
+    by_columns(h.rows, h.width, [&](int64_t first, int64_t n) { hidden_grad_block_of(h, first, n); }); \
   }
 COMPERT_FOR(float)
 COMPERT_FOR(double)

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "hidden_layer.h"
+#include "product.h"
 
 namespace compert {
 
@@ -81,7 +81,6 @@ Mlp::Mlp(ParameterStore& store, Initialiser& init, const std::string& name, cons
 }
 
 Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
-  if (training && swept(x)) return hidden_layer(x, layer, statistics_, slopes(x));
   if (norm_ == Norm::kBatch) {
     if (training) layer.batches->value.add_(1);
     x = at::batch_norm(x, layer.scale->value, layer.offset->value, layer.mean->value,
@@ -91,39 +90,39 @@ Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
     x = at::layer_norm(x, {x.size(-1)}, {}, {}, 1e-5, false);
   }
   x = x.relu();
-  if (!training || dropout_ == 0) return x;
-  return x * slopes(x);
+  return training && dropout_ > 0 ? x * slopes(x) : x;
 }
 
 Tensor Mlp::slopes(const Tensor& hidden) const {
-  if (dropout_ == 0) return at::ones_like(hidden, hidden.options().requires_grad(false));
   const Tensor keep = at::empty(hidden.sizes(), at::kFloat).bernoulli_(1 - dropout_, *noise_);
   return (keep / (1 - dropout_)).to(hidden.options());
 }
 
+// The gradient penalty differentiates twice, which product() does not know.
+Tensor Mlp::linear_of(const Layer& layer, const Tensor& x) const {
+  return at::GradMode::is_enabled() ? at::linear(x, layer.weight->value, layer.bias->value)
+                                    : linear(x, layer.weight->value, layer.bias->value);
+}
+
 Tensor Mlp::after_first(Tensor first, bool training) const {
+  if (training && swept(first)) return pass(first, {true, false, false}).output;
   Tensor x = std::move(first);
-  for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-    x = hidden(x, layers_[i], training);
-    x = at::linear(x, layers_[i + 1].weight->value, layers_[i + 1].bias->value);
-  }
+  for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
+    x = linear_of(layers_[i + 1], hidden(x, layers_[i], training));
   return x;
 }
 
 Tensor Mlp::forward(const Tensor& x, bool training) const {
-  return after_first(at::linear(x, first().weight->value, first().bias->value), training);
+  if (training && swept(x)) return pass(x, {}).output;
+  return after_first(linear_of(first(), x), training);
 }
 
 Tensor Mlp::before_last(const Tensor& x, bool training) const {
-  const auto input_of = [&](std::size_t layer, const Tensor& h) {
-    return layer == skip_to_ ? at::cat({h, x}, 1) : h;
-  };
+  if (training && swept(x)) return pass(x, {false, true, false}).output;
   Tensor h = x;
-  for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-    h = at::linear(input_of(i, h), layers_[i].weight->value, layers_[i].bias->value);
-    h = hidden(h, layers_[i], training);
-  }
-  return input_of(layers_.size() - 1, h);
+  for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
+    h = hidden(linear_of(layers_[i], joined(i, h, x)), layers_[i], training);
+  return joined(layers_.size() - 1, h, x);
 }
 
 }  // namespace compert

@@ -87,14 +87,26 @@ class Mlp {
   const Layer& last() const { return layers_.back(); }
 
  private:
-  friend struct PenalisedMlp;
-  /// Whether hidden layers are computed in sweeps while training.
+  friend struct MlpPass;
+  /// What a pass leaves out or adds: it begins with the output of the first linear map, ends before the
+  /// last one, also returns the gradient penalty.
+  struct Span {
+    bool after_first = false, before_last = false, penalty = false;
+  };
+  /// Whether training goes through pass().
   bool swept(const Tensor& x) const {
     return norm_ == Norm::kBatch && !x.is_cuda() && x.dim() == 2 && x.size(0) > 1;
   }
-  /// Factors of dropout for hidden values, 0 or 1 / (1 - dropout); ones without dropout.
+  /// All layers of the span, in one step of autograd: see mlp_pass.cpp.
+  Penalised pass(const Tensor& x, Span span) const;
+  /// The input of a layer: the last hidden values, and the input of all where the layer reads that too.
+  Tensor joined(std::size_t layer, const Tensor& hidden, const Tensor& x) const {
+    return layer == skip_to_ ? at::cat({hidden, x}, 1) : hidden;
+  }
+  /// Factors of dropout for hidden values, 0 or 1 / (1 - dropout).
   Tensor slopes(const Tensor& hidden) const;
   Tensor hidden(Tensor x, const Layer& layer, bool training) const;
+  Tensor linear_of(const Layer& layer, const Tensor& x) const;
   std::vector<Layer> layers_;
   Norm norm_;
   double dropout_;

@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include "product.h"
 #include "shared_rows.h"
 
 namespace compert {
@@ -87,7 +88,7 @@ Tensor Network::columns_of(const Tensor& raw, bool genes) const {
 
 Tensor Network::decoder_raw(const Tensor& hidden) const {
   const Tensor raw =
-      at::linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value);
+      linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value);
   return proteins_ && proteins_->shared() ? columns_of(raw, true) : raw;
 }
 
@@ -95,7 +96,7 @@ DecodedProteins Network::decode_proteins(const Tensor& treated, const Tensor& hi
                                          const Batch& batch, bool training, std::size_t call) const {
   if (proteins_->shared())
     return proteins_->from_raw(columns_of(
-        at::linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value), false));
+        linear(hidden, decoder_->last().weight->value, decoder_->last().bias->value), false));
   const std::size_t latents = experts() ? 3 : 1;
   Tensor draws;
   if (proteins_->draws_background()) {

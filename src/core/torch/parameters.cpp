@@ -56,6 +56,16 @@ void Adam::update() {
   }
 }
 
+void Adam::zero_grad() {
+  if (!grad.defined()) return;
+  if (grad.is_cuda())
+    grad.zero_();
+  else if (grad.scalar_type() == at::kFloat)
+    zero_sweep(grad.data_ptr<float>(), grad.numel());
+  else
+    zero_sweep(grad.data_ptr<double>(), grad.numel());
+}
+
 double Adam::clip(double most) {
   if (most <= 0 || !grad.defined() || grad.numel() == 0) return 0;
   const double norm = grad.norm().item<double>();

@@ -52,9 +52,7 @@ struct Adam {
   void update();
   /// Scales the gradient down to the norm `most` and returns the norm it had; 0: leaves it.
   double clip(double most);
-  void zero_grad() {
-    if (grad.defined()) grad.zero_();
-  }
+  void zero_grad();
 };
 
 class ParameterStore {

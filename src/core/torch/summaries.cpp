@@ -14,6 +14,7 @@
 
 #include "counterfactuals.h"
 #include "kernels.h"
+#include "product.h"
 
 namespace compert {
 namespace {
@@ -182,8 +183,8 @@ class LinearSummaries final : public Summaries {
 
   /// diag(W C W') of centred hidden layers.
   Tensor squares(const Tensor& centred) const {
-    const Tensor scatter = at::mm(centred.t(), centred);
-    return (at::mm(mean_weight_, scatter) * mean_weight_).sum(1);
+    const Tensor scatter = product(centred.t(), centred);
+    return (product(mean_weight_, scatter) * mean_weight_).sum(1);
   }
 
   Tensor variances(const Tensor& hidden) {
@@ -191,7 +192,7 @@ class LinearSummaries final : public Summaries {
     for (int64_t begin = 0; begin < hidden.size(0); begin += kRows) {
       const int64_t n = std::min(kRows, hidden.size(0) - begin);
       Tensor raw = raw_.narrow(0, 0, n);
-      at::addmm_out(raw, variance_bias_, hidden.narrow(0, begin, n), variance_weight_);
+      product_into(raw, hidden.narrow(0, begin, n), variance_weight_, variance_bias_);
       by_type(raw, [&](auto* type) {
         using T = std::remove_pointer_t<decltype(type)>;
         add_variances(raw.data_ptr<T>(), n, genes_, network_.head().spread, sums.data_ptr<double>());

@@ -1,0 +1,215 @@
+#include "product.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+#ifdef COMPERT_HAVE_DNNL
+#include <dnnl.hpp>
+#endif
+
+namespace compert {
+namespace {
+
+thread_local bool reduced_products = false;
+
+void by_torch(Tensor out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
+  at::NoGradGuard no_grad;
+  if (add)
+    out.addmm_(a, b);
+  else if (bias.defined())
+    at::addmm_out(out, bias, a, b);
+  else
+    at::mm_out(out, a, b);
+}
+
+#ifdef COMPERT_HAVE_DNNL
+
+using Type = dnnl::memory::data_type;
+
+/// How a matrix lies in memory.
+struct Layout {
+  int64_t rows, columns, leading;
+  bool transposed;  // columns are contiguous
+};
+
+/// False where neither rows nor columns are contiguous.
+bool layout_of(const Tensor& t, Layout& out) {
+  const int64_t rows = t.size(0), columns = t.size(1), down = t.stride(0), along = t.stride(1);
+  const bool by_rows = (along == 1 || columns == 1) && (down >= columns || rows == 1);
+  const bool by_columns = (down == 1 || rows == 1) && (along >= rows || columns == 1);
+  if (!by_rows && !by_columns) return false;
+  const int64_t inner = by_rows ? columns : rows, outer = by_rows ? rows : columns;
+  out = {rows, columns, outer == 1 ? inner : by_rows ? down : along, !by_rows};
+  return true;
+}
+
+dnnl::memory::desc described(const Layout& l, Type type) {
+  return {{l.rows, l.columns}, type,
+          l.transposed ? dnnl::memory::dims{1, l.leading} : dnnl::memory::dims{l.leading, 1}};
+}
+
+/// Another oneDNN may have come first into the process, with a LibTorch that brought its own.
+bool as_compiled() {
+  static const bool same = dnnl_version()->major == DNNL_VERSION_MAJOR;
+  return same;
+}
+
+const dnnl::engine& cpu() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+struct Prepared {
+  dnnl::matmul product;
+  dnnl::memory a, b, bias, out;  // without data
+  std::vector<dnnl_exec_arg_t> arguments;
+};
+
+Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add, Type type) {
+  const auto side = [&](const Layout& l, Type t) {
+    return dnnl::memory(described(l, t), cpu(), nullptr);
+  };
+  const dnnl::memory::desc of_bias =
+      bias ? dnnl::memory::desc({1, out.columns}, Type::f32, dnnl::memory::dims{out.columns, 1})
+           : dnnl::memory::desc();
+  dnnl::primitive_attr attributes;
+  if (add) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.f);
+    attributes.set_post_ops(sum);
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc described_product(cpu(), described(a, type), described(b, type),
+                                                       of_bias, described(out, Type::f32), attributes);
+#else
+  const dnnl::matmul::primitive_desc described_product(
+      bias ? dnnl::matmul::desc(described(a, type), described(b, type), of_bias,
+                                described(out, Type::f32))
+           : dnnl::matmul::desc(described(a, type), described(b, type), described(out, Type::f32)),
+      attributes, cpu());
+#endif
+  Prepared p{dnnl::matmul(described_product), side(a, type), side(b, type), dnnl::memory(),
+             side(out, Type::f32), {}};
+  p.arguments = {{DNNL_ARG_SRC, p.a.get()}, {DNNL_ARG_WEIGHTS, p.b.get()}, {DNNL_ARG_DST, p.out.get()}};
+  if (bias) {
+    p.bias = dnnl::memory(of_bias, cpu(), nullptr);
+    p.arguments.push_back({DNNL_ARG_BIAS, p.bias.get()});
+  }
+  return p;
+}
+
+/// Preparing costs some microseconds (the first time of a shape, some hundred): shapes come again.
+Prepared& prepared(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add, Type type) {
+  using Key = std::array<int64_t, 9>;
+  thread_local std::map<Key, Prepared> known;
+  const Key key{a.rows,
+                a.columns,
+                b.columns,
+                a.leading,
+                b.leading,
+                out.leading,
+                a.transposed * 2 + b.transposed,
+                bias * 2 + add,
+                static_cast<int64_t>(type)};
+  const auto found = known.find(key);
+  if (found != known.end()) return found->second;
+  if (known.size() >= 512) known.clear();
+  return known.emplace(key, prepare(a, b, out, bias, add, type)).first->second;
+}
+
+/// The same matrix in bfloat16, with the same layout but contiguous.
+Tensor rounded(const Tensor& t) {
+  return t.stride(1) == 1 || t.size(1) == 1 ? t.to(at::kBFloat16).contiguous()
+                                            : t.t().to(at::kBFloat16).contiguous().t();
+}
+
+bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
+  if (out.scalar_type() != at::kFloat || out.is_cuda() || out.numel() == 0 || a.size(1) == 0 ||
+      !as_compiled())
+    return false;
+  at::NoGradGuard no_grad;
+  const Tensor x = reduced_products ? rounded(a) : a, y = reduced_products ? rounded(b) : b;
+  Layout of_x, of_y, of_out;
+  if (!layout_of(x, of_x) || !layout_of(y, of_y) || !layout_of(out, of_out) || of_out.transposed)
+    return false;
+  thread_local dnnl::stream stream(cpu());
+  Prepared& p =
+      prepared(of_x, of_y, of_out, bias.defined(), add, reduced_products ? Type::bf16 : Type::f32);
+  p.a.set_data_handle(x.data_ptr());
+  p.b.set_data_handle(y.data_ptr());
+  p.out.set_data_handle(out.data_ptr());
+  if (bias.defined()) p.bias.set_data_handle(bias.data_ptr());
+  // As primitive::execute(), without a map of the arguments.
+  dnnl::error::wrap_c_api(dnnl_primitive_execute(p.product.get(), stream.get(),
+                                                 static_cast<int>(p.arguments.size()), p.arguments.data()),
+                          "could not multiply matrices");
+  stream.wait();
+  return true;
+}
+
+#else
+
+bool by_dnnl(const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool) { return false; }
+
+#endif
+
+struct Linear : public torch::autograd::Function<Linear> {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x, const Tensor& weight,
+                        const Tensor& bias) {
+    ctx->save_for_backward({x, weight});
+    return product(x, weight.t(), bias);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor grad = grads[0].contiguous();
+    const auto if_needed = [&](std::size_t i, auto&& of) {
+      return ctx->needs_input_grad(i) ? of() : Tensor();
+    };
+    return {if_needed(0, [&] { return product(grad, saved[1]); }),
+            if_needed(1, [&] { return product(grad.t(), saved[0]); }),
+            if_needed(2, [&] { return grad.sum(0); })};
+  }
+};
+
+}  // namespace
+
+void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
+  if (!by_dnnl(out, a, b, bias, add)) by_torch(out, a, b, bias, add);
+}
+
+Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
+  Tensor out = at::empty({a.size(0), b.size(1)}, a.options().requires_grad(false));
+  product_into(out, a, b, bias);
+  return out;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (x.dim() != 2 || x.is_cuda()) return at::linear(x, weight, bias);
+  return Linear::apply(x, weight, bias);
+}
+
+ReducedProducts::ReducedProducts(bool reduced) : before_(reduced_products) { reduced_products = reduced; }
+ReducedProducts::~ReducedProducts() { reduced_products = before_; }
+
+ProductLibrary product_library() {
+#ifdef COMPERT_HAVE_DNNL
+  const dnnl_version_t* v = dnnl_version();
+  if (!as_compiled()) return {"", "LibTorch brought another oneDNN than this build's"};
+  ProductLibrary out{"oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+                         std::to_string(v->patch), ""};
+  try {
+    const Layout square{16, 16, 16, false};
+    prepare(square, square, square, true, false, Type::bf16);
+  } catch (const dnnl::error&) {
+    out.no_bfloat16 = "oneDNN has no products of bfloat16 for this processor (AVX-512 is needed)";
+  }
+  return out;
+#else
+  return {"", "this build has no oneDNN (on Debian: libdnnl-dev)"};
+#endif
+}
+
+}  // namespace compert
