@@ -105,7 +105,10 @@
 #' @param checkpoint File that keeps the fit at every evaluation, for [load_fit()]; `NULL` for
 #'   none.
 #' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"` or `"cuda:<index>"`.
-#' @param precision `"float32"` or `"float64"`.
+#' @param precision `"float32"`, `"float64"`, or `"bf16-mixed"`: single precision whose training rounds
+#'   what it multiplies to bfloat16 (8 bits of mantissa) and sums in single precision. On processors
+#'   with AMX, or AVX-512 with bfloat16, wide models train faster; it needs a build with oneDNN.
+#'   Predictions and evaluations are float32 all the same.
 #' @param threads Number of threads; 0 leaves LibTorch's choice.
 #' @param distributed Whether this process is one of a group that trains one model together: see
 #'   [launch_local()].

@@ -4,9 +4,10 @@
 #' look, and to be pasted into a question.
 #'
 #' @return A list of class `compert_sitrep` with `versions` (compert, R, LibTorch, the file of
-#'   HDF5, RDKit where it was built in, and the compiler), `libtorch` (paths of every LibTorch in
+#'   HDF5, oneDNN and RDKit where they were built in, and the compiler), `libtorch` (paths of every LibTorch in
 #'   this process), `blas` (`kind`, `path`, `slow`), `threads`, `devices` ([device_info()]),
-#'   `built_with` (CUDA, distributed training, RDKit), `packages` (optional R packages and their
+#'   `built_with` (CUDA, distributed training, oneDNN and whether it multiplies bfloat16 here, RDKit),
+#'   `packages` (optional R packages and their
 #'   versions, `NA` when absent) and `problems`, sentences on what should be changed.
 #'   `print()` shows it.
 #' @source After `arrow::arrow_info()` and the situation reports of other R packages with a native
@@ -26,13 +27,14 @@ compert_sitrep <- function() {
       compert = as.character(utils::packageVersion("compert")),
       R = paste(R.version$major, R.version$minor, sep = "."),
       LibTorch = info$libtorch, HDF5 = hdf5_version(libraries),
-      if (nzchar(rdkit)) c(RDKit = rdkit),
+      if (nzchar(info$dnnl)) c(oneDNN = info$dnnl), if (nzchar(rdkit)) c(RDKit = rdkit),
       compiler = paste0(build$compiler, ", C++", build$cxx_standard)
     ),
     platform = R.version$platform,
     libtorch = torch, blas = blas, threads = as.integer(info$threads),
     cores = parallel_cores(), devices = device_info(),
     built_with = c(OpenMP = build$openmp, CUDA = build$cuda, distributed = build$c10d,
+                   oneDNN = nzchar(info$dnnl), bfloat16 = !nzchar(info$no_bfloat16),
                    RDKit = build$rdkit),
     packages = optional_packages()
   )

@@ -192,7 +192,8 @@ List core_device_info() {
                       Rcpp::Named("cuda_devices") = info.cuda_devices,
                       Rcpp::Named("cuda_reason") = info.cuda_reason,
                       Rcpp::Named("threads") = static_cast<int>(info.threads),
-                      Rcpp::Named("parallel") = info.parallel);
+                      Rcpp::Named("parallel") = info.parallel, Rcpp::Named("dnnl") = info.dnnl,
+                      Rcpp::Named("no_bfloat16") = info.no_bfloat16);
 }
 
 // [[Rcpp::export(rng = false)]]

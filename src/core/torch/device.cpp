@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "impl.h"
+#include "product.h"
 
 namespace compert {
 
@@ -19,6 +20,9 @@ DeviceInfo device_info() {
   info.cuda_built = at::globalContext().hasCUDA() || at::detail::getCUDAHooks().hasCUDA();
   info.threads = at::get_num_threads();
   info.parallel = at::get_parallel_info();
+  const ProductLibrary products = product_library();
+  info.dnnl = products.dnnl;
+  info.no_bfloat16 = products.no_bfloat16;
   if (!at::globalContext().hasCUDA()) {
     info.cuda_reason = "this LibTorch was built without CUDA, or its CUDA library is not loaded";
     return info;

@@ -30,7 +30,7 @@ void in_parallel(int64_t n, int64_t parts, Body&& body) {
 
 // Normalisation by column: columns are independent, and threads share them in blocks that stay in the
 // first cache from pass to pass.
-constexpr int64_t kColumnBlock = 32;
+constexpr int64_t kColumnBlock = 64;
 
 /// body(first column, number of columns), in parallel where the array is large.
 template <class Body>
@@ -44,15 +44,16 @@ void by_columns(int64_t rows, int64_t width, Body&& body) {
 
 /// visit(at, j) for all places of a block; `at` is the place in the array, j the column in the block.
 template <class Visit>
-static inline __attribute__((always_inline)) void walk(int64_t rows, int64_t width, int64_t first, int64_t n, Visit&& visit) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t at = i * width + first;
-    if (n == kColumnBlock) {
+static inline __attribute__((always_inline)) void walk(int64_t rows, int64_t width, int64_t first,
+                                                       int64_t n, Visit&& visit) {
+  if (n == kColumnBlock) {  // the compiler unrolls a loop whose length it knows
+    for (int64_t at = first; at < rows * width; at += width)
 #pragma omp simd
       for (int64_t j = 0; j < kColumnBlock; ++j) visit(at + j, j);
-    } else {
+  } else {
+    for (int64_t at = first; at < rows * width; at += width)
+#pragma omp simd
       for (int64_t j = 0; j < n; ++j) visit(at + j, j);
-    }
   }
 }
 

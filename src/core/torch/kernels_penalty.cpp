@@ -1,4 +1,6 @@
 // The gradient penalty of a network with batch norm, in sweeps: see mlp_pass.cpp for what they compute.
+#include <algorithm>
+
 #include "kernels.h"
 #include "kernels_detail.h"
 #include "vector_math.h"
@@ -6,10 +8,7 @@
 namespace compert {
 namespace {
 
-template <class T>
-COMPERT_INLINE T slope_at(const PenalisedLayer<T>& l, int64_t at) {
-  return l.out[at] > 0 ? l.kept : T(0);
-}
+// Pointers are copied out of their structures, or the compiler would read them anew at every place.
 
 /// scale * inverse of a block of columns.
 template <class T>
@@ -20,39 +19,47 @@ COMPERT_INLINE void factors(const PenalisedLayer<T>& l, int64_t first, int64_t n
 template <class T>
 COMPERT_INLINE void back_block(const PenalisedLayer<T>& l, const PenaltyBack<T>& p, int64_t first,
                                int64_t n) {
-  const T* x = l.normalised;
+  const T *x = l.normalised, *out = l.out, *gradient = p.gradient, kept = l.kept;
   T *back = p.back, *projected = p.projected, *scaled = p.scaled;
   T row[kColumnBlock] = {}, factor[kColumnBlock] = {}, centre[kColumnBlock] = {}, shared[kColumnBlock] = {};
   double mean[kColumnBlock] = {}, along[kColumnBlock] = {};
   factors(l, first, n, factor);
-  if (p.stride == 0) std::copy(p.gradient + first, p.gradient + first + n, row);
-  walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
-    const T g = (p.stride == 0 ? row[j] : p.gradient[at]) * slope_at(l, at);
+  const auto add = [&](int64_t at, int64_t j, T g) {
     back[at] = g;
     mean[j] += g;
     along[j] += static_cast<double>(g) * x[at];
-  });
+  };
+  if (p.stride == 0) {
+    std::copy(gradient + first, gradient + first + n, row);
+    walk(l.rows, l.width, first, n,
+         [&](int64_t at, int64_t j) { add(at, j, row[j] * (out[at] > 0 ? kept : T(0))); });
+  } else {
+    walk(l.rows, l.width, first, n,
+         [&](int64_t at, int64_t j) { add(at, j, gradient[at] * (out[at] > 0 ? kept : T(0))); });
+  }
   for (int64_t j = 0; j < n; ++j) {
     centre[j] = static_cast<T>(mean[j] / static_cast<double>(l.rows));
     p.shared[first + j] = shared[j] = static_cast<T>(along[j] / static_cast<double>(l.rows));
   }
   walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
-    projected[at] = back[at] - centre[j] - x[at] * shared[j];
-    scaled[at] = projected[at] * factor[j];
+    const T v = back[at] - centre[j] - x[at] * shared[j];
+    projected[at] = v;
+    scaled[at] = v * factor[j];
   });
 }
 
 template <class T>
 COMPERT_INLINE void up_block(const PenalisedLayer<T>& l, const PenaltyUp<T>& p, int64_t first, int64_t n) {
-  const T *x = l.normalised, *back = p.back, *projected = p.projected;
+  const T *x = l.normalised, *out = l.out, *back = p.back, *projected = p.projected, kept = l.kept;
   T *r = p.r, *d_normalised = p.d_normalised;
   T factor[kColumnBlock] = {}, centre[kColumnBlock] = {}, along[kColumnBlock] = {}, shared[kColumnBlock] = {};
   double sum[kColumnBlock] = {}, product[kColumnBlock] = {}, d_factor[kColumnBlock] = {};
   factors(l, first, n, factor);
   walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
-    sum[j] += r[at];
-    product[j] += static_cast<double>(r[at]) * x[at];
-    d_factor[j] += static_cast<double>(r[at]) * projected[at];
+    const double v = r[at];
+    sum[j] += v;
+    product[j] += v * x[at];
+    d_factor[j] += v * projected[at];
   });
   for (int64_t j = 0; j < n; ++j) {
     centre[j] = static_cast<T>(sum[j] / static_cast<double>(l.rows));
@@ -65,20 +72,20 @@ COMPERT_INLINE void up_block(const PenalisedLayer<T>& l, const PenaltyUp<T>& p, 
   walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
     const T v = r[at];
     d_normalised[at] = -factor[j] * (v * shared[j] + back[at] * along[j]);
-    r[at] = (v - centre[j] - x[at] * along[j]) * factor[j] * slope_at(l, at);
+    r[at] = (v - centre[j] - x[at] * along[j]) * factor[j] * (out[at] > 0 ? kept : T(0));
   });
 }
 
 template <class T>
 COMPERT_INLINE void down_block(const PenalisedLayer<T>& l, const PenaltyDown<T>& p, int64_t first,
                                int64_t n) {
-  const T *x = l.normalised, *d_out = p.d_out;
+  const T *x = l.normalised, *out = l.out, *d_out = p.d_out, kept = l.kept;
   T* d = p.d_normalised;
   T scale[kColumnBlock] = {}, centre[kColumnBlock] = {}, shared[kColumnBlock] = {}, inverse[kColumnBlock] = {};
   double of_h[kColumnBlock] = {}, of_scale[kColumnBlock] = {}, mean[kColumnBlock] = {}, along[kColumnBlock] = {};
   std::copy(l.scale + first, l.scale + first + n, scale);
   walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
-    const T h = d_out[at] * slope_at(l, at), v = d[at] + h * scale[j];
+    const T h = d_out[at] * (out[at] > 0 ? kept : T(0)), v = d[at] + h * scale[j];
     d[at] = v;
     of_h[j] += h;
     of_scale[j] += static_cast<double>(h) * x[at];
@@ -94,7 +101,8 @@ COMPERT_INLINE void down_block(const PenalisedLayer<T>& l, const PenaltyDown<T>&
     inverse[j] = l.inverse[first + j];
     centre[j] = static_cast<T>(mean[j] / rows);
     // What the derivative of `inverse` adds lies along x too.
-    shared[j] = static_cast<T>(along[j] / rows + static_cast<double>(p.d_inverse[first + j]) * inverse[j] / rows);
+    const double of_inverse = static_cast<double>(p.d_inverse[first + j]) * inverse[j];
+    shared[j] = static_cast<T>((along[j] + of_inverse) / rows);
   }
   walk(l.rows, l.width, first, n,
        [&](int64_t at, int64_t j) { d[at] = (d[at] - centre[j] - x[at] * shared[j]) * inverse[j]; });

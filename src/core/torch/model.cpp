@@ -1,6 +1,7 @@
 #include "compert/model.h"
 
 #include "impl.h"
+#include "product.h"
 
 namespace compert {
 namespace {
@@ -44,10 +45,21 @@ void check(const Architecture& a, const Settings& s) {
                 std::to_string(a.n_genes_inner) + " given");
 }
 
+void check_products(const Settings& s, const Network& network) {
+  if (s.precision != "bf16-mixed") return;
+  const std::string why = network.options().device().is_cuda()
+                              ? "on a CUDA device products are of float32 (TF32 where it has it)"
+                              : product_library().no_bfloat16;
+  if (!why.empty())
+    throw Error("precision", "must be \"float32\" or \"float64\" here", "\"bf16-mixed\" was given, but " + why);
+}
+
 }  // namespace
 
 Model::Impl::Impl(const Architecture& a, const Settings& s, Use use)
     : architecture((check(a, s), a)), settings(s), network(a, s, pick_device(s.device), use) {
+  if (use != Use::kPredict) check_products(s, network);
+  if (network.options().device().is_cuda()) at::globalContext().setAllowTF32CuBLAS(true);
   reset_learning_rates();
 }
 

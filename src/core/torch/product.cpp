@@ -198,7 +198,7 @@ ProductLibrary product_library() {
 #ifdef COMPERT_HAVE_DNNL
   const dnnl_version_t* v = dnnl_version();
   if (!as_compiled()) return {"", "LibTorch brought another oneDNN than this build's"};
-  ProductLibrary out{"oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+  ProductLibrary out{std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
                          std::to_string(v->patch), ""};
   try {
     const Layout square{16, 16, 16, false};

@@ -30,9 +30,9 @@ class ReducedProducts {
   bool before_;
 };
 
-/// Name and version of the library of products, and why it cannot multiply bfloat16 ("" if it can).
+/// Version of oneDNN ("" without one), and why it cannot multiply bfloat16 ("" if it can).
 struct ProductLibrary {
-  std::string name, no_bfloat16;
+  std::string dnnl, no_bfloat16;
 };
 ProductLibrary product_library();
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "impl.h"
+#include "product.h"
 
 namespace compert {
 namespace {
@@ -239,6 +240,7 @@ void Model::Impl::adversary_step(const Batch& batch, std::vector<Tensor> states,
 
 StepLosses Model::Impl::update(const Batch& batch, const EffectMatching* matching,
                                const EffectMatching::Draw& draw) {
+  const ReducedProducts reduced(settings.precision == "bf16-mixed");
   const Turn now = turn();
   reset_learning_rates();
   StepLosses losses;

@@ -13,6 +13,8 @@ struct DeviceInfo {
   std::string cuda_reason;            ///< why CUDA cannot be used; empty when it can
   int64_t threads = 1;                ///< threads of one parallel region
   std::string parallel;               ///< LibTorch's own account of BLAS and threads
+  std::string dnnl;                   ///< version of oneDNN; empty where it is not built in
+  std::string no_bfloat16;            ///< why the CPU cannot multiply bfloat16; empty when it can
 };
 DeviceInfo device_info();
 
