@@ -18,6 +18,10 @@ void adam_sweep(double* value, const double* grad, double* m, double* v, int64_t
 void zero_sweep(float* value, int64_t n);
 void zero_sweep(double* value, int64_t n);
 
+/// Values rounded to bfloat16, the nearest and of two the even one: `rows` of `width` values that begin
+/// `leading` apart, to rows without gaps.
+void round_sweep(const float* values, int64_t rows, int64_t width, int64_t leading, uint16_t* out);
+
 /// out[b, :] = bias + sum over stored genes of x[b, g] * weight[g, :]; weight is genes x width. The
 /// batch gives the places, `values` what is stored there.
 void sparse_linear(const CellBatch& x, const float* values, const float* weight, const float* bias,

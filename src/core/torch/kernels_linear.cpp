@@ -130,6 +130,16 @@ COMPERT_INLINE void adam_range(T* value, const T* grad, T* m, T* v, int64_t n, c
   }
 }
 
+COMPERT_CLONES void round_values(const float* values, int64_t n, uint16_t* out) {
+#pragma omp simd
+  for (int64_t k = 0; k < n; ++k) {
+    const auto bits = static_cast<uint32_t>(bits_of(values[k]));
+    const uint32_t nearest = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    // What is not a number stays so, though its last bits are lost.
+    out[k] = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : nearest);
+  }
+}
+
 #define COMPERT_FOR(T) \
   COMPERT_CLONES void gather_slice_of(const CellBatch& x, const T* values, const T* weight,        \
                                       const T* bias, T* out, const Slice<T>& slice, int64_t begin, \
@@ -204,6 +214,15 @@ void dense(const CellBatch& x, const T* values, T* out) {
 }
 
 }  // namespace
+
+void round_sweep(const float* values, int64_t rows, int64_t width, int64_t leading, uint16_t* out) {
+  if (leading == width) {  // one long row, to be shared by all threads
+    in_parallel(rows * width, rows * width < 20000 ? 1 : sweep_threads(),
+                [&](int64_t, int64_t begin, int64_t end) { round_values(values + begin, end - begin, out + begin); });
+    return;
+  }
+  for (int64_t r = 0; r < rows; ++r) round_values(values + r * leading, width, out + r * width);
+}
 
 #define COMPERT_FOR(T) \
   void adam_sweep(T* value, const T* grad, T* m, T* v, int64_t n, const AdamStep& s) {             \

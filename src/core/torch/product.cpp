@@ -5,6 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "kernels.h"
+
 #ifdef COMPERT_HAVE_DNNL
 #include <dnnl.hpp>
 #endif
@@ -119,26 +121,39 @@ Prepared& prepared(const Layout& a, const Layout& b, const Layout& out, bool bia
   return known.emplace(key, prepare(a, b, out, bias, add, type)).first->second;
 }
 
-/// The same matrix in bfloat16, with the same layout but contiguous.
-Tensor rounded(const Tensor& t) {
-  return t.stride(1) == 1 || t.size(1) == 1 ? t.to(at::kBFloat16).contiguous()
-                                            : t.t().to(at::kBFloat16).contiguous().t();
+/// A matrix as a product reads it.
+struct Operand {
+  Layout layout;
+  void* data;
+};
+
+/// `t` itself, or rounded to bfloat16 in `scratch`, which grows to the largest that came.
+Operand operand(const Tensor& t, const Layout& layout, std::vector<uint16_t>& scratch) {
+  if (!reduced_products) return {layout, t.data_ptr()};
+  const int64_t inner = layout.transposed ? layout.rows : layout.columns,
+                outer = layout.transposed ? layout.columns : layout.rows;
+  if (static_cast<int64_t>(scratch.size()) < inner * outer)
+    scratch.resize(static_cast<std::size_t>(inner * outer));
+  round_sweep(t.data_ptr<float>(), outer, inner, layout.leading, scratch.data());
+  Layout packed = layout;
+  packed.leading = inner;
+  return {packed, scratch.data()};
 }
 
 bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
   if (out.scalar_type() != at::kFloat || out.is_cuda() || out.numel() == 0 || a.size(1) == 0 ||
       !as_compiled())
     return false;
-  at::NoGradGuard no_grad;
-  const Tensor x = reduced_products ? rounded(a) : a, y = reduced_products ? rounded(b) : b;
-  Layout of_x, of_y, of_out;
-  if (!layout_of(x, of_x) || !layout_of(y, of_y) || !layout_of(out, of_out) || of_out.transposed)
+  Layout of_a, of_b, of_out;
+  if (!layout_of(a, of_a) || !layout_of(b, of_b) || !layout_of(out, of_out) || of_out.transposed)
     return false;
   thread_local dnnl::stream stream(cpu());
-  Prepared& p =
-      prepared(of_x, of_y, of_out, bias.defined(), add, reduced_products ? Type::bf16 : Type::f32);
-  p.a.set_data_handle(x.data_ptr());
-  p.b.set_data_handle(y.data_ptr());
+  thread_local std::vector<uint16_t> scratch[2];
+  const Operand x = operand(a, of_a, scratch[0]), y = operand(b, of_b, scratch[1]);
+  Prepared& p = prepared(x.layout, y.layout, of_out, bias.defined(), add,
+                         reduced_products ? Type::bf16 : Type::f32);
+  p.a.set_data_handle(x.data);
+  p.b.set_data_handle(y.data);
   p.out.set_data_handle(out.data_ptr());
   if (bias.defined()) p.bias.set_data_handle(bias.data_ptr());
   // As primitive::execute(), without a map of the arguments.
