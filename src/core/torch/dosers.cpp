@@ -1,7 +1,12 @@
 #include "dosers.h"
 
+#include <torch/custom_class.h>
+
 #include <algorithm>
 #include <vector>
+
+#include "first_layer.h"
+#include "kernels.h"
 
 namespace compert {
 namespace {
@@ -41,8 +46,69 @@ Tensor at_work(const Slots& s, bool everywhere) {
   return (s.dose > 0).to(s.dose.scalar_type()) * s.filled;
 }
 
-/// One small network per perturbation, sigmoid at the end, 0 at dose 0. All networks run at once as
-/// batched products, each only on the distinct doses that the batch holds for it.
+/// Distinct doses per perturbation.
+struct DoseGrid {
+  Tensor doses;                // perturbations x doses, padded with 0
+  Tensor where;                // per slot, its place in the grid
+  std::vector<int64_t> count;  // doses of every perturbation
+};
+
+/// The networks of MlpDoser as one step of autograd, on a CPU.
+struct MlpDoserPass : public torch::autograd::Function<MlpDoserPass> {
+  struct Kept : public torch::CustomClassHolder {
+    std::vector<Parameter*> parameters;  // weight and bias by layer
+    Tensor doses;
+    std::vector<int64_t> count;
+    std::vector<Tensor> values;  // by layer
+  };
+  /// `parameters` are their values, for the graph alone.
+  static Tensor forward(torch::autograd::AutogradContext* ctx, c10::intrusive_ptr<Kept> kept,
+                        at::TensorList parameters) {
+    for (std::size_t k = 0; k < parameters.size(); k += 2)
+      kept->values.push_back(at::empty({kept->doses.size(0), kept->doses.size(1), parameters[k].size(1)},
+                                       kept->doses.options()));
+    by_type(kept->doses, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      std::vector<typename SmallNetworks<T>::Layer> layers;
+      small_networks(described<T>(*kept, layers, {}));
+    });
+    ctx->saved_data["kept"] = c10::IValue::make_capsule(kept);
+    return kept->values.back().detach();
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    const auto holder = ctx->saved_data["kept"].toCapsule();
+    const Kept& kept = *static_cast<Kept*>(holder.get());
+    std::vector<bool> moves;
+    for (std::size_t k = 0; k < kept.parameters.size(); k += 2) moves.push_back(ctx->needs_input_grad(k));
+    const Tensor d_out = grads[0].contiguous();
+    by_type(d_out, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      std::vector<typename SmallNetworks<T>::Layer> layers;
+      small_networks_grad(described<T>(kept, layers, moves), d_out.data_ptr<T>());
+    });
+    return torch::autograd::variable_list(1 + kept.parameters.size());
+  }
+
+ private:
+  template <class T>
+  static SmallNetworks<T> described(const Kept& kept,
+                                    std::vector<typename SmallNetworks<T>::Layer>& layers,
+                                    const std::vector<bool>& moves) {
+    for (std::size_t k = 0; k < kept.values.size(); ++k) {
+      const Tensor &weight = kept.parameters[2 * k]->value, &bias = kept.parameters[2 * k + 1]->value;
+      const bool moved = k < moves.size() && moves[k];
+      layers.push_back({weight.size(2), weight.size(1), weight.data_ptr<T>(), bias.data_ptr<T>(),
+                        moved ? weight.grad().data_ptr<T>() : nullptr,
+                        moved ? bias.grad().data_ptr<T>() : nullptr, kept.values[k].data_ptr<T>()});
+    }
+    return {layers.data(),          static_cast<int64_t>(layers.size()), kept.doses.size(0),
+            kept.doses.size(1),     kept.doses.data_ptr<T>(),            kept.count.data()};
+  }
+};
+
+/// One small network per perturbation, sigmoid at the end, 0 at dose 0. Each runs only on the distinct
+/// doses that the batch holds for it.
 class MlpDoser final : public Doser {
  public:
   MlpDoser(ParameterStore& store, Initialiser& init, int64_t n, int64_t width, int64_t depth,
@@ -64,11 +130,25 @@ class MlpDoser final : public Doser {
   }
 
   Tensor raw(const Slots& s, const DoserContext&) const override {
-    const Grid grid = distinct_doses(s);
-    Tensor x = grid.doses.to(s.dose.device()).unsqueeze(2);  // perturbations x doses x 1
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      x = at::baddbmm(layers_[i].bias->value.unsqueeze(1), x, layers_[i].weight->value.transpose(1, 2));
-      if (i + 1 < layers_.size()) x = x.relu();
+    const DoseGrid grid = distinct_doses(s);
+    Tensor x;
+    if (s.dose.is_cuda()) {
+      x = grid.doses.to(s.dose.device()).unsqueeze(2);  // perturbations x doses x 1
+      for (std::size_t i = 0; i < layers_.size(); ++i) {
+        x = at::baddbmm(layers_[i].bias->value.unsqueeze(1), x, layers_[i].weight->value.transpose(1, 2));
+        if (i + 1 < layers_.size()) x = x.relu();
+      }
+    } else {
+      auto kept = c10::make_intrusive<MlpDoserPass::Kept>();
+      kept->doses = grid.doses;
+      kept->count = grid.count;
+      std::vector<Tensor> values;
+      for (const Layer& layer : layers_)
+        for (Parameter* p : {layer.weight, layer.bias}) {
+          kept->parameters.push_back(p);
+          values.push_back(p->value);
+        }
+      x = MlpDoserPass::apply(kept, at::TensorList(values));
     }
     return x.reshape({-1}).index_select(0, grid.where.to(x.device())).view(s.dose.sizes());
   }
@@ -77,12 +157,7 @@ class MlpDoser final : public Doser {
   struct Layer {
     Parameter *weight, *bias;
   };
-  struct Grid {
-    Tensor doses;  // perturbations x doses, padded with 0
-    Tensor where;  // per slot, its place in the grid
-  };
-
-  Grid distinct_doses(const Slots& s) const {
+  DoseGrid distinct_doses(const Slots& s) const {
     const Tensor codes = s.perturbation.to(at::kCPU).contiguous();
     const Tensor doses = s.dose.to(at::kCPU, at::kDouble).contiguous();
     const int64_t* code = codes.data_ptr<int64_t>();
@@ -104,7 +179,9 @@ class MlpDoser final : public Doser {
                 grid.data_ptr<double>() + static_cast<int64_t>(j) * width);
     for (std::size_t k = 0; k < place.size(); ++k)
       where.data_ptr<int64_t>()[k] = code[k] * width + place[k];
-    return {grid.to(s.dose.scalar_type()), where.view({-1})};
+    std::vector<int64_t> count;
+    for (const auto& list : known) count.push_back(static_cast<int64_t>(list.size()));
+    return {grid.to(s.dose.scalar_type()), where.view({-1}), std::move(count)};
   }
 
   int64_t n_;

@@ -98,6 +98,27 @@ struct PenaltyDown {
 void penalty_down(const PenalisedLayer<float>& layer, const PenaltyDown<float>& p);
 void penalty_down(const PenalisedLayer<double>& layer, const PenaltyDown<double>& p);
 
+/// Small networks side by side, each on some doses of its own: layers from 1 through hidden ones with
+/// ReLU to 1. A layer's weight is networks x out x in, its bias networks x out.
+template <class T>
+struct SmallNetworks {
+  struct Layer {
+    int64_t in, out;
+    const T *weight, *bias;
+    T *d_weight, *d_bias;  // derivatives are added there; null for none
+    T* values;             // networks x doses x out: what the layer gives, after ReLU but for the last
+  };
+  const Layer* layers;
+  int64_t n_layers, n_networks, n_doses;
+  const T* doses;          // networks x doses
+  const int64_t* count;    // doses of every network, the first ones of its row
+};
+void small_networks(const SmallNetworks<float>& s);
+void small_networks(const SmallNetworks<double>& s);
+/// The derivatives, from those of the last layer's values (networks x doses).
+void small_networks_grad(const SmallNetworks<float>& s, const float* d_out);
+void small_networks_grad(const SmallNetworks<double>& s, const double* d_out);
+
 /// rows x columns values; with `plus`, row r is plus[which[r]] + values[r] - minus[which[r]].
 template <class T>
 struct Shifted {

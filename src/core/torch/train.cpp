@@ -8,6 +8,7 @@
 #include "../data/epoch.h"
 #include "../data/row_groups.h"
 #include "compert/statistics.h"
+#include "kept_memory.h"
 #include "validation.h"
 
 namespace compert {
@@ -166,6 +167,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +
                     " cells");
+  const KeptMemory kept_memory;
   use_threads(settings.threads);
   network.set_dense_input(cells.density() > kDenseFrom);
   // A fit that goes on has the weights of its best score, and those that it stopped with.
