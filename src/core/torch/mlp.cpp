@@ -95,7 +95,7 @@ Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
 
 Tensor Mlp::slopes(const Tensor& hidden) const {
   const Tensor keep = at::empty(hidden.sizes(), at::kFloat).bernoulli_(1 - dropout_, *noise_);
-  return (keep / (1 - dropout_)).to(hidden.options());
+  return keep.to(hidden.options()).div_(1 - dropout_);
 }
 
 // The gradient penalty differentiates twice, which product() does not know.
