@@ -1,14 +1,16 @@
-// Products of matrices in every layout, and the networks whose derivatives are written out beside the same
-// networks differentiated by autograd.
+// Products of matrices in every layout, and the networks whose derivatives are written out beside
+// the same networks differentiated by autograd.
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
 #include <limits>
 
-#include "catch_compat.h"
 #include "torch/dosers.h"
 #include "torch/mlp.h"
 #include "torch/product.h"
+
+#undef CHECK  // glog's, which LibTorch may bring
+#include "catch_compat.h"
 
 namespace {
 
@@ -36,7 +38,8 @@ struct Twin {
 
   Twin(compert::MlpShape given, bool first_by_gene = false) : shape(std::move(given)) {
     compert::Initialiser init(3, at::kDouble);
-    mlp = std::make_unique<Mlp>(store, init, "net", shape, compert::Group::kAutoencoder, first_by_gene);
+    mlp = std::make_unique<Mlp>(store, init, "net", shape, compert::Group::kAutoencoder,
+                                first_by_gene);
     store.pack(at::kCPU, compert::Use::kFit);
     uint64_t seed = 40;
     for (auto& p : store.parameters()) {
@@ -50,7 +53,7 @@ struct Twin {
     const std::size_t hidden = shape.sizes.size() - 2;
     Tensor h = x;
     for (std::size_t i = 0; i <= hidden; ++i) {
-      const Tensor *p = &leaves[4 * i];
+      const Tensor* p = &leaves[4 * i];
       if (shape.skip && i == hidden) h = at::cat({h, x}, 1);
       if (i == hidden && before_last) return h;
       if (i > 0 || !after_first) h = at::linear(h, p[0], p[1]);
@@ -58,7 +61,10 @@ struct Twin {
       const Tensor mean = h.mean(0), centred = h - mean;
       h = (centred / (centred.square().mean(0) + shape.epsilon).sqrt() * p[2] + p[3]).relu();
       if (shape.dropout > 0)
-        h = h * at::empty(h.sizes(), at::kFloat).bernoulli_(1 - shape.dropout, *noise).to(h.scalar_type()) /
+        h = h *
+            at::empty(h.sizes(), at::kFloat)
+                .bernoulli_(1 - shape.dropout, *noise)
+                .to(h.scalar_type()) /
             (1 - shape.dropout);
     }
     return h;
@@ -86,7 +92,8 @@ TEST_CASE("products are products in every layout", "[products]") {
     for (const int64_t m : {1, 2, 37})
       for (const int64_t k : {1, 5, 64})
         for (const int64_t n : {1, 3, 70}) {
-          const Tensor a = drawn({m, k}, type, 1), b = drawn({k, n}, type, 2), bias = drawn({n}, type, 3);
+          const Tensor a = drawn({m, k}, type, 1), b = drawn({k, n}, type, 2),
+                       bias = drawn({n}, type, 3);
           const Tensor by_columns_a = a.t().contiguous().t(), by_columns_b = b.t().contiguous().t();
           const Tensor wide = drawn({m, 2 * k + 1}, type, 4), part = wide.narrow(1, 1, k);
           const Tensor exact = at::mm(a.to(at::kDouble), b.to(at::kDouble));
@@ -99,7 +106,8 @@ TEST_CASE("products are products in every layout", "[products]") {
               compert::product_into(onto, left, right, {}, true);
               CHECK(distance(onto, exact + 1) < tolerance);
             }
-          CHECK(distance(compert::product(part, b), at::mm(part.to(at::kDouble), b.to(at::kDouble))) < tolerance);
+          CHECK(distance(compert::product(part, b),
+                         at::mm(part.to(at::kDouble), b.to(at::kDouble))) < tolerance);
         }
   CHECK(compert::product(at::ones({0, 3}), at::ones({3, 2})).sizes() == at::IntArrayRef({0, 2}));
 }
@@ -135,7 +143,8 @@ TEST_CASE("reduced products round what they multiply, and nothing else", "[produ
 TEST_CASE("linear() has the derivatives of a linear map", "[products]") {
   const Tensor x = drawn({9, 4}, at::kDouble, 1).set_requires_grad(true),
                w = drawn({3, 4}, at::kDouble, 2).set_requires_grad(true),
-               b = drawn({3}, at::kDouble, 3).set_requires_grad(true), u = drawn({9, 3}, at::kDouble, 4);
+               b = drawn({3}, at::kDouble, 3).set_requires_grad(true),
+               u = drawn({9, 3}, at::kDouble, 4);
   const auto mine = torch::autograd::grad({(compert::linear(x, w, b) * u).sum()}, {x, w, b});
   const auto theirs = torch::autograd::grad({(at::linear(x, w, b) * u).sum()}, {x, w, b});
   for (std::size_t i = 0; i < 3; ++i) CHECK(distance(mine[i], theirs[i]) < 1e-14);
@@ -155,7 +164,8 @@ TEST_CASE("a pass has the values and derivatives of the composed network", "[pas
           CAPTURE(span);
           const int64_t in = span == 2 ? width : 5, out = span == 1 ? width + (skip ? 5 : 0) : 3;
           const Tensor x = drawn({20, in}, at::kDouble, 5).set_requires_grad(true),
-                       y = x.detach().clone().set_requires_grad(true), u = drawn({20, out}, at::kDouble, 6);
+                       y = x.detach().clone().set_requires_grad(true),
+                       u = drawn({20, out}, at::kDouble, 6);
           const Tensor mine = span == 0   ? twin.mlp->forward(x, true)
                               : span == 1 ? twin.mlp->before_last(x, true)
                                           : twin.mlp->after_first(x, true);
@@ -207,10 +217,12 @@ TEST_CASE("dosers of a network each respond to their own doses alone", "[passes]
   const auto doser = compert::Doser::make(s, store, init, 4, 3);
   store.pack(at::kCPU, compert::Use::kFit);
   std::vector<Tensor> leaves;
-  for (auto& p : store.parameters()) leaves.push_back(p.value.detach().clone().set_requires_grad(true));
+  for (auto& p : store.parameters())
+    leaves.push_back(p.value.detach().clone().set_requires_grad(true));
   // Perturbation 1 is in no cell; 2 has three doses, one of them twice.
   const Tensor code = at::tensor(std::vector<int64_t>{0, 2, 2, 3, 2, 2}, at::kLong).view({6, 1}),
-               dose = at::tensor(std::vector<double>{1, .5, 1, .1, .5, 0}, at::kDouble).view({6, 1}),
+               dose =
+                   at::tensor(std::vector<double>{1, .5, 1, .1, .5, 0}, at::kDouble).view({6, 1}),
                filled = at::ones({6, 1}, at::kDouble), u = drawn({6, 1}, at::kDouble, 2);
   const Tensor raw = doser->raw({code, dose, filled}, {Tensor(), true});
   std::vector<Tensor> rows;

@@ -1,9 +1,50 @@
 // What the adversaries guess from the basal state, and how well.
+#include "kernels.h"
 #include "network.h"
 
 namespace compert {
+namespace {
+
+/// A loss of logits whose sweep gives its derivatives as well: the binary cross entropy of `target`, or the
+/// cross entropy of labels (int64) with a weight per class, or an empty one.
+struct SweptLoss : public torch::autograd::Function<SweptLoss> {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& given, const Tensor& target,
+                        const Tensor& weight) {
+    const Tensor logits = given.contiguous();
+    const Tensor gradient = at::empty_like(logits);
+    double loss = 0;
+    by_type(logits, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      loss = target.scalar_type() == at::kLong
+                 ? cross_entropy_sweep(logits.data_ptr<T>(), target.data_ptr<int64_t>(),
+                                       weight.numel() > 0 ? weight.data_ptr<T>() : nullptr,
+                                       logits.size(0), logits.size(1), gradient.data_ptr<T>())
+                 : bce_sweep(logits.data_ptr<T>(), target.data_ptr<T>(), logits.numel(),
+                             gradient.data_ptr<T>());
+    });
+    ctx->saved_data["gradient"] = gradient;
+    return at::full({}, loss, logits.options());
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    return {ctx->saved_data["gradient"].toTensor() * grads[0], Tensor(), Tensor()};
+  }
+};
+
+/// Binary cross entropy for a `target` of the logits' type, else the cross entropy of labels.
+Tensor class_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight) {
+  const bool labels = target.scalar_type() == at::kLong;
+  if (logits.is_cuda())
+    return labels ? at::cross_entropy_loss(logits, target, weight)
+                  : at::binary_cross_entropy_with_logits(logits, target);
+  return SweptLoss::apply(logits, target.contiguous(),
+                          weight.defined() ? weight : at::empty({0}, logits.options()));
+}
+
+}  // namespace
+
 Tensor Network::class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const {
-  if (adversary_kind_ != "focal") return at::cross_entropy_loss(logits, labels, weight);
+  if (adversary_kind_ != "focal") return class_entropy(logits, labels, weight);
   // focal loss with exponent 2 (Lin et al. 2017)
   const Tensor log_p = at::log_softmax(logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1);
   const Tensor loss = (1 - log_p.exp()).square() * log_p;
@@ -56,7 +97,7 @@ AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool 
       condition_weight_ != nullptr && !chemcpa() ? condition_weight_->value : Tensor();
   out.perturbations =
       adversary_kind_ == "bce"
-          ? at::binary_cross_entropy_with_logits(out.logits, batch.present)
+          ? class_entropy(out.logits, batch.present, Tensor())
           : shared([&](const Tensor& label) { return class_loss(out.logits, label, weight); },
                    batch.condition_class, false);
   out.covariates = at::zeros({}, options_);

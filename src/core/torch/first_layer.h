@@ -20,13 +20,4 @@ Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device)
 /// Total of every cell, cells x 1, of the type of `values`.
 Tensor library_sizes(const CellBatch& x, const Tensor& values, at::Device device);
 
-/// Calls body(float*) or body(double*) with a typed null pointer, by the tensor's type.
-template <class Body>
-void by_type(const Tensor& t, Body&& body) {
-  if (t.scalar_type() == at::kFloat)
-    body(static_cast<float*>(nullptr));
-  else
-    body(static_cast<double*>(nullptr));
-}
-
 }  // namespace compert

@@ -49,6 +49,7 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
     ctx->save_for_backward({hidden, weight});
     ctx->saved_data["raw"] = raw;  // now the gradient
     ctx->saved_data["weight_grad"] = weight_grad;
+    ctx->saved_data["bias_grad"] = bias.grad();
     ctx->saved_data["d_dispersion"] = d_dispersion;
     ctx->saved_data["scale"] = scale;
     return at::full({}, loss * scale, hidden.options());
@@ -61,8 +62,12 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
     const double factor = grads[0].item<double>() * ctx->saved_data["scale"].toDouble();
     if (factor != 1) gradient.mul_(factor);
     product_into(weight_grad, gradient.t(), saved[0], {}, true);
-    const Tensor bias_grad = gradient.sum(0), hidden_grad = product(gradient, saved[1]);
-    return {hidden_grad, Tensor(), bias_grad,
+    Tensor bias_grad = ctx->saved_data["bias_grad"].toTensor();
+    by_type(gradient, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      add_column_sums(gradient.data_ptr<T>(), gradient.size(0), gradient.size(1), bias_grad.data_ptr<T>());
+    });
+    return {product(gradient, saved[1]), Tensor(), Tensor(),
             d_dispersion.defined() ? d_dispersion * factor : Tensor(),
             Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }

@@ -8,9 +8,10 @@
 
 namespace compert {
 
-/// While one is alive, freed memory stays with the process. By itself glibc gives pages back after every
-/// step and the kernel clears them again for the next: a tenth of a step of a wide model. At its end what is
-/// free goes back, and the limits are those that glibc itself comes to in a process that frees large blocks.
+/// While one is alive, freed memory stays with the process. By itself glibc gives pages back after
+/// every step and the kernel clears them again for the next: a tenth of a step of a wide model. At
+/// its end what is free goes back, and the limits are those that glibc itself comes to in a process
+/// that frees large blocks.
 class KeptMemory {
  public:
 #if defined(__GLIBC__)

@@ -59,6 +59,10 @@ struct HiddenGradient {
 };
 void hidden_sweep_grad(const HiddenGradient<float>& h);
 void hidden_sweep_grad(const HiddenGradient<double>& h);
+/// out[j] += the sum of column j of rows x width values.
+void add_column_sums(const float* values, int64_t rows, int64_t width, float* out);
+void add_column_sums(const double* values, int64_t rows, int64_t width, double* out);
+
 /// The gradient penalty of a network, layer by layer (the names are those of mlp_pass.cpp): what every
 /// sweep reads of a hidden layer.
 template <class T>
@@ -97,6 +101,19 @@ struct PenaltyDown {
 };
 void penalty_down(const PenalisedLayer<float>& layer, const PenaltyDown<float>& p);
 void penalty_down(const PenalisedLayer<double>& layer, const PenaltyDown<double>& p);
+
+/// Losses of the adversaries, and their derivatives: the binary cross entropy of `n` logits, their mean, and
+/// the cross entropy of rows x classes, the mean of the rows by the weights of their classes (null: all 1).
+double bce_sweep(const float* logits, const float* target, int64_t n, float* gradient);
+double bce_sweep(const double* logits, const double* target, int64_t n, double* gradient);
+double cross_entropy_sweep(const float* logits, const int64_t* label, const float* weight, int64_t rows,
+                           int64_t classes, float* gradient);
+double cross_entropy_sweep(const double* logits, const int64_t* label, const double* weight,
+                           int64_t rows, int64_t classes, double* gradient);
+
+/// The sum of n squares.
+double square_sum(const float* value, int64_t n);
+double square_sum(const double* value, int64_t n);
 
 /// Small networks side by side, each on some doses of its own: layers from 1 through hidden ones with
 /// ReLU to 1. A layer's weight is networks x out x in, its bias networks x out.

@@ -11,8 +11,8 @@ namespace {
 
 /// out = in weight' + bias, for `n` rows; with `relu` what is below 0 is 0.
 template <class T>
-COMPERT_INLINE void layer_forward(const typename SmallNetworks<T>::Layer& l, int64_t network, const T* in,
-                                  T* out, int64_t n, bool relu) {
+COMPERT_INLINE void layer_forward(const typename SmallNetworks<T>::Layer& l, int64_t network,
+                                  const T* in, T* out, int64_t n, bool relu) {
   const T *weight = l.weight + network * l.out * l.in, *bias = l.bias + network * l.out;
   for (int64_t o = 0; o < l.out; ++o) {
     const T* w = weight + o * l.in;
@@ -30,8 +30,8 @@ COMPERT_INLINE void layer_forward(const typename SmallNetworks<T>::Layer& l, int
 
 /// Adds the derivatives of weight and bias, and writes that of `in` unless null.
 template <class T>
-COMPERT_INLINE void layer_backward(const typename SmallNetworks<T>::Layer& l, int64_t network, const T* in,
-                                   const T* d_out, T* d_in, int64_t n) {
+COMPERT_INLINE void layer_backward(const typename SmallNetworks<T>::Layer& l, int64_t network,
+                                   const T* in, const T* d_out, T* d_in, int64_t n) {
   const T* weight = l.weight + network * l.out * l.in;
   if (d_in != nullptr) std::fill(d_in, d_in + n * l.in, T(0));
   for (int64_t o = 0; o < l.out; ++o) {
@@ -71,8 +71,8 @@ COMPERT_INLINE void backward(const SmallNetworks<T>& s, const T* d_out, int64_t 
   const T* d = d_out + network * s.n_doses;
   for (int64_t k = s.n_layers; k-- > 0;) {
     const auto& l = s.layers[k];
-    const T* in = k > 0 ? s.layers[k - 1].values + network * s.n_doses * l.in
-                        : s.doses + network * s.n_doses;
+    const T* in =
+        k > 0 ? s.layers[k - 1].values + network * s.n_doses * l.in : s.doses + network * s.n_doses;
     T* d_in = k > 0 ? spare + (k % 2) * s.n_doses * widest : nullptr;
     layer_backward<T>(l, network, in, d, d_in, n);
     for (int64_t i = 0; k > 0 && i < n * l.in; ++i) d_in[i] = in[i] > 0 ? d_in[i] : T(0);
@@ -80,13 +80,13 @@ COMPERT_INLINE void backward(const SmallNetworks<T>& s, const T* d_out, int64_t 
   }
 }
 
-#define COMPERT_FOR(T)                                                                              \
-  COMPERT_CLONES void forward_of(const SmallNetworks<T>& s, int64_t network) {                      \
-    forward<T>(s, network);                                                                         \
-  }                                                                                                 \
-  COMPERT_CLONES void backward_of(const SmallNetworks<T>& s, const T* d_out, int64_t network,       \
-                                  T* spare, int64_t widest) {                                       \
-    backward<T>(s, d_out, network, spare, widest);                                                  \
+#define COMPERT_FOR(T)                                                                        \
+  COMPERT_CLONES void forward_of(const SmallNetworks<T>& s, int64_t network) {                \
+    forward<T>(s, network);                                                                   \
+  }                                                                                           \
+  COMPERT_CLONES void backward_of(const SmallNetworks<T>& s, const T* d_out, int64_t network, \
+                                  T* spare, int64_t widest) {                                 \
+    backward<T>(s, d_out, network, spare, widest);                                            \
   }
 COMPERT_FOR(float)
 COMPERT_FOR(double)
@@ -105,13 +105,13 @@ void grad(const SmallNetworks<T>& s, const T* d_out) {
 
 }  // namespace
 
-#define COMPERT_FOR(T)                                                                              \
-  void small_networks(const SmallNetworks<T>& s) {                                                  \
-    in_parallel(s.n_networks, sweep_threads(), [&](int64_t, int64_t begin, int64_t end) {           \
-      for (int64_t j = begin; j < end; ++j)                                                         \
-        if (s.count[j] > 0) forward_of(s, j);                                                       \
-    });                                                                                             \
-  }                                                                                                 \
+#define COMPERT_FOR(T)                                                                    \
+  void small_networks(const SmallNetworks<T>& s) {                                        \
+    in_parallel(s.n_networks, sweep_threads(), [&](int64_t, int64_t begin, int64_t end) { \
+      for (int64_t j = begin; j < end; ++j)                                               \
+        if (s.count[j] > 0) forward_of(s, j);                                             \
+    });                                                                                   \
+  }                                                                                       \
   void small_networks_grad(const SmallNetworks<T>& s, const T* d_out) { grad<T>(s, d_out); }
 COMPERT_FOR(float)
 COMPERT_FOR(double)

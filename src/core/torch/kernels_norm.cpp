@@ -75,12 +75,24 @@ COMPERT_INLINE void hidden_grad_block(const HiddenGradient<T>& h, int64_t first,
   });
 }
 
-#define COMPERT_FOR(T)                                                                              \
-  COMPERT_CLONES void hidden_block_of(const HiddenLayer<T>& h, int64_t first, int64_t n) {          \
-    hidden_block<T>(h, first, n);                                                                   \
-  }                                                                                                 \
-  COMPERT_CLONES void hidden_grad_block_of(const HiddenGradient<T>& h, int64_t first, int64_t n) {  \
-    hidden_grad_block<T>(h, first, n);                                                              \
+template <class T>
+COMPERT_INLINE void sums_block(const T* values, int64_t rows, int64_t width, T* out, int64_t first,
+                               int64_t n) {
+  double sum[kColumnBlock] = {};
+  walk(rows, width, first, n, [&](int64_t at, int64_t j) { sum[j] += values[at]; });
+  for (int64_t j = 0; j < n; ++j) out[first + j] += static_cast<T>(sum[j]);
+}
+
+#define COMPERT_FOR(T)                                                                             \
+  COMPERT_CLONES void hidden_block_of(const HiddenLayer<T>& h, int64_t first, int64_t n) {         \
+    hidden_block<T>(h, first, n);                                                                  \
+  }                                                                                                \
+  COMPERT_CLONES void hidden_grad_block_of(const HiddenGradient<T>& h, int64_t first, int64_t n) { \
+    hidden_grad_block<T>(h, first, n);                                                             \
+  }                                                                                                \
+  COMPERT_CLONES void sums_block_of(const T* values, int64_t rows, int64_t width, T* out,          \
+                                    int64_t first, int64_t n) {                                    \
+    sums_block<T>(values, rows, width, out, first, n);                                             \
   }
 COMPERT_FOR(float)
 COMPERT_FOR(double)
@@ -88,12 +100,18 @@ COMPERT_FOR(double)
 
 }  // namespace
 
-#define COMPERT_FOR(T)                                                                              \
-  void hidden_sweep(const HiddenLayer<T>& h) {                                                      \
-    by_columns(h.rows, h.width, [&](int64_t first, int64_t n) { hidden_block_of(h, first, n); });   \
-  }                                                                                                 \
-  void hidden_sweep_grad(const HiddenGradient<T>& h) {                                              \
-    by_columns(h.rows, h.width, [&](int64_t first, int64_t n) { hidden_grad_block_of(h, first, n); }); \
+#define COMPERT_FOR(T)                                                                            \
+  void hidden_sweep(const HiddenLayer<T>& h) {                                                    \
+    by_columns(h.rows, h.width, [&](int64_t first, int64_t n) { hidden_block_of(h, first, n); }); \
+  }                                                                                               \
+  void hidden_sweep_grad(const HiddenGradient<T>& h) {                                            \
+    by_columns(h.rows, h.width,                                                                   \
+               [&](int64_t first, int64_t n) { hidden_grad_block_of(h, first, n); });             \
+  }                                                                                               \
+  void add_column_sums(const T* values, int64_t rows, int64_t width, T* out) {                    \
+    by_columns(rows, width, [&](int64_t first, int64_t n) {                                       \
+      sums_block_of(values, rows, width, out, first, n);                                          \
+    });                                                                                           \
   }
 COMPERT_FOR(float)
 COMPERT_FOR(double)

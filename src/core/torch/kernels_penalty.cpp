@@ -1,4 +1,5 @@
-// The gradient penalty of a network with batch norm, in sweeps: see mlp_pass.cpp for what they compute.
+// The gradient penalty of a network with batch norm, in sweeps: see mlp_pass.cpp for what they
+// compute.
 #include <algorithm>
 
 #include "kernels.h"
@@ -21,7 +22,8 @@ COMPERT_INLINE void back_block(const PenalisedLayer<T>& l, const PenaltyBack<T>&
                                int64_t n) {
   const T *x = l.normalised, *out = l.out, *gradient = p.gradient, kept = l.kept;
   T *back = p.back, *projected = p.projected, *scaled = p.scaled;
-  T row[kColumnBlock] = {}, factor[kColumnBlock] = {}, centre[kColumnBlock] = {}, shared[kColumnBlock] = {};
+  T row[kColumnBlock] = {}, factor[kColumnBlock] = {}, centre[kColumnBlock] = {},
+    shared[kColumnBlock] = {};
   double mean[kColumnBlock] = {}, along[kColumnBlock] = {};
   factors(l, first, n, factor);
   const auto add = [&](int64_t at, int64_t j, T g) {
@@ -49,10 +51,12 @@ COMPERT_INLINE void back_block(const PenalisedLayer<T>& l, const PenaltyBack<T>&
 }
 
 template <class T>
-COMPERT_INLINE void up_block(const PenalisedLayer<T>& l, const PenaltyUp<T>& p, int64_t first, int64_t n) {
+COMPERT_INLINE void up_block(const PenalisedLayer<T>& l, const PenaltyUp<T>& p, int64_t first,
+                             int64_t n) {
   const T *x = l.normalised, *out = l.out, *back = p.back, *projected = p.projected, kept = l.kept;
   T *r = p.r, *d_normalised = p.d_normalised;
-  T factor[kColumnBlock] = {}, centre[kColumnBlock] = {}, along[kColumnBlock] = {}, shared[kColumnBlock] = {};
+  T factor[kColumnBlock] = {}, centre[kColumnBlock] = {}, along[kColumnBlock] = {},
+    shared[kColumnBlock] = {};
   double sum[kColumnBlock] = {}, product[kColumnBlock] = {}, d_factor[kColumnBlock] = {};
   factors(l, first, n, factor);
   walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
@@ -81,8 +85,10 @@ COMPERT_INLINE void down_block(const PenalisedLayer<T>& l, const PenaltyDown<T>&
                                int64_t n) {
   const T *x = l.normalised, *out = l.out, *d_out = p.d_out, kept = l.kept;
   T* d = p.d_normalised;
-  T scale[kColumnBlock] = {}, centre[kColumnBlock] = {}, shared[kColumnBlock] = {}, inverse[kColumnBlock] = {};
-  double of_h[kColumnBlock] = {}, of_scale[kColumnBlock] = {}, mean[kColumnBlock] = {}, along[kColumnBlock] = {};
+  T scale[kColumnBlock] = {}, centre[kColumnBlock] = {}, shared[kColumnBlock] = {},
+    inverse[kColumnBlock] = {};
+  double of_h[kColumnBlock] = {}, of_scale[kColumnBlock] = {}, mean[kColumnBlock] = {},
+         along[kColumnBlock] = {};
   std::copy(l.scale + first, l.scale + first + n, scale);
   walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
     const T h = d_out[at] * (out[at] > 0 ? kept : T(0)), v = d[at] + h * scale[j];
@@ -104,14 +110,15 @@ COMPERT_INLINE void down_block(const PenalisedLayer<T>& l, const PenaltyDown<T>&
     const double of_inverse = static_cast<double>(p.d_inverse[first + j]) * inverse[j];
     shared[j] = static_cast<T>((along[j] + of_inverse) / rows);
   }
-  walk(l.rows, l.width, first, n,
-       [&](int64_t at, int64_t j) { d[at] = (d[at] - centre[j] - x[at] * shared[j]) * inverse[j]; });
+  walk(l.rows, l.width, first, n, [&](int64_t at, int64_t j) {
+    d[at] = (d[at] - centre[j] - x[at] * shared[j]) * inverse[j];
+  });
 }
 
-#define COMPERT_FOR(T, NAME, ARGUMENT)                                                                  \
-  COMPERT_CLONES void NAME##_block_of(const PenalisedLayer<T>& l, const ARGUMENT<T>& p, int64_t first,  \
-                                      int64_t n) {                                                      \
-    NAME##_block<T>(l, p, first, n);                                                                    \
+#define COMPERT_FOR(T, NAME, ARGUMENT)                                                  \
+  COMPERT_CLONES void NAME##_block_of(const PenalisedLayer<T>& l, const ARGUMENT<T>& p, \
+                                      int64_t first, int64_t n) {                       \
+    NAME##_block<T>(l, p, first, n);                                                    \
   }
 COMPERT_FOR(float, back, PenaltyBack)
 COMPERT_FOR(double, back, PenaltyBack)
@@ -123,9 +130,10 @@ COMPERT_FOR(double, down, PenaltyDown)
 
 }  // namespace
 
-#define COMPERT_FOR(T, NAME, ARGUMENT)                                                                  \
-  void penalty_##NAME(const PenalisedLayer<T>& l, const ARGUMENT<T>& p) {                               \
-    by_columns(l.rows, l.width, [&](int64_t first, int64_t n) { NAME##_block_of(l, p, first, n); });    \
+#define COMPERT_FOR(T, NAME, ARGUMENT)                                              \
+  void penalty_##NAME(const PenalisedLayer<T>& l, const ARGUMENT<T>& p) {           \
+    by_columns(l.rows, l.width,                                                     \
+               [&](int64_t first, int64_t n) { NAME##_block_of(l, p, first, n); }); \
   }
 COMPERT_FOR(float, back, PenaltyBack)
 COMPERT_FOR(double, back, PenaltyBack)

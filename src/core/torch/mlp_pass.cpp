@@ -1,12 +1,13 @@
-// An Mlp with batch norm while training, as one step of autograd with its derivatives written out. As
-// operations of autograd it would be some twenty per layer, each with memory of its own; and the gradient
-// penalty of the adversaries, differentiated by autograd, a backward pass through a backward pass.
+// An Mlp with batch norm while training, as one step of autograd with its derivatives written out.
+// As operations of autograd it would be some twenty per layer, each with memory of its own; and the
+// gradient penalty of the adversaries, differentiated by autograd, a backward pass through a
+// backward pass.
 //
-// A hidden layer takes z to z' = M h with h = scale x + offset, x = (a - mean(a)) inverse, a = z W' + b;
-// M is 0 where h is below 0. For the penalty, G' goes back to G = (k P(G' M)) W with k = scale * inverse
-// and the projection P(r) = r - mean(r) - x mean(r x), which is its own transpose. The penalty is mean(G^2)
-// at the input. Names with d_ are derivatives of the whole objective. The bias before a batch norm has no
-// derivative. Gradients of parameters are added where they are kept.
+// A hidden layer takes z to z' = M h with h = scale x + offset, x = (a - mean(a)) inverse, a = z W'
+// + b; M is 0 where h is below 0. For the penalty, G' goes back to G = (k P(G' M)) W with k = scale
+// * inverse and the projection P(r) = r - mean(r) - x mean(r x), which is its own transpose. The
+// penalty is mean(G^2) at the input. Names with d_ are derivatives of the whole objective. The bias
+// before a batch norm has no derivative. Gradients of parameters are added where they are kept.
 #include <torch/custom_class.h>
 
 #include "first_layer.h"
@@ -24,7 +25,8 @@ struct MlpPass : public Function<MlpPass> {
   /// What a hidden layer leaves for the way back.
   struct Hidden {
     Tensor input, normalised, inverse, out;
-    Tensor back, projected, scaled, shared;  // for the penalty: G' M, P(G' M), k P(G' M), mean(G' M x)
+    Tensor back, projected, scaled,
+        shared;  // for the penalty: G' M, P(G' M), k P(G' M), mean(G' M x)
   };
   struct Kept : public torch::CustomClassHolder {
     const Mlp* mlp = nullptr;
@@ -35,8 +37,8 @@ struct MlpPass : public Function<MlpPass> {
   };
 
   /// `parameters` are those of parameters_of(), for the graph alone.
-  static variable_list forward(AutogradContext* ctx, const Mlp* mlp, Mlp::Span span, const Tensor& x,
-                               at::TensorList) {
+  static variable_list forward(AutogradContext* ctx, const Mlp* mlp, Mlp::Span span,
+                               const Tensor& x, at::TensorList) {
     auto kept = c10::make_intrusive<Kept>();
     kept->mlp = mlp;
     kept->span = span;
@@ -49,8 +51,9 @@ struct MlpPass : public Function<MlpPass> {
       const Mlp::Layer& layer = mlp->layers_[i];
       const bool given = i == 0 && span.after_first;
       if (!given) kept->hidden[i].input = mlp->joined(i, z, begin);
-      const Tensor a = given ? begin
-                             : product(kept->hidden[i].input, layer.weight->value.t(), layer.bias->value);
+      const Tensor a =
+          given ? begin
+                : product(kept->hidden[i].input, layer.weight->value.t(), layer.bias->value);
       normalise(*mlp, layer, a, kept->hidden[i]);
       z = kept->hidden[i].out;
     }
@@ -75,8 +78,8 @@ struct MlpPass : public Function<MlpPass> {
     std::size_t next = 1;  // edge of the graph
     std::vector<bool> moves(count + 1);
     for (std::size_t i = 0; i <= count; ++i) {
-      const bool hidden = i < count, bare = (i == 0 && kept.span.after_first) ||
-                                            (!hidden && kept.span.before_last);
+      const bool hidden = i < count,
+                 bare = (i == 0 && kept.span.after_first) || (!hidden && kept.span.before_last);
       if (!bare) next += 2;
       if (hidden) next += 2;
       moves[i] = bare && !hidden ? false : ctx->needs_input_grad(next - 1);
@@ -91,7 +94,11 @@ struct MlpPass : public Function<MlpPass> {
     } else {
       if (moves[count]) {
         product_into(last.weight->value.grad(), d_last.t(), kept.last_input, {}, true);
-        last.bias->value.grad().add_(d_last.sum(0));
+        by_type(d_last, [&](auto* type) {
+          using T = std::remove_pointer_t<decltype(type)>;
+          add_column_sums(d_last.data_ptr<T>(), d_last.size(0), d_last.size(1),
+                          last.bias->value.grad().data_ptr<T>());
+        });
         if (from_penalty.defined()) last.weight->value.grad().add_(from_penalty.sum(0, true));
       }
       if (count > 0 || of_input) d_z = product(d_last, last.weight->value);
@@ -146,11 +153,11 @@ struct MlpPass : public Function<MlpPass> {
     std::vector<double> mean(static_cast<std::size_t>(width)), variance(mean.size());
     by_type(a, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      hidden_sweep(HiddenLayer<T>{a.data_ptr<T>(), rows, width, mlp.statistics_.epsilon,
-                                  layer.scale->value.data_ptr<T>(), layer.offset->value.data_ptr<T>(),
-                                  keep.defined() ? keep.data_ptr<T>() : nullptr,
-                                  h.normalised.data_ptr<T>(), h.inverse.data_ptr<T>(),
-                                  h.out.data_ptr<T>(), mean.data(), variance.data()});
+      hidden_sweep(HiddenLayer<T>{
+          a.data_ptr<T>(), rows, width, mlp.statistics_.epsilon, layer.scale->value.data_ptr<T>(),
+          layer.offset->value.data_ptr<T>(), keep.defined() ? keep.data_ptr<T>() : nullptr,
+          h.normalised.data_ptr<T>(), h.inverse.data_ptr<T>(), h.out.data_ptr<T>(), mean.data(),
+          variance.data()});
       // Of the running statistics the variance is the unbiased one.
       T *running = layer.mean->value.data_ptr<T>(), *spread = layer.variance->value.data_ptr<T>();
       const double m = mlp.statistics_.momentum,
@@ -165,8 +172,8 @@ struct MlpPass : public Function<MlpPass> {
   }
 
   /// From the derivative of a hidden layer's output to that of what it normalises.
-  static Tensor gradient_of(const Mlp& mlp, const Mlp::Layer& layer, const Hidden& h, const Tensor& d_out,
-                            bool moves) {
+  static Tensor gradient_of(const Mlp& mlp, const Mlp::Layer& layer, const Hidden& h,
+                            const Tensor& d_out, bool moves) {
     Tensor d_in = at::empty_like(d_out);
     by_type(d_out, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
@@ -194,7 +201,7 @@ struct MlpPass : public Function<MlpPass> {
   static Tensor penalise(Kept& kept) {
     const Mlp& mlp = *kept.mlp;
     Tensor gradient = mlp.layers_.back().weight->value.sum(0, true);  // of every row
-    if (kept.hidden.empty()) gradient = gradient.expand_as(kept.last_input);
+    if (kept.hidden.empty()) gradient = gradient.expand_as(kept.last_input).contiguous();
     for (std::size_t i = kept.hidden.size(); i-- > 0;) {
       Hidden& h = kept.hidden[i];
       const Mlp::Layer& layer = mlp.layers_[i];
@@ -204,19 +211,25 @@ struct MlpPass : public Function<MlpPass> {
       h.shared = at::empty_like(h.inverse);
       by_type(h.out, [&](auto* type) {
         using T = std::remove_pointer_t<decltype(type)>;
-        penalty_back(described<T>(mlp, layer, h),
-                     PenaltyBack<T>{gradient.data_ptr<T>(), gradient.size(0) == 1 ? 0 : gradient.size(1),
-                                    h.back.data_ptr<T>(), h.projected.data_ptr<T>(),
-                                    h.scaled.data_ptr<T>(), h.shared.data_ptr<T>()});
+        penalty_back(
+            described<T>(mlp, layer, h),
+            PenaltyBack<T>{gradient.data_ptr<T>(), gradient.size(0) == 1 ? 0 : gradient.size(1),
+                           h.back.data_ptr<T>(), h.projected.data_ptr<T>(), h.scaled.data_ptr<T>(),
+                           h.shared.data_ptr<T>()});
       });
       gradient = product(h.scaled, layer.weight->value);
     }
     kept.gradient = gradient;
-    return gradient.square().mean();
+    double sum = 0;
+    by_type(gradient, [&](auto* type) {
+      sum =
+          square_sum(gradient.data_ptr<std::remove_pointer_t<decltype(type)>>(), gradient.numel());
+    });
+    return at::full({}, sum / static_cast<double>(gradient.numel()), gradient.options());
   }
 
-  /// The way of the penalty's gradient, backwards: from the input up. Returns the derivative of G at the
-  /// last hidden layer.
+  /// The way of the penalty's gradient, backwards: from the input up. Returns the derivative of G
+  /// at the last hidden layer.
   static Tensor way_up(const Kept& kept, const Tensor& grad, const std::vector<bool>& moves,
                        std::vector<Tensor>& d_normalised, std::vector<Tensor>& d_inverse) {
     Tensor d_gradient = kept.gradient * (grad * (2 / static_cast<double>(kept.gradient.numel())));
@@ -241,14 +254,16 @@ struct MlpPass : public Function<MlpPass> {
   }
 
   /// As gradient_of(), with what the penalty adds: `d_normalised` becomes the result.
-  static Tensor way_down(const Mlp& mlp, const Mlp::Layer& layer, const Hidden& h, const Tensor& d_out,
-                         bool moves, const Tensor& d_normalised, const Tensor& d_inverse) {
+  static Tensor way_down(const Mlp& mlp, const Mlp::Layer& layer, const Hidden& h,
+                         const Tensor& d_out, bool moves, const Tensor& d_normalised,
+                         const Tensor& d_inverse) {
     by_type(d_out, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      penalty_down(described<T>(mlp, layer, h),
-                   PenaltyDown<T>{d_out.data_ptr<T>(), d_normalised.data_ptr<T>(), d_inverse.data_ptr<T>(),
-                                  moves ? layer.scale->value.grad().data_ptr<T>() : nullptr,
-                                  moves ? layer.offset->value.grad().data_ptr<T>() : nullptr});
+      penalty_down(
+          described<T>(mlp, layer, h),
+          PenaltyDown<T>{d_out.data_ptr<T>(), d_normalised.data_ptr<T>(), d_inverse.data_ptr<T>(),
+                         moves ? layer.scale->value.grad().data_ptr<T>() : nullptr,
+                         moves ? layer.offset->value.grad().data_ptr<T>() : nullptr});
     });
     return d_normalised;
   }
@@ -264,7 +279,8 @@ Mlp::Penalised Mlp::forward_with_penalty(const Tensor& x) const {
   if (swept(x)) return pass(x, {false, false, true});
   const Tensor input = x.requires_grad() ? x : x.detach().set_requires_grad(true),
                output = forward(input, true);
-  return {output, torch::autograd::grad({output.sum()}, {input}, {}, true, true)[0].square().mean()};
+  return {output,
+          torch::autograd::grad({output.sum()}, {input}, {}, true, true)[0].square().mean()};
 }
 
 }  // namespace compert

@@ -38,37 +38,44 @@ void Adam::update() {
     const AdamStep s{lr * run.lr_factor / bias1, weight_decay,       kBeta1, kBeta2,
                      std::sqrt(bias2),           kEpsilon};
     const int64_t n = run.end - run.begin;
-    Tensor p = value.narrow(0, run.begin, n), g = grad.narrow(0, run.begin, n),
-           m = exp_avg.narrow(0, run.begin, n), v = exp_avg_sq.narrow(0, run.begin, n);
     if (value.is_cuda()) {
       at::NoGradGuard no_grad;
+      Tensor p = value.narrow(0, run.begin, n), g = grad.narrow(0, run.begin, n),
+             m = exp_avg.narrow(0, run.begin, n), v = exp_avg_sq.narrow(0, run.begin, n);
       const Tensor decayed = g + p * weight_decay;
       m.mul_(kBeta1).add_(decayed, 1 - kBeta1);
       v.mul_(kBeta2).addcmul_(decayed, decayed, 1 - kBeta2);
       p.addcdiv_(m, v.sqrt().div_(s.sqrt_bias2).add_(kEpsilon), -s.step_size);
-    } else if (value.scalar_type() == at::kFloat) {
-      adam_sweep(p.data_ptr<float>(), g.data_ptr<float>(), m.data_ptr<float>(),
-                 v.data_ptr<float>(), n, s);
-    } else {
-      adam_sweep(p.data_ptr<double>(), g.data_ptr<double>(), m.data_ptr<double>(),
-                 v.data_ptr<double>(), n, s);
+      continue;
     }
+    by_type(value, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      adam_sweep(value.data_ptr<T>() + run.begin, grad.data_ptr<T>() + run.begin,
+                 exp_avg.data_ptr<T>() + run.begin, exp_avg_sq.data_ptr<T>() + run.begin, n, s);
+    });
   }
 }
 
 void Adam::zero_grad() {
   if (!grad.defined()) return;
-  if (grad.is_cuda())
+  if (grad.is_cuda()) {
     grad.zero_();
-  else if (grad.scalar_type() == at::kFloat)
-    zero_sweep(grad.data_ptr<float>(), grad.numel());
-  else
-    zero_sweep(grad.data_ptr<double>(), grad.numel());
+    return;
+  }
+  by_type(grad, [&](auto* type) {
+    zero_sweep(grad.data_ptr<std::remove_pointer_t<decltype(type)>>(), grad.numel());
+  });
 }
 
 double Adam::clip(double most) {
   if (most <= 0 || !grad.defined() || grad.numel() == 0) return 0;
-  const double norm = grad.norm().item<double>();
+  double norm = 0;
+  if (grad.is_cuda())
+    norm = grad.norm().item<double>();
+  else
+    by_type(grad, [&](auto* type) {
+      norm = std::sqrt(square_sum(grad.data_ptr<std::remove_pointer_t<decltype(type)>>(), grad.numel()));
+    });
   if (norm + 1e-6 > most) grad.mul_(most / (norm + 1e-6));  // torch.nn.utils.clip_grad_norm_
   return norm;
 }

@@ -48,7 +48,8 @@ bool layout_of(const Tensor& t, Layout& out) {
 }
 
 dnnl::memory::desc described(const Layout& l, Type type) {
-  return {{l.rows, l.columns}, type,
+  return {{l.rows, l.columns},
+          type,
           l.transposed ? dnnl::memory::dims{1, l.leading} : dnnl::memory::dims{l.leading, 1}};
 }
 
@@ -69,7 +70,8 @@ struct Prepared {
   std::vector<dnnl_exec_arg_t> arguments;
 };
 
-Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add, Type type) {
+Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add,
+                 Type type) {
   const auto side = [&](const Layout& l, Type t) {
     return dnnl::memory(described(l, t), cpu(), nullptr);
   };
@@ -83,8 +85,9 @@ Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias,
     attributes.set_post_ops(sum);
   }
 #if DNNL_VERSION_MAJOR >= 3
-  const dnnl::matmul::primitive_desc described_product(cpu(), described(a, type), described(b, type),
-                                                       of_bias, described(out, Type::f32), attributes);
+  const dnnl::matmul::primitive_desc described_product(cpu(), described(a, type),
+                                                       described(b, type), of_bias,
+                                                       described(out, Type::f32), attributes);
 #else
   const dnnl::matmul::primitive_desc described_product(
       bias ? dnnl::matmul::desc(described(a, type), described(b, type), of_bias,
@@ -92,9 +95,14 @@ Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias,
            : dnnl::matmul::desc(described(a, type), described(b, type), described(out, Type::f32)),
       attributes, cpu());
 #endif
-  Prepared p{dnnl::matmul(described_product), side(a, type), side(b, type), dnnl::memory(),
-             side(out, Type::f32), {}};
-  p.arguments = {{DNNL_ARG_SRC, p.a.get()}, {DNNL_ARG_WEIGHTS, p.b.get()}, {DNNL_ARG_DST, p.out.get()}};
+  Prepared p{dnnl::matmul(described_product),
+             side(a, type),
+             side(b, type),
+             dnnl::memory(),
+             side(out, Type::f32),
+             {}};
+  p.arguments = {
+      {DNNL_ARG_SRC, p.a.get()}, {DNNL_ARG_WEIGHTS, p.b.get()}, {DNNL_ARG_DST, p.out.get()}};
   if (bias) {
     p.bias = dnnl::memory(of_bias, cpu(), nullptr);
     p.arguments.push_back({DNNL_ARG_BIAS, p.bias.get()});
@@ -103,7 +111,8 @@ Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias,
 }
 
 /// Preparing costs some microseconds (the first time of a shape, some hundred): shapes come again.
-Prepared& prepared(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add, Type type) {
+Prepared& prepared(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add,
+                   Type type) {
   using Key = std::array<int64_t, 9>;
   thread_local std::map<Key, Prepared> known;
   const Key key{a.rows,
@@ -157,9 +166,10 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
   p.out.set_data_handle(out.data_ptr());
   if (bias.defined()) p.bias.set_data_handle(bias.data_ptr());
   // As primitive::execute(), without a map of the arguments.
-  dnnl::error::wrap_c_api(dnnl_primitive_execute(p.product.get(), stream.get(),
-                                                 static_cast<int>(p.arguments.size()), p.arguments.data()),
-                          "could not multiply matrices");
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(p.product.get(), stream.get(), static_cast<int>(p.arguments.size()),
+                             p.arguments.data()),
+      "could not multiply matrices");
   stream.wait();
   return true;
 }
@@ -171,8 +181,8 @@ bool by_dnnl(const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool) {
 #endif
 
 struct Linear : public torch::autograd::Function<Linear> {
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x, const Tensor& weight,
-                        const Tensor& bias) {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x,
+                        const Tensor& weight, const Tensor& bias) {
     ctx->save_for_backward({x, weight});
     return product(x, weight.t(), bias);
   }
@@ -191,7 +201,8 @@ struct Linear : public torch::autograd::Function<Linear> {
 
 }  // namespace
 
-void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
+void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias,
+                  bool add) {
   if (!by_dnnl(out, a, b, bias, add)) by_torch(out, a, b, bias, add);
 }
 
@@ -206,15 +217,18 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return Linear::apply(x, weight, bias);
 }
 
-ReducedProducts::ReducedProducts(bool reduced) : before_(reduced_products) { reduced_products = reduced; }
+ReducedProducts::ReducedProducts(bool reduced) : before_(reduced_products) {
+  reduced_products = reduced;
+}
 ReducedProducts::~ReducedProducts() { reduced_products = before_; }
 
 ProductLibrary product_library() {
 #ifdef COMPERT_HAVE_DNNL
   const dnnl_version_t* v = dnnl_version();
   if (!as_compiled()) return {"", "LibTorch brought another oneDNN than this build's"};
-  ProductLibrary out{std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
-                         std::to_string(v->patch), ""};
+  ProductLibrary out{
+      std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch),
+      ""};
   try {
     const Layout square{16, 16, 16, false};
     prepare(square, square, square, true, false, Type::bf16);

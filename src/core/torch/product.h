@@ -1,6 +1,6 @@
-// Products of matrices. oneDNN makes those of single precision where the package was built with it: for
-// the shapes of a training step it is up to twice as fast as OpenBLAS on two threads, and it knows
-// processors that the OpenBLAS of a stable distribution takes for older ones.
+// Products of matrices. oneDNN makes those of single precision where the package was built with it:
+// for the shapes of a training step it is up to twice as fast as OpenBLAS on two threads, and it
+// knows processors that the OpenBLAS of a stable distribution takes for older ones.
 #pragma once
 #include <string>
 
@@ -8,17 +8,18 @@
 
 namespace compert {
 
-/// a b + bias, rows x columns; a and b may be transposed views. `bias` has a value per column, or is
-/// undefined. Not for autograd: see linear().
+/// a b + bias, rows x columns; a and b may be transposed views. `bias` has a value per column, or
+/// is undefined. Not for autograd: see linear().
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = Tensor());
-/// The same into `out`, whose rows are contiguous; with `add` onto what is there, and then without bias.
-void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias = Tensor(),
-                  bool add = false);
+/// The same into `out`, whose rows are contiguous; with `add` onto what is there, and then without
+/// bias.
+void product_into(const Tensor& out, const Tensor& a, const Tensor& b,
+                  const Tensor& bias = Tensor(), bool add = false);
 /// x weight' + bias, of which autograd knows the derivatives.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
-/// While one is alive, products of single precision in its thread round what they multiply to bfloat16
-/// (8 bits of mantissa), and still sum in single precision.
+/// While one is alive, products of single precision in its thread round what they multiply to
+/// bfloat16 (8 bits of mantissa), and still sum in single precision.
 class ReducedProducts {
  public:
   explicit ReducedProducts(bool reduced);

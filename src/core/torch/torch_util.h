@@ -23,6 +23,15 @@ auto translate(Body&& body) -> decltype(body()) {
   }
 }
 
+/// Calls body(float*) or body(double*) with a typed null pointer, by the tensor's type.
+template <class Body>
+void by_type(const Tensor& t, Body&& body) {
+  if (t.scalar_type() == at::kFloat)
+    body(static_cast<float*>(nullptr));
+  else
+    body(static_cast<double*>(nullptr));
+}
+
 inline Array to_array(const Tensor& tensor) {
   const Tensor t = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
   Array out;
