@@ -205,3 +205,11 @@ core_weights <- function(state) {
     .Call(`_compert_core_weights`, state)
 }
 
+core_look_over <- function(values) {
+    .Call(`_compert_core_look_over`, values)
+}
+
+core_split_rows <- function(x, rows) {
+    .Call(`_compert_core_split_rows`, x, rows)
+}
+

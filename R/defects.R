@@ -8,22 +8,25 @@ new_defect <- function(check, must, given, todo, severity = "error", n = NA_inte
                  given = given, todo = todo)
 }
 
+# Every screen that is read passes through here some ten times: without tibble::tibble(), which takes
+# as long as reading ten thousand cells.
 no_defects <- function() {
-  new_defect(character(), character(), character(), character(), character(), integer())
+  tibble::new_tibble(list(severity = character(), check = character(), n = integer(),
+                          must = character(), given = character(), todo = character()), nrow = 0L)
 }
 
-# Binds defects given one by one or in lists; NULL entries vanish.
+# Binds defects given one by one or in lists; NULL entries and empty tables vanish.
 bind_defects <- function(...) {
   rows <- lapply(list(...), function(x) if (is.data.frame(x) || is.null(x)) list(x) else x)
-  rows <- Filter(Negate(is.null), unlist(rows, recursive = FALSE))
+  rows <- Filter(NROW, unlist(rows, recursive = FALSE))
   if (length(rows) == 0) return(no_defects())
   do.call(rbind, rows)
 }
 
 # One error for all defects of severity "error"; nothing when there are none.
 abort_defects <- function(defects, call = rlang::caller_env(), max = 6) {
+  if (!any(defects$severity == "error")) return(invisible())
   errors <- defects[defects$severity == "error", ]
-  if (nrow(errors) == 0) return(invisible())
   if (nrow(errors) == 1) {
     abort_input(errors$must, errors$given, errors$todo, call = call, class = "compert_screen_error")
   }
@@ -40,8 +43,8 @@ abort_defects <- function(defects, call = rlang::caller_env(), max = 6) {
 
 # One warning for all defects of severity "warning".
 warn_defects <- function(defects, call = rlang::caller_env(), max = 6) {
+  if (!any(defects$severity == "warning")) return(invisible())
   warnings <- defects[defects$severity == "warning", ]
-  if (nrow(warnings) == 0) return(invisible())
   shown <- utils::head(warnings, max)
   bullets <- rlang::set_names(paste(shown$must, shown$given, shown$todo), rep("!", nrow(shown)))
   head <- paste0("The screen can be fitted, with ",

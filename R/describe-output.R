@@ -10,7 +10,7 @@ describe_cells <- function(fit, screen, targets, cells, n_samples = 1L) {
   about$cpa_source <- rep("counterfactual", length(index))
   about$cpa_cell <- colnames(screen$x)[index]
   for (name in condition_covariates(fit)) about[[paste0("cpa_", name)]] <- covariates[[name]]
-  about$seen <- seen_by_group(fit, targets$parts[k], targets$doses[k], covariates)
+  about$seen <- seen_by_group(fit, k, targets$parts[k], targets$doses[k], covariates)
   names <- about$cpa_cell
   if (anyDuplicated(names)) names <- paste0(names, "_", k)
   if (n_samples > 1L) {
@@ -25,12 +25,13 @@ describe_cells <- function(fit, screen, targets, cells, n_samples = 1L) {
 
 # The covariates that each answer stands for: those asked for, else the source cell's own.
 asked_covariates <- function(screen, targets, index, k) {
-  covariates <- screen$covariates[index, , drop = FALSE]
-  for (name in names(covariates)) {
-    asked <- targets$covariates[[name]][k]
-    covariates[[name]] <- ifelse(is.na(asked), as.character(covariates[[name]]), asked)
-  }
-  covariates
+  columns <- lapply(rlang::set_names(names(screen$covariates)), function(name) {
+    level <- targets$covariates[[name]][k]
+    open <- is.na(level)
+    level[open] <- screen$covariates[[name]][index[open]]
+    level
+  })
+  list2DF(columns, length(index))
 }
 
 # One row per condition.

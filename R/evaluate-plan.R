@@ -4,17 +4,19 @@
 # of one covariate combination are one condition. `of_cell` gives each cell's row.
 condition_groups <- function(fit, screen) {
   names <- condition_covariates(fit)
-  place <- row_keys(screen$covariates[names])
-  first <- match(unique(screen$code), screen$code)
-  what <- condition_key(screen$parts[first], screen$doses[first])[match(screen$code,
-                                                                         screen$code[first])]
-  what[screen$control] <- "\b"
+  # Different labels may mean the same ("A+B" and "B+A"), so keys are made for one cell of each.
+  code <- row_codes(c(list(screen$code), screen$covariates[names]))
+  cell <- which(!duplicated(code))
+  place <- row_keys(screen$covariates[cell, names, drop = FALSE])
+  what <- condition_key(screen$parts[cell], screen$doses[cell])
+  what[screen$control[cell]] <- "\b"
   key <- paste(place, what, sep = "\f")
   keys <- sort(unique(key), method = "radix")
-  first <- match(keys, key)
+  at <- match(keys, key)
+  first <- cell[at]
   list(
-    of_cell = match(key, keys), n = length(keys), key = keys, what = what[first],
-    place = place[first], parts = screen$parts[first], doses = screen$doses[first],
+    of_cell = match(key, keys)[code], n = length(keys), key = keys, what = what[at],
+    place = place[at], parts = screen$parts[first], doses = screen$doses[first],
     covariates = screen$covariates[first, names, drop = FALSE], control = screen$control[first]
   )
 }
@@ -22,13 +24,14 @@ condition_groups <- function(fit, screen) {
 # One row per condition and split to score.
 evaluation_rows <- function(fit, screen, groups, split, condition, options,
                             call = rlang::caller_env()) {
-  of_cell <- screen$split %||% rep(NA_character_, length(groups$of_cell))
-  cells <- data.frame(group = groups$of_cell, split = of_cell)
-  keep <- is.na(of_cell) | of_cell %in% split
-  rows <- unique(cells[keep, , drop = FALSE])
-  rows <- rows[order(match(rows$split, split), rows$group), , drop = FALSE]
-  row_of_cell <- match(paste(cells$group, cells$split), paste(rows$group, rows$split))
-  rows$n_cells <- tabulate(row_of_cell, nrow(rows))
+  if (is.null(screen$split)) split <- NA_character_
+  part <- if (is.null(screen$split)) 1L else match(screen$split, split)
+  # Groups are numbered on from split to split.
+  number <- groups$of_cell + groups$n * (part - 1L)
+  size <- tabulate(number, groups$n * length(split))
+  measured <- which(size > 0L)
+  rows <- list2DF(list(group = (measured - 1L) %% groups$n + 1L,
+                       split = split[(measured - 1L) %/% groups$n + 1L], n_cells = size[measured]))
   wanted <- !groups$control[rows$group] | rows$split %in% options$control_rows
   if (!is.null(options$skip_names)) {
     wanted <- wanted & !grepl(options$skip_names, group_names(fit, groups)[rows$group],
@@ -37,11 +40,9 @@ evaluation_rows <- function(fit, screen, groups, split, condition, options,
   if (!is.null(condition)) wanted <- wanted & rows$group %in% asked_groups(fit, groups, condition)
   small <- wanted & rows$n_cells < options$min_cells
   chosen <- which(wanted & !small)
-  list(
-    table = data.frame(rows[chosen, , drop = FALSE], row.names = NULL),
-    of_cell = match(row_of_cell, chosen),
-    too_small = sum(small)
-  )
+  table <- rows[chosen, , drop = FALSE]
+  rownames(table) <- NULL
+  list(table = table, of_cell = match(number, measured[chosen]), too_small = sum(small))
 }
 
 # "A549, SAHA@0.5": covariates and condition, as names are matched in `skip_names`.
@@ -77,25 +78,26 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
 # of the same covariates) with that id per cell (0-based, -1 = none).
 evaluation_controls <- function(screen, groups, rows, options, call = rlang::caller_env()) {
   own <- options$control_split == "own" && !is.null(screen$split)
-  side <- function(split) if (own) ifelse(split %in% "train", "train", "test") else "all"
-  row_side <- rep_len(side(rows$split), nrow(rows))
-  cell_side <- if (own) ifelse(screen$split %in% c("train", "test"), screen$split, NA) else "all"
-  control <- screen$control & !is.na(rep_len(cell_side, length(screen$control)))
-  cell_key <- ifelse(control, paste(cell_side, groups$place[groups$of_cell], sep = "\f"), NA)
+  row_side <- if (own) ifelse(rows$split %in% "train", "train", "test") else rep("all", nrow(rows))
+  cells <- which(screen$control)
+  if (own) cells <- cells[screen$split[cells] %in% c("train", "test")]
+  cell_side <- if (own) screen$split[cells] else rep("all", length(cells))
+  cell_key <- paste(cell_side, groups$place[groups$of_cell[cells]], sep = "\f")
   row_key <- paste(row_side, groups$place[rows$group], sep = "\f")
   keys <- unique(row_key)
+  reference_of_cell <- rep(-1L, length(screen$control))
+  reference_of_cell[cells] <- match(cell_key, keys, 0L) - 1L
   source <- if (!is_control_word(options$controls)) {
     rep(list(chosen_cells(screen, options$controls, call)), nrow(rows))
   } else if (options$controls == "matched") {
-    split(seq_along(cell_key), factor(cell_key, keys))[row_key]
+    split(cells, factor(cell_key, keys))[row_key]
   } else {
-    pooled <- split(which(control), factor(rep_len(cell_side, length(control))[control],
-                                           unique(row_side)))
+    pooled <- split(cells, factor(cell_side, unique(row_side)))
     stop_without_controls(pooled, call)
     pooled[row_side]
   }
   list(source = unname(source), reference = match(row_key, keys), n_reference = length(keys),
-       reference_of_cell = ifelse(is.na(cell_key), -1L, match(cell_key, keys, 0L) - 1L))
+       reference_of_cell = reference_of_cell)
 }
 
 is_control_word <- function(controls) {
@@ -149,8 +151,12 @@ find_own_degs <- function(degs, names, genes) {
   lapply(seq_along(names[[1]]), function(k) {
     own <- NULL
     for (name in names) own <- own %||% degs[[name[k]]]
-    sort(unique(setdiff(match(own, genes, 0L), 0L)))
+    at <- match(own, genes, 0L)
+    sort(unique(at[at > 0L]))
   })
 }
 
-zero_based <- function(index) ifelse(is.na(index), -1L, index - 1L)
+zero_based <- function(index) {
+  index[is.na(index)] <- 0L
+  index - 1L
+}

@@ -45,9 +45,10 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
 table_of_methods <- function(fit, groups, table, parts, score) {
   about <- describe_rows(fit, groups, table)
   scored <- lapply(names(parts$methods), function(name) {
-    note <- parts$notes[[name]] %||% parts$notes$model
-    cbind(about$before, method = name, about$after, score(parts$methods[[name]], name),
-          n_controls = lengths(parts$source), note = note)
+    list2DF(c(about$before, list(method = rep(name, nrow(table))), about$after,
+              score(parts$methods[[name]], name),
+              list(n_controls = lengths(parts$source),
+                   note = parts$notes[[name]] %||% parts$notes$model)))
   })
   all <- do.call(rbind, scored)
   all[order(rep(seq_len(nrow(table)), length(parts$methods))), , drop = FALSE]
@@ -92,13 +93,10 @@ describe_rows <- function(fit, groups, table) {
   } else {
     vapply(groups$doses[g], `[`, 0, 1L)
   }
-  after <- data.frame(
-    split = table$split,
-    seen = seen_in_training(fit, groups$parts[g], groups$doses[g],
-                            groups$covariates[g, , drop = FALSE]),
-    n_cells = table$n_cells, stringsAsFactors = FALSE
-  )
-  list(before = before, after = after)
+  seen <- seen_in_training(fit, groups$parts[g], groups$doses[g],
+                           groups$covariates[g, , drop = FALSE])
+  list(before = before,
+       after = list2DF(list(split = table$split, seen = seen, n_cells = table$n_cells)))
 }
 
 describe_no_rows <- function(fit) {

@@ -5,8 +5,11 @@ metric_names <- c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", "r2_lfc_deg"
 # One row of the six scores per condition. All arguments are genes x K matrices but `degs`, a list
 # of K gene index vectors. Effects are differences to the observed controls, `reference`.
 score_method <- function(truth, prediction, reference, degs, options) {
-  mean <- pmin(pmax(prediction$mean, -options$limit), options$limit)
-  variance <- pmin(pmax(prediction$variance, -options$limit), options$limit)
+  bounded <- function(x) {
+    if (is.finite(options$limit)) pmin(pmax(x, -options$limit), options$limit) else x
+  }
+  mean <- bounded(prediction$mean)
+  variance <- bounded(prediction$variance)
   scores <- vapply(seq_along(degs), function(k) {
     score_condition(truth$mean[, k], truth$variance[, k], mean[, k], variance[, k],
                     reference$mean[, k], degs[[k]], options$flat %||% 0)
@@ -45,7 +48,7 @@ safe_pearson <- function(truth, prediction) {
 # Population variances per column as variances with denominator n - ddof (NA when that is 0).
 rescale_variance <- function(variance, n, ddof) {
   factor <- ifelse(n > ddof, n / (n - ddof), NA_real_)
-  sweep(variance, 2L, factor, `*`)
+  variance * rep(factor, each = nrow(variance))
 }
 
 # Means and variances per group as list(n, mean, variance); variances with the option's ddof.

@@ -81,6 +81,38 @@ bind_columns <- function(blocks) {
                                unlist(lapply(blocks, colnames), use.names = FALSE)))
 }
 
+# Some columns (numbers). `[` looks at the whole matrix to find them.
+take_columns <- function(x, columns) {
+  if (!methods::is(x, "dgCMatrix")) return(x[, columns, drop = FALSE])
+  size <- diff(x@p)[columns]
+  stored <- sequence(size, x@p[columns] + 1L)
+  replace_slots(x, x@i[stored], c(0L, cumsum(size)), x@x[stored],
+                c(nrow(x), length(columns)), list(rownames(x), colnames(x)[columns]))
+}
+
+# Another dgCMatrix; new() would look through all of it.
+replace_slots <- function(matrix, i, p, x, dim, dimnames) {
+  matrix@i <- i
+  matrix@p <- p
+  matrix@x <- x
+  matrix@Dim <- dim
+  matrix@Dimnames <- dimnames
+  matrix@factors <- list()
+  matrix
+}
+
+# Some rows (numbers) as a dense matrix, and the others.
+split_rows <- function(x, rows) {
+  if (!methods::is(x, "dgCMatrix")) {
+    return(list(dense = as.matrix(x[rows, , drop = FALSE]), others = x[-rows, , drop = FALSE]))
+  }
+  parts <- core_split_rows(x, rows - 1L)
+  dimnames(parts$dense) <- list(rownames(x)[rows], colnames(x))
+  list(dense = parts$dense,
+       others = replace_slots(x, parts$i, parts$p, parts$x, dim(x) - c(length(rows), 0L),
+                              list(rownames(x)[-rows], colnames(x))))
+}
+
 # One look at all values. `whole`: only whole numbers; `example`: the first value that is none.
 inspect_values <- function(x) {
   if (is_stored(x)) return(inspect_stored(x))
@@ -93,31 +125,17 @@ inspect_values <- function(x) {
     list(gene = rownames(x)[row] %||% as.character(row),
          cell = colnames(x)[col] %||% as.character(col))
   }
-  bad <- if (length(v) > 0 && !is.finite(sum(v))) which(!is.finite(v)) else integer()
-  good <- if (length(bad) > 0) v[-bad] else v
-  edge <- if (sparse) 0
-  span <- if (length(good) > 0) c(min(good, edge), max(good, edge)) else c(NA_real_, NA_real_)
-  fraction <- first_fraction(v)
-  negative <- if (!is.na(span[1]) && span[1] < 0) which(v < 0) else integer()
-  odd <- if (length(negative) > 0) negative[1] else fraction
-  list(min = span[1], max = span[2], whole = is.na(fraction),
+  seen <- core_look_over(v)
+  edge <- if (sparse && !is.na(seen$min)) 0
+  lowest <- min(seen$min, edge)
+  # An infinite value alone makes no negative one.
+  is_negative <- !is.na(lowest) && lowest < 0
+  negative <- if (is_negative) seen$negative else NA_real_
+  odd <- if (is_negative) negative else seen$fraction
+  list(min = lowest, max = max(seen$max, edge), whole = is.na(seen$fraction),
        example = if (is.na(odd)) NA_real_ else v[odd],
        example_gene = at(odd)$gene, example_cell = at(odd)$cell,
-       n_bad = length(bad), bad = if (length(bad)) v[bad[1]], bad_at = at(bad[1]),
-       n_negative = length(negative),
-       negative = if (length(negative)) v[negative[1]], negative_at = at(negative[1]))
-}
-
-# Position of the first value that is no whole number, or NA; stops at it. Where there is one, it is
-# mostly among the first.
-first_fraction <- function(v, block = 1e3) {
-  start <- 1
-  while (start <= length(v)) {
-    part <- v[start:min(length(v), start + block - 1)]
-    hit <- which(is.finite(part) & part != trunc(part))
-    if (length(hit) > 0) return(start + hit[1] - 1)
-    start <- start + block
-    block <- 1e6
-  }
-  NA_integer_
+       n_bad = seen$n_bad, bad = if (seen$n_bad > 0) v[seen$bad], bad_at = at(seen$bad),
+       n_negative = if (is_negative) seen$n_negative else 0L,
+       negative = if (is_negative) v[negative], negative_at = at(negative))
 }

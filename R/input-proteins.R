@@ -53,8 +53,8 @@ find_proteins.default <- function(x, cells, keys, call) {
                 paste0("It lacks ", name_list(rows[at == 0L]), "."),
                 "Rows are matched by name.", call = call)
   }
-  values <- as.matrix(cells$x[at, , drop = FALSE])
-  list(x = values, genes = cells$x[-at, , drop = FALSE], place = "rows", assay = cells$assay)
+  parts <- split_rows(cells$x, at)
+  list(x = parts$dense, genes = parts$others, place = "rows", assay = cells$assay)
 }
 
 #' @exportS3Method find_proteins SummarizedExperiment
@@ -129,7 +129,7 @@ check_protein_values <- function(found, keys, call) {
                   paste0(dQuote(names[duplicated(names)][1L], FALSE), " is there twice."),
                 "Write make.unique(names).", call = call)
   }
-  gone <- colSums(is.na(x))
+  gone <- if (anyNA(x)) colSums(is.na(x)) else rep(0, ncol(x))
   part <- which(gone > 0 & gone < nrow(x))
   if (length(part)) {
     abort_input("A cell must have all proteins, or none.",
@@ -138,7 +138,7 @@ check_protein_values <- function(found, keys, call) {
                 "Set the whole column to NA, or fill it.", call = call)
   }
   has <- gone == 0
-  x[, !has] <- 0
+  if (!all(has)) x[, !has] <- 0
   values <- inspect_values(x)
   if (values$n_bad > 0) {
     abort_input("Protein values must be finite.",

@@ -76,16 +76,14 @@ match_col_data <- function(col_data, cells, n, call) {
                 call = call)
   }
   named <- is.character(attr(col_data, "row.names")) && !is.null(cells)
-  if (named && !identical(rownames(col_data), cells) && setequal(rownames(col_data), cells)) {
+  if (!named || identical(rownames(col_data), cells)) return(as.data.frame(col_data))
+  if (setequal(rownames(col_data), cells)) {
     return(col_data[match(cells, rownames(col_data)), , drop = FALSE])
   }
-  if (named && !setequal(rownames(col_data), cells)) {
-    stranger <- setdiff(rownames(col_data), cells)[1]
-    abort_input("`col_data` must have the cells of `x` as row names, or none.",
-                paste0("Row ", dQuote(stranger, FALSE), " is no column of `x`."),
-                "Write rownames(col_data) <- colnames(x) if the order is the same.", call = call)
-  }
-  as.data.frame(col_data)
+  stranger <- setdiff(rownames(col_data), cells)[1]
+  abort_input("`col_data` must have the cells of `x` as row names, or none.",
+              paste0("Row ", dQuote(stranger, FALSE), " is no column of `x`."),
+              "Write rownames(col_data) <- colnames(x) if the order is the same.", call = call)
 }
 
 # What the values are: "counts" (whole numbers, none negative), "log" (none negative, below 30 as a

@@ -156,10 +156,10 @@ condition_label <- function(parts, doses = NULL, sep = "+") {
 
 # Consecutive texts, `size` of them at a time, each group as one text.
 paste_parts <- function(text, size, sep) {
-  out <- character(length(size))
-  if (length(size) == 0) return(out)
-  row <- rep(seq_along(size), size)
   single <- size == 1
+  if (all(single)) return(as.character(text))
+  out <- character(length(size))
+  row <- rep(seq_along(size), size)
   out[single] <- as.character(text[single[row]])
   many <- base::split(text[!single[row]], row[!single[row]])
   out[as.integer(names(many))] <- vapply(many, paste, "", collapse = sep)

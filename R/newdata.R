@@ -49,3 +49,11 @@ row_keys <- function(table) {
   if (ncol(table) == 0L) return(rep("", nrow(table)))
   do.call(paste, c(unname(as.list(table)), sep = "\r"))
 }
+
+# One number per row of a list of columns, the same for equal rows: 1, 2, ... in the order in which
+# they appear. Columns are numbered one by one, so no text is made for every cell.
+row_codes <- function(columns) {
+  number <- function(x) match(x, unique(x))
+  Reduce(function(code, column) number(code + max(code, 0) * (number(column) - 1)),
+         unname(columns)[-1], number(columns[[1]]))
+}

@@ -189,10 +189,12 @@ run_summarise <- function(fit, screen, targets, cells, spread, difference, witho
 
 # The source cells only. Indices into `screen` become 0-based ones into them.
 source_screen <- function(fit, screen, cells, call) {
-  used <- sort(unique(unlist(cells)))
+  used <- which(tabulate(unlist(cells), ncol(screen$x)) > 0L)
   small <- subset_screen(screen, used)
+  place <- integer(ncol(screen$x))
+  place[used] <- seq_along(used) - 1L
   list(x = core_rows(small), design = encode_screen(fit$meta$registry, small, call),
-       sources = lapply(cells, function(i) match(i, used) - 1L))
+       sources = lapply(cells, function(i) place[i]))
 }
 
 cell_values <- function(answer, type) {

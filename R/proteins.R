@@ -40,7 +40,9 @@ match_proteins <- function(screen, fit, call = rlang::caller_env()) {
                 paste0("It lacks ", name_list(names[is.na(at)]), "."),
                 "Proteins are matched by name.", call = call)
   }
-  screen$proteins <- screen$proteins[at, , drop = FALSE]
+  if (!identical(at, seq_len(nrow(screen$proteins)))) {
+    screen$proteins <- screen$proteins[at, , drop = FALSE]
+  }
   if (fit$meta$settings$fusion == "concat" && any(screen$measured != both_modalities)) {
     abort_input("Cells must have both modalities for a fit with fusion = \"concat\".",
                 paste0(count_of(sum(screen$measured != both_modalities), "cell"), " of ",

@@ -41,7 +41,7 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
   about$cpa_condition <- pair_labels(fit, screen$parts, screen$doses)
   about$cpa_source <- rep("reconstruction", length(cells))
   about$cpa_cell <- colnames(screen$x)
-  about$seen <- seen_by_group(fit, screen$parts, screen$doses, screen$covariates)
+  about$seen <- seen_by_group(fit, screen$code, screen$parts, screen$doses, screen$covariates)
   rownames(about) <- colnames(screen$x)
   wrap_output(cell_values(answer, type), about, screen, fit, type, newdata)
 }

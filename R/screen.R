@@ -180,9 +180,7 @@ control_doses <- function(labels, keys, columns) {
 # Covariates (the batch last) and split of the cells.
 read_design <- function(cells, keys) {
   table <- cells$col_data
-  covariates <- lapply(table[covariate_names(keys)], as.character)
-  covariates <- as.data.frame(covariates, optional = TRUE, stringsAsFactors = FALSE,
-                              row.names = seq_len(nrow(table)))
+  covariates <- list2DF(lapply(table[covariate_names(keys)], as.character), nrow(table))
   missing <- lapply(names(covariates), function(name) {
     hit <- which(is.na(covariates[[name]]))
     if (length(hit) == 0) return(NULL)

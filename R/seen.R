@@ -9,8 +9,8 @@ seen_in_training <- function(fit, parts, doses, covariates) {
   known <- row_keys(rows$covariates[condition_covariates(fit)])
   asked <- row_keys(covariates[condition_covariates(fit)])
   whole <- paste(known, condition_key(rows$parts, rows$doses), sep = "\f")
-  single <- unlist(Map(function(k, p) paste(k, p, sep = "\f"), known, rows$parts))
   all_parts <- unlist(rows$parts)
+  single <- paste(rep(known, lengths(rows$parts)), all_parts, sep = "\f")
   keys <- paste(asked, condition_key(parts, doses), sep = "\f")
   vapply(seq_along(parts), function(i) {
     if (keys[i] %in% whole) return("condition")
@@ -20,13 +20,13 @@ seen_in_training <- function(fit, parts, doses, covariates) {
   }, "")
 }
 
-# The same for many rows, worked out once per distinct pair of condition and covariates.
-seen_by_group <- function(fit, parts, doses, covariates) {
-  key <- paste(condition_key(parts, doses), row_keys(covariates[condition_covariates(fit)]),
-               sep = "\f")
-  first <- which(!duplicated(key))
+# The same for many rows, worked out once per distinct pair of condition and covariates. `code`: a
+# number per row, the same for the same parts and doses.
+seen_by_group <- function(fit, code, parts, doses, covariates) {
+  group <- row_codes(c(list(code), covariates[condition_covariates(fit)]))
+  first <- which(!duplicated(group))
   seen <- seen_in_training(fit, parts[first], doses[first], covariates[first, , drop = FALSE])
-  seen[match(key, key[first])]
+  seen[group]
 }
 
 # A condition that leaves a covariate open has been seen as well as its least known level was.
@@ -47,8 +47,7 @@ seen_of_targets <- function(fit, targets) {
 trained_conditions <- function(fit) {
   rows <- fit$meta$conditions
   train <- which(rows$split == "train")
-  covariates <- as.data.frame(rows$covariates, optional = TRUE, stringsAsFactors = FALSE,
-                              row.names = seq_along(rows$split))
+  covariates <- list2DF(as.list(rows$covariates), length(rows$split))
   list(parts = rows$parts[train], doses = rows$doses[train],
        covariates = covariates[train, , drop = FALSE])
 }

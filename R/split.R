@@ -6,8 +6,10 @@ read_split <- function(column, name) {
              validation = "test", val = "test", ood = "ood", holdout = "ood", hold_out = "ood",
              "held-out" = "ood")
   text <- as.character(column)
-  value <- unname(words[tolower(trimws(text))])
-  strange <- unique(text[is.na(value)])
+  distinct <- unique(text)
+  meaning <- unname(words[tolower(trimws(distinct))])
+  value <- meaning[match(text, distinct)]
+  strange <- distinct[is.na(meaning)]
   if (length(strange) == 0) return(list(value = value, defects = NULL))
   strange[is.na(strange)] <- "NA"
   list(value = value, defects = new_defect(

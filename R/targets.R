@@ -4,8 +4,7 @@
 # every source cell keeps its own level.
 make_targets <- function(fit, condition, call = rlang::caller_env()) {
   asked <- resolve_conditions(condition, fit$meta$registry, fit$meta$keys, call)
-  covariates <- as.data.frame(asked$covariates, optional = TRUE, stringsAsFactors = FALSE,
-                              row.names = seq_along(asked$parts))
+  covariates <- list2DF(asked$covariates, length(asked$parts))
   list(parts = asked$parts, doses = asked$doses, covariates = covariates, label = asked$label,
        design = asked$target)
 }

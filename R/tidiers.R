@@ -82,7 +82,7 @@ augment.compert_fit <- function(x, data, ..., assay = NULL, layer = NULL, col_da
   about <- tibble::as_tibble(screen$col_data)
   about$.cell <- colnames(screen$x)
   about$.condition <- pair_labels(x, screen$parts, screen$doses)
-  about$.seen <- seen_by_group(x, screen$parts, screen$doses, screen$covariates)
+  about$.seen <- seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates)
   about$.r2 <- reconstruction_r2(x, screen)
   about
 }

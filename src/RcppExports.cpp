@@ -614,6 +614,27 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_look_over
+Rcpp::List core_look_over(const Rcpp::NumericVector& values);
+RcppExport SEXP _compert_core_look_over(SEXP valuesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const Rcpp::NumericVector& >::type values(valuesSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_look_over(values));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_split_rows
+Rcpp::List core_split_rows(SEXP x, const Rcpp::IntegerVector& rows);
+RcppExport SEXP _compert_core_split_rows(SEXP xSEXP, SEXP rowsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type rows(rowsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_split_rows(x, rows));
+    return rcpp_result_gen;
+END_RCPP
+}
 
 static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_openblas", (DL_FUNC) &_compert_core_openblas, 0},
@@ -667,6 +688,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_pretrain_molecules", (DL_FUNC) &_compert_core_pretrain_molecules, 4},
     {"_compert_core_molecule_model", (DL_FUNC) &_compert_core_molecule_model, 2},
     {"_compert_core_weights", (DL_FUNC) &_compert_core_weights, 1},
+    {"_compert_core_look_over", (DL_FUNC) &_compert_core_look_over, 1},
+    {"_compert_core_split_rows", (DL_FUNC) &_compert_core_split_rows, 2},
     {NULL, NULL, 0}
 };
 

@@ -49,7 +49,7 @@ test_that("the first value that is wrong is found where it is", {
   }
 })
 
-test_that("counts, logarithms and other scales are told apart, and whole blocks are searched", {
+test_that("counts, logarithms and other scales are told apart", {
   scale <- function(x) value_scale(inspect_values(x))
   expect_identical(scale(toy_counts()), "counts")
   expect_identical(scale(as_sparse(toy_counts())), "counts")
@@ -57,9 +57,42 @@ test_that("counts, logarithms and other scales are told apart, and whole blocks 
   expect_identical(scale(toy_log() - 1), "other")
   expect_identical(scale(toy_log() * 1000), "other")
   expect_identical(scale(toy_counts() * 0), NA_character_)
-  expect_identical(first_fraction(c(rep(1, 25), 0.5, 2), block = 10), 26)
-  expect_identical(first_fraction(rep(1, 25), block = 10), NA_integer_)
-  expect_identical(first_fraction(numeric()), NA_integer_)
+})
+
+test_that("values are looked over as R would do it, wherever the odd ones are", {
+  look <- function(v) {
+    good <- v[is.finite(v)]
+    list(min = c(sort(good), NA)[1], max = rev(c(NA, sort(good)))[1], n_bad = sum(!is.finite(v)),
+         bad = which(!is.finite(v))[1] + 0, n_negative = sum(v < 0, na.rm = TRUE),
+         negative = which(v < 0)[1] + 0, fraction = which(is.finite(v) & v != trunc(v))[1] + 0)
+  }
+  expect_identical(core_look_over(numeric()), look(numeric()))
+  for (n in 1:9) {
+    expect_identical(core_look_over(n:1 + 0), look(n:1 + 0))
+    for (odd in list(NaN, NA_real_, Inf, -Inf, -3, 0.5, -0.5, 2^60, 2^52 + 0.5, 1e300)) {
+      for (at in seq_len(n)) {
+        v <- replace(seq_len(n) + 0, at, odd)
+        expect_identical(core_look_over(v), look(v))
+      }
+    }
+  }
+  mixed <- c(2, -Inf, 0.25, -1, NaN, 7)
+  expect_identical(core_look_over(mixed), look(mixed))
+})
+
+test_that("columns and rows of a sparse matrix are those that `[` takes", {
+  x <- as_sparse(toy_counts())
+  for (some in list(c(3L, 8L, 60L), 60:1, integer(), c(2L, 2L))) {
+    expect_identical(take_columns(x, some), x[, some, drop = FALSE])
+    expect_true(methods::validObject(take_columns(x, some)))
+  }
+  expect_identical(take_columns(toy_counts(), 4:2), toy_counts()[, 4:2])
+  for (rows in list(4L, c(9L, 2L, 5L), seq_len(nrow(x)))) {
+    parts <- split_rows(x, rows)
+    expect_identical(parts$dense, as.matrix(x[rows, , drop = FALSE]))
+    expect_identical(parts$others, x[-rows, , drop = FALSE])
+  }
+  expect_identical(split_rows(toy_counts(), 3L)$others, toy_counts()[-3, ])
 })
 
 test_that("blocks of columns are bound in one piece", {
