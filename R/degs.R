@@ -100,23 +100,26 @@ degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE) {
 # their dose. `code` is the group of each cell and `reference` the control group of each group, both
 # 0-based, -1 for none.
 de_groups <- function(screen, covariates, by_dose) {
-  distinct <- sort(unique(screen$code))
-  first <- match(distinct, screen$code)
+  # Keys are made for one cell of each label and covariates; several labels may be one group.
+  code <- row_codes(c(list(screen$code), screen$covariates[covariates]))
+  first <- which(!duplicated(code))
   condition <- condition_group_key(screen$parts[first], screen$doses[first], by_dose)
   condition[screen$control[first]] <- "control"
-  level <- covariate_key(screen$covariates, covariates)
-  key <- paste(level, condition[match(screen$code, distinct)])
-  cell <- which(!duplicated(key))
+  level <- covariate_key(screen$covariates[first, , drop = FALSE], covariates)
+  key <- paste(level, condition)
+  at <- which(!duplicated(key))
+  cell <- first[at]
   label <- condition_label(screen$parts[cell], sep = screen$keys$sep)
   dose <- vapply(screen$doses[cell], function(d) d[1], 0)
   order <- do.call(order, c(unname(as.list(screen$covariates[cell, covariates, drop = FALSE])),
                             list(!screen$control[cell], label, dose, method = "radix")))
-  cell <- cell[order]
+  at <- at[order]
+  cell <- first[at]
   control <- screen$control[cell]
-  reference <- match(level[cell], level[cell][control])
+  reference <- match(level[at], level[at][control])
   reference <- which(control)[reference]
-  code <- match(key, key[cell])
-  list(code = code - 1L, key = key[cell], cell = cell, control = control,
+  code <- match(key, key[at])[code]
+  list(code = code - 1L, key = key[at], cell = cell, control = control,
        reference = ifelse(is.na(reference) | control, -1L, reference - 1L),
        n = tabulate(code, length(cell)), level = covariate_label(screen, covariates, cell),
        covariates = covariates)
@@ -193,7 +196,7 @@ deg_table <- function(screen, groups, ranked, by_dose) {
   size <- lengths(lapply(ranked, `[[`, "genes"))
   row <- rep(seq_along(ranked), size)
   cell <- groups$cell[row]
-  user <- as.list(screen$covariates[cell, groups$covariates, drop = FALSE])
+  user <- lapply(screen$covariates[groups$covariates], `[`, cell)
   user[[screen$keys$perturbation]] <- condition_label(screen$parts[cell], sep = screen$keys$sep)
   if (by_dose && !is.null(screen$keys$dose)) {
     user[[screen$keys$dose]] <- dose_column(screen$doses[groups$cell], screen$keys$sep)[row]

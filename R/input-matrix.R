@@ -82,7 +82,7 @@ bind_columns <- function(blocks) {
 }
 
 # Some columns (numbers). `[` looks at the whole matrix to find them.
-take_columns <- function(x, columns) {
+pick_columns <- function(x, columns) {
   if (!methods::is(x, "dgCMatrix")) return(x[, columns, drop = FALSE])
   size <- diff(x@p)[columns]
   stored <- sequence(size, x@p[columns] + 1L)

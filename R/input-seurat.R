@@ -55,7 +55,7 @@ seurat_normalised <- function(object, layers) {
   if (!"data" %in% layers$names) return(FALSE)
   if (has_layers(object)) return(TRUE)
   values <- as_columns(seurat_slot(object, "data"))
-  !is.na(first_fraction(if (methods::is(values, "dgCMatrix")) values@x else values))
+  !is.na(core_look_over(if (methods::is(values, "dgCMatrix")) values@x else values)$fraction)
 }
 
 # A layer as one matrix with the columns of the object.

@@ -93,7 +93,7 @@ plan_degs <- function(screen, conditions, n_degs, seen_only) {
 
 # The screen of some of its cells.
 subset_screen <- function(screen, cells) {
-  screen$x <- take_columns(screen$x, cells)
+  screen$x <- pick_columns(screen$x, cells)
   screen$col_data <- screen$col_data[cells, , drop = FALSE]
   screen$covariates <- screen$covariates[cells, , drop = FALSE]
   if (!is.null(screen$proteins)) screen$proteins <- screen$proteins[, cells, drop = FALSE]

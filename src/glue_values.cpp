@@ -26,7 +26,8 @@ SEXP count(R_xlen_t n) {
   return Rcpp::wrap(static_cast<int>(n));
 }
 
-/// True when all are finite and none is negative. Each of four chains waits for its own sum only.
+/// Range of the values, and whether all are finite and none is negative: otherwise the range may be
+/// wrong. Four chains side by side, because each comparison waits for the one before it.
 bool all_plain(const double* v, R_xlen_t n, double& lowest, double& highest) {
   constexpr int kChains = 4;
   double low[kChains], high[kChains], zero[kChains] = {};

@@ -83,10 +83,10 @@ test_that("values are looked over as R would do it, wherever the odd ones are", 
 test_that("columns and rows of a sparse matrix are those that `[` takes", {
   x <- as_sparse(toy_counts())
   for (some in list(c(3L, 8L, 60L), 60:1, integer(), c(2L, 2L))) {
-    expect_identical(take_columns(x, some), x[, some, drop = FALSE])
-    expect_true(methods::validObject(take_columns(x, some)))
+    expect_identical(pick_columns(x, some), x[, some, drop = FALSE])
+    expect_true(methods::validObject(pick_columns(x, some)))
   }
-  expect_identical(take_columns(toy_counts(), 4:2), toy_counts()[, 4:2])
+  expect_identical(pick_columns(toy_counts(), 4:2), toy_counts()[, 4:2])
   for (rows in list(4L, c(9L, 2L, 5L), seq_len(nrow(x)))) {
     parts <- split_rows(x, rows)
     expect_identical(parts$dense, as.matrix(x[rows, , drop = FALSE]))

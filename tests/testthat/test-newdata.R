@@ -26,3 +26,11 @@ test_that("row keys tell rows apart and ignore nothing", {
                      row_keys(data.frame(a = c("x", "x"), b = c("y", "z")))[2], FALSE)
   expect_identical(row_keys(data.frame(row.names = 1:3)), rep("", 3))
 })
+
+test_that("row codes number equal rows alike, in the order in which they appear", {
+  expect_identical(row_codes(list(c(7, 7, 2, 7), c("x", "y", "x", "x"))), c(1L, 2L, 3L, 1L))
+  expect_identical(row_codes(list(c("b", NA, "b", NA))), c(1L, 2L, 1L, 2L))
+  expect_identical(row_codes(list(integer(), character())), integer())
+  table <- expand.grid(a = 1:4, b = letters[1:3], c = c(TRUE, FALSE))[c(1:24, 24:1), ]
+  expect_identical(row_codes(table), c(1:24, 24:1))
+})
