@@ -75,9 +75,10 @@ model_screen <- function(model, options, loss = model$losses[1], drugs = model$d
 }
 
 # Settings of one of our two fits: "none" with the reference's sizes, or its parity mode.
-bench_settings <- function(model, options, parity = "none", epochs = options$epochs) {
+bench_settings <- function(model, options, parity = "none", epochs = options$epochs,
+                           precision = "float32") {
   given <- c(if (parity == "none") model$sizes, model$set,
-             list(parity = parity, batch_size = options$batch, epochs = epochs,
+             list(parity = parity, precision = precision, batch_size = options$batch, epochs = epochs,
                   threads = options$threads, seed = 1, verbose = FALSE))
   do.call(model$settings, given)
 }

@@ -36,9 +36,10 @@ train_model <- function(model, options) {
 
 say_done <- function(model) cat(".. ", model$name, " measured\n", sep = "", file = stderr())
 
-party_name <- function(model, parity, loss) {
+party_name <- function(model, parity, loss, precision) {
   paste0("compert, ", if (parity == "none") "the reference's sizes" else
-           paste0("parity = \"", parity, "\""), if (length(model$losses) > 1) paste0(", ", loss))
+           paste0("parity = \"", parity, "\""), if (precision != "float32") paste0(", ", precision),
+         if (length(model$losses) > 1) paste0(", ", loss))
 }
 
 # The parties of a model by their likelihoods. Counts and their reference come first, so that they
@@ -50,17 +51,20 @@ train_parties <- function(model, options) {
     for (parity in c("none", model$parity)) {
       parties <- c(parties, our_party(model, options, screen, parity, loss))
     }
+    if (compert_sitrep()$built_with[["bfloat16"]]) {
+      parties <- c(parties, our_party(model, options, screen, "none", loss, "bf16-mixed"))
+    }
     folder <- if (loss == model$losses[1]) reference_input(model, screen)
     if (!is.null(folder)) parties <- c(parties, reference_party(model, options, folder))
   }
   parties
 }
 
-our_party <- function(model, options, screen, parity, loss) {
+our_party <- function(model, options, screen, parity, loss, precision = "float32") {
   force(loss)
   force(screen)
-  name <- party_name(model, parity, loss)
-  settings <- bench_settings(model, options, parity)
+  name <- party_name(model, parity, loss, precision)
+  settings <- bench_settings(model, options, parity, precision = precision)
   list(function() {
     fit <- fit_model(model, screen, settings, loss)
     stats::setNames(list(epoch_rates(fit, options$cells)), name)
