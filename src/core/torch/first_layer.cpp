@@ -42,6 +42,22 @@ struct SparseFirstLayer : public Function<SparseFirstLayer> {
   }
 };
 
+/// The same of a dense batch, cells x genes.
+struct DenseFirstLayer : public Function<DenseFirstLayer> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& weight, const Tensor& bias, Tensor x,
+                        Tensor weight_grad) {
+    ctx->saved_data["x"] = x;
+    ctx->saved_data["weight_grad"] = weight_grad;
+    return product(x, weight.t(), bias);
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const Tensor grad = grads[0].contiguous();
+    product_into(ctx->saved_data["weight_grad"].toTensor().t(), ctx->saved_data["x"].toTensor().t(),
+                 grad, {}, true);
+    return {Tensor(), grad.sum(0), Tensor(), Tensor()};
+  }
+};
+
 }  // namespace
 
 Tensor stored_values(const CellBatch& x, at::ScalarType type) {
@@ -65,8 +81,9 @@ Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device)
 
 Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense) {
   const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
-  if (dense || weight.is_cuda())
-    return linear(dense_tensor(x, values, weight.device()), weight, bias);
+  if (weight.is_cuda()) return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
+  if (dense)
+    return DenseFirstLayer::apply(weight, bias, dense_tensor(x, values, at::kCPU), layer.weight->value.grad());
   return SparseFirstLayer::apply(weight, bias, &x, values, layer.weight->value.grad());
 }
 

@@ -169,7 +169,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                     " cells");
   const KeptMemory kept_memory;
   use_threads(settings.threads);
-  network.set_dense_input(cells.density() > kDenseFrom);
+  const bool cheap = settings.precision == "bf16-mixed" && settings.autoencoder_width >= 256;
+  network.set_dense_input(cells.density() > (cheap ? kDenseFromReduced : kDenseFrom));
   // A fit that goes on has the weights of its best score, and those that it stopped with.
   std::optional<ParameterStore::Snapshot> best;
   if (best_epoch > 0) best = network.store().snapshot();
