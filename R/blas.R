@@ -1,14 +1,16 @@
-# Which BLAS this process multiplies matrices with. LibTorch of Debian and R share libblas.so.3, and
-# which library that is decides the speed of training more than anything in this package.
+# Which BLAS this process multiplies matrices with, where oneDNN does not. LibTorch of Debian and R share
+# libblas.so.3, and which library that is decides the speed of a build without oneDNN.
 
 # list(kind, path, slow, advice, better). `libraries`: paths of the shared objects in this process;
-# `openblas`: which processor OpenBLAS takes this one for, and the nearest that it could. `better`: what
-# the variable OPENBLAS_CORETYPE should say, "" where nothing is to be mended.
-blas_in_use <- function(libraries = loaded_libraries(), parallel = "", openblas = core_openblas()) {
+# `openblas`: which processor OpenBLAS takes this one for, and the nearest that it could; `dnnl`: whether
+# oneDNN, which knows the processor, multiplies instead. `better`: what the variable OPENBLAS_CORETYPE
+# should say, "" where nothing is to be mended.
+blas_in_use <- function(libraries = loaded_libraries(), parallel = "", openblas = core_openblas(),
+                        dnnl = nzchar(core_device_info()$dnnl)) {
   path <- grep("(libblas|libopenblas|libmkl|libblis|libatlas|libRblas|Accelerate|vecLib)",
                libraries, value = TRUE)
   kind <- blas_kind(path, parallel)
-  better <- if (startsWith(kind, "OpenBLAS")) better_core(openblas) else ""
+  better <- if (startsWith(kind, "OpenBLAS") && !dnnl) better_core(openblas) else ""
   slow <- kind %in% c("reference", "OpenBLAS (pthread)") || nzchar(better)
   advice <- if (nzchar(better)) core_advice(openblas) else switch(kind,
     reference = "The reference BLAS is some 20 times slower than OpenBLAS.",

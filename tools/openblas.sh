@@ -1,7 +1,7 @@
 # Sourced by scripts that train: an OpenBLAS that does not know this processor is told the nearest one
 # that it does (see compert_sitrep()).
 if [ -z "${OPENBLAS_CORETYPE:-}" ]; then
-  OPENBLAS_CORETYPE=$(Rscript --vanilla -e 'cat(compert:::blas_in_use()$better)' 2>/dev/null) ||
+  OPENBLAS_CORETYPE=$(Rscript --vanilla -e 'cat(compert:::better_core(compert:::core_openblas()))' 2>/dev/null) ||
     OPENBLAS_CORETYPE=""
   if [ -n "$OPENBLAS_CORETYPE" ]; then
     export OPENBLAS_CORETYPE

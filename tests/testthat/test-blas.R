@@ -27,15 +27,16 @@ test_that("the slow ones come with a remedy", {
 
 test_that("an OpenBLAS that does not know the processor comes with a remedy", {
   path <- "/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3"
-  in_use <- function(core, nearest, where = path) {
-    blas_in_use(where, openblas = c(core = core, nearest = nearest))
+  in_use <- function(core, nearest, where = path, dnnl = FALSE) {
+    blas_in_use(where, openblas = c(core = core, nearest = nearest), dnnl = dnnl)
   }
   unknown <- in_use("Prescott", "SkylakeX")
   expect_true(unknown$slow)
   expect_identical(unknown$better, "SkylakeX")
   expect_match(unknown$advice, "OPENBLAS_CORETYPE=SkylakeX R", fixed = TRUE)
   for (fine in list(in_use("Zen", "SkylakeX"), in_use("Prescott", ""),
-                    in_use("Prescott", "Haswell", "/x/libmkl_rt.so"))) {
+                    in_use("Prescott", "Haswell", "/x/libmkl_rt.so"),
+                    in_use("Prescott", "Haswell", dnnl = TRUE))) {
     expect_false(fine$slow)
     expect_identical(fine$better, "")
   }

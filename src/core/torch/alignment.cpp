@@ -16,6 +16,7 @@
 #include <map>
 
 #include "network.h"
+#include "product.h"
 
 namespace compert {
 namespace {
@@ -69,7 +70,7 @@ Tensor Network::alignment_loss(const Tensor& basal, const Batch& batch) const {
   const Tensor centred = basal - basal.detach().mean(0);
   const Tensor squares = centred.square().sum(1);
   const Tensor distance = (squares.unsqueeze(0) + squares.unsqueeze(1) -
-                           at::matmul(centred, centred.t()) * 2)
+                           exact_product(centred, centred.t()) * 2)
                               .clamp_min(0)
                               .add(1e-6)
                               .sqrt();

@@ -5,6 +5,7 @@
 
 #include "../data/row_groups.h"
 #include "compert/statistics.h"
+#include "product.h"
 #include "shared_rows.h"
 
 namespace compert {
@@ -179,12 +180,12 @@ Tensor EffectMatching::loss(const Tensor& difference, const Tensor& protein_diff
                             const Draw& draw, const ProcessGroup* group) const {
   Tensor weight = network_.mean_weight();
   if (group != nullptr) weight = share_of_gradient(weight, *group);
-  Tensor error = at::matmul(at::matmul(draw.average, difference), weight.t()) - draw.truth;
+  Tensor error = exact_product(exact_product(draw.average, difference), weight.t()) - draw.truth;
   if (network_.head().counts())
     error = error - at::matmul(error, genes_.weight.unsqueeze(1)) / genes_.weight.sum();
   Tensor each = (error.square() * genes_.weight).mean(1, true) * draw.known;
   if (protein_difference.defined()) {
-    const Tensor off = at::matmul(draw.average, protein_difference) - draw.protein_truth;
+    const Tensor off = exact_product(draw.average, protein_difference) - draw.protein_truth;
     each = each + (off.square() * proteins_.weight).mean(1, true) * draw.protein_known;
   }
   return (each * draw.size).sum() / draw.size.sum();

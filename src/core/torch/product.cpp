@@ -199,6 +199,22 @@ struct Linear : public torch::autograd::Function<Linear> {
   }
 };
 
+struct ExactProduct : public torch::autograd::Function<ExactProduct> {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& a, const Tensor& b) {
+    const ReducedProducts unreduced(false);
+    ctx->save_for_backward({a, b});
+    return product(a, b);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    const ReducedProducts unreduced(false);
+    const auto saved = ctx->get_saved_variables();
+    const Tensor grad = grads[0].contiguous();
+    return {ctx->needs_input_grad(0) ? product(grad, saved[1].t()) : Tensor(),
+            ctx->needs_input_grad(1) ? product(saved[0].t(), grad) : Tensor()};
+  }
+};
+
 }  // namespace
 
 void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias,
@@ -210,6 +226,10 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
   Tensor out = at::empty({a.size(0), b.size(1)}, a.options().requires_grad(false));
   product_into(out, a, b, bias);
   return out;
+}
+
+Tensor exact_product(const Tensor& a, const Tensor& b) {
+  return a.is_cuda() ? at::mm(a, b) : ExactProduct::apply(a, b);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {

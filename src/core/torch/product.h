@@ -15,6 +15,8 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = Tensor());
 /// bias.
 void product_into(const Tensor& out, const Tensor& a, const Tensor& b,
                   const Tensor& bias = Tensor(), bool add = false);
+/// a b for autograd, never reduced: for what is small, and where digits matter.
+Tensor exact_product(const Tensor& a, const Tensor& b);
 /// x weight' + bias, of which autograd knows the derivatives.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
