@@ -1,5 +1,7 @@
 // What predictions are made of: outputs of a Gaussian head, and moments of columns.
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "kernels.h"
 #include "kernels_detail.h"
@@ -57,7 +59,33 @@ COMPERT_INLINE void variances(const T* raw, int64_t n, T* out) {
   for (int64_t j = 0; j < n; ++j) out[j] = variance_of<spread>(raw[j]);
 }
 
+/// sums[j] += the sum over rows of softplus(raw), for n columns of a tile. As softplus(x) is
+/// max(x, 0) + log(1 + exp(-|x|)), one logarithm of a product serves many rows: each factor is at
+/// most 2, and in double precision 512 of them fit.
+template <class T>
+COMPERT_INLINE void softplus_tile(const T* raw, int64_t rows, int64_t genes, int64_t n, double* sums) {
+  constexpr int64_t kFactors = 512;
+  double product[kTile], positive[kTile];
+  for (int64_t begin = 0; begin < rows; begin += kFactors) {
+    std::fill_n(product, kTile, 1.0);
+    std::fill_n(positive, kTile, 0.0);
+    for (int64_t r = begin; r < std::min(rows, begin + kFactors); ++r) {
+      const T* x = raw + r * genes;
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) {
+        product[j] *= 1.0 + static_cast<double>(exp_minus_abs(x[j]));
+        positive[j] += T(0.5) * (x[j] + std::abs(x[j]));
+      }
+    }
+    for (int64_t j = 0; j < n; ++j) sums[j] += positive[j] + std::log(product[j]);
+  }
+}
+
 #define COMPERT_FOR(T)                                                                              \
+  COMPERT_CLONES void softplus_tile_of(const T* raw, int64_t rows, int64_t genes, int64_t n,        \
+                                       double* sums) {                                              \
+    softplus_tile<T>(raw, rows, genes, n, sums);                                                    \
+  }                                                                                                 \
   COMPERT_CLONES void variances_softplus(const T* raw, int64_t n, T* out) {                         \
     variances<Spread::kSoftplus, T>(raw, n, out);                                                   \
   }                                                                                                 \
@@ -111,15 +139,21 @@ void outputs(const T* raw, int64_t rows, int64_t genes, bool relu, Spread spread
 
 template <class T>
 void sum_variances(const T* raw, int64_t rows, int64_t genes, Spread spread, double* sums) {
-  const auto fill = variances_by<T>(spread);
   const int64_t tiles = (genes + kTile - 1) / kTile;
   in_parallel(tiles, sweep_threads(), [&](int64_t, int64_t first, int64_t last) {
-    const int64_t begin = first * kTile, n = std::min(last * kTile, genes) - begin;
-    std::vector<T> values(static_cast<std::size_t>(n));
-    for (int64_t r = 0; r < rows; ++r) {
-      fill(raw + r * genes + begin, n, values.data());
-#pragma omp simd
-      for (int64_t j = 0; j < n; ++j) sums[begin + j] += values[static_cast<std::size_t>(j)];
+    std::vector<T> values(static_cast<std::size_t>(kTile));
+    for (int64_t begin = first * kTile; begin < std::min(last * kTile, genes); begin += kTile) {
+      const int64_t n = std::min(kTile, genes - begin);
+      if (spread != Spread::kExp) {
+        softplus_tile_of(raw + begin, rows, genes, n, sums + begin);
+        const double least = spread == Spread::kSoftplus ? 1e-3 : 0;
+        for (int64_t j = 0; j < n; ++j) sums[begin + j] += least * static_cast<double>(rows);
+        continue;
+      }
+      for (int64_t r = 0; r < rows; ++r) {
+        variances_exp(raw + r * genes + begin, n, values.data());
+        for (int64_t j = 0; j < n; ++j) sums[begin + j] += values[static_cast<std::size_t>(j)];
+      }
     }
   });
 }

@@ -3,11 +3,13 @@
 // gradient penalty of the adversaries, differentiated by autograd, a backward pass through a
 // backward pass.
 //
-// A hidden layer takes z to z' = M h with h = scale x + offset, x = (a - mean(a)) inverse, a = z W'
-// + b; M is 0 where h is below 0. For the penalty, G' goes back to G = (k P(G' M)) W with k = scale
-// * inverse and the projection P(r) = r - mean(r) - x mean(r x), which is its own transpose. The
-// penalty is mean(G^2) at the input. Names with d_ are derivatives of the whole objective. The bias
-// before a batch norm has no derivative. Gradients of parameters are added where they are kept.
+// A hidden layer takes z to
+//   z' = M h,   h = scale x + offset,   x = (a - mean(a)) inverse,   a = z W' + b
+// where M is 0 where h is below 0. For the penalty, G' goes back to
+//   G = (k P(G' M)) W,   k = scale * inverse,   P(r) = r - mean(r) - x mean(r x)
+// with a projection P that is its own transpose; the penalty is mean(G^2) at the input. Names with d_
+// are derivatives of the whole objective. The bias before a batch norm has no derivative. Gradients
+// of parameters are added where they are kept.
 #include <torch/custom_class.h>
 
 #include "first_layer.h"
@@ -25,8 +27,8 @@ struct MlpPass : public Function<MlpPass> {
   /// What a hidden layer leaves for the way back.
   struct Hidden {
     Tensor input, normalised, inverse, out;
-    Tensor back, projected, scaled,
-        shared;  // for the penalty: G' M, P(G' M), k P(G' M), mean(G' M x)
+    // For the penalty: G' M, P(G' M), k P(G' M), mean(G' M x).
+    Tensor back, projected, scaled, shared;
   };
   struct Kept : public torch::CustomClassHolder {
     const Mlp* mlp = nullptr;
@@ -75,15 +77,7 @@ struct MlpPass : public Function<MlpPass> {
     const std::size_t count = kept.hidden.size();
     variable_list out(3 + parameters_of(mlp, kept.span).size());  // the first two are no tensors
     const bool of_input = ctx->needs_input_grad(0);
-    std::size_t next = 1;  // edge of the graph
-    std::vector<bool> moves(count + 1);
-    for (std::size_t i = 0; i <= count; ++i) {
-      const bool hidden = i < count,
-                 bare = (i == 0 && kept.span.after_first) || (!hidden && kept.span.before_last);
-      if (!bare) next += 2;
-      if (hidden) next += 2;
-      moves[i] = bare && !hidden ? false : ctx->needs_input_grad(next - 1);
-    }
+    const std::vector<bool> moves = moving(*ctx, kept);
     std::vector<Tensor> d_normalised(count), d_inverse(count);
     Tensor d_last = grads[0].contiguous(), d_z, d_x;
     Tensor from_penalty;
@@ -142,6 +136,21 @@ struct MlpPass : public Function<MlpPass> {
   }
 
  private:
+  /// Whether this backward pass is to find the derivatives of a layer's parameters, by layer.
+  static std::vector<bool> moving(const AutogradContext& ctx, const Kept& kept) {
+    const std::size_t count = kept.hidden.size();
+    std::vector<bool> out(count + 1);
+    std::size_t edge = 1;  // after that of the input, in the order of parameters_of()
+    for (std::size_t i = 0; i <= count; ++i) {
+      const bool hidden = i < count,
+                 bare = (i == 0 && kept.span.after_first) || (!hidden && kept.span.before_last);
+      if (!bare) edge += 2;
+      if (hidden) edge += 2;
+      out[i] = (hidden || !bare) && ctx.needs_input_grad(edge - 1);
+    }
+    return out;
+  }
+
   static double kept_factor(const Mlp& mlp) { return 1 / (1 - mlp.dropout_); }
 
   static void normalise(const Mlp& mlp, const Mlp::Layer& layer, const Tensor& a, Hidden& h) {
