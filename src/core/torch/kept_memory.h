@@ -8,21 +8,18 @@
 
 namespace compert {
 
-/// While one is alive, freed memory stays with the process. By itself glibc gives pages back after
-/// every step and the kernel clears them again for the next: a tenth of a step of a wide model. At
-/// its end what is free goes back, and the limits are those that glibc itself comes to in a process
-/// that frees large blocks.
+/// While one is alive, up to 64 MB of freed memory stay with the process. By itself glibc gives pages back
+/// after every step and the kernel clears them again for the next: a tenth of a step of a wide model. The
+/// limits are those that glibc itself comes to in a process that frees large blocks; at the end what is
+/// free goes back.
 class KeptMemory {
  public:
 #if defined(__GLIBC__)
   KeptMemory() {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    mallopt(M_TRIM_THRESHOLD, 512 << 20);
-  }
-  ~KeptMemory() {
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
-    malloc_trim(0);
   }
+  ~KeptMemory() { malloc_trim(0); }
 #else
   KeptMemory() = default;
 #endif
