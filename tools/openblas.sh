@@ -1,5 +1,5 @@
 # Sourced by scripts that train: an OpenBLAS that does not know this processor is told the nearest one
-# that it does (see compert_sitrep()).
+# that it does. The references need it, and so does a build without oneDNN (see compert_sitrep()).
 if [ -z "${OPENBLAS_CORETYPE:-}" ]; then
   OPENBLAS_CORETYPE=$(Rscript --vanilla -e 'cat(compert:::better_core(compert:::core_openblas()))' 2>/dev/null) ||
     OPENBLAS_CORETYPE=""

@@ -195,11 +195,16 @@ ablations <- list(
   "no shrinkage of means" = list(counterfactual_shrinkage = FALSE),
   "highest score only" = list(best_tolerance = 0),
   "three hidden layers" = list(autoencoder_depth = 3),
-  "embeddings at the network's rate" = list(embeddings_lr = 3e-3)
+  "embeddings at the network's rate" = list(embeddings_lr = 3e-3),
+  "products of bfloat16" = list(precision = "bf16-mixed")
 )
 
 bench_ablation <- function(options) {
   paths <- screens_of(options)
+  if (!compert_sitrep()$built_with[["bfloat16"]]) {
+    ablations[["products of bfloat16"]] <- NULL
+    cat("without products of bfloat16, which this processor or build does not have\n")
+  }
   rows <- list()
   for (name in names(paths)) {
     for (variant in names(ablations)) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "first_layer.h"
 #include "kernels.h"
 
 namespace compert {

@@ -12,7 +12,6 @@
 // of parameters are added where they are kept.
 #include <torch/custom_class.h>
 
-#include "first_layer.h"
 #include "kernels.h"
 #include "mlp.h"
 #include "product.h"

@@ -149,6 +149,7 @@ Operand operand(const Tensor& t, const Layout& layout, std::vector<uint16_t>& sc
   return {packed, scratch.data()};
 }
 
+/// False for what is not oneDNN's: other types and devices, and layouts without contiguous rows.
 bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
   if (out.scalar_type() != at::kFloat || out.is_cuda() || out.numel() == 0 || a.size(1) == 0 ||
       !as_compiled())
@@ -173,10 +174,6 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
   stream.wait();
   return true;
 }
-
-#else
-
-bool by_dnnl(const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool) { return false; }
 
 #endif
 
@@ -219,7 +216,14 @@ struct ExactProduct : public torch::autograd::Function<ExactProduct> {
 
 void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias,
                   bool add) {
-  if (!by_dnnl(out, a, b, bias, add)) by_torch(out, a, b, bias, add);
+#ifdef COMPERT_HAVE_DNNL
+  try {
+    if (by_dnnl(out, a, b, bias, add)) return;
+  } catch (const dnnl::error& e) {
+    throw Error("", std::string("oneDNN failed: ") + e.what());
+  }
+#endif
+  by_torch(out, a, b, bias, add);
 }
 
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
