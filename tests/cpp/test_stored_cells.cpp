@@ -221,15 +221,25 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
     CHECK(blocks.size() < 2 + window / (stored.block() * 4 / 5));
     CHECK(*blocks.rbegin() - *blocks.begin() > 30);  // from all over the file
 
-    const compert::ReadAhead ahead(wide, order);
+    compert::ReadAhead ahead(wide, train, 1, 2);
+    CHECK(ahead.order() == order);
     CellBatch batch;
-    for (std::size_t begin = 0; begin < order.size(); begin += 300) {
-      const std::size_t n = std::min<std::size_t>(300, order.size() - begin);
-      ahead.fetch(order.data() + begin, n, batch);
-      const std::vector<int64_t> rows(order.begin() + static_cast<std::ptrdiff_t>(begin),
-                                      order.begin() + static_cast<std::ptrdiff_t>(begin + n));
-      CHECK(dense_of(batch) == rows_of(dense, kGenes, rows));
-    }
+    const auto read_all_but = [&](std::size_t left) {
+      const std::vector<int64_t>& asked = ahead.order();
+      for (std::size_t begin = 0; begin + left < asked.size(); begin += 300) {
+        const std::size_t n = std::min<std::size_t>(300, asked.size() - begin);
+        ahead.fetch(asked.data() + begin, n, batch);
+        const std::vector<int64_t> rows(asked.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        asked.begin() + static_cast<std::ptrdiff_t>(begin + n));
+        CHECK(dense_of(batch) == rows_of(dense, kGenes, rows));
+      }
+    };
+    read_all_but(0);
     CHECK_THROWS_AS(ahead.fetch(order.data(), 10, batch), compert::Error);
+    for (const std::size_t left : {std::size_t{0}, 2 * window, order.size()}) {  // ended early, or at once
+      ahead.next_epoch();
+      read_all_but(left);
+    }
+    CHECK(ahead.order() == compert::epoch_order(wide, train, 1, 5));
   }
 }

@@ -55,24 +55,53 @@ std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int6
   return order;
 }
 
-ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& order)
-    : cells_(cells), order_(order), size_(window_of(cells)), position_(cells.n_cells(), -1) {
-  for (std::size_t k = 0; k < order.size(); ++k)
-    position_[static_cast<std::size_t>(order[k])] = static_cast<int32_t>(k);
+ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, int64_t seed,
+                     int64_t epoch)
+    : cells_(cells),
+      train_(train),
+      seed_(seed),
+      epoch_(epoch),
+      size_(window_of(cells)),
+      order_(epoch_order(cells, train, seed, epoch)) {
+  find_positions();
   now_ = read_window(cells_, order_, 0, size_);
-  coming_ = std::async(std::launch::async, [this] { return read_window(cells_, order_, size_, size_); });
+  read_on();
 }
 
 ReadAhead::~ReadAhead() = default;
+
+void ReadAhead::find_positions() {
+  position_.assign(cells_.n_cells(), -1);
+  for (std::size_t k = 0; k < order_.size(); ++k)
+    position_[static_cast<std::size_t>(order_[k])] = static_cast<int32_t>(k);
+}
+
+/// Starts to read the window after `first_`.
+void ReadAhead::read_on() const {
+  const std::size_t begin = (first_ + 1) * size_;
+  coming_ = std::async(std::launch::async, [this, begin] {
+    if (begin < order_.size()) return read_window(cells_, order_, begin, size_);
+    following_ = epoch_order(cells_, train_, seed_, epoch_ + 1);
+    return read_window(cells_, following_, 0, size_);
+  });
+}
 
 void ReadAhead::advance() const {
   if (coming_.valid()) next_ = coming_.get();
   now_ = std::move(next_);
   next_ = CellBatch();
   ++first_;
-  const std::size_t begin = (first_ + 1) * size_;
-  coming_ = std::async(std::launch::async,
-                       [this, begin] { return read_window(cells_, order_, begin, size_); });
+  read_on();
+}
+
+void ReadAhead::next_epoch() {
+  while ((first_ + 1) * size_ < order_.size()) advance();
+  now_ = coming_.get();
+  order_ = std::move(following_);
+  ++epoch_;
+  first_ = 0;
+  find_positions();
+  read_on();
 }
 
 const CellBatch& ReadAhead::holding(std::size_t position, std::size_t& row) const {

@@ -18,25 +18,35 @@ std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int6
 /// Cells of a window: some 64 MB, but 4,096 to 65,536.
 std::size_t window_of(const CellSource& cells);
 
-/// Gives the cells of an epoch's order while a thread of its own reads the window after the one in use.
-/// Batches must be fetched in that order, from one thread.
+/// Gives the cells of epochs in their order while a thread of its own reads the window after the one in
+/// use; after the last one of an epoch comes the first one of the next. Batches must be fetched in that
+/// order, from one thread.
 class ReadAhead final : public CellSource {
  public:
-  ReadAhead(const CellSource& cells, const std::vector<int64_t>& order);
+  /// Begins with `epoch`; see epoch_order(). Cells and `train` must outlive it.
+  ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, int64_t seed, int64_t epoch);
   ~ReadAhead() override;
+  /// Of this epoch.
+  const std::vector<int64_t>& order() const { return order_; }
+  void next_epoch();
   std::size_t n_cells() const override { return cells_.n_cells(); }
   std::size_t n_genes() const override { return cells_.n_genes(); }
   void fetch(const int64_t* cells, std::size_t n, CellBatch& out) const override;
   double density() const override { return cells_.density(); }
 
  private:
+  void find_positions();
+  void read_on() const;
   void advance() const;
   const CellBatch& holding(std::size_t position, std::size_t& row) const;
   const CellSource& cells_;
-  const std::vector<int64_t>& order_;
+  const std::vector<int64_t>& train_;
+  int64_t seed_, epoch_;
   std::size_t size_;
-  std::vector<int32_t> position_;  // per cell, in `order`
-  // Windows `first_` and `first_ + 1` of the order; the later one may still be on its way.
+  std::vector<int64_t> order_;
+  mutable std::vector<int64_t> following_;  // the order of the next epoch, from when it is read
+  std::vector<int32_t> position_;           // per cell, in `order_`
+  // Windows `first_` and `first_ + 1`; the later one may still be on its way.
   mutable std::size_t first_ = 0;
   mutable CellBatch now_, next_;
   mutable std::future<CellBatch> coming_;

@@ -200,11 +200,13 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const auto start = std::chrono::steady_clock::now();
   FitResult result;
   Batch batch;
+  std::optional<ReadAhead> ahead;
+  if (cells.block() > 1) ahead.emplace(cells, train, settings.seed, epochs_done + 1);
+  const CellSource& source = ahead ? *ahead : cells;
   while (epochs_done < last_epoch) {
-    const auto order = epoch_order(cells, train, settings.seed, epochs_done + 1);
-    std::optional<ReadAhead> ahead;
-    if (cells.block() > 1) ahead.emplace(cells, order);
-    const CellSource& source = ahead ? *ahead : cells;
+    if (ahead && epochs_done > first_epoch) ahead->next_epoch();
+    const auto order =
+        ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
     share_weights();
     const auto epoch_start = network.store().snapshot();
     EpochMeans means(*this);
