@@ -22,13 +22,14 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
                         Tensor weight_grad) {
     product_into(raw, hidden, weight.t(), bias);
     double loss = 0;
-    Tensor d_dispersion;
+    Tensor d_dispersion, d_bias;
     by_type(raw, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       T* r = raw.data_ptr<T>();
       const T* v = values.data_ptr<T>();
       if (head->family == Head::Family::kGaussian) {
-        loss = gaussian_sweep(r, *target, v, head->relu_mean, head->spread);
+        d_bias = at::empty_like(bias);
+        loss = gaussian_sweep(r, *target, v, head->relu_mean, head->spread, d_bias.data_ptr<T>());
         if (head->sum_genes) loss += kHalfLog2Pi;
       } else if (!head->library) {
         loss = nb_sweep(r, *target, v);
@@ -50,6 +51,7 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
     ctx->saved_data["raw"] = raw;  // now the gradient
     ctx->saved_data["weight_grad"] = weight_grad;
     ctx->saved_data["bias_grad"] = bias.grad();
+    ctx->saved_data["d_bias"] = d_bias;
     ctx->saved_data["d_dispersion"] = d_dispersion;
     ctx->saved_data["scale"] = scale;
     return at::full({}, loss * scale, hidden.options());
@@ -63,10 +65,14 @@ struct LikelihoodHead : public Function<LikelihoodHead> {
     if (factor != 1) gradient.mul_(factor);
     product_into(weight_grad, gradient.t(), saved[0], {}, true);
     Tensor bias_grad = ctx->saved_data["bias_grad"].toTensor();
-    by_type(gradient, [&](auto* type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      add_column_sums(gradient.data_ptr<T>(), gradient.size(0), gradient.size(1), bias_grad.data_ptr<T>());
-    });
+    if (const Tensor d_bias = ctx->saved_data["d_bias"].toTensor(); d_bias.defined())
+      bias_grad.add_(d_bias, factor);
+    else
+      by_type(gradient, [&](auto* type) {
+        using T = std::remove_pointer_t<decltype(type)>;
+        add_column_sums(gradient.data_ptr<T>(), gradient.size(0), gradient.size(1),
+                        bias_grad.data_ptr<T>());
+      });
     return {product(gradient, saved[1]), Tensor(), Tensor(),
             d_dispersion.defined() ? d_dispersion * factor : Tensor(),
             Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};

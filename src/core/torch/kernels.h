@@ -171,11 +171,11 @@ void add_variances(const double* raw, int64_t rows, int64_t genes, Spread spread
 /// 0.5 * (log v + (m - x)^2 / v). `raw` is cells x 2 genes, [mean | raw variance]. On return `raw` holds
 /// the gradient.
 /// With `relu_mean` the mean is max(raw, 0). `values` are what is stored at the batch's places (also
-/// below).
+/// below). `d_bias` (2 genes, unless null) becomes the gradient's sum over cells.
 double gaussian_sweep(float* raw, const CellBatch& x, const float* values, bool relu_mean,
-                      Spread spread);
+                      Spread spread, float* d_bias = nullptr);
 double gaussian_sweep(double* raw, const CellBatch& x, const double* values, bool relu_mean,
-                      Spread spread);
+                      Spread spread, double* d_bias = nullptr);
 
 /// Negative binomial negative log-likelihood, mean over cells and genes, with mean and inverse
 /// dispersion both softplus(raw) + 1e-3. On return `raw` holds the gradient.

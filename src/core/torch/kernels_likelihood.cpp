@@ -1,5 +1,7 @@
 // Likelihoods whose parameters all come from the decoder, cell by cell.
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "compert/likelihoods.h"
 #include "kernels.h"
@@ -9,26 +11,63 @@
 namespace compert {
 namespace {
 
+/// Mantissas of so many numbers multiply without overflow.
+constexpr int64_t kOneLogarithm = 128;
+constexpr double kLog2 = 0.69314718055994530942;
+
+/// What a Gaussian sweep writes and reads of a cell.
+template <class T>
+struct GaussianRow {
+  T *mean, *scale;           // raw values, then derivatives
+  const T* x;
+  T *sum_mean, *sum_scale;   // sums of the derivatives over cells
+  int64_t genes;
+  bool relu;
+  T weight;
+};
+
 template <Spread spread, class T>
-COMPERT_INLINE double gaussian_row(T* mean, T* scale, const T* x, int64_t genes, bool relu,
-                                   T weight) {
-  const int32_t always = relu ? 0 : -1;
-  T loss = 0;
-#pragma omp simd reduction(+ : loss)
-  for (int64_t g = 0; g < genes; ++g) {
-    const T raw = scale[g], t = exp_minus_abs(raw);
-    const T grown = by_sign(raw, T(1) / t, t) + T(0) * raw;  // exp(raw), and not a number if raw is
-    const T smooth = softplus_of(raw, t);
-    const T v = spread == Spread::kExp         ? grown + T(1e-4)
-                : spread == Spread::kSoftplus ? smooth + T(1e-3)
-                                               : (smooth < T(1e-6) ? T(1e-6) : smooth);
-    const T inverse = T(1) / v, slope = spread == Spread::kExp ? grown : sigmoid_of(raw, t);
-    const T m = mean[g], d = where_positive(m, m, always) - x[g], scaled = d * inverse;
-    loss += log_of(v) + d * scaled;
-    mean[g] = where_positive(m, scaled * weight, always);
-    scale[g] = T(0.5) * (inverse - scaled * scaled) * slope * weight;
+COMPERT_INLINE double gaussian_row(const GaussianRow<T>& r) {
+  using Exponent = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  T *mean = r.mean, *scale = r.scale, *sum_mean = r.sum_mean, *sum_scale = r.sum_scale;
+  const T *x = r.x, weight = r.weight;
+  const int32_t always = r.relu ? 0 : -1;
+  double loss = 0;
+  for (int64_t first = 0; first < r.genes; first += kOneLogarithm) {
+    const int64_t end = std::min(first + kOneLogarithm, r.genes);
+    T squares = 0, mantissas = 1;  // the sum of log(v) is the logarithm of a product
+    Exponent exponents = 0;
+#pragma omp simd reduction(+ : squares, exponents) reduction(* : mantissas)
+    for (int64_t g = first; g < end; ++g) {
+      const T raw = scale[g], t = exp_minus_abs(raw);
+      T v, inverse, slope;
+      if (spread == Spread::kExp) {
+        slope = by_sign(raw, T(1) / t, t) + T(0) * raw;  // exp(raw), and not a number if raw is
+        v = slope + T(1e-4);
+        inverse = T(1) / v;
+      } else {
+        const T smooth = softplus_of(raw, t), u = T(1) + t;
+        v = spread == Spread::kSoftplus ? smooth + T(1e-3) : (smooth < T(1e-6) ? T(1e-6) : smooth);
+        const T both = T(1) / (u * v);  // one division instead of two
+        inverse = u * both;
+        slope = by_sign(raw, T(1), t) * (v * both);
+      }
+      const T m = mean[g], d = where_positive(m, m, always) - x[g], scaled = d * inverse;
+      Exponent exponent;
+      mantissas *= mantissa_of(v, exponent);
+      exponents += exponent;
+      squares += d * scaled;
+      const T d_mean = where_positive(m, scaled * weight, always),
+              d_scale = T(0.5) * (inverse - scaled * scaled) * slope * weight;
+      mean[g] = d_mean;
+      scale[g] = d_scale;
+      sum_mean[g] += d_mean;
+      sum_scale[g] += d_scale;
+    }
+    loss += static_cast<double>(squares) + std::log(static_cast<double>(mantissas)) +
+            static_cast<double>(exponents) * kLog2;
   }
-  return 0.5 * static_cast<double>(loss);
+  return 0.5 * loss;
 }
 
 template <class T>
@@ -66,14 +105,14 @@ COMPERT_INLINE double nb_zero_row(T* raw_mu, T* raw_theta, NbScratch<T>& scratch
 }
 
 #define COMPERT_FOR(T)                                                                              \
-  COMPERT_CLONES double gaussian_softplus_row(T* m, T* s, const T* x, int64_t n, bool relu, T w) {  \
-    return gaussian_row<Spread::kSoftplus, T>(m, s, x, n, relu, w);                                 \
+  COMPERT_CLONES double gaussian_softplus_row(const GaussianRow<T>& r) {                            \
+    return gaussian_row<Spread::kSoftplus, T>(r);                                                   \
   }                                                                                                 \
-  COMPERT_CLONES double gaussian_exp_row(T* m, T* s, const T* x, int64_t n, bool relu, T w) {       \
-    return gaussian_row<Spread::kExp, T>(m, s, x, n, relu, w);                                      \
+  COMPERT_CLONES double gaussian_exp_row(const GaussianRow<T>& r) {                                 \
+    return gaussian_row<Spread::kExp, T>(r);                                                        \
   }                                                                                                 \
-  COMPERT_CLONES double gaussian_clamped_row(T* m, T* s, const T* x, int64_t n, bool relu, T w) {   \
-    return gaussian_row<Spread::kClampedSoftplus, T>(m, s, x, n, relu, w);                          \
+  COMPERT_CLONES double gaussian_clamped_row(const GaussianRow<T>& r) {                             \
+    return gaussian_row<Spread::kClampedSoftplus, T>(r);                                            \
   }                                                                                                 \
   COMPERT_CLONES double nb_zero_row_of(T* a, T* b, NbScratch<T>& scratch, int64_t n, T w) {         \
     return nb_zero_row<T>(a, b, scratch, n, w);                                                     \
@@ -83,27 +122,36 @@ COMPERT_FOR(double)
 #undef COMPERT_FOR
 
 template <class T>
-using Row = double (*)(T*, T*, const T*, int64_t, bool, T);
-
-template <class T>
-double gaussian(T* raw, const CellBatch& x, const T* values, bool relu, Spread spread) {
+double gaussian(T* raw, const CellBatch& x, const T* values, bool relu, Spread spread, T* d_bias) {
   const auto cells = static_cast<int64_t>(x.n_cells()), genes = static_cast<int64_t>(x.n_genes);
   const double n = static_cast<double>(cells) * static_cast<double>(genes);
+  using Sweep = double (*)(const GaussianRow<T>&);
+  const auto sweep = spread == Spread::kExp         ? static_cast<Sweep>(gaussian_exp_row)
+                     : spread == Spread::kSoftplus ? static_cast<Sweep>(gaussian_softplus_row)
+                                                    : static_cast<Sweep>(gaussian_clamped_row);
+  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(sweep_threads(), cells));
   std::vector<double> losses(x.n_cells());
-  in_parallel(cells, sweep_threads(), [&](int64_t, int64_t begin, int64_t end) {
+  std::vector<std::vector<T>> sums(static_cast<std::size_t>(parts));
+  in_parallel(cells, parts, [&](int64_t part, int64_t begin, int64_t end) {
     std::vector<T> target(x.n_genes, T(0));
-    const auto weight = static_cast<T>(1 / n);
+    std::vector<T>& sum = sums[static_cast<std::size_t>(part)];
+    sum.assign(2 * x.n_genes, T(0));
+    GaussianRow<T> r{nullptr, nullptr, target.data(), sum.data(), sum.data() + genes,
+                     genes,   relu,    static_cast<T>(1 / n)};
     for (int64_t b = begin; b < end; ++b) {
       const auto row = static_cast<std::size_t>(b);
       expand_row(x, values, row, target);
-      T *mean = raw + b * 2 * genes, *scale = mean + genes;
-      const auto sweep = spread == Spread::kExp         ? static_cast<Row<T>>(gaussian_exp_row)
-                         : spread == Spread::kSoftplus ? static_cast<Row<T>>(gaussian_softplus_row)
-                                                        : static_cast<Row<T>>(gaussian_clamped_row);
-      losses[row] = sweep(mean, scale, target.data(), genes, relu, weight);
+      r.mean = raw + b * 2 * genes;
+      r.scale = r.mean + genes;
+      losses[row] = sweep(r);
       clear_row(x, row, target);
     }
   });
+  if (d_bias != nullptr)
+    for (std::size_t k = 0; k < 2 * x.n_genes; ++k) {
+      d_bias[k] = 0;
+      for (const auto& sum : sums) d_bias[k] += sum[k];
+    }
   return sum_rows(losses) / n;
 }
 
@@ -136,8 +184,9 @@ double nb(T* raw, const CellBatch& x, const T* values) {
 }  // namespace
 
 #define COMPERT_FOR(T)                                                                              \
-  double gaussian_sweep(T* raw, const CellBatch& x, const T* values, bool relu, Spread spread) {    \
-    return gaussian<T>(raw, x, values, relu, spread);                                               \
+  double gaussian_sweep(T* raw, const CellBatch& x, const T* values, bool relu, Spread spread,      \
+                        T* d_bias) {                                                                \
+    return gaussian<T>(raw, x, values, relu, spread, d_bias);                                       \
   }                                                                                                 \
   double nb_sweep(T* raw, const CellBatch& x, const T* values) { return nb<T>(raw, x, values); }
 COMPERT_FOR(float)
