@@ -1,9 +1,15 @@
 // What the adversaries guess from the basal state, and how well.
 #include "kernels.h"
+#include "lanes.h"
 #include "network.h"
 
 namespace compert {
 namespace {
+
+using torch::autograd::variable_list;
+
+/// Multiply-adds of a forward pass from which on threads are better shared than apart.
+constexpr int64_t kLargeForOneThread = 32 << 20;
 
 /// A loss of logits whose sweep gives its derivatives as well: the binary cross entropy of `target`, or the
 /// cross entropy of labels (int64) with a weight per class, or an empty one.
@@ -25,9 +31,22 @@ struct SweptLoss : public torch::autograd::Function<SweptLoss> {
     ctx->saved_data["gradient"] = gradient;
     return at::full({}, loss, logits.options());
   }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 torch::autograd::variable_list grads) {
+  static variable_list backward(torch::autograd::AutogradContext* ctx, variable_list grads) {
     return {ctx->saved_data["gradient"].toTensor() * grads[0], Tensor(), Tensor()};
+  }
+};
+
+/// A value whose derivatives by `states` are known, one of `gradients` for each.
+struct KnownDerivatives : public torch::autograd::Function<KnownDerivatives> {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, at::TensorList, Tensor gradients,
+                        Tensor value) {
+    ctx->saved_data["gradients"] = gradients;
+    return value;
+  }
+  static variable_list backward(torch::autograd::AutogradContext* ctx, variable_list grads) {
+    variable_list out = (ctx->saved_data["gradients"].toTensor() * grads[0]).unbind();
+    out.resize(out.size() + 2);
+    return out;
   }
 };
 
@@ -51,84 +70,105 @@ Tensor Network::class_loss(const Tensor& logits, const Tensor& labels, const Ten
   return (weight.defined() ? loss * weight.index_select(0, labels) : loss).mean().neg();
 }
 
-AdversaryLoss Network::adversary_loss(const std::vector<Tensor>& states, const Batch& batch,
-                                      bool with_penalty, bool training) const {
-  AdversaryLoss out = guess_from(states.front(), batch, with_penalty, training);
-  if (states.size() == 1) return out;
-  std::vector<AdversaryLoss> all{out};
-  for (std::size_t k = 1; k < states.size(); ++k)
-    all.push_back(guess_from(states[k], batch, with_penalty, training));
-  const auto mean = [&](auto&& of) {
-    Tensor sum = of(all.front());
-    for (std::size_t k = 1; k < all.size(); ++k) sum = sum + of(all[k]);
-    return sum / static_cast<double>(all.size());
-  };
-  out.perturbations = mean([](const AdversaryLoss& a) { return a.perturbations; });
-  out.covariates = mean([](const AdversaryLoss& a) { return a.covariates; });
-  for (std::size_t c = 0; c < out.each_covariate.size(); ++c)
-    out.each_covariate[c] = mean([c](const AdversaryLoss& a) { return a.each_covariate[c]; });
-  if (!with_penalty) return out;
-  out.penalty_perturbations = mean([](const AdversaryLoss& a) { return a.penalty_perturbations; });
-  out.penalty_covariates = mean([](const AdversaryLoss& a) { return a.penalty_covariates; });
-  out.penalty_parts.clear();
-  for (std::size_t part = 0; part < all.front().penalty_parts.size(); ++part)
-    for (const AdversaryLoss& a : all) out.penalty_parts.push_back(a.penalty_parts[part]);
+Network::Guess Network::guess(std::size_t adversary, const Tensor& state, const Batch& batch,
+                              bool with_penalty, bool training) const {
+  const bool of_perturbations = adversary == 0;
+  const Mlp* mlp = of_perturbations ? perturbation_adversary_.get()
+                                    : covariate_adversaries_[adversary - 1].get();
+  Guess out;
+  if (mlp == nullptr) {
+    out.logits = at::zeros({state.size(0), 1}, options_);
+    out.loss = at::zeros({}, options_);
+    if (with_penalty) out.penalty = out.loss;
+    return out;
+  }
+  // theislab/chemCPA guesses covariates anew for the penalty, which moves the running statistics once
+  // more.
+  const bool anew = with_penalty && !of_perturbations && parity_ == "chemcpa";
+  if (with_penalty && !anew) {
+    const Mlp::Penalised penalised = mlp->forward_with_penalty(state);
+    out.logits = penalised.output;
+    out.penalty = penalised.penalty;
+  } else {
+    out.logits = mlp->forward(state, training);
+    if (anew) out.penalty = mlp->forward_with_penalty(state).penalty;
+  }
+  if (of_perturbations && adversary_kind_ == "bce") {
+    out.loss = class_entropy(out.logits, batch.present, Tensor());
+    return out;
+  }
+  const Tensor weight = of_perturbations && condition_weight_ != nullptr && !chemcpa()
+                            ? condition_weight_->value
+                            : Tensor();
+  const Tensor& label = of_perturbations ? batch.condition_class : batch.covariates[adversary - 1];
+  out.loss = class_loss(out.logits, label, weight);
+  if (!batch.partner.defined()) return out;
+  // The loss of a mixed cell: its own share of one for its own label, the rest for the partner's, which
+  // theislab/cpa loses for covariates.
+  out.loss = out.loss * batch.share;
+  if (of_perturbations || !theislab())
+    out.loss = out.loss + class_loss(out.logits, label.index_select(0, batch.partner), weight) *
+                              (1 - batch.share);
   return out;
 }
 
-AdversaryLoss Network::guess_from(const Tensor& basal, const Batch& batch, bool with_penalty,
-                                  bool training) const {
+bool Network::adversaries_apart(int64_t rows) const {
+  // One stream of noise for dropout is drawn from in order.
+  return !options_.device().is_cuda() && perturbation_adversary_->dropout() == 0 &&
+         perturbation_adversary_->multiply_adds() * rows < kLargeForOneThread;
+}
+
+AdversaryLoss Network::adversary_loss(const std::vector<Tensor>& states, const Batch& batch,
+                                      bool with_penalty, bool training,
+                                      AdversaryDerivatives derivatives) const {
+  using Of = AdversaryDerivatives::Of;
+  const Of of = at::GradMode::is_enabled() ? derivatives.of : Of::kAll;
+  struct Lane {
+    std::vector<Guess> guesses;  // by state
+    Tensor loss, penalty;        // their means
+  };
+  std::vector<Lane> lanes(1 + covariate_adversaries_.size());
+  const auto mean = [](const std::vector<Guess>& guesses, Tensor Guess::*of_guess) {
+    Tensor sum = guesses.front().*of_guess;
+    for (std::size_t s = 1; s < guesses.size(); ++s) sum = sum + guesses[s].*of_guess;
+    return guesses.size() > 1 ? sum / static_cast<double>(guesses.size()) : sum;
+  };
+  in_lanes(lanes.size(), adversaries_apart(states.front().size(0)), [&](std::size_t k) {
+    Lane& lane = lanes[k];
+    variable_list begin = states;
+    if (of != Of::kAll)
+      for (Tensor& state : begin) state = state.detach().set_requires_grad(of == Of::kStates);
+    for (const Tensor& state : begin)
+      lane.guesses.push_back(guess(k, state, batch, with_penalty, training));
+    lane.loss = mean(lane.guesses, &Guess::loss);
+    if (with_penalty) lane.penalty = mean(lane.guesses, &Guess::penalty);
+    if (!lane.loss.requires_grad()) return;  // of a covariate with one level
+    if (of == Of::kStates) {
+      const Tensor gradients = at::stack(torch::autograd::grad({lane.loss}, begin));
+      lane.loss = KnownDerivatives::apply(at::TensorList(states), gradients, lane.loss.detach());
+    } else if (of == Of::kParameters) {
+      const Tensor total =
+          with_penalty ? lane.loss + lane.penalty * derivatives.penalty_weight : lane.loss;
+      torch::autograd::backward({total});
+      lane.loss = lane.loss.detach();
+      if (with_penalty) lane.penalty = lane.penalty.detach();
+    }
+  });
   AdversaryLoss out;
-  const bool mixing = batch.partner.defined();
-  // The loss of a mixed cell: its own share of one for its own label, the rest for the partner's.
-  const auto shared = [&](auto&& loss, const Tensor& label, bool drop_partner) {
-    const Tensor own = loss(label);
-    if (!mixing) return own;
-    if (drop_partner) return own * batch.share;
-    return own * batch.share + loss(label.index_select(0, batch.partner)) * (1 - batch.share);
-  };
-  const auto guess_of = [&](const Mlp& adversary, bool penalised) {
-    if (penalised) return adversary.forward_with_penalty(basal);
-    return Mlp::Penalised{adversary.forward(basal, training), Tensor()};
-  };
-  const Mlp::Penalised of_perturbations = guess_of(*perturbation_adversary_, with_penalty);
-  out.logits = of_perturbations.output;
-  const Tensor weight =
-      condition_weight_ != nullptr && !chemcpa() ? condition_weight_->value : Tensor();
-  out.perturbations =
-      adversary_kind_ == "bce"
-          ? class_entropy(out.logits, batch.present, Tensor())
-          : shared([&](const Tensor& label) { return class_loss(out.logits, label, weight); },
-                   batch.condition_class, false);
+  out.perturbations = lanes.front().loss;
+  out.penalty_perturbations = lanes.front().penalty;
+  out.logits = lanes.front().guesses.front().logits;
   out.covariates = at::zeros({}, options_);
-  if (with_penalty) {
-    out.penalty_perturbations = of_perturbations.penalty;
-    out.penalty_parts.push_back(out.penalty_perturbations);
-    out.penalty_covariates = at::zeros({}, options_);
+  if (with_penalty) out.penalty_covariates = at::zeros({}, options_);
+  for (std::size_t k = 1; k < lanes.size(); ++k) {
+    out.each_covariate.push_back(lanes[k].loss);
+    out.covariate_logits.push_back(lanes[k].guesses.front().logits);
+    out.covariates = out.covariates + lanes[k].loss;
+    if (with_penalty) out.penalty_covariates = out.penalty_covariates + lanes[k].penalty;
   }
-  for (std::size_t k = 0; k < covariate_adversaries_.size(); ++k) {
-    if (!covariate_adversaries_[k]) {
-      out.each_covariate.push_back(at::zeros({}, options_));
-      out.covariate_logits.push_back(at::zeros({basal.size(0), 1}, options_));
-      if (with_penalty) out.penalty_parts.push_back(at::zeros({}, options_));
-      continue;
-    }
-    // theislab/chemCPA guesses anew for the penalty, which moves the running statistics once more.
-    const bool anew = with_penalty && parity_ == "chemcpa";
-    const Mlp::Penalised of_covariate = guess_of(*covariate_adversaries_[k], with_penalty && !anew);
-    const Tensor& guess = of_covariate.output;
-    out.covariate_logits.push_back(guess);
-    // theislab/cpa loses the partner's term here
-    out.each_covariate.push_back(
-        shared([&](const Tensor& label) { return class_loss(guess, label, Tensor()); },
-               batch.covariates[k], theislab()));
-    out.covariates = out.covariates + out.each_covariate.back();
-    if (with_penalty) {
-      out.penalty_parts.push_back(anew ? guess_of(*covariate_adversaries_[k], true).penalty
-                                       : of_covariate.penalty);
-      out.penalty_covariates = out.penalty_covariates + out.penalty_parts.back();
-    }
-  }
+  if (with_penalty)
+    for (const Lane& lane : lanes)
+      for (const Guess& g : lane.guesses) out.penalty_parts.push_back(g.penalty);
   return out;
 }
 

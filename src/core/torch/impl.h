@@ -84,7 +84,7 @@ struct Model::Impl {
   };
   Objective autoencoder_objective(const Batch& batch, bool with_adversaries, double weight,
                                   const EffectMatching* matching, const EffectMatching::Draw& draw,
-                                  StepLosses& losses);
+                                  StepLosses& losses, AdversaryDerivatives derivatives = {});
   StepLosses update(const Batch& batch, const EffectMatching* matching = nullptr,
                     const EffectMatching::Draw& draw = {});
   /// Measures what a model without perturbation embeddings has in their place.

@@ -83,6 +83,12 @@ class Mlp {
     Tensor output, penalty;
   };
   Penalised forward_with_penalty(const Tensor& x) const;
+  double dropout() const { return dropout_; }
+  int64_t multiply_adds() const {  // per row
+    int64_t sum = 0;
+    for (const Layer& layer : layers_) sum += layer.weight->value.numel();
+    return sum;
+  }
   const Layer& first() const { return layers_.front(); }
   const Layer& last() const { return layers_.back(); }
 

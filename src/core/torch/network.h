@@ -73,6 +73,14 @@ struct AdversaryLoss {
   std::vector<Tensor> covariate_logits;
 };
 
+/// What becomes of the derivatives of the adversaries' losses: left to autograd; only those by the states,
+/// found at once; or only those by the adversaries' parameters, of the losses and their penalties, added
+/// where they are kept.
+struct AdversaryDerivatives {
+  enum class Of { kAll, kStates, kParameters } of = Of::kAll;
+  double penalty_weight = 0;  // for parameters
+};
+
 class Network {
  public:
   Network(const Architecture& architecture, const Settings& settings, at::Device device, Use use);
@@ -153,7 +161,8 @@ class Network {
   void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance);
   /// Averaged over `states`, the basal states of experts and joint.
   AdversaryLoss adversary_loss(const std::vector<Tensor>& states, const Batch& batch,
-                               bool with_penalty, bool training = true) const;
+                               bool with_penalty, bool training = true,
+                               AdversaryDerivatives derivatives = {}) const;
 
   const Architecture& architecture() const { return architecture_; }
   int64_t dim() const { return dim_; }
@@ -185,8 +194,15 @@ class Network {
   Encoded product_of_experts(const Batch& batch, bool training) const;
   /// Of a decoder that genes and proteins share: the columns of one of them.
   Tensor columns_of(const Tensor& raw, bool genes) const;
-  AdversaryLoss guess_from(const Tensor& basal, const Batch& batch, bool with_penalty,
-                           bool training) const;
+  /// What an adversary guesses from a state. The first one guesses perturbations, the others a
+  /// covariate each, where it has levels to tell apart.
+  struct Guess {
+    Tensor logits, loss, penalty;
+  };
+  Guess guess(std::size_t adversary, const Tensor& state, const Batch& batch, bool with_penalty,
+              bool training) const;
+  /// Several adversaries side by side, a thread each: where one would be too small for several threads.
+  bool adversaries_apart(int64_t rows) const;
   /// Cross entropy or focal loss; `weight` per class, or undefined.
   Tensor class_loss(const Tensor& logits, const Tensor& labels, const Tensor& weight) const;
   Tensor dispersion() const { return dispersion_ != nullptr ? dispersion_->value : Tensor(); }

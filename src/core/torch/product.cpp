@@ -245,6 +245,7 @@ ReducedProducts::ReducedProducts(bool reduced) : before_(reduced_products) {
   reduced_products = reduced;
 }
 ReducedProducts::~ReducedProducts() { reduced_products = before_; }
+bool ReducedProducts::on() { return reduced_products; }
 
 ProductLibrary product_library() {
 #ifdef COMPERT_HAVE_DNNL

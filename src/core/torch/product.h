@@ -28,6 +28,8 @@ class ReducedProducts {
   ~ReducedProducts();
   ReducedProducts(const ReducedProducts&) = delete;
   ReducedProducts& operator=(const ReducedProducts&) = delete;
+  /// Whether this thread has one that reduces.
+  static bool on();
 
  private:
   bool before_;

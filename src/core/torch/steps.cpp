@@ -126,7 +126,7 @@ Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const 
 
 Model::Impl::Objective Model::Impl::autoencoder_objective(
     const Batch& batch, bool with_adversaries, double weight, const EffectMatching* matching,
-    const EffectMatching::Draw& draw, StepLosses& losses) {
+    const EffectMatching::Draw& draw, StepLosses& losses, AdversaryDerivatives derivatives) {
   const Encoded encoded = network.encode(batch, true);
   Objective out;
   out.states = encoded.states();
@@ -158,7 +158,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
       add(decoded.kl_background, kl_weight() * per_gene, losses.kl_background);
   }
   if (with_adversaries) {
-    out.adversaries = network.adversary_loss(out.states, batch, false);
+    out.adversaries = network.adversary_loss(out.states, batch, false, true, derivatives);
     losses.adv_perturbations = out.adversaries.perturbations.item<double>();
     losses.adv_covariates = out.adversaries.covariates.item<double>();
     const double of_covariates = settings.reg_adversary_cov < 0 || settings.reg_adversary == 0
@@ -193,7 +193,8 @@ std::vector<Tensor> Model::Impl::autoencoder_step(const Batch& batch,
   store.adam(Group::kDosers).zero_grad();
   const bool with_adversaries = uses_adversaries() && adversaries_started();
   const Objective objective = autoencoder_objective(batch, with_adversaries, adversary_weight(),
-                                                    matching, draw, losses);
+                                                    matching, draw, losses,
+                                                    {AdversaryDerivatives::Of::kStates});
   std::vector<Tensor> moved = store.leaves(Group::kAutoencoder);
   const auto& dosers = store.leaves(Group::kDosers);
   moved.insert(moved.end(), dosers.begin(), dosers.end());
@@ -221,14 +222,11 @@ void Model::Impl::adversary_step(const Batch& batch, std::vector<Tensor> states,
     else
       states = network.encode(batch, true).states();
   }
-  for (Tensor& state : states) state = state.detach();
-  const AdversaryLoss a = network.adversary_loss(states, batch, true);
   Adam& adam = store.adam(Group::kAdversaries);
   adam.zero_grad();
-  const Tensor total =
-      a.perturbations + a.covariates +
-      (a.penalty_perturbations + a.penalty_covariates) * settings.penalty_adversary;
-  torch::autograd::backward({total}, {}, c10::nullopt, false, store.leaves(Group::kAdversaries));
+  const AdversaryLoss a =
+      network.adversary_loss(states, batch, true, true,
+                             {AdversaryDerivatives::Of::kParameters, settings.penalty_adversary});
   if (!network.chemcpa()) adam.clip(settings.clip_grad_norm);
   adam.update();
   optimizer_steps += 1;
