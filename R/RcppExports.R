@@ -9,6 +9,14 @@ core_build_info <- function() {
     .Call(`_compert_core_build_info`)
 }
 
+core_product_seconds <- function(products, threads) {
+    .Call(`_compert_core_product_seconds`, products, threads)
+}
+
+core_memory_rate <- function(threads) {
+    .Call(`_compert_core_memory_rate`, threads)
+}
+
 core_has_rdkit <- function() {
     .Call(`_compert_core_has_rdkit`)
 }

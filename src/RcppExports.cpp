@@ -28,6 +28,27 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_product_seconds
+Rcpp::NumericVector core_product_seconds(const Rcpp::IntegerMatrix& products, int threads);
+RcppExport SEXP _compert_core_product_seconds(SEXP productsSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const Rcpp::IntegerMatrix& >::type products(productsSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_product_seconds(products, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// core_memory_rate
+double core_memory_rate(int threads);
+RcppExport SEXP _compert_core_memory_rate(SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_memory_rate(threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_has_rdkit
 bool core_has_rdkit();
 RcppExport SEXP _compert_core_has_rdkit() {
@@ -639,6 +660,8 @@ END_RCPP
 static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_openblas", (DL_FUNC) &_compert_core_openblas, 0},
     {"_compert_core_build_info", (DL_FUNC) &_compert_core_build_info, 0},
+    {"_compert_core_product_seconds", (DL_FUNC) &_compert_core_product_seconds, 2},
+    {"_compert_core_memory_rate", (DL_FUNC) &_compert_core_memory_rate, 1},
     {"_compert_core_has_rdkit", (DL_FUNC) &_compert_core_has_rdkit, 0},
     {"_compert_core_rdkit_version", (DL_FUNC) &_compert_core_rdkit_version, 0},
     {"_compert_core_canonical_smiles", (DL_FUNC) &_compert_core_canonical_smiles, 2},

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "compert/rates.h"
+
 #ifndef _WIN32
 #include <dlfcn.h>
 #endif
@@ -72,3 +74,18 @@ Rcpp::List core_build_info() {
       Rcpp::Named("openmp") = openmp, Rcpp::Named("cuda") = cuda, Rcpp::Named("c10d") = c10d,
       Rcpp::Named("rdkit") = rdkit);
 }
+
+// Seconds of products of layers, one for each row of (kind, rows, in, out); kinds: 0 forward, 1 gradient of
+// the weight, 2 of the input. For tools/bench floor.
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericVector core_product_seconds(const Rcpp::IntegerMatrix& products, int threads) {
+  Rcpp::NumericVector out(products.nrow());
+  for (int i = 0; i < products.nrow(); ++i)
+    out[i] = compert::layer_product_seconds(static_cast<compert::LayerProduct>(products(i, 0)),
+                                            products(i, 1), products(i, 2), products(i, 3), threads);
+  return out;
+}
+
+// Bytes per second.
+// [[Rcpp::export(rng = false)]]
+double core_memory_rate(int threads) { return compert::memory_rate(threads); }

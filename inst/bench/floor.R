@@ -1,5 +1,6 @@
-# What training needs at least: the floating-point operations of the layers, at the rate that large
-# matrix products reach here.
+# What training needs at least: the matrix products of its layers, each at the rate that its shape reaches
+# here on its own, one pass over the decoder's outputs and one over what Adam reads and writes, at the
+# rate of memory. Measured before and after the fit that it is compared with.
 #
 # Needed is what the objective and the alternation ask for: no decoder and no gradient of the
 # encoder in the adversaries' steps, no gradient to the data, dosers only of the drug that a cell
@@ -9,95 +10,116 @@
 bench_floor <- function(options) {
   models <- asked_models(options)
   table <- do.call(rbind, lapply(models, floor_row, options))
-  rate <- product_rate()
-  table$floor <- rate / (table$MFLOP_per_cell * 1e6)
-  table$floor_sparse <- rate / (table$MFLOP_sparse * 1e6)
-  table$of_floor <- table$cells_per_second / table$floor
-  table$of_floor_sparse <- table$cells_per_second / table$floor_sparse
   rownames(table) <- NULL
-  cat(sprintf("floor: %d genes, single-precision products at %.0f GFLOP/s, batches of %d\n",
-              options$genes, rate / 1e9, options$batch))
+  cat(sprintf("floor: %d genes, batches of %d, %d threads; products of each layer's shape, passes over %s\n",
+              options$genes, options$batch, options$threads, "outputs and parameters at memory's rate"))
   print_table(table)
-  list(rates = table, GFLOPs = rate / 1e9, blas = La_library())
-}
-
-# Operations per second of large products, by the BLAS that R and, on Debian, LibTorch share.
-# Vectors hold twice as many numbers in the single precision of training as in R's double.
-product_rate <- function() {
-  a <- matrix(stats::rnorm(2000 * 2000), 2000)
-  seconds <- min(replicate(4, system.time(a %*% a)[["elapsed"]]))
-  2 * 2 * 2000^3 / seconds
+  list(rates = table, blas = La_library())
 }
 
 floor_row <- function(model, options) {
   settings <- bench_settings(model, options)
-  fit <- fit_model(model, model_screen(model, options), settings)
   settings$loss_ae <- model$losses[1]
-  need <- needed_flop(model, settings, options$genes)
-  sparse <- needed_flop(model, settings, options$genes, stored = 0.1)
-  data.frame(model = model$name, generator = need[["generator"]] / 1e6,
-             adversary = need[["adversary"]] / 1e6, MFLOP_per_cell = need[["average"]] / 1e6,
-             MFLOP_sparse = sparse[["average"]] / 1e6,
-             cells_per_second = stats::median(epoch_rates(fit, options$cells)))
+  products <- needed_products(model, settings, options)
+  bytes <- needed_bytes(model, settings, options)
+  screen <- model_screen(model, options)
+  before <- floor_seconds(products, bytes, options)
+  fit <- fit_model(model, screen, bench_settings(model, options))
+  after <- floor_seconds(products, bytes, options)
+  seconds <- (before + after) / 2
+  cycle_cells <- options$batch * settings$adversary_steps
+  rate <- stats::median(epoch_rates(fit, options$cells))
+  flop <- sum(2 * products$rows * products$inner * products$outer * products$times)
+  data.frame(model = model$name, MFLOP_per_cell = flop / cycle_cells / 1e6,
+             GFLOP_per_s = flop / seconds[["products"]] / 1e9, cells_per_second = rate,
+             floor = cycle_cells / seconds[["dense"]], floor_sparse = cycle_cells / seconds[["sparse"]],
+             times_floor = cycle_cells / seconds[["dense"]] / rate,
+             times_floor_sparse = cycle_cells / seconds[["sparse"]] / rate)
 }
 
-# Multiply-adds of one cell through a network: c(all layers, the first one alone).
-network_macs <- function(sizes) {
-  layers <- utils::head(sizes, -1) * sizes[-1]
-  c(all = sum(layers), first = layers[1])
+# Seconds of one turn of the alternation: all products, with the passes, and the same with a first layer
+# that is only counted where values are stored.
+floor_seconds <- function(products, bytes, options) {
+  shapes <- unique(products[c("kind", "rows", "inner", "outer")])
+  each <- compert:::core_product_seconds(as.matrix(shapes), options$threads)
+  key <- function(p) do.call(paste, p[c("kind", "rows", "inner", "outer")])
+  took <- each[match(key(products), key(shapes))] * products$times
+  passes <- bytes / compert:::core_memory_rate(options$threads)
+  c(products = sum(took), dense = sum(took) + passes, sparse = sum(took * products$stored) + passes)
 }
 
-# A network that is trained: forward, gradients of weights and of inputs, the last not to the data
-# (`data`), of which a share `stored` is read.
-trained_macs <- function(sizes, data = FALSE, stored = 1) {
-  macs <- network_macs(sizes)
-  if (!data) return(3 * macs[["all"]])
-  3 * (macs[["all"]] - macs[["first"]]) + 2 * stored * macs[["first"]]
-}
-
-needed_flop <- function(model, s, genes, stored = 1) {
+# Layers of the networks of a model: inputs, hidden ones, outputs. A product of experts has three latents,
+# its own and the joint one decoded, all with adversaries.
+model_networks <- function(model, s, genes) {
   proteins <- model$proteins %||% 0
   hidden <- rep(s$autoencoder_width, s$autoencoder_depth)
-  parts <- if (identical(s$fusion, "poe") && proteins > 0) c(genes, proteins) else genes + proteins
-  encoders <- lapply(parts, function(n) c(n, hidden, s$dim * (1 + s$variational)))
-  decoders <- lapply(parts, function(n) c(s$dim, hidden, n * heads_per_feature(s$loss_ae)))
-  # A product of experts has three latents, its own and the joint one decoded, all with adversaries.
-  calls <- if (length(parts) > 1) 2 else 1
-  latents <- if (length(parts) > 1) 3 else 1
-  # Stored values are those of genes; proteins are dense.
-  share <- stored_share(parts, genes, proteins, stored)
-  adversary <- sum(vapply(c(model$drugs, 3), function(classes) {
-    network_macs(c(s$dim, rep(s$adversary_width, s$adversary_depth), classes))[["all"]]
-  }, 0)) * latents
-  generator <- sum(mapply(trained_macs, encoders, TRUE, share)) +
-    calls * sum(vapply(decoders, trained_macs, 0)) + perturbation_macs(model, s) + 2 * adversary
-  # Forward, two gradients, and the penalty: a gradient to the latent and what goes back through it.
-  forward <- sum(mapply(function(sizes, share) {
-    macs <- network_macs(sizes)
-    macs[["all"]] - (1 - share) * macs[["first"]]
-  }, encoders, share))
-  adversarial <- forward + 7 * adversary
-  steps <- s$adversary_steps - 1
-  flop <- 2 * c(generator = generator, adversary = adversarial)
-  c(flop, average = (flop[["generator"]] + steps * flop[["adversary"]]) / (1 + steps))
+  experts <- identical(s$fusion, "poe") && proteins > 0
+  parts <- if (experts) c(genes, proteins) else genes + proteins
+  list(
+    encoders = lapply(parts, function(n) c(n, hidden, s$dim * (1 + s$variational))),
+    # Stored values are those of genes; proteins are dense.
+    stored = if (experts) c(0.1, 1) else (0.1 * genes + proteins) / parts,
+    decoders = lapply(parts, function(n) c(s$dim, hidden, n * heads_per_feature(s$loss_ae))),
+    adversaries = lapply(c(model$drugs, 3), function(classes) {
+      c(s$dim, rep(s$adversary_width, s$adversary_depth), classes)
+    }),
+    latents = if (experts) 3 else 1, decodings = if (experts) 2 else 1
+  )
 }
 
-stored_share <- function(parts, genes, proteins, stored) {
-  if (length(parts) > 1) return(c(stored, 1))
-  (genes * stored + proteins) / parts
+# Products of one turn of the alternation: kind (0 forward, 1 gradient of the weight, 2 of the input),
+# rows, units, how often, and the share of values that are stored.
+needed_products <- function(model, s, options) {
+  n <- model_networks(model, s, options$genes)
+  turns <- s$adversary_steps - 1
+  of_all <- function(networks, ...) do.call(rbind, lapply(networks, network_products, options$batch, ...))
+  encoders <- function(kinds, times) {
+    do.call(rbind, Map(function(sizes, stored) {
+      network_products(sizes, options$batch, kinds, times, data = TRUE, stored = stored)
+    }, n$encoders, n$stored))
+  }
+  rbind(
+    encoders(0:2, 1), of_all(n$decoders, times = n$decodings),
+    perturbation_products(model, s, options$batch),
+    of_all(n$adversaries, kinds = c(0, 2), times = n$latents),
+    encoders(0, turns),
+    # Forward, both gradients, and the penalty: a gradient to the latent and what goes back through it.
+    of_all(n$adversaries, times = n$latents * turns),
+    of_all(n$adversaries, kinds = c(0, 1, 2, 2), times = n$latents * turns)
+  )
+}
+
+# Of a network with these layers; with `data` there is no gradient to its input, of which a share `stored`
+# is read.
+network_products <- function(sizes, rows, kinds = 0:2, times = 1, data = FALSE, stored = 1) {
+  layers <- data.frame(inner = utils::head(sizes, -1), outer = sizes[-1], stored = 1)
+  layers$stored[1] <- stored
+  all <- do.call(rbind, lapply(kinds, function(kind) {
+    used <- if (data && kind == 2) layers[-1, ] else layers
+    cbind(kind = rep(kind, nrow(used)), rows = rep(rows, nrow(used)), used)
+  }))
+  cbind(all, times = rep(times, nrow(all)))
 }
 
 # Means and a second parameter of every feature; the negative binomial's is one per gene.
 heads_per_feature <- function(loss) if (loss == "nb") 1 else 2
 
 # Dosers and the encoder of molecules.
-perturbation_macs <- function(model, s) {
+perturbation_products <- function(model, s, batch) {
   dosers <- rep(s$dosers_width, s$dosers_depth)
   embedding <- rep(s$embedding_encoder_width, s$embedding_encoder_depth)
   switch(s$doser_type,
-    mlp = trained_macs(c(1, dosers, 1)),
-    amortized = trained_macs(c(model$features + 1, dosers, 1), data = TRUE) +
-      trained_macs(c(model$features, embedding, s$dim), data = TRUE),
-    0
+    mlp = network_products(c(1, dosers, 1), batch),
+    amortized = rbind(network_products(c(model$features + 1, dosers, 1), batch, data = TRUE),
+                      network_products(c(model$features, embedding, s$dim), batch, data = TRUE))
   )
+}
+
+# Of one turn: outputs are written and read, and Adam reads four and writes three values per parameter.
+needed_bytes <- function(model, s, options) {
+  n <- model_networks(model, s, options$genes)
+  weights <- function(sizes) sum(utils::head(sizes, -1) * sizes[-1])
+  parameters <- sum(vapply(c(n$encoders, n$decoders), weights, 0))
+  outputs <- options$batch * n$decodings * sum(vapply(n$decoders, utils::tail, 0, 1))
+  4 * (2 * outputs + 7 * parameters)
 }
