@@ -222,6 +222,7 @@ File File::create(const std::string& path) {
 
 void File::close() {
   const Quiet quiet;
+  kept_.clear();
   if (file_.reset() < 0) fail("closing", "/");
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,6 +93,10 @@ class File {
   /// Rows begin to end - 1 of a dataset of any number of dimensions >= 1.
   template <typename T>
   std::vector<T> read_rows(const std::string& path, std::size_t begin, std::size_t end) const;
+  /// Keeps a dataset open, so that the chunks of one read are still there for the next: many small reads
+  /// of a chunked dataset would fetch and inflate each chunk again. Returns the rows of a chunk, 1 where
+  /// the dataset is not chunked.
+  std::size_t keep_open(const std::string& path);
   /// One value: a scalar dataset or one of length 1.
   template <typename T>
   T read_scalar(const std::string& path) const;
@@ -177,6 +182,7 @@ class File {
 
   Handle file_;
   std::string name_;
+  std::map<std::string, Handle> kept_;  // closed before the file
 };
 
 /// Runs `act`, which reads the file, in a copy of the process first, because a damaged file can

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
@@ -35,6 +36,9 @@ std::size_t count(const Shape& shape) {
 
 namespace {
 
+constexpr double kLeastCache = 8e6, kMostCache = 64e6;  // bytes
+constexpr std::size_t kChunkSlots = 12421;  // of the cache's hash table: a prime, as HDF5 asks
+
 // A dataset whose header was damaged may claim any size. Deflate shrinks by 1032 at best; what is
 // larger than that and than 64 megabytes is not believed.
 bool is_plausible(hid_t dataset, std::size_t n, std::size_t size) {
@@ -71,6 +75,34 @@ Handle File::open_dataset(const std::string& path) const {
   Handle dataset(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), H5Dclose);
   if (!dataset) fail("opening the dataset", path);
   return dataset;
+}
+
+std::size_t File::keep_open(const std::string& path) {
+  const Quiet quiet;
+  Handle dataset = open_dataset(path);
+  const Handle space(H5Dget_space(dataset.id()), H5Sclose), type(H5Dget_type(dataset.id()), H5Tclose),
+      creation(H5Dget_create_plist(dataset.id()), H5Pclose);
+  if (!space || !type || !creation) fail("measuring", path);
+  const Shape dims = detail::dimensions(space.id());
+  std::size_t rows = 1;
+  if (!dims.empty() && H5Pget_layout(creation.id()) == H5D_CHUNKED) {
+    std::vector<hsize_t> chunk(dims.size());
+    if (H5Pget_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data()) < 0)
+      fail("measuring", path);
+    rows = static_cast<std::size_t>(std::max<hsize_t>(1, chunk[0]));
+    // Room for all chunks that a row runs through, twice.
+    double bytes = 2 * static_cast<double>(H5Tget_size(type.id())) * static_cast<double>(rows);
+    for (std::size_t k = 1; k < dims.size(); ++k) bytes *= static_cast<double>(dims[k]);
+    const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+    if (!access || H5Pset_chunk_cache(access.id(), kChunkSlots,
+                                      static_cast<std::size_t>(std::clamp(bytes, kLeastCache, kMostCache)),
+                                      H5D_CHUNK_CACHE_W0_DEFAULT) < 0)
+      fail("opening", path);
+    dataset = Handle(H5Dopen2(id(), path.c_str(), access.id()), H5Dclose);
+    if (!dataset) fail("opening the dataset", path);
+  }
+  kept_[path] = std::move(dataset);
+  return rows;
 }
 
 bool File::is_group(const std::string& path) const {
@@ -153,7 +185,10 @@ std::vector<T> File::read(const std::string& path, Shape* shape) const {
 template <typename T>
 std::vector<T> File::read_rows(const std::string& path, std::size_t begin, std::size_t end) const {
   const Quiet quiet;
-  const Handle dataset = open_dataset(path);
+  const auto kept = kept_.find(path);
+  Handle opened;
+  if (kept == kept_.end()) opened = open_dataset(path);
+  const Handle& dataset = kept == kept_.end() ? opened : kept->second;
   const Handle space(H5Dget_space(dataset.id()), H5Sclose);
   if (!space) fail("measuring", path);
   const Shape dims = detail::dimensions(space.id());

@@ -12,9 +12,9 @@ namespace {
 
 using h5ad::detail::join;
 
-constexpr std::size_t kBlock = 256;       // cells; a read of some 100 kB
+constexpr std::size_t kBlock = 256, kMostInBlock = 1024;  // cells; a read of some 100 kB
 constexpr std::size_t kMostAtOnce = 1 << 22;  // values of one read
-constexpr std::size_t kGap = 1 << 12;     // values that are read over rather than skipped
+constexpr std::size_t kGap = 1 << 12;         // values that are read over rather than skipped
 
 [[noreturn]] void damaged(const StoredMatrix& where, const std::string& problem) {
   throw Error("x", "must be an intact file",
@@ -122,6 +122,19 @@ TenxLabels tenx_labels(const std::string& path) {
 
 struct StoredCells::Impl {
   explicit Impl(const StoredMatrix& w) : where(w), file(hdf5::File::open_read(w.path)) {
+    // A chunk is read as a whole: so is what lies between two cells of one, and neighbours are read
+    // together.
+    std::size_t chunk = 1;
+    if (where.sparse)
+      for (const char* part : {"data", "indices"})
+        chunk = std::max(chunk, file.keep_open(join(where.name, part)));
+    else
+      chunk = file.keep_open(where.name) * where.n_genes;
+    gap = std::max(kGap, chunk);
+    const std::size_t stored = std::max<std::size_t>(1, where.n_stored);
+    block = std::clamp(static_cast<std::size_t>(static_cast<double>(chunk) / static_cast<double>(stored) *
+                                                static_cast<double>(where.n_cells)),
+                       kBlock, kMostInBlock);
     if (!where.sparse) return;
     offsets = file.read<int64_t>(join(where.name, "indptr"));
     const bool rises = offsets.size() == where.n_cells + 1 && offsets.front() == 0 &&
@@ -182,7 +195,7 @@ struct StoredCells::Impl {
       std::size_t last = first, end = begin;
       while (last < n) {
         const auto cell = static_cast<std::size_t>(cells[order[last]]);
-        const bool far = begin_of(cell) > end + kGap || begin_of(cell + 1) - begin > kMostAtOnce;
+        const bool far = begin_of(cell) > end + gap || begin_of(cell + 1) - begin > kMostAtOnce;
         if (far && last > first) break;
         end = begin_of(cell + 1);
         ++last;
@@ -195,13 +208,14 @@ struct StoredCells::Impl {
   StoredMatrix where;
   hdf5::File file;
   std::vector<int64_t> offsets;
+  std::size_t gap = kGap, block = kBlock;  // see above
 };
 
 StoredCells::StoredCells(const StoredMatrix& where) : impl_(std::make_unique<Impl>(where)) {}
 StoredCells::~StoredCells() = default;
 std::size_t StoredCells::n_cells() const { return impl_->where.n_cells; }
 std::size_t StoredCells::n_genes() const { return impl_->where.n_genes; }
-std::size_t StoredCells::block() const { return kBlock; }
+std::size_t StoredCells::block() const { return impl_->block; }
 
 double StoredCells::density() const {
   const StoredMatrix& w = impl_->where;
