@@ -13,60 +13,83 @@
 // with D the Euclidean distance of basal states and g the condition of a cell. The ratio is 0 in
 // expectation when the basal state does not depend on the condition, at most 1, and free of scale:
 // the encoder gains nothing by shrinking its output.
+#include "alignment.h"
+
 #include <map>
 
-#include "network.h"
+#include "kernels.h"
 #include "product.h"
 
 namespace compert {
 namespace {
 
-struct Weights {
-  std::vector<float> numerator, denominator;  // cells x cells
+/// Who makes pairs with whom, and what a pair weighs; the pointers of CellPairs.
+struct Pairs {
+  std::vector<int32_t> stratum, condition;  // per cell
+  Tensor between, within;
   bool any = false;
 };
 
-Weights pair_weights(const Batch& batch) {
-  const auto n = static_cast<std::size_t>(batch.size());
+Pairs pairs_of(const std::vector<int64_t>& stratum, const std::vector<int64_t>& condition,
+               const at::TensorOptions& options) {
+  const std::size_t n = condition.size();
   std::map<int64_t, double> size;
-  for (const int64_t g : batch.condition) ++size[g];
+  for (const int64_t g : condition) ++size[g];
   // Conditions of a single cell have no distances within and are left out, with their strata's count.
   std::map<int64_t, double> total;
   for (std::size_t i = 0; i < n; ++i)
-    if (size[batch.condition[i]] >= 2) ++total[batch.stratum[i]];
-  Weights w;
-  w.numerator.assign(n * n, 0);
-  w.denominator.assign(n * n, 0);
+    if (size[condition[i]] >= 2) ++total[stratum[i]];
+  Pairs out;
+  std::vector<double> between, within;
   for (std::size_t i = 0; i < n; ++i) {
-    const double in_group = size[batch.condition[i]];
-    if (in_group < 2) continue;
-    const double in_stratum = total[batch.stratum[i]];
-    for (std::size_t j = 0; j < n; ++j) {
-      if (i == j || batch.stratum[j] != batch.stratum[i] || size[batch.condition[j]] < 2) continue;
-      if (batch.condition[j] == batch.condition[i]) {
-        w.numerator[i * n + j] =
-            static_cast<float>(-(in_stratum - in_group) / (in_group - 1) / in_stratum);
-      } else {
-        w.numerator[i * n + j] = w.denominator[i * n + j] = static_cast<float>(1 / in_stratum);
-        w.any = true;
-      }
-    }
+    const double in_group = size[condition[i]];
+    const bool counts = in_group >= 2;
+    const double in_stratum = counts ? total[stratum[i]] : 1;
+    out.condition.push_back(static_cast<int32_t>(condition[i]));
+    out.stratum.push_back(counts ? static_cast<int32_t>(stratum[i]) : -1 - static_cast<int32_t>(i));
+    between.push_back(1 / in_stratum);
+    within.push_back(counts ? -(in_stratum - in_group) / (in_group - 1) / in_stratum : 0);
+    out.any = out.any || (counts && in_stratum > in_group);
   }
-  return w;
+  const auto cells = static_cast<int64_t>(n);
+  out.between = to_tensor({{cells}, between}).to(options);
+  out.within = to_tensor({{cells}, within}).to(options);
+  return out;
 }
 
-Tensor square_tensor(const std::vector<float>& values, int64_t n, const at::TensorOptions& options) {
-  Tensor t = at::empty({n, n}, at::kFloat);
-  std::copy(values.begin(), values.end(), t.data_ptr<float>());
-  return t.to(options);
-}
+/// With its derivatives, on a processor.
+struct Alignment : public torch::autograd::Function<Alignment> {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& basal, const Pairs& pairs) {
+    const ReducedProducts unreduced(false);
+    const Tensor centred = basal - basal.mean(0), squares = centred.square().sum(1);
+    Tensor weights = product(centred, centred.t());
+    double loss = 0;
+    by_type(weights, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      loss = alignment_sweep(
+          CellPairs<T>{weights.size(0), pairs.stratum.data(), pairs.condition.data(),
+                       pairs.between.data_ptr<T>(), pairs.within.data_ptr<T>(), squares.data_ptr<T>()},
+          weights.data_ptr<T>());
+    });
+    ctx->saved_data["gradient"] = centred * weights.sum(1, true) - product(weights, centred);
+    return at::full({}, loss, basal.options());
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    return {ctx->saved_data["gradient"].toTensor() * grads[0], Tensor()};
+  }
+};
 
-}  // namespace
-
-Tensor Network::alignment_loss(const Tensor& basal, const Batch& batch) const {
-  const Weights weights = pair_weights(batch);
-  if (!weights.any) return at::zeros({}, options_);
-  const int64_t n = batch.size();
+/// The same by LibTorch's own operations.
+Tensor composed_alignment(const Tensor& basal, const Pairs& pairs) {
+  const auto index = [&](const std::vector<int32_t>& v) {
+    return at::tensor(std::vector<int64_t>(v.begin(), v.end()), at::kLong).to(basal.device());
+  };
+  const Tensor stratum = index(pairs.stratum), condition = index(pairs.condition);
+  const Tensor same = condition.unsqueeze(1) == condition.unsqueeze(0),
+               apart = (stratum.unsqueeze(1) == stratum.unsqueeze(0)) & same.logical_not();
+  const Tensor between = apart * pairs.between.unsqueeze(1);
+  const Tensor within = (same * pairs.within.unsqueeze(1)).fill_diagonal_(0);
   const Tensor centred = basal - basal.detach().mean(0);
   const Tensor squares = centred.square().sum(1);
   const Tensor distance = (squares.unsqueeze(0) + squares.unsqueeze(1) -
@@ -74,8 +97,17 @@ Tensor Network::alignment_loss(const Tensor& basal, const Batch& batch) const {
                               .clamp_min(0)
                               .add(1e-6)
                               .sqrt();
-  return (distance * square_tensor(weights.numerator, n, options_)).sum() /
-         (distance * square_tensor(weights.denominator, n, options_)).sum();
+  return (distance * (between + within)).sum() / (distance * between).sum();
+}
+
+}  // namespace
+
+Tensor alignment_loss(const Tensor& basal, const std::vector<int64_t>& stratum,
+                      const std::vector<int64_t>& condition, bool swept) {
+  const auto options = basal.options().requires_grad(false);
+  const Pairs pairs = pairs_of(stratum, condition, options);
+  if (!pairs.any) return at::zeros({}, options);
+  return swept && !basal.is_cuda() ? Alignment::apply(basal, pairs) : composed_alignment(basal, pairs);
 }
 
 }  // namespace compert

@@ -111,6 +111,21 @@ double cross_entropy_sweep(const float* logits, const int64_t* label, const floa
 double cross_entropy_sweep(const double* logits, const int64_t* label, const double* weight,
                            int64_t rows, int64_t classes, double* gradient);
 
+/// Pairs of n cells in the same stratum: of two conditions, or within one. Cells with a stratum of their
+/// own are in none.
+template <class T>
+struct CellPairs {
+  int64_t n;
+  const int32_t *stratum, *condition;  // per cell
+  const T *between, *within;           // weights of its pairs, per cell
+  const T* squares;                    // squared lengths of the cells' states
+};
+/// sum of weights and distances of all pairs / the same of those of two conditions; distance =
+/// sqrt(|a - b|^2 + 1e-6). `products` (n x n) are the states' inner products; they become weights A with
+/// derivative of state i = sum over j of A_ij (state i - state j).
+double alignment_sweep(const CellPairs<float>& pairs, float* products);
+double alignment_sweep(const CellPairs<double>& pairs, double* products);
+
 /// The sum of n squares.
 double square_sum(const float* value, int64_t n);
 double square_sum(const double* value, int64_t n);

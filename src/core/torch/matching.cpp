@@ -178,9 +178,15 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
 
 Tensor EffectMatching::loss(const Tensor& difference, const Tensor& protein_difference,
                             const Draw& draw, const ProcessGroup* group) const {
-  Tensor weight = network_.mean_weight();
-  if (group != nullptr) weight = share_of_gradient(weight, *group);
-  Tensor error = exact_product(exact_product(draw.average, difference), weight.t()) - draw.truth;
+  // The output weight that means (or their logarithms) come from.
+  const Tensor& weight = network_.output_layer().weight->value;
+  const int64_t genes = network_.architecture().n_genes;
+  const Tensor shift = exact_product(draw.average, difference);
+  Tensor error =
+      (group == nullptr
+           ? exact_product_of_leaf(shift, weight, genes)
+           : exact_product(shift, share_of_gradient(weight.narrow(0, 0, genes), *group).t())) -
+      draw.truth;
   if (network_.head().counts())
     error = error - at::matmul(error, genes_.weight.unsqueeze(1)) / genes_.weight.sum();
   Tensor each = (error.square() * genes_.weight).mean(1, true) * draw.known;

@@ -127,10 +127,6 @@ Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) c
   return composed_loss(raw, batch.target, batch.values, head_, {batch.library, dispersion()});
 }
 
-Tensor Network::mean_weight() const {
-  return decoder_->last().weight->value.narrow(0, 0, architecture_.n_genes);
-}
-
 std::vector<const Parameter*> Network::wide_parameters() const {
   std::vector<const Parameter*> out;
   for (const Mlp::Layer* layer : {&encoder_->first(), &decoder_->last()})

@@ -151,10 +151,6 @@ class Network {
   /// Means and variances of what is decoded, cells x rows of the data (genes, then proteins).
   Tensor expected(const Decoded& d, bool ignore_zeros) const;
   Tensor variance(const Decoded& d, bool ignore_zeros) const;
-  /// Dependence of the basal state on the perturbation given the covariates, see alignment.cpp.
-  Tensor alignment_loss(const Tensor& basal, const Batch& batch) const;
-  /// The output weight that means (or their logarithms) come from, genes x width.
-  Tensor mean_weight() const;
   /// Those of the first and the last layer, whose gradients come from a process' own rows.
   std::vector<const Parameter*> wide_parameters() const;
   /// Starts the decoder's output at the genes' means and variances.

@@ -177,41 +177,6 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
 
 #endif
 
-struct Linear : public torch::autograd::Function<Linear> {
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x,
-                        const Tensor& weight, const Tensor& bias) {
-    ctx->save_for_backward({x, weight});
-    return product(x, weight.t(), bias);
-  }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 torch::autograd::variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const Tensor grad = grads[0].contiguous();
-    const auto if_needed = [&](std::size_t i, auto&& of) {
-      return ctx->needs_input_grad(i) ? of() : Tensor();
-    };
-    return {if_needed(0, [&] { return product(grad, saved[1]); }),
-            if_needed(1, [&] { return product(grad.t(), saved[0]); }),
-            if_needed(2, [&] { return grad.sum(0); })};
-  }
-};
-
-struct ExactProduct : public torch::autograd::Function<ExactProduct> {
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& a, const Tensor& b) {
-    const ReducedProducts unreduced(false);
-    ctx->save_for_backward({a, b});
-    return product(a, b);
-  }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 torch::autograd::variable_list grads) {
-    const ReducedProducts unreduced(false);
-    const auto saved = ctx->get_saved_variables();
-    const Tensor grad = grads[0].contiguous();
-    return {ctx->needs_input_grad(0) ? product(grad, saved[1].t()) : Tensor(),
-            ctx->needs_input_grad(1) ? product(saved[0].t(), grad) : Tensor()};
-  }
-};
-
 }  // namespace
 
 void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias,
@@ -230,15 +195,6 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
   Tensor out = at::empty({a.size(0), b.size(1)}, a.options().requires_grad(false));
   product_into(out, a, b, bias);
   return out;
-}
-
-Tensor exact_product(const Tensor& a, const Tensor& b) {
-  return a.is_cuda() ? at::mm(a, b) : ExactProduct::apply(a, b);
-}
-
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.dim() != 2 || x.is_cuda()) return at::linear(x, weight, bias);
-  return Linear::apply(x, weight, bias);
 }
 
 ReducedProducts::ReducedProducts(bool reduced) : before_(reduced_products) {

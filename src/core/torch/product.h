@@ -17,6 +17,8 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b,
                   const Tensor& bias = Tensor(), bool add = false);
 /// a b for autograd, never reduced: for what is small, and where digits matter.
 Tensor exact_product(const Tensor& a, const Tensor& b);
+/// a b' of the first `rows` rows of a leaf, likewise; on a CPU their gradient is added where it is kept.
+Tensor exact_product_of_leaf(const Tensor& a, const Tensor& leaf, int64_t rows);
 /// x weight' + bias, of which autograd knows the derivatives.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 

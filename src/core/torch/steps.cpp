@@ -1,6 +1,7 @@
 // The two kinds of update, their alternation, and the warm-ups of their weights.
 #include <algorithm>
 
+#include "alignment.h"
 #include "impl.h"
 #include "product.h"
 
@@ -173,7 +174,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
   if (settings.reg_alignment > 0) {
     Tensor sum;
     for (const Tensor& state : out.states) {
-      const Tensor one = network.alignment_loss(state, batch);
+      const Tensor one = alignment_loss(state, batch.stratum, batch.condition);
       sum = sum.defined() ? sum + one : one;
     }
     add(sum / static_cast<double>(out.states.size()), settings.reg_alignment, losses.alignment);
