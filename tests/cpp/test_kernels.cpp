@@ -192,6 +192,34 @@ TEMPLATE_TEST_CASE("sweeps at the edges: means of zero, not a number", "[kernels
   CHECK(std::isnan(compert::nb_sweep(raw.data(), x, stored_as<TestType>(x).data())));
 }
 
+TEMPLATE_TEST_CASE("dropout drops its share, by a seed", "[kernels]", float, double) {
+  constexpr int64_t n = 200000;  // shared by threads
+  for (const double probability : {0.1, 0.5}) {
+    std::vector<TestType> a(n), b(n), part(1000);
+    compert::dropout_sweep(7, probability, n, a.data());
+    compert::dropout_sweep(uint64_t{7} << 32, probability, n, b.data());
+    compert::dropout_sweep(7, probability, 1000, part.data());
+    CHECK(std::equal(part.begin(), part.end(), a.begin()));
+    double dropped[2] = {}, both = 0, neighbours = 0, others = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+      others += a[k] != 0 && a[k] != static_cast<TestType>(1 / (1 - probability));
+      dropped[0] += a[k] == 0;
+      dropped[1] += b[k] == 0;
+      both += a[k] == 0 && b[k] == 0;
+      if (k > 0) neighbours += a[k] == 0 && a[k - 1] == 0;
+    }
+    CHECK(others == 0);
+    // Within four standard deviations: seeds and places are independent.
+    const auto near = [](double count, double p) {
+      return std::abs(count - p * n) < 4 * std::sqrt(n * p * (1 - p));
+    };
+    CHECK(near(dropped[0], probability));
+    CHECK(near(dropped[1], probability));
+    CHECK(near(both, probability * probability));
+    CHECK(near(neighbours, probability * probability));
+  }
+}
+
 TEMPLATE_TEST_CASE("sparse layers are dense layers", "[kernels]", float, double) {
   std::mt19937_64 random(3);
   const std::size_t cells = 11, genes = 57;

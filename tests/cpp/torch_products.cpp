@@ -61,11 +61,7 @@ struct Twin {
       const Tensor mean = h.mean(0), centred = h - mean;
       h = (centred / (centred.square().mean(0) + shape.epsilon).sqrt() * p[2] + p[3]).relu();
       if (shape.dropout > 0)
-        h = h *
-            at::empty(h.sizes(), at::kFloat)
-                .bernoulli_(1 - shape.dropout, *noise)
-                .to(h.scalar_type()) /
-            (1 - shape.dropout);
+        h = h * compert::dropout_factors(h.sizes(), h.options(), shape.dropout, *noise);
     }
     return h;
   }

@@ -113,8 +113,7 @@ Network::Guess Network::guess(std::size_t adversary, const Tensor& state, const 
 }
 
 bool Network::adversaries_apart(int64_t rows) const {
-  // One stream of noise for dropout is drawn from in order.
-  return !options_.device().is_cuda() && perturbation_adversary_->dropout() == 0 &&
+  return !options_.device().is_cuda() &&
          perturbation_adversary_->multiply_adds() * rows < kLargeForOneThread;
 }
 

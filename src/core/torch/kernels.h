@@ -59,6 +59,10 @@ struct HiddenGradient {
 };
 void hidden_sweep_grad(const HiddenGradient<float>& h);
 void hidden_sweep_grad(const HiddenGradient<double>& h);
+/// Factors of dropout: 0 with this `probability`, else 1 / (1 - probability). The seed decides all, whatever
+/// the threads.
+void dropout_sweep(uint64_t seed, double probability, int64_t n, float* out);
+void dropout_sweep(uint64_t seed, double probability, int64_t n, double* out);
 /// out[j] += the sum of column j of rows x width values.
 void add_column_sums(const float* values, int64_t rows, int64_t width, float* out);
 void add_column_sums(const double* values, int64_t rows, int64_t width, double* out);

@@ -24,6 +24,10 @@ class Initialiser {
   bool draws_;  // else the values are left as they are in memory
 };
 
+/// Factors of dropout, 0 with this probability and 1 / (1 - probability) else; `noise` gives their seed.
+Tensor dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options, double probability,
+                       at::Generator& noise);
+
 enum class Norm { kBatch, kLayer, kNone };
 Norm norm_of(const std::string& name);
 /// input, `depth` hidden layers of `width`, output
@@ -83,7 +87,6 @@ class Mlp {
     Tensor output, penalty;
   };
   Penalised forward_with_penalty(const Tensor& x) const;
-  double dropout() const { return dropout_; }
   int64_t multiply_adds() const {  // per row
     int64_t sum = 0;
     for (const Layer& layer : layers_) sum += layer.weight->value.numel();
@@ -109,7 +112,7 @@ class Mlp {
   Tensor joined(std::size_t layer, const Tensor& hidden, const Tensor& x) const {
     return layer == skip_to_ ? at::cat({hidden, x}, 1) : hidden;
   }
-  /// Factors of dropout for hidden values, 0 or 1 / (1 - dropout).
+  /// Factors of dropout for hidden values.
   Tensor slopes(const Tensor& hidden) const;
   Tensor hidden(Tensor x, const Layer& layer, bool training) const;
   Tensor linear_of(const Layer& layer, const Tensor& x) const;

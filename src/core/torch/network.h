@@ -96,8 +96,8 @@ class Network {
            const ProcessGroup* group = nullptr) const;
   /// Rows of such a batch, mixed likewise.
   Tensor mixed(const Tensor& rows, const Batch& batch) const;
-  /// Starts the stream of dropout masks and latent noise anew.
-  void seed_noise(uint64_t seed) { noise_.set_current_seed(seed); }
+  /// Starts the streams of dropout masks and latent noise anew.
+  void seed_noise(uint64_t seed);
 
   Encoded encode(const Batch& batch, bool training) const;
   /// Mean over cells of KL(q(basal | x) || N(0, 1)), with experts the mean over the three states;
@@ -213,6 +213,7 @@ class Network {
   at::TensorOptions options_;
   ParameterStore store_;
   mutable at::Generator noise_;
+  std::vector<at::Generator> adversary_noise_;  // one each: they may run side by side
   std::unique_ptr<Mlp> encoder_, decoder_, perturbation_adversary_;
   std::unique_ptr<Mlp> protein_encoder_;      // of the product of experts
   std::unique_ptr<ProteinDecoder> proteins_;  // null without a second modality

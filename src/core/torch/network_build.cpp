@@ -57,7 +57,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
       options_(at::TensorOptions()
                    .dtype(s.precision == "float64" ? at::kDouble : at::kFloat)
                    .device(device)),
-      noise_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(s.seed))) {
+      noise_(at::make_generator<at::CPUGeneratorImpl>()) {
   store_.freeze(s.frozen);
   const int64_t inner = a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes;
   Initialiser init(s.seed, s.precision == "float64" ? at::kDouble : at::kFloat, use);
@@ -141,9 +141,17 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
   store_.pack(device, use);
   encoder_->set_noise(&noise_);
   decoder_->set_noise(&noise_);
-  perturbation_adversary_->set_noise(&noise_);
-  for (auto& each : covariate_adversaries_)
-    if (each) each->set_noise(&noise_);
+  for (std::size_t k = 0; k <= covariate_adversaries_.size(); ++k)
+    adversary_noise_.push_back(at::make_generator<at::CPUGeneratorImpl>());
+  perturbation_adversary_->set_noise(&adversary_noise_[0]);
+  for (std::size_t k = 0; k < covariate_adversaries_.size(); ++k)
+    if (covariate_adversaries_[k]) covariate_adversaries_[k]->set_noise(&adversary_noise_[k + 1]);
+  seed_noise(static_cast<uint64_t>(s.seed));
+}
+
+void Network::seed_noise(uint64_t seed) {
+  noise_.set_current_seed(seed);
+  for (at::Generator& each : adversary_noise_) each.set_current_seed(seed = seed * 0x5851f42d4c957f2dULL + 1);
 }
 
 void Network::start_output_at(const std::vector<double>& mean,
