@@ -12,6 +12,26 @@ namespace {
 
 constexpr double kEps = 1e-8;  // of the references' logarithms
 
+/// Inverse dispersions of all genes: theta, theta + eps and 1 / (theta + eps).
+template <class T>
+struct Dispersion {
+  const T* theta;
+  std::vector<T> with_eps, inverse;
+  Dispersion(const T* values, std::size_t genes) : theta(values), with_eps(genes), inverse(genes) {
+    for (std::size_t g = 0; g < genes; ++g) {
+      with_eps[g] = values[g] + T(kEps);
+      inverse[g] = T(1) / with_eps[g];
+    }
+  }
+};
+
+/// log(1 + ratio) for ratio >= 0, given 1 / (1 + ratio).
+template <class T>
+COMPERT_INLINE T log1p_of(T ratio, T inverse) {
+  const T u = T(1) + ratio;
+  return log_of(u) + (ratio - (u - T(1))) * inverse;
+}
+
 /// Per gene of one cell: the mean and the derivatives of the negative log-likelihood.
 template <class T>
 struct Scratch {
@@ -39,13 +59,16 @@ COMPERT_INLINE T exp_row(const T* logits, T* out, int64_t genes) {
 
 /// The likelihood of a cell as if every count were zero. `mean` holds exp_row() on entry.
 template <class T>
-COMPERT_INLINE double nb_row(T* mean, T* d_mean, T* d_theta, const T* theta, T scale,
+COMPERT_INLINE double nb_row(T* mean, T* d_mean, T* d_theta, const Dispersion<T>& dispersion, T scale,
                              int64_t genes) {
+  const T *theta = dispersion.theta, *with_eps = dispersion.with_eps.data(),
+          *inverse = dispersion.inverse.data();
   T loss = 0;
 #pragma omp simd reduction(+ : loss)
   for (int64_t g = 0; g < genes; ++g) {
-    const T mu = mean[g] * scale, th = theta[g], with_eps = th + T(kEps), total = with_eps + mu;
-    const T ratio = mu / with_eps, log_share = log1p_of(ratio), share = th / total;
+    const T mu = mean[g] * scale, th = theta[g], over_total = T(1) / (with_eps[g] + mu);
+    const T ratio = mu * inverse[g], log_share = log1p_of(ratio, with_eps[g] * over_total),
+            share = th * over_total;
     loss += th * log_share;
     d_theta[g] += log_share - share * ratio;
     d_mean[g] = share;
@@ -56,18 +79,23 @@ COMPERT_INLINE double nb_row(T* mean, T* d_mean, T* d_theta, const T* theta, T s
 
 /// The same, zero-inflated with the given logits, which become their gradient.
 template <class T>
-COMPERT_INLINE double zinb_row(Scratch<T>& s, T* zero_logit, T* d_theta, const T* theta, T scale,
-                               int64_t genes, T weight) {
+COMPERT_INLINE double zinb_row(Scratch<T>& s, T* zero_logit, T* d_theta,
+                               const Dispersion<T>& dispersion, T scale, int64_t genes, T weight) {
+  const T *theta = dispersion.theta, *with_eps = dispersion.with_eps.data(),
+          *inverse = dispersion.inverse.data();
   T *mean = s.mean.data(), *d_mean = s.d_mean.data(), *plain_mean = s.plain_mean.data(),
     *plain_theta = s.plain_theta.data(), *sampled = s.sampled.data(), *stored = s.stored_loss.data();
   T loss = 0;
 #pragma omp simd reduction(+ : loss)
   for (int64_t g = 0; g < genes; ++g) {
-    const T mu = mean[g] * scale, th = theta[g], with_eps = th + T(kEps), total = with_eps + mu;
-    const T ratio = mu / with_eps, log_share = log1p_of(ratio), share = th / total;
-    const T pi = zero_logit[g], nb = th * log_share, u = -nb - pi;
+    const T mu = mean[g] * scale, th = theta[g], total = with_eps[g] + mu;
+    const T pi = zero_logit[g], ep = exp_minus_abs(pi), both = T(1) / (total * (T(1) + ep));
+    const T over_total = (T(1) + ep) * both;  // one division for two
+    const T ratio = mu * inverse[g], log_share = log1p_of(ratio, with_eps[g] * over_total),
+            share = th * over_total;
+    const T nb = th * log_share, u = -nb - pi;
     const T eu = exp_minus_abs(u), softplus_u = softplus_of(u, eu), q = sigmoid_of(u, eu);
-    const T ep = exp_minus_abs(pi), softplus_p = softplus_of(-pi, ep), absent = sigmoid_of(-pi, ep);
+    const T softplus_p = softplus_of(-pi, ep), absent = by_sign(-pi, T(1), ep) * (total * both);
     const T slope = log_share - share * ratio;
     loss += softplus_p - softplus_u;
     d_theta[g] += q * slope;
@@ -98,13 +126,14 @@ COMPERT_INLINE void softmax_row(T* logits, const T* mean, const T* d_mean, T lib
   COMPERT_CLONES T exp_row_of(const T* logits, T* out, int64_t genes) {                            \
     return exp_row<T>(logits, out, genes);                                                         \
   }                                                                                                \
-  COMPERT_CLONES double nb_row_of(T* mean, T* d_mean, T* d_theta, const T* theta, T scale,         \
-                                  int64_t genes) {                                                 \
-    return nb_row<T>(mean, d_mean, d_theta, theta, scale, genes);                                  \
+  COMPERT_CLONES double nb_row_of(T* mean, T* d_mean, T* d_theta, const Dispersion<T>& dispersion, \
+                                  T scale, int64_t genes) {                                        \
+    return nb_row<T>(mean, d_mean, d_theta, dispersion, scale, genes);                             \
   }                                                                                                \
-  COMPERT_CLONES double zinb_row_of(Scratch<T>& s, T* zero, T* d_theta, const T* theta, T scale,   \
-                                    int64_t genes, T weight) {                                     \
-    return zinb_row<T>(s, zero, d_theta, theta, scale, genes, weight);                             \
+  COMPERT_CLONES double zinb_row_of(Scratch<T>& s, T* zero, T* d_theta,                            \
+                                    const Dispersion<T>& dispersion, T scale, int64_t genes,       \
+                                    T weight) {                                                    \
+    return zinb_row<T>(s, zero, d_theta, dispersion, scale, genes, weight);                        \
   }                                                                                                \
   COMPERT_CLONES void softmax_row_of(T* logits, const T* mean, const T* d_mean, T library,         \
                                      int64_t genes, T weight) {                                    \
@@ -124,6 +153,7 @@ double library_sweep(T* raw, const CellBatch& x, const T* values, const T* libra
   const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(sweep_threads(), cells));
   std::vector<double> losses(x.n_cells());
   std::vector<std::vector<T>> theta_parts(static_cast<std::size_t>(parts));
+  const Dispersion<T> dispersion(theta, x.n_genes);
   in_parallel(cells, parts, [&](int64_t part, int64_t begin, int64_t end) {
     Scratch<T> s(x.n_genes, zero_inflated);
     std::vector<T>& by_theta = theta_parts[static_cast<std::size_t>(part)];
@@ -132,9 +162,9 @@ double library_sweep(T* raw, const CellBatch& x, const T* values, const T* libra
       const auto row = static_cast<std::size_t>(b);
       T *logits = raw + b * stride, *zero = logits + genes;
       const T scale = library[b] / exp_row_of(logits, s.mean.data(), genes);
-      double loss = zero_inflated ? zinb_row_of(s, zero, by_theta.data(), theta, scale, genes, weight)
-                                  : nb_row_of(s.mean.data(), s.d_mean.data(), by_theta.data(), theta,
-                                              scale, genes);
+      double loss = zero_inflated ? zinb_row_of(s, zero, by_theta.data(), dispersion, scale, genes, weight)
+                                  : nb_row_of(s.mean.data(), s.d_mean.data(), by_theta.data(),
+                                              dispersion, scale, genes);
       for (int64_t k = x.offsets[row]; k < x.offsets[row + 1]; ++k) {
         if (!(values[k] > 0)) continue;
         const auto g = static_cast<std::size_t>(x.genes[static_cast<std::size_t>(k)]);
