@@ -85,7 +85,7 @@ needed_products <- function(model, s, options) {
   }
   rbind(
     encoders(0:2, 1), of_all(n$decoders, times = n$decodings),
-    perturbation_products(model, s, options$batch),
+    of_all(perturbation_networks(model, s)$sizes, data = TRUE),
     of_all(n$adversaries, kinds = c(0, 2), times = n$latents),
     encoders(0, turns),
     # Forward, both gradients, and the penalty: a gradient to the latent and what goes back through it.
@@ -109,22 +109,29 @@ network_products <- function(sizes, rows, kinds = 0:2, times = 1, data = FALSE, 
 # Means and a second parameter of every feature; the negative binomial's is one per gene.
 heads_per_feature <- function(loss) if (loss == "nb") 1 else 2
 
-# Dosers and the encoder of molecules.
-perturbation_products <- function(model, s, batch) {
+# Layers of dosers and of the encoder of molecules, and of how many networks a cell runs one.
+perturbation_networks <- function(model, s) {
   dosers <- rep(s$dosers_width, s$dosers_depth)
   embedding <- rep(s$embedding_encoder_width, s$embedding_encoder_depth)
   switch(s$doser_type,
-    mlp = network_products(c(1, dosers, 1), batch),
-    amortized = rbind(network_products(c(model$features + 1, dosers, 1), batch, data = TRUE),
-                      network_products(c(model$features, embedding, s$dim), batch, data = TRUE))
+    mlp = list(sizes = list(c(1, dosers, 1)), networks = model$drugs),
+    amortized = list(sizes = list(c(model$features + 1, dosers, 1), c(model$features, embedding, s$dim)),
+                     networks = 1),
+    list(sizes = list(), networks = 1)
   )
 }
 
-# Of one turn: outputs are written and read, and Adam reads four and writes three values per parameter.
+# Of one turn: outputs are written and read, and Adam reads four and writes three values per parameter,
+# also of the dosers of drugs that the batch has not.
 needed_bytes <- function(model, s, options) {
   n <- model_networks(model, s, options$genes)
-  weights <- function(sizes) sum(utils::head(sizes, -1) * sizes[-1])
-  parameters <- sum(vapply(c(n$encoders, n$decoders), weights, 0))
+  of_perturbations <- perturbation_networks(model, s)
+  weights <- function(networks) {
+    sum(vapply(networks, function(sizes) sum(utils::head(sizes, -1) * sizes[-1]), 0))
+  }
+  parameters <- weights(n$encoders) + weights(n$decoders) +
+    weights(of_perturbations$sizes) * of_perturbations$networks +
+    weights(n$adversaries) * (s$adversary_steps - 1)
   outputs <- options$batch * n$decodings * sum(vapply(n$decoders, utils::tail, 0, 1))
   4 * (2 * outputs + 7 * parameters)
 }

@@ -8,8 +8,6 @@
 namespace compert {
 namespace {
 
-constexpr std::size_t kSmall = 1 << 14;  // stored values
-
 void check_cell(int64_t cell, std::size_t n_cells) {
   if (cell < 0 || static_cast<std::size_t>(cell) >= n_cells)
     throw Error("cells", "must be indices of cells in the data",
@@ -40,8 +38,6 @@ void SparseCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) con
   }
   out.genes.resize(stored);
   out.values.resize(stored);
-  // Mostly waiting for memory: what is not small is fetched by all threads.
-#pragma omp parallel for schedule(static) if (stored > kSmall)
   for (std::size_t b = 0; b < n; ++b) {
     const int32_t begin = offsets_[cells[b]], end = offsets_[cells[b] + 1];
     std::copy(genes_ + begin, genes_ + end, out.genes.begin() + out.offsets[b]);

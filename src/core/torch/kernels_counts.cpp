@@ -25,13 +25,6 @@ struct Dispersion {
   }
 };
 
-/// log(1 + ratio) for ratio >= 0, given 1 / (1 + ratio).
-template <class T>
-COMPERT_INLINE T log1p_of(T ratio, T inverse) {
-  const T u = T(1) + ratio;
-  return log_of(u) + (ratio - (u - T(1))) * inverse;
-}
-
 /// Per gene of one cell: the mean and the derivatives of the negative log-likelihood.
 template <class T>
 struct Scratch {

@@ -135,10 +135,15 @@ COMPERT_INLINE double where_positive(double x, double value, int32_t always) {
   return always != 0 || x > 0 ? value : 0;
 }
 
+/// log(1 + t) for t >= 0, given 1 / (1 + t), of which few digits count.
 template <class T>
-COMPERT_INLINE T log1p_of(T t) {  // t >= 0
+COMPERT_INLINE T log1p_of(T t, T inverse) {
   const T u = T(1) + t;
-  return log_of(u) + (t - (u - T(1))) / u;
+  return log_of(u) + (t - (u - T(1))) * inverse;
+}
+template <class T>
+COMPERT_INLINE T log1p_of(T t) {
+  return log1p_of(t, T(1) / (T(1) + t));
 }
 
 /// softplus(x) and its derivative, given exp(-|x|).
