@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../data/row_groups.h"
+#include "lanes.h"
 #include "network.h"
 
 namespace compert {
@@ -110,14 +111,16 @@ void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
   CellBatch& all = proteins_ ? out.both : out.target;
   const auto share = group != nullptr ? group->own_rows(static_cast<int64_t>(n))
                                       : ProcessGroup::Rows{0, static_cast<int64_t>(n)};
-  cells.fetch(which + share.begin, static_cast<std::size_t>(share.count()), all);
-  (proteins_ ? out.both_values : out.values) =
-      stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
+  in_lanes(2, true, [&](std::size_t lane) {
+    if (lane == 1) return load_design(rows, out);
+    cells.fetch(which + share.begin, static_cast<std::size_t>(share.count()), all);
+    (proteins_ ? out.both_values : out.values) =
+        stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
+  });
   out.group = group;
   out.share = 1;
   out.partner = Tensor();
   out.noise.clear();
-  load_design(rows, out);
   prepare(out, rows.measured);
 }
 

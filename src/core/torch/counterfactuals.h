@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "first_layer.h"
+#include "fixed_layers.h"
 #include "impl.h"
 
 namespace compert {
@@ -49,6 +50,7 @@ class Counterfactuals {
         target_(target),
         decoding_(decoding),
         draws_(draws),
+        decoder_(network.decoder()),
         most_(network.linear_means() ? 2 * kBlock : kBlock) {
     const Architecture& a = network.architecture();
     own.check(a.n_perturbations, a.covariate_levels, false);
@@ -86,7 +88,7 @@ class Counterfactuals {
   Latent own_latent(const Block& block) const {
     const Tensor treated = block.basal + network_.perturbation_effect(block.batch.slots) +
                            network_.covariate_effect(block.batch.covariates);
-    return {treated, network_.decoder_hidden(treated, false), block.library};
+    return {treated, decoder_.before_last(treated), block.library};
   }
 
   Reconstructed reconstruct(const Block& block) const {
@@ -217,7 +219,7 @@ class Counterfactuals {
     }
     const Tensor treated = part.of(block.basal) + effect_[static_cast<int64_t>(k)] +
                            network_.covariate_effect(levels, decoding_.composition);
-    return {treated, network_.decoder_hidden(treated, false), part.of(block.library)};
+    return {treated, decoder_.before_last(treated), part.of(block.library)};
   }
 
   const Network& network_;
@@ -226,6 +228,7 @@ class Counterfactuals {
   const Design& target_;
   const Decoding& decoding_;
   at::Generator* draws_;  // of basal states of a variational encoder; null: their means
+  FixedMlp decoder_;
   int64_t most_;          // cells of a block
   std::vector<int64_t> distinct_;  // cells, group by group
   std::vector<Group> groups_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels_detail.h"
 #include "product.h"
 
 namespace compert {
@@ -93,10 +94,11 @@ Tensor library_sizes(const CellBatch& x, const Tensor& values, at::Device device
   by_type(out, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     const T* v = values.data_ptr<T>();
-    for (int64_t b = 0; b < n; ++b) {
-      const auto row = static_cast<std::size_t>(b);
-      out.data_ptr<T>()[b] = std::accumulate(v + x.offsets[row], v + x.offsets[row + 1], T(0));
-    }
+    T* sums = out.data_ptr<T>();
+    in_parallel(n, sweep_threads(), [&](int64_t, int64_t begin, int64_t end) {
+      for (auto b = static_cast<std::size_t>(begin); b < static_cast<std::size_t>(end); ++b)
+        sums[b] = std::accumulate(v + x.offsets[b], v + x.offsets[b + 1], T(0));
+    });
   });
   return out.to(device);
 }

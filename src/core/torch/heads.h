@@ -28,6 +28,15 @@ struct Head {
   int64_t outputs() const { return library && !zero_inflated() ? 1 : 2; }
 };
 
+/// The output layer of a decoder of Gaussian means and raw variances, `columns` each.
+struct GaussianOutput {
+  const Mlp* decoder;
+  int64_t columns;
+  Spread spread;
+  bool relu;              // means max(raw, 0)
+  Tensor factor, centre;  // stretch and move the distribution; undefined: nothing
+};
+
 /// What the head adds to the raw output, per batch.
 struct HeadInput {
   Tensor library;     // cells x 1, total counts; undefined without a library

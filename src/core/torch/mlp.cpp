@@ -89,7 +89,7 @@ Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
                        layer.variance->value, training, statistics_.momentum, statistics_.epsilon,
                        false);
   } else if (norm_ == Norm::kLayer) {
-    x = at::layer_norm(x, {x.size(-1)}, {}, {}, 1e-5, false);
+    x = layer_norm(x);
   }
   x = x.relu();
   return training && dropout_ > 0 ? x * slopes(x) : x;

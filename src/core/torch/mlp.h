@@ -29,6 +29,8 @@ Tensor dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options, 
                        at::Generator& noise);
 
 enum class Norm { kBatch, kLayer, kNone };
+/// Layer norm has no parameters.
+inline Tensor layer_norm(const Tensor& x) { return at::layer_norm(x, {x.size(-1)}, {}, {}, 1e-5, false); }
 Norm norm_of(const std::string& name);
 /// input, `depth` hidden layers of `width`, output
 std::vector<int64_t> hidden_sizes(int64_t in, int64_t width, int64_t depth, int64_t out);
@@ -97,6 +99,7 @@ class Mlp {
 
  private:
   friend struct MlpPass;
+  friend class FixedMlp;
   /// What a pass leaves out or adds: it begins with the output of the first linear map, ends before the
   /// last one, also returns the gradient penalty.
   struct Span {

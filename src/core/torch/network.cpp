@@ -135,6 +135,18 @@ std::vector<const Parameter*> Network::wide_parameters() const {
   return out;
 }
 
+std::vector<GaussianOutput> Network::gaussian_outputs() const {
+  if (head_.counts() || head_.sigmoid_mean) return {};
+  GaussianOutput genes{decoder_.get(), architecture_.n_genes, head_.spread, head_.relu_mean, {}, {}};
+  if (!proteins_) return {genes};
+  const std::optional<GaussianOutput> other = proteins_->gaussian_output();
+  if (!other) return {};
+  if (!proteins_->shared()) return {genes, *other};
+  if (other->spread != genes.spread || other->relu != genes.relu) return {};
+  genes.columns = architecture_.n_rows();
+  return {genes};
+}
+
 Decoded Network::from_raw(const Tensor& raw, const Tensor& library) const {
   return decoded(raw, head_, {library, dispersion()});
 }

@@ -146,6 +146,10 @@ class Network {
   bool linear_means() const {
     return !head_.counts() && !head_.relu_mean && !head_.sigmoid_mean && proteins_ == nullptr;
   }
+  /// The output layers of a model whose outputs all are Gaussian, with means linear but for a ReLU: of
+  /// genes (and of proteins that share their decoder), then of proteins; none for other models.
+  std::vector<GaussianOutput> gaussian_outputs() const;
+  const Mlp& decoder() const { return *decoder_; }
   const Mlp::Layer& output_layer() const { return decoder_->last(); }
   Decoded from_raw(const Tensor& raw, const Tensor& library) const;
   /// Means and variances of what is decoded, cells x rows of the data (genes, then proteins).

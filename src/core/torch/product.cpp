@@ -8,7 +8,7 @@
 #include "kernels.h"
 
 #ifdef COMPERT_HAVE_DNNL
-#include <dnnl.hpp>
+#include "dnnl_cpu.h"
 #endif
 
 namespace compert {
@@ -53,17 +53,6 @@ dnnl::memory::desc described(const Layout& l, Type type) {
           l.transposed ? dnnl::memory::dims{1, l.leading} : dnnl::memory::dims{l.leading, 1}};
 }
 
-/// Another oneDNN may have come first into the process, with a LibTorch that brought its own.
-bool as_compiled() {
-  static const bool same = dnnl_version()->major == DNNL_VERSION_MAJOR;
-  return same;
-}
-
-const dnnl::engine& cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
 struct Prepared {
   dnnl::matmul product;
   dnnl::memory a, b, bias, out;  // without data
@@ -73,7 +62,7 @@ struct Prepared {
 Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add,
                  Type type) {
   const auto side = [&](const Layout& l, Type t) {
-    return dnnl::memory(described(l, t), cpu(), nullptr);
+    return dnnl::memory(described(l, t), dnnl_cpu(), nullptr);
   };
   const dnnl::memory::desc of_bias =
       bias ? dnnl::memory::desc({1, out.columns}, Type::f32, dnnl::memory::dims{out.columns, 1})
@@ -84,18 +73,8 @@ Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias,
     sum.append_sum(1.f);
     attributes.set_post_ops(sum);
   }
-#if DNNL_VERSION_MAJOR >= 3
-  const dnnl::matmul::primitive_desc described_product(cpu(), described(a, type),
-                                                       described(b, type), of_bias,
-                                                       described(out, Type::f32), attributes);
-#else
-  const dnnl::matmul::primitive_desc described_product(
-      bias ? dnnl::matmul::desc(described(a, type), described(b, type), of_bias,
-                                described(out, Type::f32))
-           : dnnl::matmul::desc(described(a, type), described(b, type), described(out, Type::f32)),
-      attributes, cpu());
-#endif
-  Prepared p{dnnl::matmul(described_product),
+  Prepared p{dnnl::matmul(dnnl_product(described(a, type), described(b, type), of_bias,
+                                       described(out, Type::f32), attributes)),
              side(a, type),
              side(b, type),
              dnnl::memory(),
@@ -104,7 +83,7 @@ Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias,
   p.arguments = {
       {DNNL_ARG_SRC, p.a.get()}, {DNNL_ARG_WEIGHTS, p.b.get()}, {DNNL_ARG_DST, p.out.get()}};
   if (bias) {
-    p.bias = dnnl::memory(of_bias, cpu(), nullptr);
+    p.bias = dnnl::memory(of_bias, dnnl_cpu(), nullptr);
     p.arguments.push_back({DNNL_ARG_BIAS, p.bias.get()});
   }
   return p;
@@ -152,12 +131,11 @@ Operand operand(const Tensor& t, const Layout& layout, std::vector<uint16_t>& sc
 /// False for what is not oneDNN's: other types and devices, and layouts without contiguous rows.
 bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
   if (out.scalar_type() != at::kFloat || out.is_cuda() || out.numel() == 0 || a.size(1) == 0 ||
-      !as_compiled())
+      !dnnl_as_compiled())
     return false;
   Layout of_a, of_b, of_out;
   if (!layout_of(a, of_a) || !layout_of(b, of_b) || !layout_of(out, of_out) || of_out.transposed)
     return false;
-  thread_local dnnl::stream stream(cpu());
   thread_local std::vector<uint16_t> scratch[2];
   const Operand x = operand(a, of_a, scratch[0]), y = operand(b, of_b, scratch[1]);
   Prepared& p = prepared(x.layout, y.layout, of_out, bias.defined(), add,
@@ -166,12 +144,7 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
   p.b.set_data_handle(y.data);
   p.out.set_data_handle(out.data_ptr());
   if (bias.defined()) p.bias.set_data_handle(bias.data_ptr());
-  // As primitive::execute(), without a map of the arguments.
-  dnnl::error::wrap_c_api(
-      dnnl_primitive_execute(p.product.get(), stream.get(), static_cast<int>(p.arguments.size()),
-                             p.arguments.data()),
-      "could not multiply matrices");
-  stream.wait();
+  dnnl_run(p.product, p.arguments);
   return true;
 }
 
@@ -182,11 +155,7 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
 void product_into(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias,
                   bool add) {
 #ifdef COMPERT_HAVE_DNNL
-  try {
-    if (by_dnnl(out, a, b, bias, add)) return;
-  } catch (const dnnl::error& e) {
-    throw Error("", std::string("oneDNN failed: ") + e.what());
-  }
+  if (translate_dnnl([&] { return by_dnnl(out, a, b, bias, add); })) return;
 #endif
   by_torch(out, a, b, bias, add);
 }
@@ -206,7 +175,7 @@ bool ReducedProducts::on() { return reduced_products; }
 ProductLibrary product_library() {
 #ifdef COMPERT_HAVE_DNNL
   const dnnl_version_t* v = dnnl_version();
-  if (!as_compiled()) return {"", "LibTorch brought another oneDNN than this build's"};
+  if (!dnnl_as_compiled()) return {"", "LibTorch brought another oneDNN than this build's"};
   ProductLibrary out{
       std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch),
       ""};

@@ -141,6 +141,16 @@ DecodedProteins ProteinDecoder::from_raw(const Tensor& raw) const {
   return d;
 }
 
+std::optional<GaussianOutput> ProteinDecoder::gaussian_output() const {
+  if (counts() || sigmoid_) return std::nullopt;
+  GaussianOutput out{decoder_.get(), n_, Spread::kSoftplus, relu_, {}, {}};
+  if (deviation_ != nullptr) {
+    out.factor = deviation_->value;
+    out.centre = centre_->value;
+  }
+  return out;
+}
+
 DecodedProteins ProteinDecoder::mixture(const Tensor& treated, bool training,
                                         const Tensor& noise) const {
   DecodedProteins d;

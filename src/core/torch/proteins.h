@@ -9,9 +9,11 @@
 // protein. The other likelihoods have one decoder of means and second parameters, as genes have.
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "compert/model.h"
+#include "heads.h"
 #include "mlp.h"
 
 namespace compert {
@@ -51,6 +53,9 @@ class ProteinDecoder {
   DecodedProteins decode(const Tensor& treated, bool training, const Tensor& noise) const;
   /// From the raw output of a decoder of means and second parameters.
   DecodedProteins from_raw(const Tensor& raw) const;
+  /// Their output layer where it is Gaussian, with means linear but for a ReLU; without a decoder where
+  /// they share that of genes.
+  std::optional<GaussianOutput> gaussian_output() const;
   /// Mean negative log-likelihood over cells and proteins.
   Tensor loss(const DecodedProteins& d, const Tensor& observed) const;
   /// Mean over cells of KL(q(log b) || prior), summed over proteins; undefined where there is none.

@@ -1,64 +1,17 @@
 // Moments of counterfactuals per condition.
 //
-// Where decoded means are linear in the decoder's last hidden layer h (mean = W h + b), their moments
-// follow from those of h, so no cell's mean is decoded: with C the scatter matrix of h
-//
-//   mean = W mean(h) + b,   sum of squared deviations = diag(W C W')
-//
-// and by difference, for x + W d with d = h - h(own),
+// With linear means (see output_moments.h) those of counterfactuals by difference, x + W d with
+// d = h - h(own), follow likewise from the hidden layer h:
 //
 //   mean = mean(x) + W mean(d),   squares = S(x) + 2 rowsum(W * (x' d)) + diag(W C(d) W').
-//
-// Variances are no linear functions; they are decoded cell by cell and summed.
 #include <cmath>
 
 #include "counterfactuals.h"
 #include "kernels.h"
-#include "product.h"
+#include "output_moments.h"
 
 namespace compert {
 namespace {
-
-/// Mean and variance of the columns of blocks of rows, merged pairwise in double precision.
-class ColumnMoments {
- public:
-  explicit ColumnMoments(int64_t columns)
-      : mean_(at::zeros({columns}, at::kDouble)), m2_(mean_.clone()) {}
-  /// Of plus[which] + rows - minus[which]; of `rows` where the others are undefined.
-  void add(const Tensor& rows, const Tensor& plus = {}, const Tensor& minus = {},
-           const Tensor& which = {}) {
-    const auto on_host = [](const Tensor& t) {
-      return t.defined() ? t.to(at::kCPU).contiguous() : t;
-    };
-    const Tensor values = on_host(rows), above = on_host(plus), below = on_host(minus), at = on_host(which);
-    Tensor mean = at::empty_like(mean_), m2 = at::empty_like(mean_);
-    by_type(values, [&](auto* type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      Shifted<T> x{values.data_ptr<T>(), values.size(0), values.size(1)};
-      if (above.defined()) {
-        x.plus = above.data_ptr<T>();
-        x.minus = below.data_ptr<T>();
-        x.which = at.data_ptr<int64_t>();
-      }
-      column_moments(x, mean.data_ptr<double>(), m2.data_ptr<double>());
-    });
-    merge(static_cast<double>(values.size(0)), mean, m2);
-  }
-  /// `count` rows of this mean and these squared deviations from it.
-  void merge(double count, const Tensor& mean, const Tensor& m2) {
-    const Tensor delta = mean.to(at::kDouble) - mean_;
-    const double total = n_ + count;
-    m2_.add_(m2.to(at::kDouble) + delta.square() * (n_ * count / total));
-    mean_.add_(delta * (count / total));
-    n_ = total;
-  }
-  const Tensor& mean() const { return mean_; }
-  Tensor variance() const { return m2_.clamp_min(0) / std::max(n_, 1.0); }
-
- private:
-  Tensor mean_, m2_;
-  double n_ = 0;
-};
 
 struct Moments {
   explicit Moments(int64_t columns)
@@ -108,44 +61,52 @@ class DecodedSummaries final : public Summaries {
   Tensor own_variance_;
 };
 
-/// Of models whose means are linear in the last hidden layer, on a processor.
-class LinearSummaries final : public Summaries {
+/// Of models all of whose outputs are Gaussian, on a processor.
+class GaussianSummaries final : public Summaries {
  public:
-  LinearSummaries(const Network& network, const Decoding& decoding, const SummaryParts& parts)
+  GaussianSummaries(const Network& network, const Decoding& decoding, const SummaryParts& parts)
       : Summaries(network, decoding, parts), genes_(network.architecture().n_genes) {
-    const Tensor weight = network.output_layer().weight->value.detach(),
-                 bias = network.output_layer().bias->value.detach();
-    mean_weight_ = weight.narrow(0, 0, genes_);
-    mean_bias_ = bias.narrow(0, 0, genes_);
-    variance_weight_ = weight.narrow(0, genes_, genes_).t();
-    variance_bias_ = bias.narrow(0, genes_, genes_);
-    raw_ = at::empty({kRows, genes_}, weight.options());
+    for (const GaussianOutput& output : network.gaussian_outputs()) {
+      outputs_.emplace_back(output);
+      if (outputs_.size() > 1) further_.emplace_back(*output.decoder);
+    }
+  }
+
+  /// By difference only of linear means of genes.
+  static bool possible(const Network& network, const SummaryParts& parts) {
+    const auto outputs = network.gaussian_outputs();
+    return !outputs.empty() && !network.options().device().is_cuda() &&
+           (!parts.difference || network.linear_means());
   }
 
   void begin(const Counterfactuals& all, const Block& block) override {
     if (!parts_.difference) return;
     batch_ = &block.batch;
     own_ = all.own_latent(block).hidden;
-    own_variance_ = variances(own_);
+    own_variance_ = outputs_[0].variances(own_);
   }
 
   void add(Moments& to, const Part& part, const Latent& latent) override {
     const auto n = static_cast<double>(latent.hidden.size(0));
-    const Tensor centre = latent.hidden.mean(0);
-    to.mean.merge(n, at::addmv(mean_bias_, mean_weight_, centre),
-                  parts_.spread ? squares(latent.hidden - centre)
-                                                     : at::zeros_like(mean_bias_));
-    to.variance.add_(variances(latent.hidden));
+    std::vector<Tensor> mean, squares, variance;
+    for (std::size_t k = 0; k < outputs_.size(); ++k) {
+      const Tensor hidden = k == 0 ? latent.hidden : further_[k - 1].before_last(latent.treated);
+      const OutputMoments::Sums sums = outputs_[k].of(hidden, parts_.spread);
+      mean.push_back(sums.mean);
+      squares.push_back(sums.squares);
+      variance.push_back(sums.variance);
+    }
+    to.mean.merge(n, at::cat(mean), at::cat(squares));
+    to.variance.add_(at::cat(variance));
     if (parts_.difference) add_difference(to, part, latent, n);
   }
 
  private:
-  static constexpr int64_t kRows = 256;  // decoded at a time: they stay in the cache
-
   void add_difference(Moments& to, const Part& part, const Latent& latent, double n) {
     const Tensor own = part.of(own_), d = latent.hidden - own, centre = d.mean(0), centred = d - centre;
     Tensor sum = at::zeros({genes_}, at::kDouble), square = at::zeros({genes_}, at::kDouble);
-    Tensor crossed = at::zeros_like(mean_weight_, at::MemoryFormat::Contiguous);
+    const Tensor& weight = outputs_[0].weight();
+    Tensor crossed = at::zeros_like(weight, at::MemoryFormat::Contiguous);
     // Cells that are not of the part count for nothing.
     Tensor all = centred;
     if (!part.whole) {
@@ -159,10 +120,11 @@ class LinearSummaries final : public Summaries {
       sparse_linear_grad(batch_->target, batch_->values.data_ptr<T>(), all.data_ptr<T>(),
                          crossed.data_ptr<T>(), centred.size(1));
     });
-    const Tensor mean = sum / n + at::mv(mean_weight_, centre);
-    const Tensor m2 = square - sum.square() / n + (mean_weight_ * crossed).sum(1) * 2 + squares(centred);
+    const Tensor mean = sum / n + at::mv(weight, centre);
+    const Tensor m2 =
+        square - sum.square() / n + (weight * crossed).sum(1) * 2 + outputs_[0].squares(centred);
     to.difference.merge(n, mean, m2);
-    to.own_variance.add_(part.whole ? own_variance_ : variances(own));
+    to.own_variance.add_(part.whole ? own_variance_ : outputs_[0].variances(own));
   }
 
   /// Sums of the expression of the part's cells and of its squares.
@@ -181,28 +143,9 @@ class LinearSummaries final : public Summaries {
     }
   }
 
-  /// diag(W C W') of centred hidden layers.
-  Tensor squares(const Tensor& centred) const {
-    const Tensor scatter = product(centred.t(), centred);
-    return (product(mean_weight_, scatter) * mean_weight_).sum(1);
-  }
-
-  Tensor variances(const Tensor& hidden) {
-    Tensor sums = at::zeros({genes_}, at::kDouble);
-    for (int64_t begin = 0; begin < hidden.size(0); begin += kRows) {
-      const int64_t n = std::min(kRows, hidden.size(0) - begin);
-      Tensor raw = raw_.narrow(0, 0, n);
-      product_into(raw, hidden.narrow(0, begin, n), variance_weight_, variance_bias_);
-      by_type(raw, [&](auto* type) {
-        using T = std::remove_pointer_t<decltype(type)>;
-        add_variances(raw.data_ptr<T>(), n, genes_, network_.head().spread, sums.data_ptr<double>());
-      });
-    }
-    return sums;
-  }
-
   int64_t genes_;
-  Tensor mean_weight_, mean_bias_, variance_weight_, variance_bias_, raw_;
+  std::vector<OutputMoments> outputs_;  // of genes, then of proteins with a decoder of their own
+  std::vector<FixedMlp> further_;       // decoders of the outputs after the first
   const Batch* batch_ = nullptr;  // of the block, as the two below
   Tensor own_, own_variance_;
 };
@@ -234,8 +177,8 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
     moments.emplace_back(architecture.n_rows());
   }
   std::unique_ptr<Summaries> summaries;
-  if (network.linear_means() && !network.options().device().is_cuda())
-    summaries = std::make_unique<LinearSummaries>(network, decoding, parts);
+  if (GaussianSummaries::possible(network, parts))
+    summaries = std::make_unique<GaussianSummaries>(network, decoding, parts);
   else
     summaries = std::make_unique<DecodedSummaries>(network, decoding, parts);
   Counterfactuals all(network, cells, own, target, source, decoding);

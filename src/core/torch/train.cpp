@@ -9,6 +9,7 @@
 #include "../data/row_groups.h"
 #include "compert/statistics.h"
 #include "kept_memory.h"
+#include "lanes.h"
 #include "validation.h"
 
 namespace compert {
@@ -205,8 +206,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const CellSource& source = ahead ? *ahead : cells;
   while (epochs_done < last_epoch) {
     if (ahead && epochs_done > first_epoch) ahead->next_epoch();
-    const auto order =
-        ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
+    const auto order = ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
     share_weights();
     const auto epoch_start = network.store().snapshot();
     EpochMeans means(*this);
@@ -223,18 +223,19 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       network.seed_noise(random.next());
       // Partners of a process' own cells are anywhere in the batch.
       const double alpha = mixup_alpha();
-      network.load(source, which, n, design.rows(which, n), batch,
-                   alpha > 0 ? nullptr : group.get());
+      const Turn now = turn();
+      EffectMatching::Draw draw;
+      in_lanes(matching && now != Turn::kAdversaries ? 2 : 1, true, [&](std::size_t lane) {
+        if (lane == 1) draw = matching->draw(which, n, random);
+        else network.load(source, which, n, design.rows(which, n), batch,
+                          alpha > 0 ? nullptr : group.get());
+      });
       network.load_degs(degs, which, n, batch);
       if (alpha > 0)
-        network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()),
-                    group.get());
-      const Turn now = turn();
+        network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()), group.get());
       run_share = (static_cast<double>(epochs_done - first_epoch) +
                    static_cast<double>(b) / static_cast<double>(ends.size())) /
                   static_cast<double>(more);
-      EffectMatching::Draw draw;
-      if (matching && now != Turn::kAdversaries) draw = matching->draw(which, n, random);
       const StepLosses losses = update(batch, matching ? &*matching : nullptr, draw);
       if (const char* term = not_finite(losses)) {
         network.store().restore(epoch_start);
