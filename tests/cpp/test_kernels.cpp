@@ -270,13 +270,13 @@ TEMPLATE_TEST_CASE("the Adam sweep is its formula", "[kernels]", float, double) 
     auto v = uniform_values<TestType>(n, 0, 1, random);
     auto gradient = uniform_values<TestType>(n, -1, 1, random);
     gradient[0] = m[0] = v[0] = value[0] = 0;  // nothing moves: no 0 / 0
-    const auto value0 = value, m0 = m, v0 = v;
+    const auto value0 = value, m0 = m, v0 = v, gradient0 = gradient;
     compert::adam_sweep(value.data(), gradient.data(), m.data(), v.data(), static_cast<int64_t>(n),
                         s);
     CHECK(value[0] == 0);
     double worst = 0;
     for (std::size_t k = 0; k < n; ++k) {
-      const Long g = gradient[k] + s.weight_decay * Long(value0[k]);
+      const Long g = gradient0[k] + s.weight_decay * Long(value0[k]);
       const Long mean = s.beta1 * Long(m0[k]) + (1 - s.beta1) * g;
       const Long square = s.beta2 * Long(v0[k]) + (1 - s.beta2) * g * g;
       const Long step = s.step_size * mean / (std::sqrt(square) / s.sqrt_bias2 + s.epsilon);
@@ -285,6 +285,7 @@ TEMPLATE_TEST_CASE("the Adam sweep is its formula", "[kernels]", float, double) 
                         static_cast<double>(std::abs(value[k] - (value0[k] - step)))});
     }
     CHECK(worst < kTolerance<TestType> / 4);  // all are of the order of 1
+    CHECK(gradient == std::vector<TestType>(n, 0));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "catch_compat.h"
 #include "compert/model.h"
+#include "quiet.h"
 
 namespace {
 
@@ -45,9 +46,11 @@ struct Screen {
   }
   compert::DenseCells cells() const { return {x.data(), kGenes, kCells}; }
 
-  compert::Model model(Settings settings) const {
+  /// The last `n_proteins` rows are proteins.
+  compert::Model model(Settings settings, int64_t n_proteins = 0) const {
     compert::Architecture a;
-    a.n_genes = kGenes;
+    a.n_genes = static_cast<int64_t>(kGenes) - n_proteins;
+    a.n_proteins = n_proteins;
     a.n_perturbations = 3;
     a.covariate_levels = {2};
     a.condition_weight.assign(3, 1);
@@ -69,8 +72,10 @@ struct Moments {
 };
 
 /// The largest difference between a summary and the moments of single cells.
-double furthest(const Screen& screen, const compert::Model& model) {
-  const auto s = model.summarise(screen.cells(), screen.own, screen.target, screen.source);
+double furthest(const Screen& screen, const compert::Model& model,
+                const compert::SummaryParts& parts = {}) {
+  const auto s =
+      model.summarise(screen.cells(), screen.own, screen.target, screen.source, {}, parts);
   std::size_t n = 0;
   for (const auto& list : screen.source) n += list.size();
   Vector decoded(n * kGenes), variance(n * kGenes), shifted(n * kGenes), own_variance(kCells * kGenes);
@@ -105,6 +110,7 @@ double furthest(const Screen& screen, const compert::Model& model) {
       compare(s.mean[at], mean.mean);
       compare(s.variance[at], spread.mean);
       compare(s.variance_of_means[at], mean.squares / cells);
+      if (!parts.difference) continue;
       compare(s.mean_difference[at], difference.mean);
       compare(s.variance_difference[at], difference.squares / cells);
       compare(s.variance_shift[at], spread.mean - own.mean);
@@ -140,6 +146,39 @@ TEST_CASE("Summaries are the moments of predicted cells") {
     s.precision = "float64";
     CHECK(furthest(screen, screen.model(s)) < 1e-11);
   }
+}
+
+TEST_CASE("Summaries without a difference are the same moments") {
+  const Screen screen;
+  const compert::SummaryParts parts{true, false};
+  for (const char* activation : {"linear", "ReLU"})
+    CHECK(furthest(screen, screen.model(of("gauss", activation, true)), parts) < 1e-11);
+  CHECK(furthest(screen, screen.model(of("gauss", "ReLU", true, "float32")), parts) < 1e-4);
+  CHECK(furthest(screen, screen.model(of("nb", "linear", true)), parts) < 1e-11);
+}
+
+TEST_CASE("Summaries of genes and proteins are the moments of predicted cells", "[proteins]") {
+  const Screen screen;
+  for (const bool difference : {false, true})
+    for (const char* fusion : {"concat", "poe"})
+      for (const char* parity : {"none", "multicpa"})  // the second shares one decoder when joined
+        for (const char* activation : {"linear", "ReLU", "sigm"})
+          for (const char* protein_loss : {"gauss", "nb"}) {
+            CAPTURE(difference, fusion, parity, activation, protein_loss);
+            Settings s = of("gauss", activation, std::string(parity) == "none");
+            s.model = "multicpa";
+            s.parity = parity;
+            s.fusion = fusion;
+            s.variational = std::string(fusion) == "poe";
+            s.protein_loss = protein_loss;
+            s.epochs = 1;
+            s.batch_size = 64;
+            compert::Model model = screen.model(s, 9);
+            Quiet quiet;
+            // Training finds the proteins' scale.
+            model.fit(screen.cells(), screen.own, screen.source[0], {}, "", quiet);
+            CHECK(furthest(screen, model, {true, difference}) < 1e-10);
+          }
 }
 
 TEST_CASE("Summaries hold what is asked for") {

@@ -1,11 +1,7 @@
 // The alignment of basal states in one sweep beside the same formula differentiated by autograd.
-#include <ATen/CPUGeneratorImpl.h>
-
 #include "torch/alignment.h"
 #include "torch/product.h"
-
-#undef CHECK  // glog's, which LibTorch may bring
-#include "catch_compat.h"
+#include "torch_tensors.h"
 
 namespace {
 
@@ -16,10 +12,6 @@ Tensor states(int64_t n, at::ScalarType type) {
   Tensor x = at::empty({n, 5}, at::kDouble).normal_(1, 1, generator).to(type);
   x[2] = x[1];  // two cells in the same place
   return x.set_requires_grad(true);
-}
-
-double distance(const Tensor& a, const Tensor& b) {
-  return ((a - b).abs().max() / b.abs().max().clamp_min(1e-12)).to(at::kDouble).item<double>();
 }
 
 }  // namespace

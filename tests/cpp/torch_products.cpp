@@ -1,33 +1,17 @@
 // Products of matrices in every layout, and the networks whose derivatives are written out beside
 // the same networks differentiated by autograd.
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <cmath>
 #include <limits>
 
 #include "torch/dosers.h"
 #include "torch/mlp.h"
 #include "torch/product.h"
-
-#undef CHECK  // glog's, which LibTorch may bring
-#include "catch_compat.h"
+#include "torch_tensors.h"
 
 namespace {
 
 using at::Tensor;
 using compert::Mlp;
-
-double distance(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.sizes() == b.sizes());
-  if (a.numel() == 0) return 0;
-  const Tensor x = a.detach().to(at::kDouble), y = b.detach().to(at::kDouble);
-  return ((x - y).abs().max() / y.abs().max().clamp_min(1e-12)).item<double>();
-}
-
-Tensor drawn(at::IntArrayRef shape, at::ScalarType type, uint64_t seed) {
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::empty(shape, at::kDouble).normal_(0, 1, generator).to(type);
-}
 
 /// A network, and the same one as plain operations on copies of its parameters.
 struct Twin {

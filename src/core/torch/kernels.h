@@ -10,9 +10,9 @@ namespace compert {
 struct AdamStep {
   double step_size, weight_decay, beta1, beta2, sqrt_bias2, epsilon;
 };
-void adam_sweep(float* value, const float* grad, float* m, float* v, int64_t n, const AdamStep& s);
-void adam_sweep(double* value, const double* grad, double* m, double* v, int64_t n,
-                const AdamStep& s);
+/// Leaves the gradient at 0 for the next step.
+void adam_sweep(float* value, float* grad, float* m, float* v, int64_t n, const AdamStep& s);
+void adam_sweep(double* value, double* grad, double* m, double* v, int64_t n, const AdamStep& s);
 
 /// Sets n values to 0.
 void zero_sweep(float* value, int64_t n);

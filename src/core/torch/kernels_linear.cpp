@@ -116,7 +116,7 @@ COMPERT_INLINE void scatter_slice(const CellBatch& x, const T* values, const T* 
 }
 
 template <class T>
-COMPERT_INLINE void adam_range(T* value, const T* grad, T* m, T* v, int64_t n, const AdamStep& s) {
+COMPERT_INLINE void adam_range(T* value, T* grad, T* m, T* v, int64_t n, const AdamStep& s) {
   const T wd = static_cast<T>(s.weight_decay), b1 = static_cast<T>(s.beta1),
           b2 = static_cast<T>(s.beta2), c1 = static_cast<T>(1 - s.beta1),
           c2 = static_cast<T>(1 - s.beta2), step = static_cast<T>(s.step_size),
@@ -127,6 +127,7 @@ COMPERT_INLINE void adam_range(T* value, const T* grad, T* m, T* v, int64_t n, c
     m[k] = b1 * m[k] + c1 * g;
     v[k] = b2 * v[k] + c2 * g * g;
     value[k] -= step * m[k] / (sqrt_of(v[k]) / root + eps);
+    grad[k] = 0;
   }
 }
 
@@ -150,7 +151,7 @@ COMPERT_CLONES void round_values(const float* values, int64_t n, uint16_t* out) 
                                        T* grad_weight, const Slice<T>& slice) {                    \
     scatter_slice<T>(x, values, grad_out, grad_weight, slice);                                     \
   }                                                                                                \
-  COMPERT_CLONES void adam_range_of(T* p, const T* g, T* m, T* v, int64_t n, const AdamStep& s) {  \
+  COMPERT_CLONES void adam_range_of(T* p, T* g, T* m, T* v, int64_t n, const AdamStep& s) {  \
     adam_range<T>(p, g, m, v, n, s);                                                               \
   }
 COMPERT_FOR(float)
@@ -193,7 +194,7 @@ void zero(T* value, int64_t n) {
 }
 
 template <class T>
-void adam(T* value, const T* grad, T* m, T* v, int64_t n, const AdamStep& s) {
+void adam(T* value, T* grad, T* m, T* v, int64_t n, const AdamStep& s) {
   in_parallel(n, n < 20000 ? 1 : sweep_threads(), [&](int64_t, int64_t begin, int64_t end) {
     adam_range_of(value + begin, grad + begin, m + begin, v + begin, end - begin, s);
   });
@@ -225,7 +226,7 @@ void round_sweep(const float* values, int64_t rows, int64_t width, int64_t leadi
 }
 
 #define COMPERT_FOR(T) \
-  void adam_sweep(T* value, const T* grad, T* m, T* v, int64_t n, const AdamStep& s) {             \
+  void adam_sweep(T* value, T* grad, T* m, T* v, int64_t n, const AdamStep& s) {             \
     adam<T>(value, grad, m, v, n, s);                                                              \
   }                                                                                                \
   void sparse_linear(const CellBatch& x, const T* values, const T* weight, const T* bias, T* out,  \

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "kernels.h"
 
@@ -54,10 +55,11 @@ void Adam::update() {
                  exp_avg.data_ptr<T>() + run.begin, exp_avg_sq.data_ptr<T>() + run.begin, n, s);
     });
   }
+  zeroed_ = !value.is_cuda();
 }
 
 void Adam::zero_grad() {
-  if (!grad.defined()) return;
+  if (!grad.defined() || std::exchange(zeroed_, false)) return;
   if (grad.is_cuda()) {
     grad.zero_();
     return;

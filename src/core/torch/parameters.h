@@ -49,10 +49,14 @@ struct Adam {
     double lr_factor;
   };
   std::vector<Run> runs;
+  /// On a processor the gradient is 0 afterwards.
   void update();
   /// Scales the gradient down to the norm `most` and returns the norm it had; 0: leaves it.
   double clip(double most);
   void zero_grad();
+
+ private:
+  bool zeroed_ = false;  // and nothing has been added since
 };
 
 class ParameterStore {
