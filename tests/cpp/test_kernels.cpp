@@ -1,6 +1,7 @@
 // The sweeps over large arrays against their formulas, written out plainly in long double, and the
 // promise that a sweep gives the same bits when it is run again with the same number of threads.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -222,8 +223,10 @@ TEMPLATE_TEST_CASE("dropout drops its share, by a seed", "[kernels]", float, dou
 
 TEMPLATE_TEST_CASE("sparse layers are dense layers", "[kernels]", float, double) {
   std::mt19937_64 random(3);
-  const std::size_t cells = 11, genes = 57;
-  for (const std::size_t width : {1, 16, 45}) {
+  // The larger ones are shared by threads; 80 columns are more than one slice.
+  for (const auto& [cells, genes, width] : std::vector<std::array<std::size_t, 3>>{
+           {11, 57, 1}, {11, 57, 16}, {11, 57, 45}, {203, 61, 1}, {203, 61, 80}, {1, 3000, 64}}) {
+    CAPTURE(cells, genes, width);
     const CellBatch x = random_batch(cells, genes, random);
     const auto values = stored_as<TestType>(x);
     const auto w = uniform_values<TestType>(genes * width, -1, 1, random);

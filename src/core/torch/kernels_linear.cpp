@@ -1,6 +1,9 @@
 // The sparse product of the first layer, and Adam.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "kernels.h"
 #include "kernels_detail.h"
@@ -76,41 +79,52 @@ COMPERT_INLINE void gather_slice(const CellBatch& x, const T* values, const T* w
   }
 }
 
+/// The stored values of the genes [first, last) of a batch, gene by gene: those of gene g are at
+/// [start[g - first], start[g - first + 1]), in the order of cells.
 template <class T>
-COMPERT_INLINE void scatter_slice(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,
-                                  const Slice<T>& slice) {
+struct ByGene {
+  int64_t first, last;
+  const int64_t* start;
+  const int32_t* cell;
+  const T* value;
+};
+
+/// grad_weight of these genes += what their cells' derivatives make of it. A gene's sum stays in registers.
+template <class T>
+COMPERT_INLINE void sum_slice(const ByGene<T>& x, const T* grad_out, T* grad_weight, const Slice<T>& slice) {
   constexpr int64_t size = Pack<T>::kSize;
-  for (std::size_t b = 0; b < x.n_cells(); ++b) {
-    const T* row = grad_out + static_cast<int64_t>(b) * slice.width + slice.first;
-    const int64_t begin = x.offsets[b], end = x.offsets[b + 1];
+  for (int64_t g = x.first; g < x.last; ++g) {
+    T* w = grad_weight + g * slice.width + slice.first;
+    const int64_t begin = x.start[g - x.first], end = x.start[g - x.first + 1];
+    if (begin == end) continue;
     if (slice.n == Slice<T>::kFull) {
       typename Pack<T>::Values g0, g1, g2, g3, w0, w1, w2, w3;
-      load(row, g0);
-      load(row + size, g1);
-      load(row + 2 * size, g2);
-      load(row + 3 * size, g3);
+      load(w, w0);
+      load(w + size, w1);
+      load(w + 2 * size, w2);
+      load(w + 3 * size, w3);
       for (int64_t k = begin; k < end; ++k) {
-        T* w = grad_weight + x.genes[static_cast<std::size_t>(k)] * slice.width + slice.first;
-        const T v = values[k];
-        load(w, w0);
-        load(w + size, w1);
-        load(w + 2 * size, w2);
-        load(w + 3 * size, w3);
+        const T* row = grad_out + x.cell[k] * slice.width + slice.first;
+        const T v = x.value[k];
+        load(row, g0);
+        load(row + size, g1);
+        load(row + 2 * size, g2);
+        load(row + 3 * size, g3);
         w0 += v * g0;
         w1 += v * g1;
         w2 += v * g2;
         w3 += v * g3;
-        store(w, w0);
-        store(w + size, w1);
-        store(w + 2 * size, w2);
-        store(w + 3 * size, w3);
       }
+      store(w, w0);
+      store(w + size, w1);
+      store(w + 2 * size, w2);
+      store(w + 3 * size, w3);
       continue;
     }
     for (int64_t k = begin; k < end; ++k) {
-      T* w = grad_weight + x.genes[static_cast<std::size_t>(k)] * slice.width + slice.first;
+      const T* row = grad_out + x.cell[k] * slice.width + slice.first;
 #pragma omp simd
-      for (int64_t j = 0; j < slice.n; ++j) w[j] += values[k] * row[j];
+      for (int64_t j = 0; j < slice.n; ++j) w[j] += x.value[k] * row[j];
     }
   }
 }
@@ -147,9 +161,9 @@ COMPERT_CLONES void round_values(const float* values, int64_t n, uint16_t* out) 
                                       int64_t end) {                                               \
     gather_slice<T>(x, values, weight, bias, out, slice, begin, end);                              \
   }                                                                                                \
-  COMPERT_CLONES void scatter_slice_of(const CellBatch& x, const T* values, const T* grad_out,     \
-                                       T* grad_weight, const Slice<T>& slice) {                    \
-    scatter_slice<T>(x, values, grad_out, grad_weight, slice);                                     \
+  COMPERT_CLONES void sum_slice_of(const ByGene<T>& x, const T* grad_out, T* grad_weight,           \
+                                   const Slice<T>& slice) {                                         \
+    sum_slice<T>(x, grad_out, grad_weight, slice);                                                 \
   }                                                                                                \
   COMPERT_CLONES void adam_range_of(T* p, T* g, T* m, T* v, int64_t n, const AdamStep& s) {  \
     adam_range<T>(p, g, m, v, n, s);                                                               \
@@ -175,15 +189,50 @@ void linear(const CellBatch& x, const T* values, const T* weight, const T* bias,
   });
 }
 
+/// Where each gene's stored values begin when they are sorted by gene; `next` has a place more than genes.
+void count_genes(const CellBatch& x, std::vector<int64_t>& next) {
+  next.assign(x.n_genes + 1, 0);
+  for (const int32_t gene : x.genes) ++next[static_cast<std::size_t>(gene) + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+}
+
+/// Threads own genes, about as many stored values each: no two write the same place, and sums are over
+/// cells in their order.
 template <class T>
 void linear_grad(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,
                  int64_t width) {
-  // Threads own columns: no two write the same place, and the order of sums never changes.
-  const int64_t blocks = (width + 15) / 16, parts = std::min<int64_t>(sweep_threads(), blocks);
-  in_parallel(blocks, parts, [&](int64_t, int64_t begin, int64_t end) {
-    by_slices<T>(width, begin * 16, std::min(width, end * 16), [&](const Slice<T>& slice) {
-      scatter_slice_of(x, values, grad_out, grad_weight, slice);
-    });
+  const int64_t n_genes = static_cast<int64_t>(x.n_genes), n_stored = static_cast<int64_t>(x.n_stored());
+  std::vector<int64_t> start;
+  count_genes(x, start);
+  const auto gene_at = [&start](int64_t stored) {
+    return std::lower_bound(start.begin(), start.end() - 1, stored) - start.begin();
+  };
+  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(sweep_threads(), n_stored / 1024));
+  in_parallel(parts, parts, [&](int64_t part, int64_t, int64_t) {
+    const int64_t first = gene_at(n_stored * part / parts),
+                  last = part + 1 == parts ? n_genes : gene_at(n_stored * (part + 1) / parts);
+    thread_local std::vector<int32_t> cell;
+    thread_local std::vector<T> value;
+    thread_local std::vector<int64_t> begin, next;
+    const int64_t offset = start[static_cast<std::size_t>(first)];
+    const auto own = static_cast<std::size_t>(start[static_cast<std::size_t>(last)] - offset);
+    if (cell.size() < own) cell.resize(own);
+    if (value.size() < own) value.resize(own);
+    begin.assign(start.begin() + first, start.begin() + last + 1);
+    for (int64_t& at : begin) at -= offset;
+    next = begin;
+    const auto genes = static_cast<uint32_t>(last - first);
+    for (std::size_t b = 0; b < x.n_cells(); ++b)
+      for (int64_t k = x.offsets[b]; k < x.offsets[b + 1]; ++k) {
+        const auto gene = static_cast<uint32_t>(x.genes[static_cast<std::size_t>(k)] - first);
+        if (gene >= genes) continue;  // of another thread
+        const auto at = static_cast<std::size_t>(next[gene]++);
+        cell[at] = static_cast<int32_t>(b);
+        value[at] = values[k];
+      }
+    const ByGene<T> by_gene{first, last, begin.data(), cell.data(), value.data()};
+    by_slices<T>(width, 0, width,
+                 [&](const Slice<T>& slice) { sum_slice_of(by_gene, grad_out, grad_weight, slice); });
   });
 }
 
