@@ -85,6 +85,13 @@ TEST_CASE("products are products in every layout", "[products]") {
               const Tensor onto = at::ones({m, n}, type);
               compert::product_into(onto, left, right, {}, true);
               CHECK(distance(onto, exact + 1) < tolerance);
+              const Tensor around = at::zeros({m, n + 3}, type), within = around.narrow(1, 2, n);
+              compert::product_into(within, left, right, bias);
+              CHECK(distance(within, exact + bias) < tolerance);
+              compert::product_into(within, left, right, {}, true);
+              CHECK(distance(within, exact * 2 + bias) < tolerance);
+              CHECK(around.narrow(1, 0, 2).abs().max().item<double>() == 0);
+              CHECK(around.narrow(1, n + 2, 1).abs().max().item<double>() == 0);
             }
           CHECK(distance(compert::product(part, b),
                          at::mm(part.to(at::kDouble), b.to(at::kDouble))) < tolerance);

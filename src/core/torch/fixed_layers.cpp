@@ -1,9 +1,6 @@
 #include "fixed_layers.h"
 
-#include <algorithm>
-#include <array>
 #include <map>
-#include <string>
 
 #include "product.h"
 
@@ -26,16 +23,13 @@ struct FixedLayer::Packed {
     dnnl::memory x, out;  // without data
     std::vector<dnnl_exec_arg_t> arguments;
   };
-  using Key = std::array<int64_t, 2>;  // rows of x, and from one row of the output to the next
-
   Packed(const Tensor& weight, const Tensor& bias)
       : outputs(weight.size(0)),
         inputs(weight.size(1)),
         bias_layout({1, outputs}, kFloat, Dims{outputs, 1}),
         held_bias(bias_layout, dnnl_cpu(), bias.data_ptr()) {
     const dnnl::memory::desc any({inputs, outputs}, kFloat, dnnl::memory::format_tag::any);
-    layout = dnnl_product(rows_of(kUsualRows, inputs, inputs), any, bias_layout,
-                          rows_of(kUsualRows, outputs, outputs))
+    layout = dnnl_product(rows_of(kUsualRows, inputs), any, bias_layout, rows_of(kUsualRows, outputs))
                  .weights_desc();
     dnnl::memory given({{inputs, outputs}, kFloat, Dims{1, inputs}}, dnnl_cpu(), weight.data_ptr());
     held = dnnl::memory(layout, dnnl_cpu());
@@ -43,14 +37,14 @@ struct FixedLayer::Packed {
     dnnl_stream().wait();
   }
 
-  static dnnl::memory::desc rows_of(int64_t rows, int64_t columns, int64_t leading) {
-    return {{rows, columns}, kFloat, Dims{leading, 1}};
+  static dnnl::memory::desc rows_of(int64_t rows, int64_t columns) {
+    return {{rows, columns}, kFloat, Dims{columns, 1}};
   }
 
-  Product& of_rows(int64_t rows, int64_t leading) {
-    const auto found = known.find({rows, leading});
+  Product& of_rows(int64_t rows) {
+    const auto found = known.find(rows);
     if (found != known.end()) return found->second;
-    const dnnl::memory::desc x = rows_of(rows, inputs, inputs), out = rows_of(rows, outputs, leading);
+    const dnnl::memory::desc x = rows_of(rows, inputs), out = rows_of(rows, outputs);
     Product p{dnnl::matmul(dnnl_product(x, layout, bias_layout, out)),
               dnnl::memory(x, dnnl_cpu(), nullptr),
               dnnl::memory(out, dnnl_cpu(), nullptr),
@@ -59,11 +53,11 @@ struct FixedLayer::Packed {
                    {DNNL_ARG_WEIGHTS, held.get()},
                    {DNNL_ARG_BIAS, held_bias.get()},
                    {DNNL_ARG_DST, p.out.get()}};
-    return known.emplace(Key{rows, leading}, std::move(p)).first->second;
+    return known.emplace(rows, std::move(p)).first->second;
   }
 
   void multiply(const Tensor& out, const Tensor& x) {
-    Product& p = of_rows(x.size(0), std::max(out.stride(0), outputs));
+    Product& p = of_rows(x.size(0));
     p.x.set_data_handle(x.data_ptr());
     p.out.set_data_handle(out.data_ptr());
     dnnl_run(p.product, p.arguments);
@@ -72,7 +66,7 @@ struct FixedLayer::Packed {
   int64_t outputs, inputs;
   dnnl::memory::desc bias_layout, layout;
   dnnl::memory held_bias, held;
-  std::map<Key, Product> known;
+  std::map<int64_t, Product> known;
 };
 
 FixedLayer::FixedLayer(const Tensor& weight, const Tensor& bias)
@@ -83,7 +77,7 @@ FixedLayer::FixedLayer(const Tensor& weight, const Tensor& bias)
 }
 
 void FixedLayer::into(const Tensor& out, const Tensor& x) const {
-  if (packed_ && x.size(0) > 0 && x.is_contiguous() && !ReducedProducts::on())
+  if (packed_ && x.size(0) > 0 && x.is_contiguous() && out.is_contiguous() && !ReducedProducts::on())
     translate_dnnl([&] { packed_->multiply(out, x); });
   else
     product_into(out, x, weight_.t(), bias_);

@@ -136,6 +136,8 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
   Layout of_a, of_b, of_out;
   if (!layout_of(a, of_a) || !layout_of(b, of_b) || !layout_of(out, of_out) || of_out.transposed)
     return false;
+  // oneDNN 3.7 writes a single column without the gaps between its rows.
+  if (of_out.columns == 1 && of_out.rows > 1 && of_out.leading > 1) return false;
   // Gradients of weights: oneDNN's BLAS interface packs what is transposed faster than its primitive,
   // by 10 to 20 % in wide layers and by more in small ones.
   if (add && of_a.transposed && !reduced_products) {
