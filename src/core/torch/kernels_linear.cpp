@@ -189,11 +189,14 @@ void linear(const CellBatch& x, const T* values, const T* weight, const T* bias,
   });
 }
 
-/// Where each gene's stored values begin when they are sorted by gene; `next` has a place more than genes.
-void count_genes(const CellBatch& x, std::vector<int64_t>& next) {
-  next.assign(x.n_genes + 1, 0);
-  for (const int32_t gene : x.genes) ++next[static_cast<std::size_t>(gene) + 1];
-  std::partial_sum(next.begin(), next.end(), next.begin());
+constexpr int64_t kFewestStored = 1024;  // values, for a thread of its own
+
+/// Where each gene's stored values begin once they are sorted by gene, and at last where all end.
+std::vector<int64_t> begin_of_genes(const CellBatch& x) {
+  std::vector<int64_t> begin(x.n_genes + 1, 0);
+  for (const int32_t gene : x.genes) ++begin[static_cast<std::size_t>(gene) + 1];
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  return begin;
 }
 
 /// Threads own genes, about as many stored values each: no two write the same place, and sums are over
@@ -202,12 +205,11 @@ template <class T>
 void linear_grad(const CellBatch& x, const T* values, const T* grad_out, T* grad_weight,
                  int64_t width) {
   const int64_t n_genes = static_cast<int64_t>(x.n_genes), n_stored = static_cast<int64_t>(x.n_stored());
-  std::vector<int64_t> start;
-  count_genes(x, start);
+  const std::vector<int64_t> start = begin_of_genes(x);
   const auto gene_at = [&start](int64_t stored) {
     return std::lower_bound(start.begin(), start.end() - 1, stored) - start.begin();
   };
-  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(sweep_threads(), n_stored / 1024));
+  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(sweep_threads(), n_stored / kFewestStored));
   in_parallel(parts, parts, [&](int64_t part, int64_t, int64_t) {
     const int64_t first = gene_at(n_stored * part / parts),
                   last = part + 1 == parts ? n_genes : gene_at(n_stored * (part + 1) / parts);

@@ -179,7 +179,7 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
 Tensor EffectMatching::loss(const Tensor& difference, const Tensor& protein_difference,
                             const Draw& draw, const ProcessGroup* group) const {
   // The output weight that means (or their logarithms) come from.
-  const Tensor& weight = network_.output_layer().weight->value;
+  const Tensor& weight = network_.decoder().last().weight->value;
   const int64_t genes = network_.architecture().n_genes;
   const Tensor shift = exact_product(draw.average, difference);
   Tensor error =

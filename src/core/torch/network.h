@@ -150,7 +150,6 @@ class Network {
   /// genes (and of proteins that share their decoder), then of proteins; none for other models.
   std::vector<GaussianOutput> gaussian_outputs() const;
   const Mlp& decoder() const { return *decoder_; }
-  const Mlp::Layer& output_layer() const { return decoder_->last(); }
   Decoded from_raw(const Tensor& raw, const Tensor& library) const;
   /// Means and variances of what is decoded, cells x rows of the data (genes, then proteins).
   Tensor expected(const Decoded& d, bool ignore_zeros) const;

@@ -78,7 +78,8 @@ class OutputMoments {
     if (output.relu) raw_mean_ = std::make_unique<FixedLayer>(weight_, bias_);
   }
 
-  /// Of the rows of a hidden layer; without `spread` the squared deviations are 0 or too few.
+  /// Of the rows of a hidden layer. Without `spread` nobody reads the squared deviations: linear means
+  /// leave them at 0.
   Sums of(const Tensor& hidden, bool spread) {
     Sums out{{}, {}, variances(hidden)};
     if (output_.relu) {
