@@ -104,7 +104,8 @@
 #'   better ones count.
 #' @param checkpoint File that keeps the fit at every evaluation, for [load_fit()]; `NULL` for
 #'   none.
-#' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"` or `"cuda:<index>"`.
+#' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"`, `"cuda:<index>"`, or
+#'   `"privateuseone"`: a backend from outside that has registered itself with LibTorch.
 #' @param precision `"float32"`, `"float64"`, or `"bf16-mixed"`: single precision whose training rounds
 #'   what it multiplies to bfloat16 (8 bits of mantissa) and sums in single precision. On processors
 #'   with AMX, or AVX-512 with bfloat16, wide models train faster; it needs a build with oneDNN.

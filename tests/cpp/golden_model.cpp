@@ -30,11 +30,13 @@ std::string numbered(const std::string& before, int k) {
 
 class Comparison {
  public:
-  Comparison(const File& file, const std::string& precision, const Format& format, Tally& tally)
+  Comparison(const File& file, const std::string& precision, const Format& format, Tally& tally,
+             const std::string& device)
       : file_(file), format_(format), at_("/" + precision + "/"), single_(precision == "f32"),
         tally_(tally), reference_(format.reference(file, single_ ? "float32" : "float64")) {
     for (const auto& name : Json::parse(file.attribute("null_gradient_parameters")))
       null_.insert(name.get<std::string>());
+    reference_.settings.device = device;
   }
 
   void run() {
@@ -360,11 +362,12 @@ NamedArrays parameters(const File& file, const Format& format, const compert::Mo
   return out;
 }
 
-void compare_model(const File& file, const std::string& precision, const Format& format, Tally& tally) {
-  Comparison(file, precision, format, tally).run();
+void compare_model(const File& file, const std::string& precision, const Format& format, Tally& tally,
+                   const std::string& device) {
+  Comparison(file, precision, format, tally, device).run();
 }
 
-void compare_models(const std::string& prefix, const Format& format) {
+void compare_models(const std::string& prefix, const Format& format, const std::string& device) {
   const auto paths = files(prefix);
   INFO("directory " << directory());
   REQUIRE(!paths.empty());
@@ -372,9 +375,9 @@ void compare_models(const std::string& prefix, const Format& format) {
   for (const auto& path : paths) {
     const File file(path);
     for (const std::string precision : {"f64", "f32"})
-      if (file.is_group(precision)) compare_model(file, precision, format, tally);
+      if (file.is_group(precision)) compare_model(file, precision, format, tally, device);
   }
-  std::cout << prefix << "*.h5: " << paths.size() << " files\n" << tally.table() << std::endl;
+  std::cout << prefix << "*.h5, " << device << ": " << paths.size() << " files\n" << tally.table() << std::endl;
   CHECK(tally.count() > 100 * paths.size());
   CHECK(tally.failures() == 0);
 }

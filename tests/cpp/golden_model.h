@@ -61,9 +61,10 @@ std::vector<int64_t> covariate_levels(const File& file);
 compert::NamedArrays parameters(const File& file, const Format& format, const compert::Model& model);
 
 /// Compares everything that the file holds in that precision ("f64" or "f32").
-void compare_model(const File& file, const std::string& precision, const Format& format, Tally& tally);
+void compare_model(const File& file, const std::string& precision, const Format& format, Tally& tally,
+                   const std::string& device = "cpu");
 /// The same for all files of a prefix; prints the table, and checks that there were files and no
 /// failures.
-void compare_models(const std::string& prefix, const Format& format);
+void compare_models(const std::string& prefix, const Format& format, const std::string& device);
 
 }  // namespace golden

@@ -4,5 +4,5 @@
 #include "golden_chem.h"
 
 TEST_CASE("the model agrees with theislab/chemCPA", "[golden]") {
-  golden::compare_models("chem_", golden::ChemFormat());
+  golden::compare_models("chem_", golden::ChemFormat(), GENERATE("cpu", "privateuseone"));
 }

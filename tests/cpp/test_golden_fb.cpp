@@ -46,7 +46,7 @@ class FbFormat final : public golden::Format {
 }  // namespace
 
 TEST_CASE("the model agrees with facebookresearch/CPA", "[golden]") {
-  golden::compare_models("fb_", FbFormat());
+  golden::compare_models("fb_", FbFormat(), GENERATE("cpu", "privateuseone"));
 }
 
 TEST_CASE("predictions from controls agree with facebookresearch/CPA", "[golden]") {

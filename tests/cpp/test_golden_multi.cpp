@@ -4,5 +4,5 @@
 #include "golden_multi.h"
 
 TEST_CASE("theislab/multicpa, step by step", "[golden]") {
-  golden::compare_models("multi_", golden::MultiFormat());
+  golden::compare_models("multi_", golden::MultiFormat(), GENERATE("cpu", "privateuseone"));
 }

@@ -28,12 +28,13 @@ std::string numbered(const std::string& before, int k) {
 
 class Comparison {
  public:
-  Comparison(const File& file, const std::string& precision, Tally& tally)
+  Comparison(const File& file, const std::string& precision, Tally& tally, const std::string& device)
       : file_(file), at_("/" + precision + "/"), single_(precision == "f32"), tally_(tally),
         names_(file) {
     for (const auto& name : Json::parse(file.attribute("null_gradient_parameters")))
       null_.insert(name.get<std::string>());
     settings_ = tl::settings(file, single_ ? "float32" : "float64");
+    settings_.device = device;
     architecture_ = names_.architecture();
   }
 
@@ -339,13 +340,14 @@ TEST_CASE("the model agrees with theislab/cpa", "[golden]") {
   const auto files = golden::files("tl_");
   INFO("directory " << golden::directory());
   REQUIRE(!files.empty());
+  const std::string device = GENERATE("cpu", "privateuseone");
   Tally tally;
   for (const auto& path : files) {
     const File file(path);
     for (const std::string precision : {"f64", "f32"})
-      if (file.is_group(precision)) Comparison(file, precision, tally).run();
+      if (file.is_group(precision)) Comparison(file, precision, tally, device).run();
   }
-  std::cout << "tl_*.h5: " << files.size() << " files\n" << tally.table() << std::endl;
+  std::cout << "tl_*.h5, " << device << ": " << files.size() << " files\n" << tally.table() << std::endl;
   CHECK(tally.count() > 100 * files.size());
   CHECK(tally.failures() == 0);
 }

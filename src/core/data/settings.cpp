@@ -99,11 +99,11 @@ bool is_multicpa(const Settings& s) { return s.parity.rfind("multicpa", 0) == 0;
 bool is_chemcpa(const Settings& s) { return s.parity.rfind("chemcpa", 0) == 0; }
 
 void check_device(const std::string& device) {
-  bool good = device == "auto" || device == "cpu" || device == "cuda";
+  bool good = device == "auto" || device == "cpu" || device == "cuda" || device == "privateuseone";
   if (device.rfind("cuda:", 0) == 0 && device.size() > 5)
     good = std::all_of(device.begin() + 5, device.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!good)
-    throw Error("device", "must be \"auto\", \"cpu\", \"cuda\" or \"cuda:<index>\"",
+    throw Error("device", "must be \"auto\", \"cpu\", \"cuda\", \"cuda:<index>\" or \"privateuseone\"",
                 "\"" + device + "\" was given");
 }
 

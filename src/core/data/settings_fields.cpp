@@ -148,7 +148,7 @@ const std::vector<SettingField>& setting_fields() {
        "score from evaluation to evaluation"},
       {"checkpoint", &Settings::checkpoint, 0, {},
        "file that keeps the fit at every evaluation; empty = none"},
-      {"device", &Settings::device, 0, {}, "auto, cpu, cuda or cuda:<index>"},
+      {"device", &Settings::device, 0, {}, "auto, cpu, cuda, cuda:<index> or privateuseone"},
       {"precision", &Settings::precision, 0, {"float32", "float64", "bf16-mixed"},
        "arithmetic; bf16-mixed = float32, but training multiplies matrices in bfloat16"},
       {"threads", &Settings::threads, 0, {}, "threads; 0 = OMP_NUM_THREADS, or else every core"},

@@ -53,7 +53,7 @@ struct KnownDerivatives : public torch::autograd::Function<KnownDerivatives> {
 /// Binary cross entropy for a `target` of the logits' type, else the cross entropy of labels.
 Tensor class_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight) {
   const bool labels = target.scalar_type() == at::kLong;
-  if (logits.is_cuda())
+  if (!logits.is_cpu())
     return labels ? at::cross_entropy_loss(logits, target, weight)
                   : at::binary_cross_entropy_with_logits(logits, target);
   return SweptLoss::apply(logits, target.contiguous(),
@@ -113,7 +113,7 @@ Network::Guess Network::guess(std::size_t adversary, const Tensor& state, const 
 }
 
 bool Network::adversaries_apart(int64_t rows) const {
-  return !options_.device().is_cuda() &&
+  return options_.device().is_cpu() &&
          perturbation_adversary_->multiply_adds() * rows < kLargeForOneThread;
 }
 

@@ -107,7 +107,7 @@ Tensor alignment_loss(const Tensor& basal, const std::vector<int64_t>& stratum,
   const auto options = basal.options().requires_grad(false);
   const Pairs pairs = pairs_of(stratum, condition, options);
   if (!pairs.any) return at::zeros({}, options);
-  return swept && !basal.is_cuda() ? Alignment::apply(basal, pairs) : composed_alignment(basal, pairs);
+  return swept && basal.is_cpu() ? Alignment::apply(basal, pairs) : composed_alignment(basal, pairs);
 }
 
 }  // namespace compert

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -47,6 +48,13 @@ void use_threads(int64_t n) {
 
 at::Device pick_device(const std::string& setting) {
   if (setting == "cpu") return at::kCPU;
+  if (setting == "privateuseone") {
+    const at::Device device(c10::DeviceType::PrivateUse1, 0);
+    if (c10::impl::hasDeviceGuardImpl(device.type())) return device;
+    throw Error("device", "must be a device that LibTorch can use",
+                "\"privateuseone\" was given, and no backend from outside has registered itself",
+                "Load the backend's library first, or use device = \"cpu\"");
+  }
   const DeviceInfo info = device_info();
   const auto n = static_cast<int64_t>(info.cuda_devices.size());
   if (setting == "auto") return n > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);

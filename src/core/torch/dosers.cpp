@@ -131,7 +131,7 @@ class MlpDoser final : public Doser {
   Tensor raw(const Slots& s, const DoserContext&) const override {
     const DoseGrid grid = distinct_doses(s);
     Tensor x;
-    if (s.dose.is_cuda()) {
+    if (!s.dose.is_cpu()) {
       x = grid.doses.to(s.dose.device()).unsqueeze(2);  // perturbations x doses x 1
       for (std::size_t i = 0; i < layers_.size(); ++i) {
         x = at::baddbmm(layers_[i].bias->value.unsqueeze(1), x, layers_[i].weight->value.transpose(1, 2));

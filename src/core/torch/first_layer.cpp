@@ -82,7 +82,7 @@ Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device)
 
 Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense) {
   const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
-  if (weight.is_cuda()) return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
+  if (!weight.is_cpu()) return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
   if (dense)
     return DenseFirstLayer::apply(weight, bias, dense_tensor(x, values, at::kCPU), layer.weight->value.grad());
   return SparseFirstLayer::apply(weight, bias, &x, values, layer.weight->value.grad());

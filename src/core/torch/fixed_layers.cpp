@@ -71,7 +71,7 @@ struct FixedLayer::Packed {
 
 FixedLayer::FixedLayer(const Tensor& weight, const Tensor& bias)
     : weight_(weight.detach().contiguous()), bias_(bias.detach().contiguous()) {
-  if (weight_.scalar_type() == at::kFloat && !weight_.is_cuda() && weight_.numel() > 0 &&
+  if (weight_.scalar_type() == at::kFloat && weight_.is_cpu() && weight_.numel() > 0 &&
       dnnl_as_compiled())
     translate_dnnl([&] { packed_ = std::make_unique<Packed>(weight_, bias_); });
 }

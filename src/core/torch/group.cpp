@@ -209,7 +209,7 @@ std::unique_ptr<ProcessGroup> ProcessGroup::join(const std::function<bool()>& st
 void ProcessGroup::sum(Tensor t) const {
   std::vector<Tensor> on_cpu = {t.to(at::kCPU)};
   impl_->wait([&] { return impl_->gloo->allreduce(on_cpu); });
-  if (t.is_cuda()) t.copy_(on_cpu[0]);
+  if (!t.is_cpu()) t.copy_(on_cpu[0]);
 }
 
 Tensor ProcessGroup::gather(const Tensor& own, int64_t n) const {
@@ -234,7 +234,7 @@ void ProcessGroup::broadcast(Tensor t, int64_t from) const {
   c10d::BroadcastOptions options;
   options.rootRank = from;
   impl_->wait([&] { return impl_->gloo->broadcast(on_cpu, options); });
-  if (t.is_cuda()) t.copy_(on_cpu[0]);
+  if (!t.is_cpu()) t.copy_(on_cpu[0]);
 }
 
 void ProcessGroup::wait_for_all() const {

@@ -105,7 +105,7 @@ Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const C
                            const Tensor& values, const Head& head, const HeadInput& input,
                            Tensor& scratch) {
   const Tensor &weight = last.weight->value, &bias = last.bias->value;
-  if (weight.is_cuda() || !head.swept())
+  if (!weight.is_cpu() || !head.swept())
     return composed_loss(linear(hidden, weight, bias), target, values, head, input);
   if (!scratch.defined() || scratch.size(0) != hidden.size(0))
     scratch = at::empty({hidden.size(0), weight.size(0)}, weight.options().requires_grad(false));
@@ -147,7 +147,7 @@ static Decoded decoded_gaussian(const Tensor& raw, const Head& head) {
 }
 
 Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
-  if (!head.counts() && !head.sigmoid_mean && !raw.is_cuda() && raw.is_contiguous() &&
+  if (!head.counts() && !head.sigmoid_mean && raw.is_cpu() && raw.is_contiguous() &&
       !at::GradMode::is_enabled())
     return decoded_gaussian(raw, head);
   Decoded d;

@@ -107,7 +107,7 @@ class Mlp {
   };
   /// Whether training goes through pass().
   bool swept(const Tensor& x) const {
-    return norm_ == Norm::kBatch && !x.is_cuda() && x.dim() == 2 && x.size(0) > 1;
+    return norm_ == Norm::kBatch && x.is_cpu() && x.dim() == 2 && x.size(0) > 1;
   }
   /// All layers of the span, in one step of autograd: see mlp_pass.cpp.
   Penalised pass(const Tensor& x, Span span) const;

@@ -39,7 +39,7 @@ void Adam::update() {
     const AdamStep s{lr * run.lr_factor / bias1, weight_decay,       kBeta1, kBeta2,
                      std::sqrt(bias2),           kEpsilon};
     const int64_t n = run.end - run.begin;
-    if (value.is_cuda()) {
+    if (!value.is_cpu()) {
       at::NoGradGuard no_grad;
       Tensor p = value.narrow(0, run.begin, n), g = grad.narrow(0, run.begin, n),
              m = exp_avg.narrow(0, run.begin, n), v = exp_avg_sq.narrow(0, run.begin, n);
@@ -55,12 +55,12 @@ void Adam::update() {
                  exp_avg.data_ptr<T>() + run.begin, exp_avg_sq.data_ptr<T>() + run.begin, n, s);
     });
   }
-  zeroed_ = !value.is_cuda();
+  zeroed_ = value.is_cpu();
 }
 
 void Adam::zero_grad() {
   if (!grad.defined() || std::exchange(zeroed_, false)) return;
-  if (grad.is_cuda()) {
+  if (!grad.is_cpu()) {
     grad.zero_();
     return;
   }
@@ -72,7 +72,7 @@ void Adam::zero_grad() {
 double Adam::clip(double most) {
   if (most <= 0 || !grad.defined() || grad.numel() == 0) return 0;
   double norm = 0;
-  if (grad.is_cuda())
+  if (!grad.is_cpu())
     norm = grad.norm().item<double>();
   else
     by_type(grad, [&](auto* type) {

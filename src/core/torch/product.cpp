@@ -130,7 +130,7 @@ Operand operand(const Tensor& t, const Layout& layout, std::vector<uint16_t>& sc
 
 /// False for what is not oneDNN's: other types and devices, and layouts without contiguous rows.
 bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias, bool add) {
-  if (out.scalar_type() != at::kFloat || out.is_cuda() || out.numel() == 0 || a.size(1) == 0 ||
+  if (out.scalar_type() != at::kFloat || !out.is_cpu() || out.numel() == 0 || a.size(1) == 0 ||
       !dnnl_as_compiled())
     return false;
   Layout of_a, of_b, of_out;

@@ -69,16 +69,16 @@ struct ExactProductOfLeaf : public Function<ExactProductOfLeaf> {
 }  // namespace
 
 Tensor exact_product(const Tensor& a, const Tensor& b) {
-  return a.is_cuda() ? at::mm(a, b) : ExactProduct::apply(a, b);
+  return !a.is_cpu() ? at::mm(a, b) : ExactProduct::apply(a, b);
 }
 
 Tensor exact_product_of_leaf(const Tensor& a, const Tensor& leaf, int64_t rows) {
-  if (a.is_cuda()) return at::mm(a, leaf.narrow(0, 0, rows).t());
+  if (!a.is_cpu()) return at::mm(a, leaf.narrow(0, 0, rows).t());
   return ExactProductOfLeaf::apply(a, leaf, rows, leaf.grad());
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.dim() != 2 || x.is_cuda()) return at::linear(x, weight, bias);
+  if (x.dim() != 2 || !x.is_cpu()) return at::linear(x, weight, bias);
   return Linear::apply(x, weight, bias);
 }
 

@@ -75,7 +75,7 @@ class GaussianSummaries final : public Summaries {
   /// By difference only of linear means of genes.
   static bool possible(const Network& network, const SummaryParts& parts) {
     const auto outputs = network.gaussian_outputs();
-    return !outputs.empty() && !network.options().device().is_cuda() &&
+    return !outputs.empty() && network.options().device().is_cpu() &&
            (!parts.difference || network.linear_means());
   }
 

@@ -1,0 +1,122 @@
+// A device that is not the processor gives the processor's numbers: fits, predictions and embeddings, of
+// every kind of model. See torch_host_device.h for the device.
+#include <cmath>
+
+#include "catch_compat.h"
+#include "compert/error.h"
+#include "compert/model.h"
+#include "protein_screen.h"
+#include "quiet.h"
+
+namespace {
+
+using compert::Settings;
+using proteins::Screen;
+using Vector = std::vector<double>;
+
+double distance(const Vector& a, const Vector& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0, largest = 1e-300;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, std::isnan(a[i]) && std::isnan(b[i]) ? 0 : std::abs(a[i] - b[i]));
+    largest = std::max(largest, std::abs(b[i]));
+  }
+  return worst / largest;
+}
+
+/// What a fit leaves behind, and what the model then says.
+std::vector<Vector> outcome(const Screen& screen, const compert::Architecture& architecture,
+                            Settings settings, const std::string& device) {
+  settings.device = device;
+  compert::Model model(architecture, settings);
+  Quiet quiet;
+  const compert::DenseCells cells = screen.cells();
+  model.fit(cells, screen.design, screen.train, {}, "", quiet);
+  std::vector<Vector> out(1);
+  for (const compert::EpochRecord& r : model.history())
+    out[0].insert(out[0].end(), {r.loss_reconstruction, r.loss_adv_perturbations, r.loss_adv_covariates,
+                                 r.penalty_adv_perturbations, r.penalty_adv_covariates, r.loss_alignment,
+                                 r.loss_counterfactual, r.loss_kl});
+  for (const auto& [name, array] : model.values()) out.push_back(array.values);
+  compert::Design target;
+  target.n = 1;
+  target.n_slots = target.n_covariates = 2;
+  target.perturbation = {1, 2};
+  target.dose = {1, 0.5};
+  target.covariate = {1, 0};
+  const auto s = model.summarise(cells, screen.design, target, {screen.controls});
+  for (const Vector& v : {s.mean, s.variance, s.variance_of_means, s.mean_difference, s.variance_shift})
+    out.push_back(v);
+  Vector mean(screen.controls.size() * proteins::kRows), variance(mean.size()),
+      latent(screen.design.n * static_cast<std::size_t>(model.dim()));
+  model.predict_cells(cells, screen.design, target, {screen.controls}, {}, mean.data(), variance.data());
+  model.embed(cells, screen.design, {}, latent.data());
+  out.insert(out.end(), {mean, variance, latent, model.dose_response({1, 2}, {0.3, 1})});
+  return out;
+}
+
+void check_same(const Screen& screen, const compert::Architecture& architecture, const std::string& given) {
+  CAPTURE(given);
+  const Settings settings = compert::settings_from_json(
+      R"({"precision": "float64", "threads": 1, "dim": 5, "autoencoder_width": 12, "autoencoder_depth": 2,
+          "adversary_width": 9, "epochs": 4, "batch_size": 32, )" + given + "}");
+  const auto cpu = outcome(screen, architecture, settings, "cpu"),
+             device = outcome(screen, architecture, settings, "privateuseone");
+  REQUIRE(cpu.size() == device.size());
+  for (std::size_t k = 0; k < cpu.size(); ++k) {
+    CAPTURE(k);
+    CHECK(distance(device[k], cpu[k]) < 1e-7);
+  }
+}
+
+compert::Architecture of_genes(const Screen& screen) {
+  compert::Architecture a = screen.architecture();
+  a.n_genes = a.n_rows();
+  a.n_proteins = 0;
+  return a;
+}
+
+}  // namespace
+
+TEST_CASE("a device fits and predicts as the processor does", "[device]") {
+  const Screen values(6, false, false), counts(6, true, true);
+  const std::string adversaries = R"("reg_adversary": 2, "penalty_adversary": 1, "adversary_steps": 2, )";
+  for (const char* doser : {"linear", "sigm", "logsigm", "mlp", "amortized"})
+    check_same(values, of_genes(values), adversaries + R"("doser_type": ")" + doser + "\"");
+  for (const char* loss : {"nb", "zinb"})
+    check_same(counts, of_genes(counts), R"("loss_ae": ")" + std::string(loss) + "\"");
+  check_same(values, of_genes(values), adversaries + R"("adversary_loss": "focal", "decoder_activation": "ReLU")");
+  check_same(values, of_genes(values), adversaries + R"("adversary_loss": "cce", "encoder_norm": "layer", "decoder_norm": "layer")");
+  check_same(values, of_genes(values), adversaries + R"("clip_grad_norm": 0.5, "mixup_alpha": 0.2,
+             "adversary_loss": "cce", "reg_alignment": 0, "reg_counterfactual": 0)");
+  check_same(values, of_genes(values), adversaries +
+             R"("variational": true, "encoder_dropout": 0.1, "decoder_dropout": 0.1, "adversary_dropout": 0.1)");
+  for (const char* parity : {"fb", "theislab"})
+    check_same(values, of_genes(values), R"("loss_ae": "gauss", "parity": ")" + std::string(parity) + "\"");
+}
+
+TEST_CASE("a device fits and predicts proteins as the processor does", "[device][proteins]") {
+  const Screen values(6, false, false), counts(6, true, true);
+  for (const char* fusion : {"concat", "poe"}) {
+    const std::string model = R"("model": "multicpa", "variational": true, "fusion": ")" + std::string(fusion) + "\"";
+    check_same(values, values.architecture(), model + R"(, "loss_ae": "gauss", "protein_loss": "gauss")");
+    check_same(counts, counts.architecture(), model + R"(, "loss_ae": "nb", "protein_loss": "nb_mixture")");
+  }
+}
+
+TEST_CASE("a device knows molecules as the processor does", "[device]") {
+  const Screen values(6, false, false);
+  compert::Architecture a = of_genes(values);
+  a.n_features = 4;
+  for (int k = 0; k < 12; ++k) a.features.push_back(std::sin(k));
+  check_same(values, a, R"("model": "chemcpa", "reg_adversary": 1)");
+  a.has_features = {0, 1, 1};
+  check_same(values, a, R"("model": "chemcpa", "doser_type": "sigm")");
+}
+
+TEST_CASE("a device that is not there is an error", "[device]") {
+  const Screen screen(2);
+  Settings settings;
+  settings.device = "cuda:91";
+  CHECK_THROWS_AS(compert::Model(screen.architecture(), settings), compert::Error);
+}
