@@ -65,7 +65,7 @@ void split_rows(const CellBatch& both, const Tensor& values, int64_t n_genes, Ce
 
 /// Values at the places of `both` from those of its genes and from dense proteins.
 Tensor join_rows(const CellBatch& both, int64_t n_genes, const Tensor& genes, const Tensor& proteins) {
-  const Tensor dense = proteins.to(at::kCPU).contiguous();
+  const Tensor dense = proteins.contiguous();
   const int64_t n_proteins = dense.size(1);
   Tensor out = at::empty({static_cast<int64_t>(both.n_stored())}, genes.options());
   by_type(out, [&](auto* type) {
@@ -100,6 +100,32 @@ void select_rows(const CellBatch& from, const Tensor& values, const std::vector<
   out_values = parts.empty() ? values.narrow(0, 0, 0) : at::cat(parts);
 }
 
+/// Every cell of `rows` becomes `share` of its own and the rest of its partner's.
+void mix_rows(CellBatch& cells, Tensor& stored, ProcessGroup::Rows rows, double share,
+              const std::vector<int64_t>& partner) {
+  CellBatch out;
+  out.n_genes = cells.n_genes;
+  Tensor values;
+  by_type(stored, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    std::vector<T> all;
+    const T own = static_cast<T>(share), other = static_cast<T>(1 - share);
+    for (auto b = static_cast<std::size_t>(rows.begin); b < static_cast<std::size_t>(rows.end); ++b) {
+      merge(cells, stored.data_ptr<T>(), b, static_cast<std::size_t>(partner[b]),
+            [&](int32_t gene, T first, T second) {
+              out.genes.push_back(gene);
+              all.push_back(own * first + other * second);
+            });
+      out.offsets.push_back(static_cast<int64_t>(all.size()));
+    }
+    out.values.assign(all.begin(), all.end());
+    values = at::empty({static_cast<int64_t>(all.size())}, stored.options());
+    std::copy(all.begin(), all.end(), values.data_ptr<T>());
+  });
+  cells = std::move(out);
+  stored = values;
+}
+
 }  // namespace
 
 void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
@@ -114,8 +140,9 @@ void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
   in_lanes(2, true, [&](std::size_t lane) {
     if (lane == 1) return load_design(rows, out);
     cells.fetch(which + share.begin, static_cast<std::size_t>(share.count()), all);
-    (proteins_ ? out.both_values : out.values) =
-        stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
+    const Tensor values = stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
+    if (on_cpu()) (proteins_ ? out.both_values : out.values) = values;
+    else out.on_device = dense_tensor(all, values, options_.device());
   });
   out.group = group;
   out.share = 1;
@@ -129,17 +156,32 @@ Tensor Network::encoder_input(const Tensor& values) const {
   return head_.counts() && !multicpa() ? values.log1p() : values;
 }
 
+/// Genes and proteins apart, as they were observed and as the encoders read them.
+void Network::split(Batch& out) const {
+  const int64_t genes = architecture_.n_genes;
+  if (on_cpu()) {
+    if (proteins_) {
+      split_rows(out.both, out.both_values, genes, out.target, out.values, out.proteins);
+      out.protein_input = proteins_->input(out.proteins);
+    }
+    out.input = encoder_input(out.values);
+    if (proteins_ && !experts()) out.both_input = join_rows(out.both, genes, out.input, out.protein_input);
+    out.library = head_.library ? library_sizes(out.target, out.values) : Tensor();
+    return;
+  }
+  out.device_rna = out.on_device.narrow(1, 0, genes);
+  out.device_input = encoder_input(out.device_rna);
+  if (proteins_) {
+    out.proteins = out.on_device.narrow(1, genes, architecture_.n_proteins);
+    out.protein_input = proteins_->input(out.proteins);
+    if (!experts()) out.device_input = at::cat({out.device_input, out.protein_input}, 1);
+  }
+  out.library = head_.library ? out.device_rna.sum(1, true) : Tensor();
+}
+
 void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
   out.rna_rows = out.protein_rows = Tensor();
-  if (proteins_) {
-    split_rows(out.both, out.both_values, architecture_.n_genes, out.target, out.values, out.proteins);
-    out.proteins = out.proteins.to(options_.device());
-    out.protein_input = proteins_->input(out.proteins);
-  }
-  out.input = encoder_input(out.values);
-  if (proteins_ && !experts())
-    out.both_input = join_rows(out.both, architecture_.n_genes, out.input, out.protein_input);
-  out.library = head_.library ? library_sizes(out.target, out.values, options_.device()) : Tensor();
+  split(out);
   const auto rows_with = [&](uint8_t modality) {
     std::vector<int64_t> rows;
     for (std::size_t i = 0; i < measured.size(); ++i)
@@ -159,8 +201,13 @@ void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
   if (second.size() < measured.size()) out.protein_rows = index(second);
   if (rna.size() == measured.size()) return;
   out.rna_rows = index(rna);
-  select_rows(out.target, out.values, rna, out.measured_rna, out.measured_values);
-  out.measured_input = encoder_input(out.measured_values);
+  if (on_cpu()) {
+    select_rows(out.target, out.values, rna, out.measured_rna, out.measured_values);
+    out.measured_input = encoder_input(out.measured_values);
+  } else {
+    out.device_rna = out.device_rna.index_select(0, out.rna_rows);
+    out.device_input = encoder_input(out.device_rna);
+  }
   // A cell without RNA has no total: it is decoded at the training cells' mean.
   if (out.library.defined())
     out.library = mean_library_->value.expand_as(out.library)
@@ -211,38 +258,23 @@ void Network::load_design(const Design& given, Batch& out) const {
 /// cell become `share` of its own and 1 - share of its partner's.
 void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partner,
                   const ProcessGroup* group) const {
-  CellBatch& cells = proteins_ ? batch.both : batch.target;
-  Tensor& stored = proteins_ ? batch.both_values : batch.values;
-  const auto n = static_cast<int64_t>(cells.n_cells());
-  const auto rows = group != nullptr ? group->own_rows(n) : ProcessGroup::Rows{0, n};
-  batch.group = group;
-  CellBatch out;
-  out.n_genes = cells.n_genes;
-  Tensor values;
-  by_type(stored, [&](auto* type) {
-    using T = std::remove_pointer_t<decltype(type)>;
-    std::vector<T> all;
-    const T own = static_cast<T>(share), other = static_cast<T>(1 - share);
-    for (auto b = static_cast<std::size_t>(rows.begin); b < static_cast<std::size_t>(rows.end); ++b) {
-      merge(cells, stored.data_ptr<T>(), b, static_cast<std::size_t>(partner[b]),
-            [&](int32_t gene, T first, T second) {
-              out.genes.push_back(gene);
-              all.push_back(own * first + other * second);
-            });
-      out.offsets.push_back(static_cast<int64_t>(all.size()));
-    }
-    out.values.assign(all.begin(), all.end());
-    values = at::empty({static_cast<int64_t>(all.size())}, stored.options());
-    std::copy(all.begin(), all.end(), values.data_ptr<T>());
-  });
   if (batch.rna_rows.defined() || batch.protein_rows.defined())
     throw Error("mixup_alpha", "must be 0 where cells lack one of the modalities",
                 "a mixed cell would have parts of both");
-  cells = std::move(out);
-  stored = values;
-  prepare(batch, {});
+  const int64_t n = batch.size();
+  const auto rows = group != nullptr ? group->own_rows(n) : ProcessGroup::Rows{0, n};
+  batch.group = group;
   batch.share = share;
   batch.partner = at::tensor(partner, at::kLong).to(options_.device());
+  if (on_cpu()) {
+    mix_rows(proteins_ ? batch.both : batch.target, proteins_ ? batch.both_values : batch.values, rows, share,
+             partner);
+  } else {
+    const Tensor others = batch.partner.narrow(0, rows.begin, rows.count());
+    batch.on_device = batch.on_device.narrow(0, rows.begin, rows.count()) * share +
+                      batch.on_device.index_select(0, others) * (1 - share);
+  }
+  prepare(batch, {});
 }
 
 }  // namespace compert

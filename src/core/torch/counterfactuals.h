@@ -97,7 +97,7 @@ class Counterfactuals {
     Reconstructed out;
     out.mean = network_.expected(decoded, decoding_.ignore_zeros);
     out.variance = network_.variance(decoded, decoding_.ignore_zeros);
-    out.expression = dense_tensor(block.batch.target, block.batch.values, block.basal.device());
+    out.expression = block.batch.genes();
     if (block.batch.proteins.defined())
       out.expression = at::cat({out.expression, block.batch.proteins}, 1);
     // What was not measured differs from its reconstruction by nothing.

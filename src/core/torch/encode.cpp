@@ -27,9 +27,8 @@ void Network::draw_state(Encoded& e, const Batch& batch, std::size_t call, bool 
 
 Encoded Network::encode(const Batch& batch, bool training) const {
   if (experts()) return product_of_experts(batch, training);
-  const bool fused = batch.both.n_genes > 0;
-  Tensor first = first_layer(fused ? batch.both : batch.target,
-                             fused ? batch.both_input : batch.input, encoder_->first(), dense_input_);
+  Tensor first = first_layer(proteins_ ? batch.input_of_both() : batch.rna_input(), encoder_->first(),
+                             dense_input_);
   if (batch.group != nullptr) first = gather_rows(first, batch.size(), *batch.group);
   const Tensor raw = encoder_->after_first(first, training);
   if (!variational_) return {raw, Tensor(), Tensor(), raw, {}};
@@ -67,7 +66,7 @@ Encoded Network::product_of_experts(const Batch& batch, bool training) const {
     joint.experts.push_back(e);
   };
   add(*encoder_, batch.rna_rows, [&] {
-    return first_layer(batch.rna(), batch.rna_input(), encoder_->first(), dense_input_);
+    return first_layer(batch.rna_input(), encoder_->first(), dense_input_);
   });
   add(*protein_encoder_, batch.protein_rows, [&] {
     const Tensor& all = batch.protein_input;

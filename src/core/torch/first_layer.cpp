@@ -80,15 +80,18 @@ Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device)
   return out.to(device);
 }
 
-Tensor first_layer(const CellBatch& x, const Tensor& values, const Mlp::Layer& layer, bool dense) {
-  const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
-  if (!weight.is_cpu()) return at::linear(dense_tensor(x, values, weight.device()), weight, bias);
-  if (dense)
-    return DenseFirstLayer::apply(weight, bias, dense_tensor(x, values, at::kCPU), layer.weight->value.grad());
-  return SparseFirstLayer::apply(weight, bias, &x, values, layer.weight->value.grad());
+Tensor CellValues::dense() const {
+  return on_device.defined() ? on_device : dense_tensor(*stored, values, at::kCPU);
 }
 
-Tensor library_sizes(const CellBatch& x, const Tensor& values, at::Device device) {
+Tensor first_layer(const CellValues& x, const Mlp::Layer& layer, bool dense) {
+  const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
+  if (x.on_device.defined()) return at::linear(x.on_device, weight, bias);
+  if (dense) return DenseFirstLayer::apply(weight, bias, x.dense(), layer.weight->value.grad());
+  return SparseFirstLayer::apply(weight, bias, x.stored, x.values, layer.weight->value.grad());
+}
+
+Tensor library_sizes(const CellBatch& x, const Tensor& values) {
   const auto n = static_cast<int64_t>(x.n_cells());
   Tensor out = at::empty({n, 1}, values.options());
   by_type(out, [&](auto* type) {
@@ -100,7 +103,7 @@ Tensor library_sizes(const CellBatch& x, const Tensor& values, at::Device device
         sums[b] = std::accumulate(v + x.offsets[b], v + x.offsets[b + 1], T(0));
     });
   });
-  return out.to(device);
+  return out;
 }
 
 }  // namespace compert

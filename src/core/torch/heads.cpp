@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "first_layer.h"
 #include "product.h"
 
 namespace compert {
@@ -101,25 +100,24 @@ Tensor log_nb_multicpa(const Tensor& x, const Tensor& mu, const Tensor& theta) {
          x * ((mu + eps).log() - t.log());
 }
 
-Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,
-                           const Tensor& values, const Head& head, const HeadInput& input,
-                           Tensor& scratch) {
+Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellValues& target,
+                           const Head& head, const HeadInput& input, Tensor& scratch) {
   const Tensor &weight = last.weight->value, &bias = last.bias->value;
-  if (!weight.is_cpu() || !head.swept())
-    return composed_loss(linear(hidden, weight, bias), target, values, head, input);
+  if (target.on_device.defined() || !head.swept())
+    return composed_loss(linear(hidden, weight, bias), target, head, input);
   if (!scratch.defined() || scratch.size(0) != hidden.size(0))
     scratch = at::empty({hidden.size(0), weight.size(0)}, weight.options().requires_grad(false));
   // An autograd function takes no undefined tensors.
   const auto given = [&](const Tensor& t) { return t.defined() ? t : at::empty({0}, scratch.options()); };
-  return LikelihoodHead::apply(hidden, weight, bias, given(input.dispersion), &target, &head, values,
-                               given(input.library), scratch, weight.grad());
+  return LikelihoodHead::apply(hidden, weight, bias, given(input.dispersion), target.stored, &head,
+                               target.values, given(input.library), scratch, weight.grad());
 }
 
-Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& values,
-                     const Head& head, const HeadInput& input) {
+Tensor composed_loss(const Tensor& raw, const CellValues& target, const Head& head,
+                     const HeadInput& input) {
   const Decoded d = decoded(raw, head, input);
-  const Tensor x = dense_tensor(target, values, raw.device());
-  const double scale = head.sum_genes ? static_cast<double>(target.n_genes) : 1;
+  const Tensor x = target.dense();
+  const double scale = head.sum_genes ? static_cast<double>(x.size(1)) : 1;
   if (head.family == Head::Family::kGaussian) {
     Tensor v = d.second;
     if (head.spread == Spread::kClampedSoftplus) v = v + (v.clamp_min(1e-6) - v).detach();

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "compert/cells.h"
+#include "first_layer.h"
 #include "kernels.h"
 #include "mlp.h"
 
@@ -61,15 +62,14 @@ Tensor variance(const Decoded& d, const Head& head, bool ignore_zeros);
 Tensor log_nb(const Tensor& x, const Tensor& mu, const Tensor& theta);
 Tensor log_nb_multicpa(const Tensor& x, const Tensor& mu, const Tensor& theta);
 
-/// Negative log-likelihood of the `values` at the places of `target`, under the decoder's last hidden
-/// state. On a CPU the gradient of the last weight goes straight into its flat buffer, and `scratch`
-/// is reused from step to step. `head` and `target` live as long as the step.
-Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellBatch& target,
-                           const Tensor& values, const Head& head, const HeadInput& input,
-                           Tensor& scratch);
+/// Negative log-likelihood of cells under the decoder's last hidden state. On a CPU the gradient of the
+/// last weight goes straight into its flat buffer, and `scratch` is reused from step to step. `head` and
+/// what is stored of `target` live as long as the step.
+Tensor reconstruction_loss(const Tensor& hidden, const Mlp::Layer& last, const CellValues& target,
+                           const Head& head, const HeadInput& input, Tensor& scratch);
 
 /// The same from LibTorch's own operations, on any device; `raw` is the decoder's output.
-Tensor composed_loss(const Tensor& raw, const CellBatch& target, const Tensor& values,
-                     const Head& head, const HeadInput& input);
+Tensor composed_loss(const Tensor& raw, const CellValues& target, const Head& head,
+                     const HeadInput& input);
 
 }  // namespace compert

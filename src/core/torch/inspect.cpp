@@ -57,7 +57,7 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     const Network::Effect effect = network.effect(batch.slots, training);
     const Tensor covariates = network.covariate_effect(batch);
     const Tensor treated = basal + network.mixed(effect.sum, batch) + covariates;
-    out["input"] = to_array(dense_tensor(batch.target, batch.values, basal.device()));
+    out["input"] = to_array(batch.genes());
     out["latent_basal"] = to_array(basal);
     if (encoded.mean.defined()) {
       out["latent_mean"] = to_array(encoded.mean);

@@ -69,15 +69,13 @@ Tensor Network::reconstruction(const Tensor& hidden, const Batch& batch, std::si
     const Tensor loss =
         own.size(0) == 0
             ? own.sum()
-            : reconstruction_loss(own, decoder_->last(), batch.target, batch.values, head_, input,
-                                  scratch_[call]) *
+            : reconstruction_loss(own, decoder_->last(), batch.rna(), head_, input, scratch_[call]) *
                   (static_cast<double>(own.size(0)) / static_cast<double>(batch.size()));
     return sum_over(loss, *batch.group);
   }
   if (proteins_ && proteins_->shared())
-    return composed_loss(decoder_raw(hidden), batch.target, batch.values, head_, input);
-  return reconstruction_loss(measured(hidden), decoder_->last(), batch.rna(), batch.rna_values(),
-                             head_, input, scratch_[call]);
+    return composed_loss(decoder_raw(hidden), batch.rna(), head_, input);
+  return reconstruction_loss(measured(hidden), decoder_->last(), batch.rna(), head_, input, scratch_[call]);
 }
 
 Tensor Network::columns_of(const Tensor& raw, bool genes) const {
@@ -124,7 +122,7 @@ Tensor Network::protein_loss(const DecodedProteins& decoded, const Batch& batch,
 }
 
 Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) const {
-  return composed_loss(raw, batch.target, batch.values, head_, {batch.library, dispersion()});
+  return composed_loss(raw, batch.rna(), head_, {batch.library, dispersion()});
 }
 
 std::vector<const Parameter*> Network::wide_parameters() const {

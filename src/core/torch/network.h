@@ -18,6 +18,9 @@ struct Batch {
   CellBatch target;  // where values are stored
   Tensor values;     // what is stored there: what the likelihood is of
   Tensor input;      // the same as the encoder reads it: log1p of counts
+  // On a device these are empty, and the rows of the data are there: genes, then proteins.
+  Tensor on_device;
+  Tensor device_rna, device_input;  // of cells that have RNA; as the encoder of them (or of both) reads it
   Tensor library;    // totals, cells x 1; undefined for heads without one
   Slots slots;
   Tensor present;                  // cells x perturbations: 1 where the dose is above 0
@@ -44,9 +47,23 @@ struct Batch {
   /// the own rows only, all else is of all rows. Null: one process has all.
   const ProcessGroup* group = nullptr;
   int64_t size() const { return slots.dose.size(0); }
-  const CellBatch& rna() const { return rna_rows.defined() ? measured_rna : target; }
-  const Tensor& rna_values() const { return rna_rows.defined() ? measured_values : values; }
-  const Tensor& rna_input() const { return rna_rows.defined() ? measured_input : input; }
+  /// The genes of the cells that have RNA, as they are stored and as their encoder reads them.
+  CellValues rna() const {
+    return rna_rows.defined() ? CellValues{&measured_rna, measured_values, device_rna}
+                              : CellValues{&target, values, device_rna};
+  }
+  CellValues rna_input() const {
+    return rna_rows.defined() ? CellValues{&measured_rna, measured_input, device_input}
+                              : CellValues{&target, input, device_input};
+  }
+  /// What an encoder of both modalities reads.
+  CellValues input_of_both() const { return {&both, both_input, device_input}; }
+  /// The genes of all cells, dense.
+  Tensor genes() const {
+    return on_device.defined() ? on_device.narrow(1, 0, on_device.size(1) - n_proteins())
+                               : CellValues{&target, values, {}}.dense();
+  }
+  int64_t n_proteins() const { return proteins.defined() ? proteins.size(1) : 0; }
 };
 
 /// The encoder's output. Deterministic encoders have only `basal`.
@@ -185,6 +202,8 @@ class Network {
  private:
   /// Splits what was read into genes and proteins, and prepares both for the encoders.
   void prepare(Batch& batch, const std::vector<uint8_t>& measured) const;
+  void split(Batch& batch) const;
+  bool on_cpu() const { return options_.device().is_cpu(); }
   Tensor encoder_input(const Tensor& values) const;
   /// The normal distribution that a variational encoder's output means, and a draw from it.
   Encoded distribution(const Tensor& raw) const;

@@ -117,7 +117,7 @@ double Validation::cpa_metric() const {
   };
   const Decoded d = network.decode(after, batch.library);
   const bool counts = network.head().counts();
-  Tensor observed = dense_tensor(batch.target, batch.values, basal.device()), predicted = d.mean;
+  Tensor observed = batch.genes(), predicted = d.mean;
   if (counts) {
     observed = observed.log1p();
     predicted = predicted.log1p();
