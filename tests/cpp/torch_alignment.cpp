@@ -25,9 +25,10 @@ TEST_CASE("alignment in one sweep is its formula", "[alignment]") {
         condition.push_back(10 * stratum.back() + (i / 7) % 3);
       }
       condition[4] = 99;  // alone
+      const auto pairs = compert::alignment_pairs(stratum, condition, type);
       const Tensor a = states(n, type), b = states(n, type);
-      const Tensor swept = compert::alignment_loss(a, stratum, condition),
-                   composed = compert::alignment_loss(b, stratum, condition, false);
+      const Tensor swept = compert::alignment_loss(a, pairs),
+                   composed = compert::alignment_loss(b, pairs, false);
       CHECK(composed.item<double>() != 0);
       const double tolerance = type == at::kDouble ? 1e-9 : 1e-4;
       CHECK(distance(swept, composed) < tolerance);
@@ -37,7 +38,7 @@ TEST_CASE("alignment in one sweep is its formula", "[alignment]") {
       CHECK(distance(a.grad(), b.grad()) < tolerance);
     }
   const Tensor x = states(6, at::kDouble);
-  CHECK(compert::alignment_loss(x, {0, 0, 0, 1, 1, 1}, {0, 0, 0, 1, 1, 1}).item<double>() == 0);
+  CHECK(compert::alignment_loss(x, compert::alignment_pairs({0, 0, 0, 1, 1, 1}, {0, 0, 0, 1, 1, 1}, at::kDouble)).item<double>() == 0);
 }
 
 TEST_CASE("a product with a part of a leaf adds its gradient to the leaf's", "[alignment]") {

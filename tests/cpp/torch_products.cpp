@@ -211,7 +211,9 @@ TEST_CASE("dosers of a network each respond to their own doses alone", "[passes]
                dose =
                    at::tensor(std::vector<double>{1, .5, 1, .1, .5, 0}, at::kDouble).view({6, 1}),
                filled = at::ones({6, 1}, at::kDouble), u = drawn({6, 1}, at::kDouble, 2);
-  const Tensor raw = doser->raw({code, dose, filled}, {Tensor(), true});
+  compert::Slots slots{code, dose, filled, {}};
+  doser->prepare(slots);
+  const Tensor raw = doser->raw(slots, {Tensor(), true});
   std::vector<Tensor> rows;
   for (int64_t i = 0; i < 6; ++i) {
     const int64_t j = code[i].item<int64_t>();

@@ -23,43 +23,9 @@
 namespace compert {
 namespace {
 
-/// Who makes pairs with whom, and what a pair weighs; the pointers of CellPairs.
-struct Pairs {
-  std::vector<int32_t> stratum, condition;  // per cell
-  Tensor between, within;
-  bool any = false;
-};
-
-Pairs pairs_of(const std::vector<int64_t>& stratum, const std::vector<int64_t>& condition,
-               const at::TensorOptions& options) {
-  const std::size_t n = condition.size();
-  std::map<int64_t, double> size;
-  for (const int64_t g : condition) ++size[g];
-  // Conditions of a single cell have no distances within and are left out, with their strata's count.
-  std::map<int64_t, double> total;
-  for (std::size_t i = 0; i < n; ++i)
-    if (size[condition[i]] >= 2) ++total[stratum[i]];
-  Pairs out;
-  std::vector<double> between, within;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double in_group = size[condition[i]];
-    const bool counts = in_group >= 2;
-    const double in_stratum = counts ? total[stratum[i]] : 1;
-    out.condition.push_back(static_cast<int32_t>(condition[i]));
-    out.stratum.push_back(counts ? static_cast<int32_t>(stratum[i]) : -1 - static_cast<int32_t>(i));
-    between.push_back(1 / in_stratum);
-    within.push_back(counts ? -(in_stratum - in_group) / (in_group - 1) / in_stratum : 0);
-    out.any = out.any || (counts && in_stratum > in_group);
-  }
-  const auto cells = static_cast<int64_t>(n);
-  out.between = to_tensor({{cells}, between}).to(options);
-  out.within = to_tensor({{cells}, within}).to(options);
-  return out;
-}
-
 /// With its derivatives, on a processor.
 struct Alignment : public torch::autograd::Function<Alignment> {
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& basal, const Pairs& pairs) {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& basal, const AlignmentPairs& pairs) {
     const ReducedProducts unreduced(false);
     const Tensor centred = basal - basal.mean(0), squares = centred.square().sum(1);
     Tensor weights = product(centred, centred.t());
@@ -67,7 +33,7 @@ struct Alignment : public torch::autograd::Function<Alignment> {
     by_type(weights, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       loss = alignment_sweep(
-          CellPairs<T>{weights.size(0), pairs.stratum.data(), pairs.condition.data(),
+          CellPairs<T>{weights.size(0), pairs.stratum.data_ptr<int32_t>(), pairs.condition.data_ptr<int32_t>(),
                        pairs.between.data_ptr<T>(), pairs.within.data_ptr<T>(), squares.data_ptr<T>()},
           weights.data_ptr<T>());
     });
@@ -81,11 +47,8 @@ struct Alignment : public torch::autograd::Function<Alignment> {
 };
 
 /// The same by LibTorch's own operations.
-Tensor composed_alignment(const Tensor& basal, const Pairs& pairs) {
-  const auto index = [&](const std::vector<int32_t>& v) {
-    return at::tensor(std::vector<int64_t>(v.begin(), v.end()), at::kLong).to(basal.device());
-  };
-  const Tensor stratum = index(pairs.stratum), condition = index(pairs.condition);
+Tensor composed_alignment(const Tensor& basal, const AlignmentPairs& pairs) {
+  const Tensor &stratum = pairs.stratum, &condition = pairs.condition;
   const Tensor same = condition.unsqueeze(1) == condition.unsqueeze(0),
                apart = (stratum.unsqueeze(1) == stratum.unsqueeze(0)) & same.logical_not();
   const Tensor between = apart * pairs.between.unsqueeze(1);
@@ -102,11 +65,38 @@ Tensor composed_alignment(const Tensor& basal, const Pairs& pairs) {
 
 }  // namespace
 
-Tensor alignment_loss(const Tensor& basal, const std::vector<int64_t>& stratum,
-                      const std::vector<int64_t>& condition, bool swept) {
-  const auto options = basal.options().requires_grad(false);
-  const Pairs pairs = pairs_of(stratum, condition, options);
-  if (!pairs.any) return at::zeros({}, options);
+AlignmentPairs alignment_pairs(const std::vector<int64_t>& stratum, const std::vector<int64_t>& condition,
+                               at::ScalarType type) {
+  const std::size_t n = condition.size();
+  std::map<int64_t, double> size;
+  for (const int64_t g : condition) ++size[g];
+  // Conditions of a single cell have no distances within and are left out, with their strata's count.
+  std::map<int64_t, double> total;
+  for (std::size_t i = 0; i < n; ++i)
+    if (size[condition[i]] >= 2) ++total[stratum[i]];
+  AlignmentPairs out;
+  std::vector<int32_t> strata, conditions;
+  std::vector<double> between, within;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double in_group = size[condition[i]];
+    const bool counts = in_group >= 2;
+    const double in_stratum = counts ? total[stratum[i]] : 1;
+    conditions.push_back(static_cast<int32_t>(condition[i]));
+    strata.push_back(counts ? static_cast<int32_t>(stratum[i]) : -1 - static_cast<int32_t>(i));
+    between.push_back(1 / in_stratum);
+    within.push_back(counts ? -(in_stratum - in_group) / (in_group - 1) / in_stratum : 0);
+    out.any = out.any || (counts && in_stratum > in_group);
+  }
+  const auto cells = static_cast<int64_t>(n);
+  out.between = to_tensor({{cells}, between}).to(type);
+  out.within = to_tensor({{cells}, within}).to(type);
+  out.stratum = at::tensor(strata, at::kInt);
+  out.condition = at::tensor(conditions, at::kInt);
+  return out;
+}
+
+Tensor alignment_loss(const Tensor& basal, const AlignmentPairs& pairs, bool swept) {
+  if (!pairs.any) return at::zeros({}, basal.options().requires_grad(false));
   return swept && basal.is_cpu() ? Alignment::apply(basal, pairs) : composed_alignment(basal, pairs);
 }
 

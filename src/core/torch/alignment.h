@@ -6,9 +6,19 @@
 
 namespace compert {
 
-/// Dependence of basal states on the condition given the stratum (see Batch for both, per cell). `swept`:
-/// in one sweep with its derivatives, where there is one for the device.
-Tensor alignment_loss(const Tensor& basal, const std::vector<int64_t>& stratum,
-                      const std::vector<int64_t>& condition, bool swept = true);
+/// Which cells make pairs, and what a pair weighs; see CellPairs for the tensors, which have a value per cell.
+struct AlignmentPairs {
+  Tensor stratum, condition;  // int32
+  Tensor between, within;
+  bool any = false;
+};
+
+/// Of cells with the same covariates (stratum), and the same perturbations and doses too (condition).
+AlignmentPairs alignment_pairs(const std::vector<int64_t>& stratum, const std::vector<int64_t>& condition,
+                               at::ScalarType type);
+
+/// Dependence of basal states on the condition given the stratum. `swept`: in one sweep with its
+/// derivatives, where there is one for the device.
+Tensor alignment_loss(const Tensor& basal, const AlignmentPairs& pairs, bool swept = true);
 
 }  // namespace compert

@@ -1,8 +1,6 @@
-// Reading a batch: its cells, its rows of the design, and mixup of both.
+// Reading the cells of a batch, and mixup.
 #include <algorithm>
-#include <cmath>
 
-#include "../data/row_groups.h"
 #include "lanes.h"
 #include "network.h"
 
@@ -82,15 +80,15 @@ Tensor join_rows(const CellBatch& both, int64_t n_genes, const Tensor& genes, co
 }
 
 /// The cells `rows` of a batch.
-void select_rows(const CellBatch& from, const Tensor& values, const std::vector<int64_t>& rows,
-                 CellBatch& out, Tensor& out_values) {
+void select_rows(const CellBatch& from, const Tensor& values, const Tensor& rows, CellBatch& out,
+                 Tensor& out_values) {
   out.n_genes = from.n_genes;
   out.offsets.assign(1, 0);
   out.genes.clear();
   out.values.clear();
   std::vector<Tensor> parts;
-  for (const int64_t row : rows) {
-    const auto b = static_cast<std::size_t>(row);
+  for (int64_t k = 0; k < rows.numel(); ++k) {
+    const auto b = static_cast<std::size_t>(rows.data_ptr<int64_t>()[k]);
     const auto begin = from.offsets[b], end = from.offsets[b + 1];
     out.genes.insert(out.genes.end(), from.genes.begin() + begin, from.genes.begin() + end);
     out.values.insert(out.values.end(), from.values.begin() + begin, from.values.begin() + end);
@@ -128,8 +126,8 @@ void mix_rows(CellBatch& cells, Tensor& stored, ProcessGroup::Rows rows, double 
 
 }  // namespace
 
-void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
-                   const Design& rows, Batch& out, const ProcessGroup* group) const {
+void Network::read(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows,
+                   Batch& out, const ProcessGroup* group) const {
   if (cells.n_genes() != static_cast<std::size_t>(architecture_.n_rows()))
     throw Error("x", "must have the genes (and proteins) of the model",
                 std::to_string(cells.n_genes()) + " given, the model has " +
@@ -137,18 +135,30 @@ void Network::load(const CellSource& cells, const int64_t* which, std::size_t n,
   CellBatch& all = proteins_ ? out.both : out.target;
   const auto share = group != nullptr ? group->own_rows(static_cast<int64_t>(n))
                                       : ProcessGroup::Rows{0, static_cast<int64_t>(n)};
+  const int64_t* own = which + share.begin;
+  const auto n_own = static_cast<std::size_t>(share.count());
+  Upload upload;
+  Tensor values;
   in_lanes(2, true, [&](std::size_t lane) {
-    if (lane == 1) return load_design(rows, out);
-    cells.fetch(which + share.begin, static_cast<std::size_t>(share.count()), all);
-    const Tensor values = stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
-    if (on_cpu()) (proteins_ ? out.both_values : out.values) = values;
-    else out.on_device = dense_tensor(all, values, options_.device());
+    if (lane == 1) return describe(rows, out, upload);
+    if (out.held != nullptr) return;
+    cells.fetch(own, n_own, all);
+    values = stored_values(all, c10::typeMetaToScalarType(options_.dtype()));
   });
+  if (out.held != nullptr) upload.add(out.held->rows(own, n_own), out.held_rows);
+  describe_measured(rows.measured, out, upload);
+  upload.send(options_.device(), out.design_memory);
+  if (on_cpu())
+    (proteins_ ? out.both_values : out.values) = values;
+  else if (out.held == nullptr) {
+    Upload dense;
+    dense.add(dense_tensor(all, values), out.on_device);
+    dense.send(options_.device(), out.cells_memory);
+  }
   out.group = group;
   out.share = 1;
   out.partner = Tensor();
   out.noise.clear();
-  prepare(out, rows.measured);
 }
 
 Tensor Network::encoder_input(const Tensor& values) const {
@@ -156,8 +166,7 @@ Tensor Network::encoder_input(const Tensor& values) const {
   return head_.counts() && !multicpa() ? values.log1p() : values;
 }
 
-/// Genes and proteins apart, as they were observed and as the encoders read them.
-void Network::split(Batch& out) const {
+void Network::prepare(Batch& out) const {
   const int64_t genes = architecture_.n_genes;
   if (on_cpu()) {
     if (proteins_) {
@@ -167,42 +176,20 @@ void Network::split(Batch& out) const {
     out.input = encoder_input(out.values);
     if (proteins_ && !experts()) out.both_input = join_rows(out.both, genes, out.input, out.protein_input);
     out.library = head_.library ? library_sizes(out.target, out.values) : Tensor();
-    return;
+  } else {
+    if (out.held != nullptr && !out.partner.defined()) out.on_device = out.held->take(out.held_rows);
+    out.device_rna = out.on_device.narrow(1, 0, genes);
+    out.device_input = encoder_input(out.device_rna);
+    if (proteins_) {
+      out.proteins = out.on_device.narrow(1, genes, architecture_.n_proteins);
+      out.protein_input = proteins_->input(out.proteins);
+      if (!experts()) out.device_input = at::cat({out.device_input, out.protein_input}, 1);
+    }
+    out.library = head_.library ? out.device_rna.sum(1, true) : Tensor();
   }
-  out.device_rna = out.on_device.narrow(1, 0, genes);
-  out.device_input = encoder_input(out.device_rna);
-  if (proteins_) {
-    out.proteins = out.on_device.narrow(1, genes, architecture_.n_proteins);
-    out.protein_input = proteins_->input(out.proteins);
-    if (!experts()) out.device_input = at::cat({out.device_input, out.protein_input}, 1);
-  }
-  out.library = head_.library ? out.device_rna.sum(1, true) : Tensor();
-}
-
-void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
-  out.rna_rows = out.protein_rows = Tensor();
-  split(out);
-  const auto rows_with = [&](uint8_t modality) {
-    std::vector<int64_t> rows;
-    for (std::size_t i = 0; i < measured.size(); ++i)
-      if (measured[i] & modality) rows.push_back(static_cast<int64_t>(i));
-    return rows;
-  };
-  if (measured.empty()) return;
-  const auto rna = rows_with(kRna), second = rows_with(kProteins);
-  if (rna.size() == measured.size() && second.size() == measured.size()) return;
-  if (!experts())
-    throw Error("fusion", "must be \"poe\" for cells that lack one of the modalities",
-                std::to_string(measured.size() - std::min(rna.size(), second.size())) + " cells of a batch do",
-                "An encoder of both modalities at once needs both");
-  const auto index = [&](const std::vector<int64_t>& v) {
-    return at::tensor(v, at::kLong).to(options_.device());
-  };
-  if (second.size() < measured.size()) out.protein_rows = index(second);
-  if (rna.size() == measured.size()) return;
-  out.rna_rows = index(rna);
+  if (!out.rna_rows.defined()) return;
   if (on_cpu()) {
-    select_rows(out.target, out.values, rna, out.measured_rna, out.measured_values);
+    select_rows(out.target, out.values, out.rna_rows, out.measured_rna, out.measured_values);
     out.measured_input = encoder_input(out.measured_values);
   } else {
     out.device_rna = out.device_rna.index_select(0, out.rna_rows);
@@ -212,46 +199,6 @@ void Network::prepare(Batch& out, const std::vector<uint8_t>& measured) const {
   if (out.library.defined())
     out.library = mean_library_->value.expand_as(out.library)
                       .index_copy(0, out.rna_rows, out.library.index_select(0, out.rna_rows));
-}
-
-void Network::load_design(const Design& given, Batch& out) const {
-  const Design rows = one_hot_ ? given.one_hot(architecture_.n_perturbations) : given;
-  const auto n = static_cast<int64_t>(rows.n), slots = static_cast<int64_t>(rows.n_slots);
-  const int64_t count = architecture_.n_perturbations;
-  Tensor code = at::zeros({n, slots}, at::kLong), dose = at::zeros({n, slots}, at::kDouble),
-         filled = at::zeros({n, slots}, at::kDouble), present = at::zeros({n, count}, at::kFloat);
-  int64_t* codes = code.data_ptr<int64_t>();
-  double *doses = dose.data_ptr<double>(), *mask = filled.data_ptr<double>();
-  float* presence = present.data_ptr<float>();
-  for (int64_t k = 0; k < n * slots; ++k) {
-    int32_t p = rows.perturbation[static_cast<std::size_t>(k)];
-    // theislab/chemCPA fills empty slots with its first drug at dose 0, which counts as present.
-    const bool padded = parity_ == "chemcpa" && !one_hot_;
-    if (p < 0 && padded) p = 0;
-    if (p < 0) continue;
-    codes[k] = p;
-    doses[k] = rows.dose[static_cast<std::size_t>(k)];
-    mask[k] = 1;
-    if (doses[k] > 0 || padded) presence[(k / slots) * count + p] = 1;
-  }
-  out.slots = {code.to(options_.device()), dose.to(options_), filled.to(options_)};
-  out.present = present.to(options_);
-  out.covariates.clear();
-  for (std::size_t c = 0; c < rows.n_covariates; ++c) {
-    Tensor level = at::empty({n}, at::kLong);
-    for (int64_t i = 0; i < n; ++i)
-      level.data_ptr<int64_t>()[i] =
-          rows.covariate[static_cast<std::size_t>(i) * rows.n_covariates + c];
-    out.covariates.push_back(level.to(options_.device()));
-  }
-  out.condition_class = Tensor();
-  if (!rows.condition.empty())
-    out.condition_class =
-        at::tensor(std::vector<int64_t>(rows.condition.begin(), rows.condition.end()), at::kLong)
-            .to(options_.device());
-  RowGroups groups = row_groups(rows);
-  out.stratum = std::move(groups.stratum);
-  out.condition = std::move(groups.condition);
 }
 
 /// Mixup (Zhang et al. 2018, as theislab/cpa has it): expression, perturbations and covariates of a
@@ -270,11 +217,11 @@ void Network::mix(Batch& batch, double share, const std::vector<int64_t>& partne
     mix_rows(proteins_ ? batch.both : batch.target, proteins_ ? batch.both_values : batch.values, rows, share,
              partner);
   } else {
+    if (batch.held != nullptr) batch.on_device = batch.held->take(batch.held_rows);
     const Tensor others = batch.partner.narrow(0, rows.begin, rows.count());
     batch.on_device = batch.on_device.narrow(0, rows.begin, rows.count()) * share +
                       batch.on_device.index_select(0, others) * (1 - share);
   }
-  prepare(batch, {});
 }
 
 }  // namespace compert

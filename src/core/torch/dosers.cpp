@@ -45,13 +45,6 @@ Tensor at_work(const Slots& s, bool everywhere) {
   return (s.dose > 0).to(s.dose.scalar_type()) * s.filled;
 }
 
-/// Distinct doses per perturbation.
-struct DoseGrid {
-  Tensor doses;                // perturbations x doses, padded with 0
-  Tensor where;                // per slot, its place in the grid
-  std::vector<int64_t> count;  // doses of every perturbation
-};
-
 /// The networks of MlpDoser as one step of autograd, on a CPU.
 struct MlpDoserPass : public torch::autograd::Function<MlpDoserPass> {
   struct Kept : public torch::CustomClassHolder {
@@ -106,6 +99,8 @@ struct MlpDoserPass : public torch::autograd::Function<MlpDoserPass> {
   }
 };
 
+constexpr std::size_t kDosesAtATime = 4;
+
 /// One small network per perturbation, sigmoid at the end, 0 at dose 0. Each runs only on the distinct
 /// doses that the batch holds for it.
 class MlpDoser final : public Doser {
@@ -128,11 +123,13 @@ class MlpDoser final : public Doser {
     return raw.sigmoid() * at_work(s, everywhere_);
   }
 
+  void prepare(Slots& s) const override { s.grid = distinct_doses(s); }
+
   Tensor raw(const Slots& s, const DoserContext&) const override {
-    const DoseGrid grid = distinct_doses(s);
+    const DoseGrid& grid = s.grid;
     Tensor x;
     if (!s.dose.is_cpu()) {
-      x = grid.doses.to(s.dose.device()).unsqueeze(2);  // perturbations x doses x 1
+      x = grid.doses.unsqueeze(2);  // perturbations x doses x 1
       for (std::size_t i = 0; i < layers_.size(); ++i) {
         x = at::baddbmm(layers_[i].bias->value.unsqueeze(1), x, layers_[i].weight->value.transpose(1, 2));
         if (i + 1 < layers_.size()) x = x.relu();
@@ -149,7 +146,7 @@ class MlpDoser final : public Doser {
         }
       x = MlpDoserPass::apply(kept, at::TensorList(values));
     }
-    return x.reshape({-1}).index_select(0, grid.where.to(x.device())).view(s.dose.sizes());
+    return x.reshape({-1}).index_select(0, grid.where).view(s.dose.sizes());
   }
 
  private:
@@ -157,8 +154,7 @@ class MlpDoser final : public Doser {
     Parameter *weight, *bias;
   };
   DoseGrid distinct_doses(const Slots& s) const {
-    const Tensor codes = s.perturbation.to(at::kCPU).contiguous();
-    const Tensor doses = s.dose.to(at::kCPU, at::kDouble).contiguous();
+    const Tensor codes = s.perturbation.contiguous(), doses = s.dose.detach().to(at::kDouble).contiguous();
     const int64_t* code = codes.data_ptr<int64_t>();
     const double* dose = doses.data_ptr<double>();
     std::vector<std::vector<double>> known(static_cast<std::size_t>(n_));
@@ -171,7 +167,8 @@ class MlpDoser final : public Doser {
       if (found == list.end()) list.push_back(dose[k]);
       longest = std::max(longest, list.size());
     }
-    const auto width = static_cast<int64_t>(longest);
+    // In steps, so that batches have few different sizes.
+    const auto width = static_cast<int64_t>((longest + kDosesAtATime - 1) / kDosesAtATime * kDosesAtATime);
     const Tensor grid = at::zeros({n_, width}, at::kDouble), where = at::empty_like(codes);
     for (std::size_t j = 0; j < known.size(); ++j)
       std::copy(known[j].begin(), known[j].end(),

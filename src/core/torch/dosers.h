@@ -8,11 +8,19 @@
 
 namespace compert {
 
+/// Distinct doses per perturbation.
+struct DoseGrid {
+  Tensor doses;                // perturbations x doses, padded with 0
+  Tensor where;                // per slot, its place in the grid
+  std::vector<int64_t> count;  // doses of every perturbation
+};
+
 /// Slots of a batch: which perturbation (0 where the slot is empty) at which dose (0 where empty).
 struct Slots {
   Tensor perturbation;  // rows x slots, int64
   Tensor dose;          // rows x slots
   Tensor filled;        // rows x slots, 1 or 0
+  DoseGrid grid;        // empty for dosers that do not read it
 };
 
 /// What a response may depend on beside the slots.
@@ -24,6 +32,8 @@ struct DoserContext {
 class Doser {
  public:
   virtual ~Doser() = default;
+  /// What is best found in the processor's memory, of slots that are there: completes them.
+  virtual void prepare(Slots&) const {}
   /// What the curve's parameters give for every slot, rows x slots, before sigmoid and mask (the
   /// reference's `doser_raw`).
   virtual Tensor raw(const Slots& slots, const DoserContext& context) const = 0;

@@ -70,18 +70,18 @@ Tensor stored_values(const CellBatch& x, at::ScalarType type) {
   return out;
 }
 
-Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device) {
+Tensor dense_tensor(const CellBatch& x, const Tensor& values) {
   Tensor out = at::empty({static_cast<int64_t>(x.n_cells()), static_cast<int64_t>(x.n_genes)},
                          at::TensorOptions(values.scalar_type()));
   by_type(out, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     to_dense(x, values.data_ptr<T>(), out.data_ptr<T>());
   });
-  return out.to(device);
+  return out;
 }
 
 Tensor CellValues::dense() const {
-  return on_device.defined() ? on_device : dense_tensor(*stored, values, at::kCPU);
+  return on_device.defined() ? on_device : dense_tensor(*stored, values);
 }
 
 Tensor first_layer(const CellValues& x, const Mlp::Layer& layer, bool dense) {

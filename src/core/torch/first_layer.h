@@ -26,8 +26,8 @@ Tensor first_layer(const CellValues& x, const Mlp::Layer& layer, bool dense);
 
 /// The values stored in a batch, in the given type.
 Tensor stored_values(const CellBatch& x, at::ScalarType type);
-/// The batch as a dense tensor on the given device, of the type of `values`.
-Tensor dense_tensor(const CellBatch& x, const Tensor& values, at::Device device);
+/// The batch as a dense tensor, of the type of `values`.
+Tensor dense_tensor(const CellBatch& x, const Tensor& values);
 /// Total of every cell, cells x 1, of the type of `values`.
 Tensor library_sizes(const CellBatch& x, const Tensor& values);
 

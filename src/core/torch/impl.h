@@ -3,23 +3,11 @@
 #include <memory>
 #include <optional>
 
+#include "losses.h"
 #include "matching.h"
 #include "network.h"
 
 namespace compert {
-
-/// Scalars of one update. Penalties are 0 in autoencoder steps, as the references report them.
-struct StepLosses {
-  double reconstruction = 0, adv_perturbations = 0, adv_covariates = 0;
-  double penalty_perturbations = 0, penalty_covariates = 0;
-  double genes = 0, proteins = 0;  // the two parts of the reconstruction
-  double kl_background = 0;        // of the proteins' backgrounds
-  double kl = 0, alignment = 0, counterfactual = 0, degs = 0;
-  double gradient_norm[2] = {0, 0};  // of autoencoder and dosers before clipping; 0 without it
-};
-
-/// Which networks a batch trains.
-enum class Turn { kAutoencoder, kAdversaries, kBoth };
 
 struct Model::Impl {
   Impl(const Architecture& a, const Settings& s, Use use = Use::kFit);

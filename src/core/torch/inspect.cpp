@@ -20,14 +20,14 @@ NamedArrays named(const AdversaryLoss& a) {
 }
 
 NamedArrays named(const StepLosses& l, double annealing) {
-  return {{"loss_reconstruction", scalar(l.reconstruction)},
-          {"loss_reconstruction_genes", scalar(l.genes)},
-          {"loss_reconstruction_proteins", scalar(l.proteins)},
-          {"loss_kl", scalar(l.kl)},
+  return {{"loss_reconstruction", scalar(l.value(Loss::kReconstruction))},
+          {"loss_reconstruction_genes", scalar(l.value(Loss::kOfGenes))},
+          {"loss_reconstruction_proteins", scalar(l.value(Loss::kOfProteins))},
+          {"loss_kl", scalar(l.value(Loss::kKl))},
           // as theislab/multicpa reports them
           {"kl_annealing", scalar(annealing)},
-          {"kl_loss_latent", scalar(l.kl * annealing)},
-          {"kl_loss_proteins_back", scalar(l.kl_background * annealing)}};
+          {"kl_loss_latent", scalar(l.value(Loss::kKl) * annealing)},
+          {"kl_loss_proteins_back", scalar(l.value(Loss::kBackgroundKl) * annealing)}};
 }
 
 void zero_all(ParameterStore& store) {
@@ -104,9 +104,9 @@ NamedArrays Inspector::dose_response(const Array& dose) {
   return translate([&] {
     const Network& network = model_.impl_->network;
     zero_all(model_.impl_->network.store());
-    const Tensor u = to_tensor(dose).to(network.options()).requires_grad_(true);
-    const Tensor codes = at::arange(u.size(1), at::kLong).to(u.device()).expand_as(u);
-    const Tensor value = network.dose_response({codes, u, at::ones_like(u)});
+    Slots slots = every_dose(to_tensor(dose), network);
+    const Tensor u = slots.dose.requires_grad_(true);
+    const Tensor value = network.dose_response(slots);
     torch::autograd::backward({value.sum()});
     NamedArrays out = network.store().gradients();
     out["value"] = to_array(value);
@@ -173,11 +173,12 @@ NamedArrays Inspector::update(const CellSource& cells, const Design& design) {
     const double annealing = impl.kl_annealing();
     const StepLosses l = impl.update(whole_batch(impl.network, cells, design, recorded_));
     NamedArrays out = named(l, annealing);
-    out["loss_adv_drugs"] = scalar(l.adv_perturbations);
-    out["loss_adv_covariates"] = scalar(l.adv_covariates);
-    out["penalty_adv_drugs"] = scalar(l.penalty_perturbations);
-    out["penalty_adv_covariates"] = scalar(l.penalty_covariates);
-    out["gradient_norms"] = {{2}, {l.gradient_norm[0], l.gradient_norm[1]}};
+    out["loss_adv_drugs"] = scalar(l.value(Loss::kAdvPerturbations));
+    out["loss_adv_covariates"] = scalar(l.value(Loss::kAdvCovariates));
+    out["penalty_adv_drugs"] = scalar(l.value(Loss::kPenaltyPerturbations));
+    out["penalty_adv_covariates"] = scalar(l.value(Loss::kPenaltyCovariates));
+    const auto norm = [](const Tensor& t) { return t.defined() ? t.item<double>() : 0; };
+    out["gradient_norms"] = {{2}, {norm(l.gradient_norm[0]), norm(l.gradient_norm[1])}};
     out["optimizer_steps"] = scalar(static_cast<double>(impl.optimizer_steps));
     return out;
   });

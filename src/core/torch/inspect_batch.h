@@ -13,7 +13,10 @@ inline Batch whole_batch(const Network& network, const CellSource& cells, const 
   std::iota(all.begin(), all.end(), 0);
   Batch batch;
   network.load(cells, all.data(), all.size(), design, batch);
-  if (!recorded.partner.empty()) network.mix(batch, recorded.mix_share, recorded.partner);
+  if (!recorded.partner.empty()) {
+    network.mix(batch, recorded.mix_share, recorded.partner);
+    network.prepare(batch);
+  }
   for (const Array& draws : recorded.noise)
     batch.noise.push_back(draws.values.empty() ? Tensor() : to_tensor(draws).to(network.options()));
   return batch;
@@ -28,6 +31,16 @@ inline Slots every_perturbation(const Design& design, const Network& network) {
   Batch batch;
   network.load_design(full, batch);
   return batch.slots;
+}
+
+/// The doses of all perturbations, rows x perturbations, on the model's device.
+inline Slots every_dose(const Tensor& dose, const Network& network) {
+  Slots host{at::arange(dose.size(1), at::kLong).expand_as(dose).contiguous(),
+             dose.to(network.options().device(at::kCPU)), {}, {}};
+  host.filled = at::ones_like(host.dose);
+  Slots out;
+  network.send(host, out);
+  return out;
 }
 
 }  // namespace compert

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kPseudoCount = 0.05;    // in logarithms of mean counts
 constexpr double kSmallVariance = 0.01;  // added to a gene's variance
+constexpr int64_t kGroupsAtATime = 8;
 constexpr double kHalfWeight = 100;      // cells at which a difference weighs half
 
 }  // namespace
@@ -46,11 +47,9 @@ EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
   in_stratum_.resize(static_cast<std::size_t>(groups.n_strata));
   for (std::size_t g = 0; g < first.size(); ++g)
     in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
-  std::vector<double> inverse_size(first.size());
-  for (const int64_t g : groups.condition) ++inverse_size[static_cast<std::size_t>(g)];
-  for (double& n : inverse_size) n = 1 / n;
-  inverse_size_ =
-      to_tensor({{static_cast<int64_t>(first.size()), 1}, inverse_size}).to(network_.options());
+  inverse_size_.resize(first.size());
+  for (const int64_t g : groups.condition) ++inverse_size_[static_cast<std::size_t>(g)];
+  for (double& n : inverse_size_) n = 1 / n;
   genes_ = observe(cells, design, train, kRna);
   if (network.proteins() != nullptr) proteins_ = observe(cells, design, train, kProteins);
 }
@@ -99,9 +98,8 @@ std::vector<int64_t> measured_in(const std::vector<int64_t>& cells, const Design
   return out;
 }
 
-EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
-                                          Random& random) const {
-  Draw out;
+void EffectMatching::draw(const int64_t* which, std::size_t n, Random& random, Draw& out) const {
+  out.any = false;
   // Up to `targets_` conditions of each stratum in the batch, drawn when its first cell is met.
   std::map<int32_t, std::vector<int32_t>> drawn;
   std::vector<int64_t> other(n);              // group that a cell is decoded under
@@ -125,54 +123,67 @@ EffectMatching::Draw EffectMatching::draw(const int64_t* which, std::size_t n,
   std::vector<int64_t> targets, own_groups;
   for (const auto& [target, cells] : members)
     if (cells.size() >= 2) targets.push_back(target);
-  if (targets.empty()) return out;
+  if (targets.empty()) return;
   std::map<int32_t, int64_t> column;  // of the groups that the batch's cells belong to
   for (std::size_t i = 0; i < n; ++i) {
     const int32_t own = group_[static_cast<std::size_t>(which[i])];
     if (own >= 0 && column.emplace(own, static_cast<int64_t>(column.size())).second)
       own_groups.push_back(own);
   }
-  const auto rows = static_cast<int64_t>(targets.size()), cells = static_cast<int64_t>(n),
-             columns = static_cast<int64_t>(own_groups.size());
+  // On a device with empty rows and columns to full steps, so that batches have few different sizes.
+  const auto device = network_.options().device();
+  const auto padded = [&](std::size_t size) {
+    return device.is_cpu() ? static_cast<int64_t>(size)
+                           : (static_cast<int64_t>(size) + kGroupsAtATime - 1) / kGroupsAtATime * kGroupsAtATime;
+  };
+  const auto cells = static_cast<int64_t>(n);
+  const int64_t rows = padded(targets.size()), columns = padded(own_groups.size());
   std::vector<double> average(static_cast<std::size_t>(rows * cells)),
-      mixture(static_cast<std::size_t>(rows * columns)), size;
-  for (int64_t k = 0; k < rows; ++k) {
-    const auto& list = members[static_cast<int32_t>(targets[static_cast<std::size_t>(k)])];
+      mixture(static_cast<std::size_t>(rows * columns)), size(static_cast<std::size_t>(rows));
+  for (std::size_t k = 0; k < targets.size(); ++k) {
+    const auto& list = members[static_cast<int32_t>(targets[k])];
     const double share = 1 / static_cast<double>(list.size());
     for (const int64_t i : list) {
       const int32_t own = group_[static_cast<std::size_t>(which[i])];
-      average[static_cast<std::size_t>(k * cells + i)] = share;
-      mixture[static_cast<std::size_t>(k * columns + column[own])] += share;
+      average[k * n + static_cast<std::size_t>(i)] = share;
+      mixture[k * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column[own])] += share;
     }
-    size.push_back(static_cast<double>(list.size()));
+    const auto count = static_cast<double>(list.size());
+    size[k] = count;
+    if (!shrinkage_) continue;
+    double inverse = inverse_size_[static_cast<std::size_t>(targets[k])];
+    for (const int64_t i : list)
+      inverse += share * inverse_size_[static_cast<std::size_t>(group_[static_cast<std::size_t>(which[i])])];
+    size[k] = count / (inverse * kHalfWeight + 1);
   }
+  targets.resize(static_cast<std::size_t>(rows));
+  own_groups.resize(static_cast<std::size_t>(columns));
   // A cell that no group of the draw has is decoded under the first condition, and counts for nothing:
   // its column of `average` is 0.
-  const auto options = network_.options();
-  Batch under;
-  network_.load_design(conditions_.rows(other.data(), n), under);
-  out.slots = under.slots;
-  out.average = to_tensor({{rows, cells}, average}).to(options);
-  const auto index = [&](const std::vector<int64_t>& v) {
-    return at::tensor(v, at::kLong).to(options.device());
-  };
-  const Tensor mixed = to_tensor({{rows, columns}, mixture}).to(options);
-  const auto observed = [&](const Observed& of, Tensor& truth, Tensor& known) {
-    truth = of.mean.index_select(0, index(targets)) -
-            at::matmul(mixed, of.mean.index_select(0, index(own_groups)));
-    const Tensor missing = of.unknown.index_select(0, index(targets)) +
-                           at::matmul(mixed, of.unknown.index_select(0, index(own_groups)));
-    known = (missing == 0).to(options.dtype());
-  };
-  observed(genes_, out.truth, out.known);
-  if (proteins_.mean.defined()) observed(proteins_, out.protein_truth, out.protein_known);
-  out.size = to_tensor({{rows, 1}, size}).to(options);
-  if (shrinkage_) {
-    const Tensor inverse = inverse_size_.index_select(0, index(targets)) +
-                           at::matmul(mixed, inverse_size_.index_select(0, index(own_groups)));
-    out.size = out.size / (inverse * kHalfWeight + 1);
-  }
+  network_.load_design(conditions_.rows(other.data(), n), out.under);
+  const auto type = c10::typeMetaToScalarType(network_.options().dtype());
+  Upload upload;
+  upload.add(to_tensor({{rows, cells}, average}).to(type), out.average);
+  upload.add(to_tensor({{rows, columns}, mixture}).to(type), out.mixture);
+  upload.add(to_tensor({{rows, 1}, size}).to(type), out.size);
+  upload.add(targets, out.target);
+  upload.add(own_groups, out.own);
+  upload.send(device, out.memory);
+  if (device.is_cpu()) out.truth = truth_of(out);
   out.any = true;
+}
+
+EffectMatching::Truth EffectMatching::truth_of(const Draw& draw) const {
+  const auto observed = [&](const Observed& of, Tensor& truth, Tensor& known) {
+    truth = of.mean.index_select(0, draw.target) -
+            at::matmul(draw.mixture, of.mean.index_select(0, draw.own));
+    const Tensor missing = of.unknown.index_select(0, draw.target) +
+                           at::matmul(draw.mixture, of.unknown.index_select(0, draw.own));
+    known = (missing == 0).to(missing.scalar_type());
+  };
+  Truth out;
+  observed(genes_, out.genes, out.known);
+  if (proteins_.mean.defined()) observed(proteins_, out.proteins, out.proteins_known);
   return out;
 }
 
@@ -181,18 +192,19 @@ Tensor EffectMatching::loss(const Tensor& difference, const Tensor& protein_diff
   // The output weight that means (or their logarithms) come from.
   const Tensor& weight = network_.decoder().last().weight->value;
   const int64_t genes = network_.architecture().n_genes;
+  const Truth truth = draw.truth.genes.defined() ? draw.truth : truth_of(draw);
   const Tensor shift = exact_product(draw.average, difference);
   Tensor error =
       (group == nullptr
            ? exact_product_of_leaf(shift, weight, genes)
            : exact_product(shift, share_of_gradient(weight.narrow(0, 0, genes), *group).t())) -
-      draw.truth;
+      truth.genes;
   if (network_.head().counts())
     error = error - at::matmul(error, genes_.weight.unsqueeze(1)) / genes_.weight.sum();
-  Tensor each = (error.square() * genes_.weight).mean(1, true) * draw.known;
+  Tensor each = (error.square() * genes_.weight).mean(1, true) * truth.known;
   if (protein_difference.defined()) {
-    const Tensor off = exact_product(draw.average, protein_difference) - draw.protein_truth;
-    each = each + (off.square() * proteins_.weight).mean(1, true) * draw.protein_known;
+    const Tensor off = exact_product(draw.average, protein_difference) - truth.proteins;
+    each = each + (off.square() * proteins_.weight).mean(1, true) * truth.proteins_known;
   }
   return (each * draw.size).sum() / draw.size.sum();
 }

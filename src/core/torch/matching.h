@@ -25,21 +25,27 @@ namespace compert {
 
 class EffectMatching {
  public:
+  /// What was observed of a draw's groups.
+  struct Truth {
+    Tensor genes, known;  // groups x genes: observed difference; groups x 1: 1 where it was measured
+    Tensor proteins, proteins_known;  // the same of proteins; undefined without them
+  };
   /// Targets of one batch.
   struct Draw {
-    Slots slots;      // per cell, the other condition
+    Batch under;      // the cells' design under the other condition
     Tensor average;   // groups x cells: rows average over the group's cells
-    Tensor truth, known;  // groups x genes: observed difference; groups x 1: 1 where it was measured
-    Tensor protein_truth, protein_known;  // the same of proteins; undefined without them
+    Tensor target, own, mixture;  // groups; the cells' own groups; groups x those: their shares
     Tensor size;      // groups x 1: cells, times what their differences weigh
     bool any = false;
+    Truth truth;         // on a processor; a device finds it with the loss
+    Tensor memory;       // the device's, of these
   };
 
   /// `targets`: conditions drawn per stratum. `shrinkage`: see shrunken_means(), and differences weigh by
   /// the cells that they come from.
   EffectMatching(const Network& network, const CellSource& cells, const Design& design,
                  const std::vector<int64_t>& train, int64_t targets, bool shrinkage);
-  Draw draw(const int64_t* which, std::size_t n, Random& random) const;
+  void draw(const int64_t* which, std::size_t n, Random& random, Draw& out) const;
   /// `difference`: last hidden states under the other condition minus those under the own one.
   /// `protein_difference`: of decoded proteins' means (counts as log(1 + mean)).
   /// `group`: processes that all compute this and sum the gradients of the output weight; or null.
@@ -54,7 +60,8 @@ class EffectMatching {
   std::vector<int32_t> stratum_of_;              // per group
   std::vector<std::vector<int32_t>> in_stratum_; // groups of each stratum
   Design conditions_;                            // one row per group
-  Tensor inverse_size_;                          // groups x 1: one over their training cells
+  std::vector<double> inverse_size_;             // per group: one over its training cells
+  Truth truth_of(const Draw& draw) const;
   /// Of one modality: groups x rows; rows; groups x 1, 1 where no cell of the group has it.
   struct Observed {
     Tensor mean, weight, unknown;

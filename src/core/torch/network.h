@@ -3,13 +3,16 @@
 #include <memory>
 #include <vector>
 
+#include "alignment.h"
 #include "compert/model.h"
+#include "device_cells.h"
 #include "embedder.h"
 #include "first_layer.h"
 #include "group.h"
 #include "heads.h"
 #include "latent_differences.h"
 #include "proteins.h"
+#include "upload.h"
 
 namespace compert {
 
@@ -19,15 +22,17 @@ struct Batch {
   Tensor values;     // what is stored there: what the likelihood is of
   Tensor input;      // the same as the encoder reads it: log1p of counts
   // On a device these are empty, and the rows of the data are there: genes, then proteins.
+  const DeviceCells* held = nullptr;  // all cells are there already ...
+  Tensor held_rows;                   // ... and those of the batch in these rows
   Tensor on_device;
+  Tensor design_memory, cells_memory;  // the device's, of the design and of cells that it does not hold
   Tensor device_rna, device_input;  // of cells that have RNA; as the encoder of them (or of both) reads it
   Tensor library;    // totals, cells x 1; undefined for heads without one
   Slots slots;
   Tensor present;                  // cells x perturbations: 1 where the dose is above 0
   Tensor condition_class;          // class of the condition adversary; undefined without one
   std::vector<Tensor> covariates;  // per covariate, levels (int64)
-  std::vector<int64_t> stratum;    // cells with the same covariates share one
-  std::vector<int64_t> condition;  // cells with the same stratum, perturbations and doses too
+  AlignmentPairs pairs;            // empty without alignment
   // Mixup: every value is `share` of the cell's own and the rest of its partner's.
   double share = 1;
   Tensor partner;  // undefined without mixup
@@ -104,11 +109,23 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  /// Reads the cells and their design rows (same order); of cells that a group shares the own ones.
+  /// Reads the cells and their design rows (same order), and prepares them.
   void load(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows,
-            Batch& out, const ProcessGroup* group = nullptr) const;
+            Batch& out) const {
+    read(cells, which, n, rows, out);
+    prepare(out);
+  }
+  /// Reads them; of cells that a group shares the own ones.
+  void read(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows, Batch& out,
+            const ProcessGroup* group = nullptr) const;
+  /// Takes genes and proteins apart, as they were observed and as the encoders read them. On a device
+  /// nothing of this asks the processor.
+  void prepare(Batch& batch) const;
   void load_design(const Design& rows, Batch& out) const;
-  /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share.
+  /// Completes slots of the processor's memory, and takes them to the device.
+  void send(Slots& host, Slots& out) const;
+  /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share; to be
+  /// prepared again.
   void mix(Batch& batch, double share, const std::vector<int64_t>& partner,
            const ProcessGroup* group = nullptr) const;
   /// Rows of such a batch, mixed likewise.
@@ -200,9 +217,11 @@ class Network {
   void set_dense_input(bool dense) { dense_input_ = dense; }
 
  private:
-  /// Splits what was read into genes and proteins, and prepares both for the encoders.
-  void prepare(Batch& batch, const std::vector<uint8_t>& measured) const;
-  void split(Batch& batch) const;
+  void send(Slots& host, Slots& out, Upload& upload) const;
+  /// Tensors of the design, for a device on their way.
+  void describe(const Design& rows, Batch& out, Upload& upload) const;
+  /// The rows that have each modality, where some lack one.
+  void describe_measured(const std::vector<uint8_t>& measured, Batch& out, Upload& upload) const;
   bool on_cpu() const { return options_.device().is_cpu(); }
   Tensor encoder_input(const Tensor& values) const;
   /// The normal distribution that a variational encoder's output means, and a draw from it.

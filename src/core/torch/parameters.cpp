@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels.h"
+#include "upload.h"
 
 namespace compert {
 namespace {
@@ -30,32 +31,36 @@ const char* group_name(Group group) {
   return "";
 }
 
+std::array<double, 2> Adam::rates() const {
+  const auto t = static_cast<double>(std::max<int64_t>(1, step));
+  return {lr / (1 - std::pow(kBeta1, t)), 1 / std::sqrt(1 - std::pow(kBeta2, t))};
+}
+
+void Adam::update_on_device() {
+  at::NoGradGuard no_grad;
+  const Tensor decayed = weight_decay != 0 ? grad.add(value, weight_decay) : grad;
+  exp_avg.lerp_(decayed, 1 - kBeta1);
+  exp_avg_sq.mul_(kBeta2).addcmul_(decayed, decayed, 1 - kBeta2);
+  const Tensor ratio = exp_avg / exp_avg_sq.sqrt().mul_(device_rates[1]).add_(kEpsilon);
+  value.addcmul_(lr_factors.defined() ? ratio.mul_(lr_factors) : ratio, device_rates[0], -1);
+}
+
 void Adam::update() {
   if (!value.defined() || value.numel() == 0) return;
-  ++step;
+  if (!value.is_cpu()) return update_on_device();
   const double bias1 = 1 - std::pow(kBeta1, static_cast<double>(step));
   const double bias2 = 1 - std::pow(kBeta2, static_cast<double>(step));
   for (const Run& run : runs) {
     const AdamStep s{lr * run.lr_factor / bias1, weight_decay,       kBeta1, kBeta2,
                      std::sqrt(bias2),           kEpsilon};
     const int64_t n = run.end - run.begin;
-    if (!value.is_cpu()) {
-      at::NoGradGuard no_grad;
-      Tensor p = value.narrow(0, run.begin, n), g = grad.narrow(0, run.begin, n),
-             m = exp_avg.narrow(0, run.begin, n), v = exp_avg_sq.narrow(0, run.begin, n);
-      const Tensor decayed = g + p * weight_decay;
-      m.mul_(kBeta1).add_(decayed, 1 - kBeta1);
-      v.mul_(kBeta2).addcmul_(decayed, decayed, 1 - kBeta2);
-      p.addcdiv_(m, v.sqrt().div_(s.sqrt_bias2).add_(kEpsilon), -s.step_size);
-      continue;
-    }
     by_type(value, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       adam_sweep(value.data_ptr<T>() + run.begin, grad.data_ptr<T>() + run.begin,
                  exp_avg.data_ptr<T>() + run.begin, exp_avg_sq.data_ptr<T>() + run.begin, n, s);
     });
   }
-  zeroed_ = value.is_cpu();
+  zeroed_ = true;
 }
 
 void Adam::zero_grad() {
@@ -69,17 +74,19 @@ void Adam::zero_grad() {
   });
 }
 
-double Adam::clip(double most) {
-  if (most <= 0 || !grad.defined() || grad.numel() == 0) return 0;
+Tensor Adam::clip(double most) {
+  if (most <= 0 || !grad.defined() || grad.numel() == 0) return Tensor();
+  if (!grad.is_cpu()) {
+    const Tensor norm = grad.norm();
+    grad.mul_((most / (norm + 1e-6)).clamp_max(1));
+    return norm;
+  }
   double norm = 0;
-  if (!grad.is_cpu())
-    norm = grad.norm().item<double>();
-  else
-    by_type(grad, [&](auto* type) {
-      norm = std::sqrt(square_sum(grad.data_ptr<std::remove_pointer_t<decltype(type)>>(), grad.numel()));
-    });
+  by_type(grad, [&](auto* type) {
+    norm = std::sqrt(square_sum(grad.data_ptr<std::remove_pointer_t<decltype(type)>>(), grad.numel()));
+  });
   if (norm + 1e-6 > most) grad.mul_(most / (norm + 1e-6));  // torch.nn.utils.clip_grad_norm_
-  return norm;
+  return at::full({}, norm, grad.options().dtype(at::kDouble));
 }
 
 void ParameterStore::freeze(const std::string& parts) {
@@ -141,6 +148,10 @@ void ParameterStore::pack(at::Device device, Use use) {
     if (use == Use::kPredict) continue;
     adams_[g].exp_avg = at::zeros({sizes[g]}, options);
     adams_[g].exp_avg_sq = at::zeros({sizes[g]}, options);
+    if (device.is_cpu() || adams_[g].runs.size() < 2) continue;
+    adams_[g].lr_factors = at::ones({sizes[g]}, options);
+    for (const Adam::Run& run : adams_[g].runs)
+      adams_[g].lr_factors.narrow(0, run.begin, run.end - run.begin).fill_(run.lr_factor);
   }
   for (auto& p : parameters_) {
     const Adam& a = adam(p.group);
@@ -262,6 +273,22 @@ void ParameterStore::restore(const Snapshot& snapshot) {
   at::NoGradGuard no_grad;
   std::size_t k = 0;
   for (Tensor& t : weights()) t.copy_(snapshot.tensors.at(k++));
+}
+
+void ParameterStore::begin_step(const std::vector<Group>& groups) {
+  for (const Group g : groups)
+    if (adam(g).grad.numel() > 0) ++adam(g).step;
+  const Tensor& value = adam(Group::kAutoencoder).value;
+  if (value.is_cpu()) return;
+  std::vector<double> rates;
+  for (const Group g : kOptimised)
+    for (const double r : adam(g).rates()) rates.push_back(r);
+  Tensor there;
+  Upload upload;
+  upload.add(to_tensor({{static_cast<int64_t>(rates.size())}, rates}).to(value.scalar_type()), there);
+  upload.send(value.device(), device_rates_);
+  int64_t k = 0;
+  for (const Group g : kOptimised) adam(g).device_rates = there.narrow(0, 2 * k++, 2);
 }
 
 void ParameterStore::clear_moments() {

@@ -49,13 +49,19 @@ struct Adam {
     double lr_factor;
   };
   std::vector<Run> runs;
-  /// On a processor the gradient is 0 afterwards.
+  Tensor lr_factors;  // on a device, where runs differ: those of every scalar
+  /// What of it changes from step to step, for a device: the rate of its moments' ratio, and the factor of
+  /// the second moment's root.
+  std::array<double, 2> rates() const;
+  Tensor device_rates;
+  /// Takes the step that ParameterStore::begin_step() began. On a processor the gradient is 0 afterwards.
   void update();
-  /// Scales the gradient down to the norm `most` and returns the norm it had; 0: leaves it.
-  double clip(double most);
+  /// Scales the gradient down to the norm `most` and returns the norm it had; undefined where 0 leaves it.
+  Tensor clip(double most);
   void zero_grad();
 
  private:
+  void update_on_device();
   bool zeroed_ = false;  // and nothing has been added since
 };
 
@@ -99,6 +105,8 @@ class ParameterStore {
   };
   Snapshot snapshot() const;
   void restore(const Snapshot& snapshot);
+  /// Begins a step of these optimisers: counts it, and tells the device what is new in it.
+  void begin_step(const std::vector<Group>& groups);
   /// Forgets the moments of all three optimisers.
   void clear_moments();
 
@@ -112,6 +120,7 @@ class ParameterStore {
   std::vector<std::string> frozen_;  // beginnings of names
   std::array<Adam, kGroups> adams_;
   std::array<std::vector<Tensor>, kGroups> leaves_;
+  Tensor device_rates_;  // the memory of the optimisers' device_rates
 };
 
 }  // namespace compert

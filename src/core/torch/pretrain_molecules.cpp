@@ -84,6 +84,7 @@ PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
           total = total + loss;
         }
         torch::autograd::backward({total}, {}, c10::nullopt, false, store.leaves(Group::kAutoencoder));
+        store.begin_step({Group::kAutoencoder});
         adam.update();
         ++batches;
       }

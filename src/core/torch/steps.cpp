@@ -136,32 +136,29 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     const Tensor covariates = network.covariate_effect(batch);
     effect = network.perturbation_effect(batch, true);
     added = effect + covariates;
-    if (draw.any) added_other = network.perturbation_effect(draw.slots, true) + covariates;
+    if (draw.any) added_other = network.perturbation_effect(draw.under.slots, true) + covariates;
   }
   const Decodings decoded = decode_states(encoded, added, added_other, batch);
   out.total = decoded.genes.defined() ? decoded.genes : at::zeros({}, network.options());
-  losses.genes = losses.reconstruction = out.total.item<double>();
-  if (decoded.proteins.defined()) {
-    losses.proteins = decoded.proteins.item<double>();
-    losses.reconstruction += settings.recon_weight_pro * losses.proteins;
-    out.total = out.total + decoded.proteins * settings.recon_weight_pro;
-  }
-  const auto add = [&](const Tensor& term, double factor, double& loss) {
-    loss = term.item<double>();
+  losses[Loss::kOfGenes] = out.total.detach();
+  const auto add = [&](const Tensor& term, double factor, Loss loss) {
+    losses[loss] = term.detach();
     out.total = out.total + term * factor;
   };
+  if (decoded.proteins.defined()) add(decoded.proteins, settings.recon_weight_pro, Loss::kOfProteins);
+  losses[Loss::kReconstruction] = out.total.detach();
   if (settings.variational) {
     // The reference sums the likelihood over genes; ours is their mean, and so is this.
     const double per_gene =
         network.head().sum_genes || network.multicpa() ? 1 : 1 / static_cast<double>(architecture.n_genes);
-    add(network.kl_loss(encoded), kl_weight() * per_gene, losses.kl);
+    add(network.kl_loss(encoded), kl_weight() * per_gene, Loss::kKl);
     if (decoded.kl_background.defined())
-      add(decoded.kl_background, kl_weight() * per_gene, losses.kl_background);
+      add(decoded.kl_background, kl_weight() * per_gene, Loss::kBackgroundKl);
   }
   if (with_adversaries) {
     out.adversaries = network.adversary_loss(out.states, batch, false, true, derivatives);
-    losses.adv_perturbations = out.adversaries.perturbations.item<double>();
-    losses.adv_covariates = out.adversaries.covariates.item<double>();
+    losses[Loss::kAdvPerturbations] = out.adversaries.perturbations.detach();
+    losses[Loss::kAdvCovariates] = out.adversaries.covariates.detach();
     const double of_covariates = settings.reg_adversary_cov < 0 || settings.reg_adversary == 0
                                      ? weight
                                      : weight * settings.reg_adversary_cov / settings.reg_adversary;
@@ -170,18 +167,18 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
   }
   // The second task belongs to the autoencoder's turn; the adversaries' only looks at the losses.
   if (batch.degs.defined() && at::GradMode::is_enabled())
-    add(network.deg_loss(effect, batch), settings.reg_multi_task, losses.degs);
+    add(network.deg_loss(effect, batch), settings.reg_multi_task, Loss::kDegs);
   if (settings.reg_alignment > 0) {
     Tensor sum;
     for (const Tensor& state : out.states) {
-      const Tensor one = alignment_loss(state, batch.stratum, batch.condition);
+      const Tensor one = alignment_loss(state, batch.pairs);
       sum = sum.defined() ? sum + one : one;
     }
-    add(sum / static_cast<double>(out.states.size()), settings.reg_alignment, losses.alignment);
+    add(sum / static_cast<double>(out.states.size()), settings.reg_alignment, Loss::kAlignment);
   }
   if (draw.any)
     add(matching->loss(decoded.difference, decoded.protein_difference, draw, batch.group),
-        settings.reg_counterfactual, losses.counterfactual);
+        settings.reg_counterfactual, Loss::kCounterfactual);
   return out;
 }
 
@@ -205,7 +202,6 @@ std::vector<Tensor> Model::Impl::autoencoder_step(const Batch& batch,
     losses.gradient_norm[g == Group::kDosers] = store.adam(g).clip(settings.clip_grad_norm);
     store.adam(g).update();
   }
-  optimizer_steps += 2;
   std::vector<Tensor> states;
   for (const Tensor& state : objective.states) states.push_back(state.detach());
   return states;
@@ -230,11 +226,10 @@ void Model::Impl::adversary_step(const Batch& batch, std::vector<Tensor> states,
                              {AdversaryDerivatives::Of::kParameters, settings.penalty_adversary});
   if (!network.chemcpa()) adam.clip(settings.clip_grad_norm);
   adam.update();
-  optimizer_steps += 1;
-  losses.adv_perturbations = a.perturbations.item<double>();
-  losses.adv_covariates = a.covariates.item<double>();
-  losses.penalty_perturbations = a.penalty_perturbations.item<double>();
-  losses.penalty_covariates = a.penalty_covariates.item<double>();
+  losses[Loss::kAdvPerturbations] = a.perturbations.detach();
+  losses[Loss::kAdvCovariates] = a.covariates.detach();
+  losses[Loss::kPenaltyPerturbations] = a.penalty_perturbations.detach();
+  losses[Loss::kPenaltyCovariates] = a.penalty_covariates.detach();
 }
 
 StepLosses Model::Impl::update(const Batch& batch, const EffectMatching* matching,
@@ -242,10 +237,15 @@ StepLosses Model::Impl::update(const Batch& batch, const EffectMatching* matchin
   const ReducedProducts reduced(settings.precision == "bf16-mixed");
   const Turn now = turn();
   reset_learning_rates();
+  std::vector<Group> groups;
+  if (now != Turn::kAdversaries) groups = {Group::kAutoencoder, Group::kDosers};
+  if (now != Turn::kAutoencoder) groups.push_back(Group::kAdversaries);
+  network.store().begin_step(groups);
   StepLosses losses;
   std::vector<Tensor> states;
   if (now != Turn::kAdversaries) states = autoencoder_step(batch, matching, draw, losses);
   if (now != Turn::kAutoencoder) adversary_step(batch, states, losses);
+  optimizer_steps += static_cast<int64_t>(groups.size());
   ++iteration;
   ++batch_in_epoch;
   return losses;

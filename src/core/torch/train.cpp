@@ -48,64 +48,35 @@ void write_atomically(const std::string& path, const std::vector<uint8_t>& bytes
     throw Error("checkpoint", "must be a file that can be replaced", path);
 }
 
-const char* not_finite(const StepLosses& l) {
-  if (!std::isfinite(l.reconstruction)) return "reconstruction loss";
-  if (!std::isfinite(l.adv_perturbations)) return "perturbation adversary's loss";
-  if (!std::isfinite(l.adv_covariates)) return "covariate adversaries' loss";
-  if (!std::isfinite(l.penalty_perturbations + l.penalty_covariates)) return "gradient penalty";
-  if (!std::isfinite(l.kl)) return "KL term";
-  if (!std::isfinite(l.kl_background)) return "KL term of the proteins' background";
-  if (!std::isfinite(l.degs)) return "loss of the second task";
-  if (!std::isfinite(l.alignment)) return "alignment loss";
-  if (!std::isfinite(l.counterfactual)) return "counterfactual matching loss";
-  return nullptr;
-}
-
 /// Means over the steps of an epoch. By default every loss is averaged over the steps that compute
 /// it; facebookresearch/CPA divides all by the number of steps.
-class EpochMeans {
- public:
-  explicit EpochMeans(const Model::Impl& model) : model_(model) {}
-  void add(const StepLosses& l, Turn turn) {
-    sum_.reconstruction += l.reconstruction;
-    sum_.adv_perturbations += l.adv_perturbations;
-    sum_.adv_covariates += l.adv_covariates;
-    sum_.penalty_perturbations += l.penalty_perturbations;
-    sum_.penalty_covariates += l.penalty_covariates;
-    sum_.kl += l.kl;
-    sum_.proteins += l.proteins;
-    sum_.kl_background += l.kl_background;
-    sum_.alignment += l.alignment;
-    sum_.counterfactual += l.counterfactual;
-    sum_.degs += l.degs;
-    ++all_;
-    if (turn != Turn::kAdversaries) ++autoencoder_;
-    if (turn != Turn::kAutoencoder) ++adversary_;
+struct EpochSteps {
+  int64_t all = 0, autoencoder = 0, adversary = 0;
+  void count(Turn turn) {
+    ++all;
+    if (turn != Turn::kAdversaries) ++autoencoder;
+    if (turn != Turn::kAutoencoder) ++adversary;
   }
-  void write(EpochRecord& r) const {
-    const auto mean = [this](double sum, int64_t steps) {
-      return sum / static_cast<double>(model_.parity_fb() ? all_ : std::max<int64_t>(1, steps));
+  void write(const Model::Impl& model, const std::array<double, kLosses>& sums, EpochRecord& r) const {
+    const auto mean = [&](Loss loss, int64_t steps) {
+      return sums[static_cast<std::size_t>(loss)] /
+             static_cast<double>(model.parity_fb() ? all : std::max<int64_t>(1, steps));
     };
-    r.loss_reconstruction = mean(sum_.reconstruction, autoencoder_);
-    r.loss_alignment = mean(sum_.alignment, autoencoder_);
-    r.loss_counterfactual = mean(sum_.counterfactual, autoencoder_);
-    if (model_.settings.reg_multi_task > 0) r.loss_degs = mean(sum_.degs, autoencoder_);
-    if (model_.settings.variational) r.loss_kl = mean(sum_.kl, autoencoder_);
-    if (const ProteinDecoder* proteins = model_.network.proteins(); proteins != nullptr) {
-      r.loss_proteins = mean(sum_.proteins, autoencoder_);
-      if (proteins->draws_background()) r.loss_kl_background = mean(sum_.kl_background, autoencoder_);
+    r.loss_reconstruction = mean(Loss::kReconstruction, autoencoder);
+    r.loss_alignment = mean(Loss::kAlignment, autoencoder);
+    r.loss_counterfactual = mean(Loss::kCounterfactual, autoencoder);
+    if (model.settings.reg_multi_task > 0) r.loss_degs = mean(Loss::kDegs, autoencoder);
+    if (model.settings.variational) r.loss_kl = mean(Loss::kKl, autoencoder);
+    if (const ProteinDecoder* proteins = model.network.proteins(); proteins != nullptr) {
+      r.loss_proteins = mean(Loss::kOfProteins, autoencoder);
+      if (proteins->draws_background()) r.loss_kl_background = mean(Loss::kBackgroundKl, autoencoder);
     }
-    if (!model_.uses_adversaries()) return;  // theirs stay NaN: there was nothing to measure
-    r.loss_adv_perturbations = mean(sum_.adv_perturbations, all_);
-    r.loss_adv_covariates = mean(sum_.adv_covariates, all_);
-    r.penalty_adv_perturbations = mean(sum_.penalty_perturbations, adversary_);
-    r.penalty_adv_covariates = mean(sum_.penalty_covariates, adversary_);
+    if (!model.uses_adversaries()) return;  // theirs stay NaN: there was nothing to measure
+    r.loss_adv_perturbations = mean(Loss::kAdvPerturbations, all);
+    r.loss_adv_covariates = mean(Loss::kAdvCovariates, all);
+    r.penalty_adv_perturbations = mean(Loss::kPenaltyPerturbations, adversary);
+    r.penalty_adv_covariates = mean(Loss::kPenaltyCovariates, adversary);
   }
-
- private:
-  const Model::Impl& model_;
-  StepLosses sum_;
-  int64_t all_ = 0, autoencoder_ = 0, adversary_ = 0;
 };
 
 /// `train`: the rows of the training cells; `blind`: there are no test cells to stop at. Then the passes
@@ -201,15 +172,20 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const auto start = std::chrono::steady_clock::now();
   FitResult result;
   Batch batch;
+  EffectMatching::Draw draw;
+  const auto held = DeviceCells::hold(cells, train, network.options());
+  batch.held = held.get();
+  LossSums sums(network.options());
   std::optional<ReadAhead> ahead;
-  if (cells.block() > 1) ahead.emplace(cells, train, settings.seed, epochs_done + 1);
+  if (cells.block() > 1 && !held) ahead.emplace(cells, train, settings.seed, epochs_done + 1);
   const CellSource& source = ahead ? *ahead : cells;
   while (epochs_done < last_epoch) {
     if (ahead && epochs_done > first_epoch) ahead->next_epoch();
     const auto order = ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
     share_weights();
     const auto epoch_start = network.store().snapshot();
-    EpochMeans means(*this);
+    EpochSteps steps;
+    sums.reset();
     std::size_t begin = 0;
     batch_in_epoch = 0;
     for (std::size_t b = 0; b < ends.size(); begin = ends[b++]) {
@@ -224,34 +200,37 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       // Partners of a process' own cells are anywhere in the batch.
       const double alpha = mixup_alpha();
       const Turn now = turn();
-      EffectMatching::Draw draw;
+      draw.any = false;
       in_lanes(matching && now != Turn::kAdversaries ? 2 : 1, true, [&](std::size_t lane) {
-        if (lane == 1) draw = matching->draw(which, n, random);
-        else network.load(source, which, n, design.rows(which, n), batch,
+        if (lane == 1) matching->draw(which, n, random, draw);
+        else network.read(source, which, n, design.rows(which, n), batch,
                           alpha > 0 ? nullptr : group.get());
       });
       network.load_degs(degs, which, n, batch);
       if (alpha > 0)
         network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()), group.get());
+      network.prepare(batch);
       run_share = (static_cast<double>(epochs_done - first_epoch) +
                    static_cast<double>(b) / static_cast<double>(ends.size())) /
                   static_cast<double>(more);
-      const StepLosses losses = update(batch, matching ? &*matching : nullptr, draw);
-      if (const char* term = not_finite(losses)) {
-        network.store().restore(epoch_start);
-        network.store().clear_moments();
-        result = {Stopped::kNotFinite, "the " + std::string(term) + " is not finite in epoch " +
-                                           std::to_string(epochs_done + 1) + ", batch " +
-                                           std::to_string(b + 1)};
-        break;
-      }
-      means.add(losses, now);
+      sums.add(update(batch, matching ? &*matching : nullptr, draw));
+      steps.count(now);
+      // Asking a device would be waiting for it.
+      if (network.options().device().is_cpu() || b + 1 == ends.size())
+        if (const char* loss = LossSums::not_finite(sums.values())) {
+          network.store().restore(epoch_start);
+          network.store().clear_moments();
+          result = {Stopped::kNotFinite, "the " + std::string(loss) + " is not finite in epoch " +
+                                             std::to_string(epochs_done + 1) + ", batch " +
+                                             std::to_string(b + 1)};
+          break;
+        }
     }
     if (result.stopped != Stopped::kEpochs) break;
     ++epochs_done;
     EpochRecord record;
     record.epoch = epochs_done;
-    means.write(record);
+    steps.write(*this, sums.values(), record);
     record.seconds = seconds_before + seconds_since(start);
     share(record);
     if (settings.max_minutes > 0 && record.seconds - seconds_before > 60 * settings.max_minutes)
