@@ -7,6 +7,7 @@
 #include "compert/model.h"
 #include "protein_screen.h"
 #include "quiet.h"
+#include "torch_host_device.h"
 
 namespace {
 
@@ -112,6 +113,27 @@ TEST_CASE("a device knows molecules as the processor does", "[device]") {
   check_same(values, a, R"("model": "chemcpa", "reg_adversary": 1)");
   a.has_features = {0, 1, 1};
   check_same(values, a, R"("model": "chemcpa", "doser_type": "sigm")");
+}
+
+TEST_CASE("steps that return are recorded, and do the same", "[device]") {
+  const Screen values(16, false, false), counts(16, true, true);
+  const std::string many = R"("epochs": 16, )",
+                    adversaries = many + R"("reg_adversary": 2, "penalty_adversary": 1, "adversary_steps": 2)";
+  const auto replays = [](const Screen& screen, const compert::Architecture& a, const std::string& settings) {
+    host_device::take_counts();
+    check_same(screen, a, settings);
+    return host_device::take_counts().replays;
+  };
+  const int64_t steps = 16 * 4;
+  // Without draws all batches but the first ones and the last of an epoch look alike.
+  CHECK(replays(values, of_genes(values), adversaries + R"(, "reg_counterfactual": 0)") > steps / 2);
+  CHECK(replays(values, of_genes(values), adversaries) > steps / 4);
+  CHECK(replays(counts, of_genes(counts), adversaries + R"(, "loss_ae": "nb", "doser_type": "mlp")") > steps / 4);
+  CHECK(replays(values, of_genes(values), adversaries + R"(, "clip_grad_norm": 0.5, "embeddings_lr": 0.01)") > steps / 4);
+  CHECK(replays(values, of_genes(values), many + R"("loss_ae": "gauss", "parity": "fb")") > steps / 2);
+  // A weight that warms up is another one at every step.
+  CHECK(replays(values, of_genes(values), adversaries + R"(, "adversary_warmup_epochs": 12)") > 0);
+  CHECK(replays(values, of_genes(values), adversaries + R"(, "variational": true)") == 0);
 }
 
 TEST_CASE("a device that is not there is an error", "[device]") {

@@ -7,8 +7,11 @@
 #include <torch/library.h>
 
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <set>
+
+#include "torch/recording.h"
 
 namespace host_device {
 namespace {
@@ -86,6 +89,20 @@ template <class Change>
 void count(Change&& change) {
   const std::lock_guard<std::mutex> lock(counts_mutex);
   change(counts);
+}
+
+using Launch = std::function<void()>;
+std::mutex launches_mutex;
+std::vector<Launch>* launches = nullptr;  // of the recording that is being made
+
+void remember(Launch&& launch) {
+  const std::lock_guard<std::mutex> lock(launches_mutex);
+  if (launches != nullptr) launches->push_back(std::move(launch));
+}
+
+void check_not_recording(const char* what) {
+  const std::lock_guard<std::mutex> lock(launches_mutex);
+  TORCH_CHECK(launches == nullptr, what, " while a recording is made");
 }
 
 bool is_ours(const Tensor& t) { return t.defined() && t.device().type() == kType; }
@@ -185,10 +202,25 @@ class Arguments {
   std::vector<Tensor> foreign_;
 };
 
+/// Of the last `n` values.
+std::vector<Tensor> tensors_of(const Stack& stack, std::size_t n) {
+  std::vector<Tensor> out;
+  for (std::size_t k = stack.size() - n; k < stack.size(); ++k) {
+    if (stack[k].isTensor()) out.push_back(stack[k].toTensor());
+    if (stack[k].isTensorList())
+      for (const Tensor& t : stack[k].toTensorVector()) out.push_back(t);
+  }
+  return out;
+}
+
+/// The same into the memory that its results had.
+void launch_again(const c10::OperatorHandle& kernel, Stack stack, const std::vector<Tensor>& results);
+
 void run(const c10::OperatorHandle& kernel, Stack* stack) {
   const auto& schema = kernel.schema();
   const std::string name = schema.operator_name().name;
   const Open open;
+  const Stack given(stack->end() - static_cast<std::ptrdiff_t>(schema.arguments().size()), stack->end());
   Arguments arguments;
   const std::size_t n = schema.arguments().size(), first = stack->size() - n;
   for (std::size_t k = 0; k < n; ++k) arguments.on_host((*stack)[first + k]);
@@ -214,7 +246,50 @@ void run(const c10::OperatorHandle& kernel, Stack* stack) {
     ++c.kernels;
     ++c.by_kernel[name];
   });
+  remember([kernel, given, results = tensors_of(*stack, schema.returns().size())] {
+    launch_again(kernel, given, results);
+  });
 }
+
+void launch_again(const c10::OperatorHandle& kernel, Stack stack, const std::vector<Tensor>& results) {
+  run(kernel, &stack);
+  const Open open;
+  const std::vector<Tensor> anew = tensors_of(stack, stack.size());
+  for (std::size_t k = 0; k < anew.size(); ++k)
+    if (anew[k].defined() && anew[k].data_ptr() != results[k].data_ptr())
+      over_memory(results[k]).copy_(over_memory(anew[k]));
+}
+
+/// As a card's: while it is made nothing may come from the processor or go there.
+class HostRecording final : public compert::Recording {
+ public:
+  void record(const std::function<void()>& work) override {
+    set(&launches_);
+    try {
+      work();
+    } catch (...) {
+      set(nullptr);
+      throw;
+    }
+    set(nullptr);
+  }
+  void replay() override {
+    count([](Counts& c) { ++c.replays; });
+    for (const Launch& launch : launches_) launch();
+  }
+
+ private:
+  static void set(std::vector<Launch>* to) {
+    const std::lock_guard<std::mutex> lock(launches_mutex);
+    launches = to;
+  }
+  std::vector<Launch> launches_;
+};
+
+[[maybe_unused]] const bool records = [] {
+  compert::set_recording_device(kType, {[] { return std::make_unique<HostRecording>(); }, {}});
+  return true;
+}();
 
 Tensor empty_memory_format(at::IntArrayRef size, c10::optional<c10::ScalarType> type, c10::optional<c10::Layout>,
                            c10::optional<c10::Device>, c10::optional<bool>, c10::optional<c10::MemoryFormat>) {
@@ -228,19 +303,32 @@ Tensor empty_strided_of(at::IntArrayRef size, at::IntArrayRef stride, c10::optio
   return empty_strided(size, stride, type.value_or(at::kFloat));
 }
 
-Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
+void copy_within(const Tensor& from, const Tensor& to) {
   const Open open;
-  const bool up = !is_ours(from), down = !is_ours(to);
-  (down ? Tensor(to) : over_memory(to)).copy_(up ? from : over_memory(from));
-  count([&](Counts& c) {
-    ++(up ? c.uploads : down ? c.downloads : c.kernels);
-    if (!up && !down) ++c.by_kernel["copy"];
+  over_memory(to).copy_(over_memory(from));
+  count([](Counts& c) {
+    ++c.kernels;
+    ++c.by_kernel["copy"];
   });
+}
+
+Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
+  if (is_ours(from) && is_ours(to)) {
+    copy_within(from, to);
+    remember([from, to] { copy_within(from, to); });
+    return to;
+  }
+  check_not_recording("a copy between processor and device");
+  const Open open;
+  const bool up = is_ours(to);
+  (up ? over_memory(to) : Tensor(to)).copy_(up ? from : over_memory(from));
+  count([up](Counts& c) { ++(up ? c.uploads : c.downloads); });
   return to;
 }
 
 at::Scalar local_scalar(const Tensor& t) {
   const Open open;
+  check_not_recording("a value was asked for");
   count([](Counts& c) { ++c.downloads; });
   return over_memory(t).item();
 }

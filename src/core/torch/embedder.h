@@ -15,6 +15,7 @@ class Embedder {
   Embedder(const Architecture& architecture, const Settings& settings, ParameterStore& store,
            Initialiser& init, double spread, at::Device device);
 
+  bool has_graphs() const { return network_ != nullptr; }
   /// What is known of the slots' perturbations, rows x slots x features: what encoder and dosers read.
   Tensor known(const Slots& slots) const;
   /// Embeddings of the slots' perturbations, rows x slots x dim, from what known() gave.

@@ -6,6 +6,7 @@
 #include "losses.h"
 #include "matching.h"
 #include "network.h"
+#include "recording.h"
 
 namespace compert {
 
@@ -73,8 +74,11 @@ struct Model::Impl {
   Objective autoencoder_objective(const Batch& batch, bool with_adversaries, double weight,
                                   const EffectMatching* matching, const EffectMatching::Draw& draw,
                                   StepLosses& losses, AdversaryDerivatives derivatives = {});
-  StepLosses update(const Batch& batch, const EffectMatching* matching = nullptr,
-                    const EffectMatching::Draw& draw = {});
+  /// One step, or two in Turn::kBoth, of a batch that was read; by a recording where there is one.
+  void update(Batch& batch, const EffectMatching* matching, const EffectMatching::Draw& draw, LossSums& sums,
+              Recorder& recorder);
+  /// The same of a batch that is prepared.
+  StepLosses update(const Batch& batch);
   /// Measures what a model without perturbation embeddings has in their place.
   void measure_differences(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train);
@@ -109,6 +113,12 @@ struct Model::Impl {
   std::vector<Tensor> autoencoder_step(const Batch& batch, const EffectMatching* matching,
                                        const EffectMatching::Draw& draw, StepLosses& losses);
   void adversary_step(const Batch& batch, std::vector<Tensor> states, StepLosses& losses);
+  /// What this turn's optimisers do to the weights; begin_step() and end_step() count.
+  StepLosses step(Turn turn, const Batch& batch, const EffectMatching* matching,
+                  const EffectMatching::Draw& draw);
+  void begin_step(Turn turn);
+  void end_step(Turn turn);
+  WorkKey key_of(Turn turn, const Batch& batch, const EffectMatching::Draw& draw) const;
   // Of a group of processes; nothing happens without one.
   /// Everybody has the first process' weights: other processors round otherwise.
   void share_weights();

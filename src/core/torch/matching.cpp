@@ -160,17 +160,18 @@ void EffectMatching::draw(const int64_t* which, std::size_t n, Random& random, D
   own_groups.resize(static_cast<std::size_t>(columns));
   // A cell that no group of the draw has is decoded under the first condition, and counts for nothing:
   // its column of `average` is 0.
-  network_.load_design(conditions_.rows(other.data(), n), out.under);
+  Upload& upload = out.upload;
+  network_.describe(conditions_.rows(other.data(), n), out.under, upload);
   const auto type = c10::typeMetaToScalarType(network_.options().dtype());
-  Upload upload;
   upload.add(to_tensor({{rows, cells}, average}).to(type), out.average);
   upload.add(to_tensor({{rows, columns}, mixture}).to(type), out.mixture);
   upload.add(to_tensor({{rows, 1}, size}).to(type), out.size);
   upload.add(targets, out.target);
   upload.add(own_groups, out.own);
-  upload.send(device, out.memory);
-  if (device.is_cpu()) out.truth = truth_of(out);
   out.any = true;
+  if (!device.is_cpu()) return;
+  send(out);
+  out.truth = truth_of(out);
 }
 
 EffectMatching::Truth EffectMatching::truth_of(const Draw& draw) const {

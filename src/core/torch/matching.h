@@ -39,6 +39,7 @@ class EffectMatching {
     bool any = false;
     Truth truth;         // on a processor; a device finds it with the loss
     Tensor memory;       // the device's, of these
+    Upload upload;
   };
 
   /// `targets`: conditions drawn per stratum. `shrinkage`: see shrunken_means(), and differences weigh by
@@ -46,6 +47,8 @@ class EffectMatching {
   EffectMatching(const Network& network, const CellSource& cells, const Design& design,
                  const std::vector<int64_t>& train, int64_t targets, bool shrinkage);
   void draw(const int64_t* which, std::size_t n, Random& random, Draw& out) const;
+  /// Takes a draw to the device, where it is not there yet.
+  void send(Draw& draw) const { draw.upload.send(network_.options().device(), draw.memory); }
   /// `difference`: last hidden states under the other condition minus those under the own one.
   /// `protein_difference`: of decoded proteins' means (counts as log(1 + mean)).
   /// `group`: processes that all compute this and sum the gradients of the output weight; or null.

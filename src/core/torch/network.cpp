@@ -125,6 +125,10 @@ Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) c
   return composed_loss(raw, batch.rna(), head_, {batch.library, dispersion()});
 }
 
+bool Network::recordable() const {
+  return !draws_ && !variational_ && !differences_ && !embedder_->has_graphs();
+}
+
 std::vector<const Parameter*> Network::wide_parameters() const {
   std::vector<const Parameter*> out;
   for (const Mlp::Layer* layer : {&encoder_->first(), &decoder_->last()})

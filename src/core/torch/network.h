@@ -118,10 +118,15 @@ class Network {
   /// Reads them; of cells that a group shares the own ones.
   void read(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows, Batch& out,
             const ProcessGroup* group = nullptr) const;
+  /// Whether a step asks nothing of the processor once its batch is read: it draws no random numbers, and
+  /// finds no distinct molecules or doses.
+  bool recordable() const;
   /// Takes genes and proteins apart, as they were observed and as the encoders read them. On a device
   /// nothing of this asks the processor.
   void prepare(Batch& batch) const;
   void load_design(const Design& rows, Batch& out) const;
+  /// The same, for a device on its way.
+  void describe(const Design& rows, Batch& out, Upload& upload) const;
   /// Completes slots of the processor's memory, and takes them to the device.
   void send(Slots& host, Slots& out) const;
   /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share; to be
@@ -218,8 +223,6 @@ class Network {
 
  private:
   void send(Slots& host, Slots& out, Upload& upload) const;
-  /// Tensors of the design, for a device on their way.
-  void describe(const Design& rows, Batch& out, Upload& upload) const;
   /// The rows that have each modality, where some lack one.
   void describe_measured(const std::vector<uint8_t>& measured, Batch& out, Upload& upload) const;
   bool on_cpu() const { return options_.device().is_cpu(); }
@@ -247,7 +250,7 @@ class Network {
   Architecture architecture_;
   Head head_;
   std::string adversary_kind_, parity_;
-  bool variational_, one_hot_;
+  bool variational_, one_hot_, draws_;
   double least_variance_;  // of a variational encoder
   bool dense_input_ = false;
   int64_t dim_;

@@ -52,6 +52,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
       parity_(s.parity),
       variational_(s.variational),
       one_hot_(s.parity == "chemcpa" && !s.use_drugs_idx),
+      draws_(s.encoder_dropout > 0 || s.decoder_dropout > 0 || s.adversary_dropout > 0),
       least_variance_(is_multicpa(s) ? 1e-3 : 1e-4),
       dim_(s.dim),
       options_(at::TensorOptions()

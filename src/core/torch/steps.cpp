@@ -1,78 +1,9 @@
-// The two kinds of update, their alternation, and the warm-ups of their weights.
-#include <algorithm>
-
+// The two kinds of update.
 #include "alignment.h"
 #include "impl.h"
 #include "product.h"
 
 namespace compert {
-namespace {
-
-/// Share of a warm-up that is done, at most 1; without one, 1.
-double warmed_up(double done, int64_t length) {
-  return length > 0 ? std::min(1.0, done / static_cast<double>(length)) : 1;
-}
-
-}  // namespace
-
-// theislab/cpa counts steps of optimisers (two or three per batch) where others count batches, and
-// starts one epoch or step late.
-bool Model::Impl::adversaries_started() const {
-  const int64_t late = parity_theislab() ? 1 : 0;
-  const int64_t step = parity_theislab() ? optimizer_steps : iteration;
-  if (settings.pretrain_steps > 0) return step >= settings.pretrain_steps + late;
-  if (settings.pretrain_epochs > 0) return epochs_done >= settings.pretrain_epochs + late;
-  return true;
-}
-
-Turn Model::Impl::turn() const {
-  if (!uses_adversaries()) return Turn::kAutoencoder;
-  // theislab/chemCPA turns the ratio round: the adversaries have one turn of adversary_steps. Since
-  // 2025 it counts steps of optimisers, of which the autoencoder's turn has two.
-  if (network.chemcpa()) {
-    const int64_t step = settings.parity == "chemcpa" ? optimizer_steps : iteration;
-    return step % std::max<int64_t>(1, settings.adversary_steps) == 0 ? Turn::kAdversaries
-                                                                      : Turn::kAutoencoder;
-  }
-  if (!adversaries_started() || settings.adversary_steps == 0) return Turn::kBoth;
-  const int64_t position = parity_theislab() ? batch_in_epoch : iteration;
-  return position % settings.adversary_steps == 0 ? Turn::kAutoencoder : Turn::kAdversaries;
-}
-
-double Model::Impl::adversary_weight() const {
-  const int64_t step = parity_theislab() ? optimizer_steps : iteration;
-  double done = 1;
-  if (settings.adversary_warmup_steps > 0)
-    done = warmed_up(static_cast<double>(step - settings.pretrain_steps),
-                     settings.adversary_warmup_steps);
-  else if (settings.adversary_warmup_epochs > 0)
-    done = warmed_up(static_cast<double>(epochs_done - settings.pretrain_epochs),
-                     settings.adversary_warmup_epochs);
-  return settings.reg_adversary * done;
-}
-
-double Model::Impl::kl_annealing() const {
-  if (settings.kl_annealing_frac <= 0) return 1;
-  const double length = settings.kl_annealing_frac * static_cast<double>(last_epoch);
-  return length > 0 ? std::min(1.0, static_cast<double>(epochs_done) / length) : 1;
-}
-
-double Model::Impl::kl_weight() const {
-  if (settings.kl_annealing_frac > 0) return settings.kl_weight * kl_annealing();
-  const int64_t step = parity_theislab() ? optimizer_steps : iteration;
-  if (settings.kl_warmup_steps > 0)
-    return settings.kl_weight * warmed_up(static_cast<double>(step), settings.kl_warmup_steps);
-  return settings.kl_weight *
-         warmed_up(static_cast<double>(epochs_done), settings.kl_warmup_epochs);
-}
-
-double Model::Impl::mixup_alpha() const {
-  // With pre-training the reference subtracts the epoch from itself: mixup stays off.
-  const bool pretrained = settings.pretrain_steps > 0 || settings.pretrain_epochs > 0;
-  if (parity_theislab() && pretrained && settings.mixup_warmup_epochs > 0) return 0;
-  return settings.mixup_alpha *
-         warmed_up(static_cast<double>(epochs_done), settings.mixup_warmup_epochs);
-}
 
 /// Where a cell's mean stands for effects: the logarithm of counts, or the value itself.
 static Tensor effect_scale(const DecodedProteins& d) { return d.counts() ? d.mean.log1p() : d.mean; }
@@ -232,43 +163,79 @@ void Model::Impl::adversary_step(const Batch& batch, std::vector<Tensor> states,
   losses[Loss::kPenaltyCovariates] = a.penalty_covariates.detach();
 }
 
-StepLosses Model::Impl::update(const Batch& batch, const EffectMatching* matching,
-                               const EffectMatching::Draw& draw) {
-  const ReducedProducts reduced(settings.precision == "bf16-mixed");
-  const Turn now = turn();
+static std::vector<Group> groups_of(Turn turn) {
+  std::vector<Group> out;
+  if (turn != Turn::kAdversaries) out = {Group::kAutoencoder, Group::kDosers};
+  if (turn != Turn::kAutoencoder) out.push_back(Group::kAdversaries);
+  return out;
+}
+
+void Model::Impl::begin_step(Turn turn) {
   reset_learning_rates();
-  std::vector<Group> groups;
-  if (now != Turn::kAdversaries) groups = {Group::kAutoencoder, Group::kDosers};
-  if (now != Turn::kAutoencoder) groups.push_back(Group::kAdversaries);
-  network.store().begin_step(groups);
-  StepLosses losses;
-  std::vector<Tensor> states;
-  if (now != Turn::kAdversaries) states = autoencoder_step(batch, matching, draw, losses);
-  if (now != Turn::kAutoencoder) adversary_step(batch, states, losses);
-  optimizer_steps += static_cast<int64_t>(groups.size());
+  network.store().begin_step(groups_of(turn));
+}
+
+void Model::Impl::end_step(Turn turn) {
+  optimizer_steps += static_cast<int64_t>(groups_of(turn).size());
   ++iteration;
   ++batch_in_epoch;
+}
+
+StepLosses Model::Impl::step(Turn turn, const Batch& batch, const EffectMatching* matching,
+                             const EffectMatching::Draw& draw) {
+  const ReducedProducts reduced(settings.precision == "bf16-mixed");
+  StepLosses losses;
+  std::vector<Tensor> states;
+  if (turn != Turn::kAdversaries) states = autoencoder_step(batch, matching, draw, losses);
+  if (turn != Turn::kAutoencoder) adversary_step(batch, states, losses);
   return losses;
 }
 
-void Model::Impl::reset_learning_rates() {
-  ParameterStore& store = network.store();
-  double factor = 1;
-  if (settings.lr_schedule == "step")
-    for (int64_t k = 0; k < scheduler_steps / settings.step_size_lr; ++k) factor *= settings.lr_gamma;
-  else if (settings.lr_schedule == "linear")
-    factor = std::min(1.0, 1 - 2 * (run_share - 0.5) * 0.98);
-  store.adam(Group::kAutoencoder).lr = settings.autoencoder_lr * factor;
-  store.adam(Group::kAdversaries).lr = settings.adversary_lr * factor;
-  store.adam(Group::kDosers).lr = settings.dosers_lr * factor;
-  store.adam(Group::kAutoencoder).weight_decay = settings.autoencoder_wd;
-  store.adam(Group::kAdversaries).weight_decay = settings.adversary_wd;
-  store.adam(Group::kDosers).weight_decay = settings.dosers_wd;
+StepLosses Model::Impl::update(const Batch& batch) {
+  const Turn now = turn();
+  begin_step(now);
+  StepLosses losses = step(now, batch, nullptr, {});
+  end_step(now);
+  return losses;
 }
 
-void Model::Impl::step_schedulers() {
-  ++scheduler_steps;
-  reset_learning_rates();
+void Model::Impl::update(Batch& batch, const EffectMatching* matching, const EffectMatching::Draw& draw,
+                         LossSums& sums, Recorder& recorder) {
+  const Turn now = turn();
+  begin_step(now);
+  const auto work = [&] {
+    network.prepare(batch);
+    sums.add(step(now, batch, matching, draw));
+  };
+  if (recorder.records() && network.recordable() && !group)
+    recorder.run(key_of(now, batch, draw), work);
+  else
+    work();
+  end_step(now);
+}
+
+WorkKey Model::Impl::key_of(Turn turn, const Batch& batch, const EffectMatching::Draw& draw) const {
+  WorkKey key;
+  const auto add_design = [&key](const Batch& b) {
+    for (const Tensor& t : {b.slots.perturbation, b.slots.dose, b.slots.filled, b.slots.grid.doses,
+                            b.slots.grid.where, b.present, b.condition_class, b.pairs.stratum,
+                            b.pairs.condition, b.pairs.between, b.pairs.within})
+      key.add(t);
+    for (const Tensor& t : b.covariates) key.add(t);
+  };
+  add_design(batch);
+  for (const Tensor& t : {batch.held != nullptr && !batch.partner.defined() ? batch.held_rows : batch.on_device,
+                          batch.rna_rows, batch.protein_rows, batch.partner, batch.degs})
+    key.add(t);
+  if (draw.any) {
+    add_design(draw.under);
+    for (const Tensor& t : {draw.average, draw.target, draw.own, draw.mixture, draw.size}) key.add(t);
+  }
+  for (const double v :
+       {static_cast<double>(turn), static_cast<double>(batch.pairs.any), static_cast<double>(draw.any),
+        batch.share, static_cast<double>(adversaries_started()), adversary_weight(), kl_weight()})
+    key.add(v);
+  return key;
 }
 
 }  // namespace compert

@@ -141,6 +141,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                     " cells");
   const KeptMemory kept_memory;
   use_threads(settings.threads);
+  Recorder recorder(network.options().device());
   const bool cheap = settings.precision == "bf16-mixed" && settings.autoencoder_width >= 256;
   network.set_dense_input(cells.density() > (cheap ? kDenseFromReduced : kDenseFrom));
   // A fit that goes on has the weights of its best score, and those that it stopped with.
@@ -209,11 +210,11 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       network.load_degs(degs, which, n, batch);
       if (alpha > 0)
         network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()), group.get());
-      network.prepare(batch);
       run_share = (static_cast<double>(epochs_done - first_epoch) +
                    static_cast<double>(b) / static_cast<double>(ends.size())) /
                   static_cast<double>(more);
-      sums.add(update(batch, matching ? &*matching : nullptr, draw));
+      if (draw.any) matching->send(draw);
+      update(batch, matching ? &*matching : nullptr, draw, sums, recorder);
       steps.count(now);
       // Asking a device would be waiting for it.
       if (network.options().device().is_cpu() || b + 1 == ends.size())

@@ -35,9 +35,9 @@ void Upload::send(at::Device device, Tensor& memory) {
         std::memcpy(host.data_ptr<uint8_t>() + at, item.host.data_ptr(), item.host.nbytes());
       at += room_for(item.host);
     }
-    if (!memory.defined() || memory.numel() != bytes)
+    if (!memory.defined() || memory.numel() < bytes)
       memory = at::empty({bytes}, at::TensorOptions(at::kByte).device(device));
-    memory.copy_(host, true);
+    memory.narrow(0, 0, bytes).copy_(host, true);
   }
   int64_t at = 0;
   for (const Item& item : items_) {

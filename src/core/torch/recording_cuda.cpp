@@ -1,0 +1,75 @@
+// Recordings as CUDA graphs.
+#include "recording.h"
+
+#ifdef COMPERT_HAVE_CUDA_GRAPHS
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+
+namespace compert {
+namespace {
+
+class CudaRecording final : public Recording {
+ public:
+  void record(const std::function<void()>& work) override {
+    graph_.capture_begin();
+    try {
+      work();
+    } catch (...) {
+      try {
+        graph_.capture_end();
+      } catch (const c10::Error&) {  // of a capture that is broken already
+      }
+      throw;
+    }
+    graph_.capture_end();
+    graph_.replay();  // capturing does nothing yet
+  }
+  void replay() override { graph_.replay(); }
+
+ private:
+  at::cuda::CUDAGraph graph_;
+};
+
+/// A stream of this thread's own: the default one cannot be captured. What was asked of one is done before
+/// the other begins.
+class OwnStream {
+ public:
+  explicit OwnStream(at::Device device)
+      : guard_((wait(device), c10::cuda::getStreamFromPool(false, device.index()))), device_(device) {}
+  ~OwnStream() {
+    try {
+      wait(device_);
+    } catch (const c10::Error&) {  // which the next call to the device will report
+    }
+  }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+
+ private:
+  static void wait(at::Device device) {
+    const c10::cuda::CUDAGuard guard(device);
+    c10::cuda::device_synchronize();
+  }
+  c10::cuda::CUDAStreamGuard guard_;
+  at::Device device_;
+};
+
+}  // namespace
+
+RecordingDevice cuda_recording() {
+  return {[] { return std::make_unique<CudaRecording>(); },
+          [](at::Device device) { return std::make_shared<OwnStream>(device); }};
+}
+
+}  // namespace compert
+
+#else
+
+namespace compert {
+
+RecordingDevice cuda_recording() { return {}; }
+
+}  // namespace compert
+
+#endif
