@@ -6,7 +6,7 @@
 #' @return A list of class `compert_sitrep` with `versions` (compert, R, LibTorch, the file of
 #'   HDF5, oneDNN and RDKit where they were built in, and the compiler), `libtorch` (paths of every LibTorch in
 #'   this process), `blas` (`kind`, `path`, `slow`), `threads`, `devices` ([device_info()]),
-#'   `built_with` (CUDA, distributed training, oneDNN and whether it multiplies bfloat16 here, RDKit),
+#'   `built_with` (CUDA and its graphs, distributed training, oneDNN and whether it multiplies bfloat16 here, RDKit),
 #'   `packages` (optional R packages and their
 #'   versions, `NA` when absent) and `problems`, sentences on what should be changed.
 #'   `print()` shows it.
@@ -33,7 +33,8 @@ compert_sitrep <- function() {
     platform = R.version$platform,
     libtorch = torch, blas = blas, threads = as.integer(info$threads),
     cores = parallel_cores(), devices = device_info(),
-    built_with = c(OpenMP = build$openmp, CUDA = build$cuda, distributed = build$c10d,
+    built_with = c(OpenMP = build$openmp, CUDA = build$cuda, `CUDA graphs` = build$cuda_graphs,
+                   distributed = build$c10d,
                    oneDNN = nzchar(info$dnnl), bfloat16 = !nzchar(info$no_bfloat16),
                    RDKit = build$rdkit),
     packages = optional_packages()

@@ -58,6 +58,11 @@ Rcpp::List core_build_info() {
 #else
   const bool cuda = false;
 #endif
+#ifdef COMPERT_HAVE_CUDA_GRAPHS
+  const bool graphs = true;
+#else
+  const bool graphs = false;
+#endif
 #ifdef COMPERT_HAVE_C10D
   const bool c10d = true;
 #else
@@ -71,7 +76,8 @@ Rcpp::List core_build_info() {
   return Rcpp::List::create(
       Rcpp::Named("compiler") = compiler,
       Rcpp::Named("cxx_standard") = static_cast<int>(__cplusplus / 100L % 100L),
-      Rcpp::Named("openmp") = openmp, Rcpp::Named("cuda") = cuda, Rcpp::Named("c10d") = c10d,
+      Rcpp::Named("openmp") = openmp, Rcpp::Named("cuda") = cuda,
+      Rcpp::Named("cuda_graphs") = graphs, Rcpp::Named("c10d") = c10d,
       Rcpp::Named("rdkit") = rdkit);
 }
 

@@ -2,7 +2,8 @@
 # archive, conda, or Python's torch. LibTorch's own CMake package is not asked: for a CUDA build it
 # stops where no CUDA toolkit is installed, though none is needed to compile against it.
 #
-# Sets LibTorch_FOUND, LibTorch_VERSION, LibTorch_CUDA (has its CUDA library), LibTorch_C10D (Gloo).
+# Sets LibTorch_FOUND, LibTorch_VERSION, LibTorch_CUDA (has its CUDA library), LibTorch_CUDA_GRAPHS (and
+# what capturing them needs), LibTorch_C10D (Gloo).
 
 set(_hints $ENV{LIBTORCH_HOME} $ENV{LIBTORCH_INCLUDE} $ENV{LIBTORCH_LIB} $ENV{CONDA_PREFIX})
 string(REPLACE ":" ";" _environment "$ENV{CMAKE_PREFIX_PATH}")
@@ -57,6 +58,23 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE ${LibTorch_API_INCLUDE}
     ${LibTorch_INCLUDE})
   target_link_libraries(LibTorch::LibTorch INTERFACE ${_libraries})
+
+  # LibTorch's headers of CUDA graphs read CUDA's own: of a toolkit, or of the Python package beside it.
+  set(LibTorch_CUDA_GRAPHS FALSE)
+  if(LibTorch_CUDA)
+    get_filename_component(_folder ${LibTorch_torch_cuda_LIBRARY} DIRECTORY)
+    file(GLOB _beside ${_folder}/../../nvidia/cu*)
+    find_path(LibTorch_CUDART_INCLUDE cuda_runtime_api.h HINTS $ENV{CUDA_HOME} ${_beside} /usr/local/cuda
+      PATH_SUFFIXES include)
+    find_library(LibTorch_CUDART_LIBRARY NAMES cudart libcudart.so.13 libcudart.so.12
+      HINTS $ENV{CUDA_HOME} ${_beside} /usr/local/cuda PATH_SUFFIXES lib64 lib)
+    mark_as_advanced(LibTorch_CUDART_INCLUDE LibTorch_CUDART_LIBRARY)
+    if(LibTorch_CUDART_INCLUDE AND LibTorch_CUDART_LIBRARY)
+      set(LibTorch_CUDA_GRAPHS TRUE)
+      target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE ${LibTorch_CUDART_INCLUDE})
+      target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_CUDART_LIBRARY})
+    endif()
+  endif()
 
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_INCLUDES ${LibTorch_API_INCLUDE} ${LibTorch_INCLUDE})
