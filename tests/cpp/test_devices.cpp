@@ -133,7 +133,12 @@ TEST_CASE("steps that return are recorded, and do the same", "[device]") {
   CHECK(replays(values, of_genes(values), many + R"("loss_ae": "gauss", "parity": "fb")") > steps / 2);
   // A weight that warms up is another one at every step.
   CHECK(replays(values, of_genes(values), adversaries + R"(, "adversary_warmup_epochs": 12)") > 0);
-  CHECK(replays(values, of_genes(values), adversaries + R"(, "variational": true)") == 0);
+  // Random numbers are drawn before.
+  CHECK(replays(values, of_genes(values),
+                adversaries + R"(, "variational": true, "encoder_dropout": 0.1, "adversary_dropout": 0.2)") > steps / 4);
+  CHECK(replays(counts, counts.architecture(),
+                adversaries + R"(, "model": "multicpa", "fusion": "poe", "variational": true,
+                                   "loss_ae": "nb", "protein_loss": "nb_mixture")") > steps / 8);
 }
 
 TEST_CASE("a device that is not there is an error", "[device]") {

@@ -33,7 +33,7 @@ struct Twin {
     }
   }
 
-  Tensor composed(const Tensor& x, bool after_first, bool before_last, at::Generator* noise) const {
+  Tensor composed(const Tensor& x, bool after_first, bool before_last, compert::Noise* noise) const {
     const std::size_t hidden = shape.sizes.size() - 2;
     Tensor h = x;
     for (std::size_t i = 0; i <= hidden; ++i) {
@@ -45,7 +45,7 @@ struct Twin {
       const Tensor mean = h.mean(0), centred = h - mean;
       h = (centred / (centred.square().mean(0) + shape.epsilon).sqrt() * p[2] + p[3]).relu();
       if (shape.dropout > 0)
-        h = h * compert::dropout_factors(h.sizes(), h.options(), shape.dropout, *noise);
+        h = h * noise->dropout(h.sizes(), h.options(), shape.dropout);
     }
     return h;
   }
@@ -143,8 +143,8 @@ TEST_CASE("a pass has the values and derivatives of the composed network", "[pas
       for (const int64_t width : {7, 130}) {
         CAPTURE(skip, dropout, width);
         Twin twin({{5, width, width, 3}, compert::Norm::kBatch, dropout, 1e-5, 0.1, skip});
-        auto noise = at::make_generator<at::CPUGeneratorImpl>(uint64_t{9});
-        auto again = at::make_generator<at::CPUGeneratorImpl>(uint64_t{9});
+        compert::Noise noise(9);
+        compert::Noise again(9);
         twin.mlp->set_noise(&noise);
         for (const int span : {0, 1, 2}) {  // whole, before the last map, after the first one
           if (skip && span != 1) continue;  // decoders alone read their input twice
@@ -174,8 +174,8 @@ TEST_CASE("the gradient penalty has the derivatives of autograd", "[passes]") {
          {std::vector<int64_t>{5, 6, 3}, {5, 70, 9, 2}, {4, 8, 8, 8, 1}}) {
       CAPTURE(dropout, sizes);
       Twin twin({sizes, compert::Norm::kBatch, dropout, 1e-5, 0.1, false});
-      auto noise = at::make_generator<at::CPUGeneratorImpl>(uint64_t{9});
-      auto again = at::make_generator<at::CPUGeneratorImpl>(uint64_t{9});
+      compert::Noise noise(9);
+      compert::Noise again(9);
       twin.mlp->set_noise(&noise);
       const Tensor x = drawn({20, sizes.front()}, at::kDouble, 5).set_requires_grad(true),
                    y = x.detach().clone().set_requires_grad(true),

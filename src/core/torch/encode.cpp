@@ -9,7 +9,7 @@ namespace compert {
 Tensor Network::noise(const Batch& batch, std::size_t call, int64_t columns, bool training) const {
   if (call < batch.noise.size()) return batch.noise[call];
   if (!training) return Tensor();
-  return at::empty({batch.size(), columns}, at::kFloat).normal_(0, 1, noise_).to(options_);
+  return state_noise_.normal({batch.size(), columns}, options_);
 }
 
 Encoded Network::distribution(const Tensor& raw) const {

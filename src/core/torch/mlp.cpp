@@ -3,9 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
-#include <mutex>
 
-#include "kernels.h"
 #include "product.h"
 
 namespace compert {
@@ -95,23 +93,8 @@ Tensor Mlp::hidden(Tensor x, const Layer& layer, bool training) const {
   return training && dropout_ > 0 ? x * slopes(x) : x;
 }
 
-Tensor dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options, double probability,
-                       at::Generator& noise) {
-  uint64_t seed = 0;
-  {
-    const std::lock_guard<std::mutex> lock(noise.mutex());
-    seed = at::check_generator<at::CPUGeneratorImpl>(noise)->random64();
-  }
-  Tensor out = at::empty(shape, options.device(at::kCPU).requires_grad(false));
-  by_type(out, [&](auto* type) {
-    dropout_sweep(seed, probability, out.numel(),
-                  out.data_ptr<std::remove_pointer_t<decltype(type)>>());
-  });
-  return out.to(options.device());
-}
-
 Tensor Mlp::slopes(const Tensor& hidden) const {
-  return dropout_factors(hidden.sizes(), hidden.options(), dropout_, *noise_);
+  return noise_->dropout(hidden.sizes(), hidden.options(), dropout_);
 }
 
 // The gradient penalty differentiates twice, which product() does not know.

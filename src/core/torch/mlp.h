@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "noise.h"
 #include "parameters.h"
 
 namespace compert {
@@ -23,10 +24,6 @@ class Initialiser {
   at::ScalarType type_;
   bool draws_;  // else the values are left as they are in memory
 };
-
-/// Factors of dropout, 0 with this probability and 1 / (1 - probability) else; `noise` gives their seed.
-Tensor dropout_factors(at::IntArrayRef shape, const at::TensorOptions& options, double probability,
-                       at::Generator& noise);
 
 enum class Norm { kBatch, kLayer, kNone };
 /// Layer norm has no parameters.
@@ -76,7 +73,7 @@ class Mlp {
 
   /// Where dropout masks come from while training; must be set before a forward pass in training
   /// when there is dropout.
-  void set_noise(at::Generator* generator) { noise_ = generator; }
+  void set_noise(Noise* noise) { noise_ = noise; }
 
   Tensor forward(const Tensor& x, bool training) const;
   /// Continues from the output of the first linear map.
@@ -124,7 +121,7 @@ class Mlp {
   double dropout_;
   std::size_t skip_to_;  // the layer that also reads the input; none: their number
   Statistics statistics_;
-  at::Generator* noise_ = nullptr;
+  Noise* noise_ = nullptr;
 };
 
 }  // namespace compert

@@ -126,7 +126,7 @@ Tensor Network::composed_reconstruction(const Tensor& raw, const Batch& batch) c
 }
 
 bool Network::recordable() const {
-  return !draws_ && !variational_ && !differences_ && !embedder_->has_graphs();
+  return !differences_ && !embedder_->has_graphs();
 }
 
 std::vector<const Parameter*> Network::wide_parameters() const {

@@ -118,8 +118,8 @@ class Network {
   /// Reads them; of cells that a group shares the own ones.
   void read(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows, Batch& out,
             const ProcessGroup* group = nullptr) const;
-  /// Whether a step asks nothing of the processor once its batch is read: it draws no random numbers, and
-  /// finds no distinct molecules or doses.
+  /// Whether a step asks nothing of the processor once its batch and its random numbers are there: it finds
+  /// no distinct molecules or doses.
   bool recordable() const;
   /// Takes genes and proteins apart, as they were observed and as the encoders read them. On a device
   /// nothing of this asks the processor.
@@ -250,14 +250,14 @@ class Network {
   Architecture architecture_;
   Head head_;
   std::string adversary_kind_, parity_;
-  bool variational_, one_hot_, draws_;
+  bool variational_, one_hot_;
   double least_variance_;  // of a variational encoder
   bool dense_input_ = false;
   int64_t dim_;
   at::TensorOptions options_;
   ParameterStore store_;
-  mutable at::Generator noise_;
-  std::vector<at::Generator> adversary_noise_;  // one each: they may run side by side
+  mutable Noise state_noise_, mask_noise_;  // of latent states and backgrounds; of dropout
+  std::vector<Noise> adversary_noise_;      // one each: they may run side by side
   std::unique_ptr<Mlp> encoder_, decoder_, perturbation_adversary_;
   std::unique_ptr<Mlp> protein_encoder_;      // of the product of experts
   std::unique_ptr<ProteinDecoder> proteins_;  // null without a second modality

@@ -1,5 +1,4 @@
 // How a network is put together from an architecture and settings.
-#include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
 #include <cmath>
@@ -52,13 +51,11 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
       parity_(s.parity),
       variational_(s.variational),
       one_hot_(s.parity == "chemcpa" && !s.use_drugs_idx),
-      draws_(s.encoder_dropout > 0 || s.decoder_dropout > 0 || s.adversary_dropout > 0),
       least_variance_(is_multicpa(s) ? 1e-3 : 1e-4),
       dim_(s.dim),
       options_(at::TensorOptions()
                    .dtype(s.precision == "float64" ? at::kDouble : at::kFloat)
-                   .device(device)),
-      noise_(at::make_generator<at::CPUGeneratorImpl>()) {
+                   .device(device)) {
   store_.freeze(s.frozen);
   const int64_t inner = a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes;
   Initialiser init(s.seed, s.precision == "float64" ? at::kDouble : at::kFloat, use);
@@ -133,17 +130,17 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
     second.sizes.front() = a.n_proteins;
     protein_encoder_ =
         std::make_unique<Mlp>(store_, init, "protein_encoder", second, Group::kAutoencoder);
-    protein_encoder_->set_noise(&noise_);
+    protein_encoder_->set_noise(&mask_noise_);
   }
   if (a.n_proteins > 0) {
     proteins_ = std::make_unique<ProteinDecoder>(s, a.n_proteins, shared, store_, init, dec);
-    proteins_->set_noise(&noise_);
+    proteins_->set_noise(&mask_noise_);
   }
   store_.pack(device, use);
-  encoder_->set_noise(&noise_);
-  decoder_->set_noise(&noise_);
+  encoder_->set_noise(&mask_noise_);
+  decoder_->set_noise(&mask_noise_);
   for (std::size_t k = 0; k <= covariate_adversaries_.size(); ++k)
-    adversary_noise_.push_back(at::make_generator<at::CPUGeneratorImpl>());
+    adversary_noise_.emplace_back();
   perturbation_adversary_->set_noise(&adversary_noise_[0]);
   for (std::size_t k = 0; k < covariate_adversaries_.size(); ++k)
     if (covariate_adversaries_[k]) covariate_adversaries_[k]->set_noise(&adversary_noise_[k + 1]);
@@ -151,8 +148,10 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
 }
 
 void Network::seed_noise(uint64_t seed) {
-  noise_.set_current_seed(seed);
-  for (at::Generator& each : adversary_noise_) each.set_current_seed(seed = seed * 0x5851f42d4c957f2dULL + 1);
+  state_noise_.seed(seed);
+  const auto next = [&seed] { return seed = seed * 0x5851f42d4c957f2dULL + 1; };
+  for (Noise& each : adversary_noise_) each.seed(next());
+  mask_noise_.seed(next());
 }
 
 void Network::start_output_at(const std::vector<double>& mean,

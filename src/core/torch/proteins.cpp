@@ -119,9 +119,9 @@ ProteinDecoder::ProteinDecoder(const Settings& s, int64_t n_proteins, bool share
       store.add("background_pro_log_beta", init.normal({n_}).clamp(-10, 1), Group::kAutoencoder);
 }
 
-void ProteinDecoder::set_noise(at::Generator* generator) {
+void ProteinDecoder::set_noise(Noise* noise) {
   for (Mlp* each : {decoder_.get(), background_.get(), scale_.get(), mixing_.get(), dispersion_.get()})
-    if (each != nullptr) each->set_noise(generator);
+    if (each != nullptr) each->set_noise(noise);
 }
 
 Tensor ProteinDecoder::finish_means(const Tensor& raw) const {

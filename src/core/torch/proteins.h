@@ -66,7 +66,7 @@ class ProteinDecoder {
   void start_at(const Tensor& observed);
 
   /// Where dropout masks come from while training.
-  void set_noise(at::Generator* generator);
+  void set_noise(Noise* noise);
 
   bool shared() const { return shared_; }
   bool counts() const { return family_ != ProteinFamily::kGaussian; }

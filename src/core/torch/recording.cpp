@@ -35,7 +35,7 @@ void WorkKey::add(double value) {
   values_.push_back(bits);
 }
 
-Recorder::Recorder(at::Device device) : device_(recording_device(device)) {
+Recorder::Recorder(at::Device device) : where_(device), device_(recording_device(device)) {
   if (device_.enter) entered_ = device_.enter(device);
 }
 
@@ -43,10 +43,13 @@ void Recorder::run(const WorkKey& key, const std::function<void()>& work) {
   if (known_.size() > kMostKnown)
     for (auto i = known_.begin(); i != known_.end();) i = i->second.recording ? std::next(i) : known_.erase(i);
   Known& known = known_[key];
-  if (known.recording) return known.recording->replay();
-  if (++known.times <= kTimesBefore || recordings_ == kMostRecordings) return work();
+  if (known.recording) {
+    known.noise.draw(where_);
+    return known.recording->replay();
+  }
+  if (++known.times <= kTimesBefore || recordings_ == kMostRecordings) return known.noise.play(where_, work);
   auto recording = device_.make();
-  recording->record(work);
+  known.noise.play(where_, [&] { recording->record(work); });
   known.recording = std::move(recording);
   ++recordings_;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "torch_util.h"
+#include "noise.h"
 
 namespace compert {
 
@@ -58,7 +58,9 @@ class Recorder {
   struct Known {
     int64_t times = 0;
     std::unique_ptr<Recording> recording;
+    NoiseTape noise;
   };
+  at::Device where_;
   RecordingDevice device_;
   std::shared_ptr<void> entered_;
   std::map<WorkKey, Known> known_;
