@@ -5,6 +5,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <sys/mman.h>
 #include <torch/library.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <functional>
@@ -22,9 +23,20 @@ using Stack = torch::jit::Stack;
 constexpr c10::DeviceType kType = c10::DeviceType::PrivateUse1;
 const c10::Device kDevice(kType, 0);
 
-/// Memory that can be touched only while somebody has it open.
+/// Memory with two addresses: at the one that tensors have nothing can be read or written, at the other one
+/// kernels work.
 class Memory {
  public:
+  Memory() {
+    const int file = ::memfd_create("device", 0);
+    TORCH_CHECK(file >= 0 && ::ftruncate(file, kBytes) == 0, "no memory for a device");
+    const auto map = [file](int protection) {
+      return static_cast<char*>(::mmap(nullptr, kBytes, protection, MAP_SHARED | MAP_NORESERVE, file, 0));
+    };
+    base_ = map(PROT_NONE);
+    open_ = map(PROT_READ | PROT_WRITE);
+    ::close(file);
+  }
   void* take(std::size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
     bytes = (std::max<std::size_t>(bytes, 1) + kAlign - 1) / kAlign * kAlign;
@@ -54,33 +66,19 @@ class Memory {
     before->second += gap->second;
     gaps_.erase(gap);
   }
-  void open() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (users_++ == 0) ::mprotect(base_, kBytes, PROT_READ | PROT_WRITE);
-  }
-  void close() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (--users_ == 0) ::mprotect(base_, kBytes, PROT_NONE);
-  }
+  void* for_kernels(void* p) const { return open_ + (static_cast<char*>(p) - base_); }
 
  private:
   static constexpr std::size_t kAlign = 64, kBytes = std::size_t(4) << 30;
-  char* base_ = static_cast<char*>(::mmap(nullptr, kBytes, PROT_NONE,
-                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  std::map<std::size_t, std::size_t> gaps_{{0, kBytes}}, taken_;
+  char *base_, *open_;
+  std::map<std::size_t, std::size_t> gaps_{{0, kBytes}}, taken_;  // size by beginning
   std::mutex mutex_;
-  int users_ = 0;
 };
 
 Memory& memory() {
   static Memory* one = new Memory;  // tensors may outlive everything else
   return *one;
 }
-
-struct Open {
-  Open() { memory().open(); }
-  ~Open() { memory().close(); }
-};
 
 std::mutex counts_mutex;
 Counts counts;
@@ -107,11 +105,12 @@ void check_not_recording(const char* what) {
 
 bool is_ours(const Tensor& t) { return t.defined() && t.device().type() == kType; }
 
-/// A tensor of the processor over the same memory.
+/// A tensor of the processor over the same memory, for a kernel.
 Tensor over_memory(const Tensor& t) {
   if (t.storage().nbytes() == 0) return at::empty(t.sizes(), t.options().device(at::kCPU));
   const auto whole = static_cast<int64_t>(t.storage().nbytes() / t.itemsize());
-  Tensor out = at::from_blob(t.storage().data_ptr().get(), {whole}, t.options().device(at::kCPU));
+  Tensor out = at::from_blob(memory().for_kernels(t.storage().data_ptr().get()), {whole},
+                             t.options().device(at::kCPU));
   out.unsafeGetTensorImpl()->set_storage_offset(t.storage_offset());
   out.unsafeGetTensorImpl()->set_sizes_and_strides(t.sizes(), t.strides());
   return out;
@@ -119,7 +118,9 @@ Tensor over_memory(const Tensor& t) {
 
 Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride, c10::ScalarType type) {
   int64_t span = 1;
-  for (std::size_t k = 0; k < size.size(); ++k) span = size[k] == 0 ? 0 : span == 0 ? 0 : span + (size[k] - 1) * stride[k];
+  for (std::size_t k = 0; k < size.size(); ++k) span += (size[k] - 1) * stride[k];
+  for (const int64_t n : size)
+    if (n == 0) span = 0;
   const std::size_t bytes = static_cast<std::size_t>(span) * c10::elementSize(type);
   void* p = memory().take(bytes);
   c10::DataPtr data(p, p, [](void* q) { memory().give_back(q); }, kDevice);
@@ -219,7 +220,6 @@ void launch_again(const c10::OperatorHandle& kernel, Stack stack, const std::vec
 void run(const c10::OperatorHandle& kernel, Stack* stack) {
   const auto& schema = kernel.schema();
   const std::string name = schema.operator_name().name;
-  const Open open;
   const Stack given(stack->end() - static_cast<std::ptrdiff_t>(schema.arguments().size()), stack->end());
   Arguments arguments;
   const std::size_t n = schema.arguments().size(), first = stack->size() - n;
@@ -253,7 +253,6 @@ void run(const c10::OperatorHandle& kernel, Stack* stack) {
 
 void launch_again(const c10::OperatorHandle& kernel, Stack stack, const std::vector<Tensor>& results) {
   run(kernel, &stack);
-  const Open open;
   const std::vector<Tensor> anew = tensors_of(stack, stack.size());
   for (std::size_t k = 0; k < anew.size(); ++k)
     if (anew[k].defined() && anew[k].data_ptr() != results[k].data_ptr())
@@ -304,7 +303,6 @@ Tensor empty_strided_of(at::IntArrayRef size, at::IntArrayRef stride, c10::optio
 }
 
 void copy_within(const Tensor& from, const Tensor& to) {
-  const Open open;
   over_memory(to).copy_(over_memory(from));
   count([](Counts& c) {
     ++c.kernels;
@@ -319,7 +317,6 @@ Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
     return to;
   }
   check_not_recording("a copy between processor and device");
-  const Open open;
   const bool up = is_ours(to);
   (up ? over_memory(to) : Tensor(to)).copy_(up ? from : over_memory(from));
   count([up](Counts& c) { ++(up ? c.uploads : c.downloads); });
@@ -327,7 +324,6 @@ Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
 }
 
 at::Scalar local_scalar(const Tensor& t) {
-  const Open open;
   check_not_recording("a value was asked for");
   count([](Counts& c) { ++c.downloads; });
   return over_memory(t).item();

@@ -1,7 +1,7 @@
 /// A device for tests that have no card: LibTorch's slot for backends from outside, "privateuseone".
 ///
-/// Its memory is the host's, but can only be read while one of its kernels (which are the processor's)
-/// runs: code that takes a device's pointer for its own ends at once. Tensors of two devices in one kernel
+/// Its memory is the host's, but only its kernels (which are the processor's) can read it: code that takes a
+/// device's pointer for its own ends at once. Tensors of two devices in one kernel
 /// are an error, as on a card. What a card would be asked to do is counted.
 #pragma once
 #include <cstdint>
