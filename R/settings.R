@@ -109,7 +109,8 @@
 #' @param precision `"float32"`, `"float64"`, or `"bf16-mixed"`: single precision whose training rounds
 #'   what it multiplies to bfloat16 (8 bits of mantissa) and sums in single precision. On processors
 #'   with AMX, or AVX-512 with bfloat16, wide models train faster; it needs a build with oneDNN.
-#'   Predictions and evaluations are float32 all the same.
+#'   Predictions and evaluations are float32 all the same. A CUDA device multiplies float32 as TF32
+#'   (10 bits of mantissa), and bfloat16 (as PyTorch's autocast) where asked to.
 #' @param threads Number of threads; 0 leaves LibTorch's choice.
 #' @param distributed Whether this process is one of a group that trains one model together: see
 #'   [launch_local()].

@@ -115,6 +115,20 @@ TEST_CASE("a device knows molecules as the processor does", "[device]") {
   check_same(values, a, R"("model": "chemcpa", "doser_type": "sigm")");
 }
 
+TEST_CASE("a device multiplies bfloat16 where asked to", "[device]") {
+  const Screen values(16, false, false);
+  const auto losses = [&](const std::string& precision) {
+    return outcome(values, of_genes(values),
+                   compert::settings_from_json(
+                       R"({"dim": 5, "autoencoder_width": 12, "epochs": 8, "batch_size": 32, "reg_adversary": 1,
+                           "penalty_adversary": 1, "precision": ")" + precision + "\"}"),
+                   "privateuseone")[0];
+  };
+  const Vector single = losses("float32"), mixed = losses("bf16-mixed");
+  CHECK(distance(mixed, single) > 1e-6);
+  CHECK(distance(mixed, single) < 0.05);
+}
+
 TEST_CASE("steps that return are recorded, and do the same", "[device]") {
   const Screen values(16, false, false), counts(16, true, true);
   const std::string many = R"("epochs": 16, )",

@@ -86,7 +86,7 @@ Tensor CellValues::dense() const {
 
 Tensor first_layer(const CellValues& x, const Mlp::Layer& layer, bool dense) {
   const Tensor &weight = layer.weight->value, &bias = layer.bias->value;
-  if (x.on_device.defined()) return at::linear(x.on_device, weight, bias);
+  if (x.on_device.defined()) return linear(x.on_device, weight, bias);
   if (dense) return DenseFirstLayer::apply(weight, bias, x.dense(), layer.weight->value.grad());
   return SparseFirstLayer::apply(weight, bias, x.stored, x.values, layer.weight->value.grad());
 }

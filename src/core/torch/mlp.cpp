@@ -97,10 +97,11 @@ Tensor Mlp::slopes(const Tensor& hidden) const {
   return noise_->dropout(hidden.sizes(), hidden.options(), dropout_);
 }
 
-// The gradient penalty differentiates twice, which product() does not know.
+// The gradient penalty differentiates twice, which product() of a processor does not know.
 Tensor Mlp::linear_of(const Layer& layer, const Tensor& x) const {
-  return at::GradMode::is_enabled() ? at::linear(x, layer.weight->value, layer.bias->value)
-                                    : linear(x, layer.weight->value, layer.bias->value);
+  return x.is_cpu() && at::GradMode::is_enabled()
+             ? at::linear(x, layer.weight->value, layer.bias->value)
+             : linear(x, layer.weight->value, layer.bias->value);
 }
 
 Tensor Mlp::after_first(Tensor first, bool training) const {

@@ -46,10 +46,8 @@ void check(const Architecture& a, const Settings& s) {
 }
 
 void check_products(const Settings& s, const Network& network) {
-  if (s.precision != "bf16-mixed") return;
-  const std::string why = !network.options().device().is_cpu()
-                              ? "products on a device are of float32 (TF32 where CUDA has it)"
-                              : product_library().no_bfloat16;
+  if (s.precision != "bf16-mixed" || !network.options().device().is_cpu()) return;
+  const std::string why = product_library().no_bfloat16;
   if (!why.empty())
     throw Error("precision", "must be \"float32\" or \"float64\" here", "\"bf16-mixed\" was given, but " + why);
 }

@@ -66,19 +66,31 @@ struct ExactProductOfLeaf : public Function<ExactProductOfLeaf> {
   }
 };
 
+/// On a device products of single precision may be of TF32: these are not.
+Tensor exact_on_device(const Tensor& a, const Tensor& b) {
+  return at::mm(a.to(at::kDouble), b.to(at::kDouble)).to(a.scalar_type());
+}
+
+Tensor linear_on_device(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!ReducedProducts::on()) return at::linear(x, weight, bias);
+  const auto reduced = [](const Tensor& t) { return t.to(at::kBFloat16); };
+  return at::linear(reduced(x), reduced(weight), reduced(bias)).to(x.scalar_type());
+}
+
 }  // namespace
 
 Tensor exact_product(const Tensor& a, const Tensor& b) {
-  return !a.is_cpu() ? at::mm(a, b) : ExactProduct::apply(a, b);
+  return !a.is_cpu() ? exact_on_device(a, b) : ExactProduct::apply(a, b);
 }
 
 Tensor exact_product_of_leaf(const Tensor& a, const Tensor& leaf, int64_t rows) {
-  if (!a.is_cpu()) return at::mm(a, leaf.narrow(0, 0, rows).t());
+  if (!a.is_cpu()) return exact_on_device(a, leaf.narrow(0, 0, rows).t());
   return ExactProductOfLeaf::apply(a, leaf, rows, leaf.grad());
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.dim() != 2 || !x.is_cpu()) return at::linear(x, weight, bias);
+  if (!x.is_cpu()) return linear_on_device(x, weight, bias);
+  if (x.dim() != 2) return at::linear(x, weight, bias);
   return Linear::apply(x, weight, bias);
 }
 
