@@ -1,6 +1,7 @@
 // A device that is not the processor gives the processor's numbers: fits, predictions and embeddings, of
 // every kind of model. See torch_host_device.h for the device.
 #include <cmath>
+#include <iostream>
 
 #include "catch_compat.h"
 #include "compert/error.h"
@@ -113,6 +114,37 @@ TEST_CASE("a device knows molecules as the processor does", "[device]") {
   check_same(values, a, R"("model": "chemcpa", "reg_adversary": 1)");
   a.has_features = {0, 1, 1};
   check_same(values, a, R"("model": "chemcpa", "doser_type": "sigm")");
+}
+
+TEST_CASE("a step asks nothing of a device and copies little to it", "[device]") {
+  const Screen values(60, false, false), counts(60, true, true);
+  const auto per_step = [](const Screen& screen, const compert::Architecture& architecture,
+                           const std::string& given) {
+    compert::Settings settings = compert::settings_from_json(
+        R"({"device": "privateuseone", "batch_size": 64, "epochs": 1, )" + given + "}");
+    host_device::Counts of[2];
+    for (const std::size_t steps : {1, 4}) {  // before any is recorded
+      compert::Model model(architecture, settings);
+      Quiet quiet;
+      std::vector<int64_t> train = screen.train;
+      train.resize(64 * steps);
+      host_device::take_counts();
+      model.fit(screen.cells(), screen.design, train, {}, "", quiet);
+      of[steps > 1] = host_device::take_counts();
+    }
+    std::cout << "a step with " << given << ": " << (of[1].kernels - of[0].kernels) / 3 << " kernels, "
+              << (of[1].uploads - of[0].uploads) / 3.0 << " copies to the device" << std::endl;
+    CHECK(of[1].downloads == of[0].downloads);
+    return static_cast<double>(of[1].uploads - of[0].uploads) / 3;
+  };
+  // The batch, the draw of other conditions, the optimisers' rates.
+  CHECK(per_step(values, of_genes(values), R"("loss_ae": "gauss")") == 3);
+  CHECK(per_step(values, of_genes(values), R"("loss_ae": "gauss", "parity": "fb")") == 2);
+  CHECK(per_step(values, of_genes(values), R"("parity": "chemcpa_v2")") == 2);
+  // And random numbers, as long as it is not known which.
+  CHECK(per_step(counts, of_genes(counts), R"("loss_ae": "nb", "parity": "theislab")") < 12);
+  CHECK(per_step(counts, counts.architecture(), R"("model": "multicpa", "fusion": "poe", "variational": true,
+        "loss_ae": "nb", "protein_loss": "nb_mixture")") < 12);
 }
 
 TEST_CASE("a device multiplies bfloat16 where asked to", "[device]") {

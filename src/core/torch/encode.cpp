@@ -15,8 +15,9 @@ Tensor Network::noise(const Batch& batch, std::size_t call, int64_t columns, boo
 Encoded Network::distribution(const Tensor& raw) const {
   Encoded e;
   e.raw = raw;
-  e.mean = raw.narrow(1, 0, dim_);
-  e.variance = at::softplus(raw.narrow(1, dim_, dim_)) + least_variance_;
+  const auto [mean, spread] = halves(raw, 1);
+  e.mean = mean;
+  e.variance = at::softplus(spread) + least_variance_;
   return e;
 }
 

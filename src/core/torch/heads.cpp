@@ -1,6 +1,7 @@
 #include "heads.h"
 
 #include <cmath>
+#include <tuple>
 
 #include "product.h"
 
@@ -150,15 +151,13 @@ Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
     return decoded_gaussian(raw, head);
   Decoded d;
   if (head.library) {
-    const int64_t genes = raw.size(1) / head.outputs();
-    d.mean = at::softmax(raw.narrow(1, 0, genes), 1) * input.library;
+    Tensor means = raw;
+    if (head.zero_inflated()) std::tie(means, d.zero_logit) = halves(raw, 1);
+    d.mean = at::softmax(means, 1) * input.library;
     d.second = input.dispersion.exp();
-    if (head.zero_inflated()) d.zero_logit = raw.narrow(1, genes, genes);
     return d;
   }
-  const int64_t genes = raw.size(1) / 2;
-  const Tensor second = raw.narrow(1, genes, genes);
-  Tensor first = raw.narrow(1, 0, genes);
+  auto [first, second] = halves(raw, 1);
   if (head.relu_mean) first = first.relu();
   if (head.sigmoid_mean) first = first.sigmoid();
   d.second = head.spread == Spread::kExp ? second.exp() + 1e-4 : at::softplus(second, 1, 40);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "heads.h"
 
@@ -132,8 +133,9 @@ Tensor ProteinDecoder::finish_means(const Tensor& raw) const {
 DecodedProteins ProteinDecoder::from_raw(const Tensor& raw) const {
   DecodedProteins d;
   d.family = family_;
-  d.mean = finish_means(raw.narrow(1, 0, n_));
-  d.second = to_positive(raw.narrow(1, n_, n_)) + kLeastSecond;
+  const auto [first, second] = halves(raw, 1);
+  d.mean = finish_means(first);
+  d.second = to_positive(second) + kLeastSecond;
   d.raw = {raw};
   if (deviation_ == nullptr) return d;
   d.mean = d.mean * deviation_->value + centre_->value;
@@ -162,8 +164,8 @@ DecodedProteins ProteinDecoder::mixture(const Tensor& treated, bool training,
   d.raw = {background, scale, d.mixing, dispersion};
   d.second = to_positive(dispersion) + kLeastSecond;
   if (variational_) {
-    d.log_background = background.narrow(1, 0, n_);
-    d.log_background_sd = background.narrow(1, n_, n_).exp();
+    std::tie(d.log_background, d.log_background_sd) = halves(background, 1);
+    d.log_background_sd = d.log_background_sd.exp();
     d.expected_background =
         (mean_background_ ? d.log_background + d.log_background_sd.square() * 0.5 : d.log_background)
             .exp();

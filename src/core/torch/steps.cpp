@@ -35,15 +35,21 @@ Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const 
   Tensor states = treated(encoded.basal);
   // With other conditions both decodings in one pass, so that they share the statistics of batch norm.
   if (added_other.defined()) states = at::cat({states, encoded.basal + added_other});
-  const auto own = [n](const Tensor& t) { return t.narrow(0, 0, n); };
-  const auto shift = [n](const Tensor& t) { return t.narrow(0, n, n) - t.narrow(0, 0, n); };
   const Tensor hidden = network.decoder_hidden(states, true);
-  add_genes(own(hidden), 0);
-  if (added_other.defined()) out.difference = shift(hidden);
+  if (added_other.defined()) {
+    const auto [own, other] = halves(hidden, 0);
+    add_genes(own, 0);
+    out.difference = other - own;
+  } else {
+    add_genes(hidden, 0);
+  }
   if (network.proteins() != nullptr) {
     const DecodedProteins d = network.decode_proteins(states, hidden, batch, true, call);
     add_proteins(added_other.defined() ? d.rows(0, n) : d, call);
-    if (added_other.defined()) out.protein_difference = shift(effect_scale(d));
+    if (added_other.defined()) {
+      const auto [own, other] = halves(effect_scale(d), 0);
+      out.protein_difference = other - own;
+    }
   }
   const auto mean = [](const std::vector<Tensor>& all) {
     Tensor sum;

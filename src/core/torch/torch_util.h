@@ -6,6 +6,8 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <utility>
+
 #include "compert/arrays.h"
 #include "compert/error.h"
 
@@ -30,6 +32,12 @@ void by_type(const Tensor& t, Body&& body) {
     body(static_cast<float*>(nullptr));
   else
     body(static_cast<double*>(nullptr));
+}
+
+/// Both halves of a tensor along a dimension; their derivatives become one again in a single step.
+inline std::pair<Tensor, Tensor> halves(const Tensor& t, int64_t dim) {
+  const std::vector<Tensor> both = t.chunk(2, dim);
+  return {both[0], both[1]};
 }
 
 inline Array to_array(const Tensor& tensor) {
