@@ -339,6 +339,10 @@ struct Guard final : public c10::impl::DeviceGuardImplInterface {
     return c10::Stream(c10::Stream::DEFAULT, device);
   }
   c10::Stream exchangeStream(c10::Stream stream) const noexcept override { return stream; }
+  c10::Stream getDefaultStream(c10::Device device) const override { return getStream(device); }
+  // Kernels are done when they return: there is nothing to wait for.
+  void record(void**, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {}
+  void block(void*, const c10::Stream&) const override {}
   c10::DeviceIndex deviceCount() const noexcept override { return 1; }
 };
 
