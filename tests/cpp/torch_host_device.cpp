@@ -286,7 +286,10 @@ class HostRecording final : public compert::Recording {
 };
 
 [[maybe_unused]] const bool records = [] {
-  compert::set_recording_device(kType, {[] { return std::make_unique<HostRecording>(); }, {}});
+  struct Session final : compert::RecordingSession {
+    std::unique_ptr<compert::Recording> make() override { return std::make_unique<HostRecording>(); }
+  };
+  compert::set_recording(kType, [](at::Device) { return std::make_unique<Session>(); });
   return true;
 }();
 

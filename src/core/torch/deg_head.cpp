@@ -22,7 +22,9 @@ void Network::load_degs(const DegTargets& degs, const int64_t* which, std::size_
     for (const int64_t gene : degs.genes.at(static_cast<std::size_t>(group)))
       target.data_ptr<float>()[static_cast<int64_t>(b) * genes + gene] = 1;
   }
-  out.degs = target.to(options_);
+  Upload upload;
+  upload.add(target.to(c10::typeMetaToScalarType(options_.dtype())), out.degs);
+  upload.send(options_.device(), out.degs_memory);
 }
 
 Tensor Network::deg_loss(const Tensor& effect, const Batch& batch) const {

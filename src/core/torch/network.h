@@ -25,14 +25,14 @@ struct Batch {
   const DeviceCells* held = nullptr;  // all cells are there already ...
   Tensor held_rows;                   // ... and those of the batch in these rows
   Tensor on_device;
-  Tensor design_memory, cells_memory;  // the device's, of the design and of cells that it does not hold
+  Tensor design_memory, cells_memory, degs_memory;  // the device's, of the design, cells that are not held, degs
   Tensor device_rna, device_input;  // of cells that have RNA; as the encoder of them (or of both) reads it
   Tensor library;    // totals, cells x 1; undefined for heads without one
   Slots slots;
   Tensor present;                  // cells x perturbations: 1 where the dose is above 0
   Tensor condition_class;          // class of the condition adversary; undefined without one
   std::vector<Tensor> covariates;  // per covariate, levels (int64)
-  AlignmentPairs pairs;            // empty without alignment
+  AlignmentPairs pairs;
   // Mixup: every value is `share` of the cell's own and the rest of its partner's.
   double share = 1;
   Tensor partner;  // undefined without mixup

@@ -9,18 +9,19 @@ constexpr int64_t kTimesBefore = 3;         // that a work is done before it is 
 constexpr std::size_t kMostRecordings = 32;  // each keeps the memory of its step
 constexpr std::size_t kMostKnown = 1024;
 
-std::map<c10::DeviceType, RecordingDevice>& devices() {
-  static std::map<c10::DeviceType, RecordingDevice> all = {{c10::DeviceType::CUDA, cuda_recording()}};
+std::map<c10::DeviceType, BeginSession>& devices() {
+  static std::map<c10::DeviceType, BeginSession> all = {{c10::DeviceType::CUDA, cuda_recording()}};
   return all;
 }
 
 }  // namespace
 
-void set_recording_device(c10::DeviceType type, RecordingDevice device) {
-  devices()[type] = std::move(device);
-}
+void set_recording(c10::DeviceType type, BeginSession begin) { devices()[type] = std::move(begin); }
 
-const RecordingDevice& recording_device(at::Device device) { return devices()[device.type()]; }
+std::unique_ptr<RecordingSession> begin_recording_session(at::Device device) {
+  const auto found = devices().find(device.type());
+  return found == devices().end() || !found->second ? nullptr : found->second(device);
+}
 
 void WorkKey::add(const Tensor& t) {
   if (!t.defined()) return values_.push_back(-1);
@@ -35,21 +36,19 @@ void WorkKey::add(double value) {
   values_.push_back(bits);
 }
 
-Recorder::Recorder(at::Device device) : where_(device), device_(recording_device(device)) {
-  if (device_.enter) entered_ = device_.enter(device);
-}
+Recorder::Recorder(at::Device device) : device_(device), session_(begin_recording_session(device)) {}
 
 void Recorder::run(const WorkKey& key, const std::function<void()>& work) {
   if (known_.size() > kMostKnown)
     for (auto i = known_.begin(); i != known_.end();) i = i->second.recording ? std::next(i) : known_.erase(i);
   Known& known = known_[key];
   if (known.recording) {
-    known.noise.draw(where_);
+    known.noise.draw(device_);
     return known.recording->replay();
   }
-  if (++known.times <= kTimesBefore || recordings_ == kMostRecordings) return known.noise.play(where_, work);
-  auto recording = device_.make();
-  known.noise.play(where_, [&] { recording->record(work); });
+  if (++known.times <= kTimesBefore || recordings_ == kMostRecordings) return known.noise.play(device_, work);
+  auto recording = session_->make();
+  known.noise.play(device_, [&] { recording->record(work); });
   known.recording = std::move(recording);
   ++recordings_;
 }

@@ -21,18 +21,20 @@ class Recording {
   virtual void replay() = 0;
 };
 
-/// How a kind of device records.
-struct RecordingDevice {
-  std::function<std::unique_ptr<Recording>()> make;
-  /// Until the returned object goes, this thread works where recordings can be made.
-  std::function<std::shared_ptr<void>(at::Device)> enter;
+/// While there is one, its thread works where a device can record. The recordings share their memory: only one
+/// is made or replayed at a time, and nothing of it is read after the next.
+class RecordingSession {
+ public:
+  virtual ~RecordingSession() = default;
+  virtual std::unique_ptr<Recording> make() = 0;
 };
-/// Of a device that LibTorch did not bring itself.
-void set_recording_device(c10::DeviceType type, RecordingDevice device);
-/// Its members are empty where a device cannot record, as a processor.
-const RecordingDevice& recording_device(at::Device device);
-/// CUDA graphs, where the package was built with them (recording_cuda.cpp).
-RecordingDevice cuda_recording();
+using BeginSession = std::function<std::unique_ptr<RecordingSession>(at::Device)>;
+/// How devices of a kind that LibTorch did not bring itself begin one.
+void set_recording(c10::DeviceType type, BeginSession begin);
+/// Null where a device cannot record, as a processor.
+std::unique_ptr<RecordingSession> begin_recording_session(at::Device device);
+/// CUDA graphs, where the package was built with them (recording_cuda.cpp); else empty.
+BeginSession cuda_recording();
 
 /// What distinguishes works that look alike: addresses and sizes of tensors that they read, and numbers that
 /// they were made with.
@@ -50,7 +52,7 @@ class WorkKey {
 class Recorder {
  public:
   explicit Recorder(at::Device device);
-  bool records() const { return static_cast<bool>(device_.make); }
+  bool records() const { return session_ != nullptr; }
   /// `work` must be all that it depends on in `key`, beside memory that stays.
   void run(const WorkKey& key, const std::function<void()>& work);
 
@@ -60,9 +62,8 @@ class Recorder {
     std::unique_ptr<Recording> recording;
     NoiseTape noise;
   };
-  at::Device where_;
-  RecordingDevice device_;
-  std::shared_ptr<void> entered_;
+  at::Device device_;
+  std::unique_ptr<RecordingSession> session_;
   std::map<WorkKey, Known> known_;
   std::size_t recordings_ = 0;
 };

@@ -9,10 +9,13 @@
 namespace compert {
 namespace {
 
+using Memory = decltype(at::cuda::graph_pool_handle());
+
 class CudaRecording final : public Recording {
  public:
+  explicit CudaRecording(Memory memory) : memory_(memory) {}
   void record(const std::function<void()>& work) override {
-    graph_.capture_begin();
+    graph_.capture_begin(memory_);
     try {
       work();
     } catch (...) {
@@ -28,23 +31,23 @@ class CudaRecording final : public Recording {
   void replay() override { graph_.replay(); }
 
  private:
+  Memory memory_;
   at::cuda::CUDAGraph graph_;
 };
 
 /// A stream of this thread's own: the default one cannot be captured. What was asked of one is done before
 /// the other begins.
-class OwnStream {
+class CudaSession final : public RecordingSession {
  public:
-  explicit OwnStream(at::Device device)
+  explicit CudaSession(at::Device device)
       : guard_((wait(device), c10::cuda::getStreamFromPool(false, device.index()))), device_(device) {}
-  ~OwnStream() {
+  ~CudaSession() override {
     try {
       wait(device_);
     } catch (const c10::Error&) {  // which the next call to the device will report
     }
   }
-  OwnStream(const OwnStream&) = delete;
-  OwnStream& operator=(const OwnStream&) = delete;
+  std::unique_ptr<Recording> make() override { return std::make_unique<CudaRecording>(memory_); }
 
  private:
   static void wait(at::Device device) {
@@ -53,13 +56,13 @@ class OwnStream {
   }
   c10::cuda::CUDAStreamGuard guard_;
   at::Device device_;
+  Memory memory_ = at::cuda::graph_pool_handle();
 };
 
 }  // namespace
 
-RecordingDevice cuda_recording() {
-  return {[] { return std::make_unique<CudaRecording>(); },
-          [](at::Device device) { return std::make_shared<OwnStream>(device); }};
+BeginSession cuda_recording() {
+  return [](at::Device device) { return std::make_unique<CudaSession>(device); };
 }
 
 }  // namespace compert
@@ -68,7 +71,7 @@ RecordingDevice cuda_recording() {
 
 namespace compert {
 
-RecordingDevice cuda_recording() { return {}; }
+BeginSession cuda_recording() { return {}; }
 
 }  // namespace compert
 
