@@ -51,30 +51,38 @@ void Network::load_design(const Design& rows, Batch& out) const {
   upload.send(options_.device(), out.design_memory);
 }
 
-void Network::describe(const Design& given, Batch& out, Upload& upload) const {
+void Network::describe_slots(const Design& given, Slots& out, Upload& upload) const {
   const auto type = c10::typeMetaToScalarType(options_.dtype());
   const Design rows = one_hot_ ? given.one_hot(architecture_.n_perturbations) : given;
   const auto n = static_cast<int64_t>(rows.n), slots = static_cast<int64_t>(rows.n_slots);
-  const int64_t count = architecture_.n_perturbations;
-  Tensor code = at::zeros({n, slots}, at::kLong), dose = at::zeros({n, slots}, at::kDouble),
-         filled = at::zeros({n, slots}, at::kDouble), present = at::zeros({n, count}, at::kFloat);
-  int64_t* codes = code.data_ptr<int64_t>();
-  double *doses = dose.data_ptr<double>(), *mask = filled.data_ptr<double>();
-  float* presence = present.data_ptr<float>();
+  const Tensor code = at::zeros({n, slots}, at::kLong), dose = at::zeros({n, slots}, at::kDouble),
+               filled = at::zeros({n, slots}, at::kDouble);
   for (int64_t k = 0; k < n * slots; ++k) {
     int32_t p = rows.perturbation[static_cast<std::size_t>(k)];
-    // theislab/chemCPA fills empty slots with its first drug at dose 0, which counts as present.
-    const bool padded = parity_ == "chemcpa" && !one_hot_;
-    if (p < 0 && padded) p = 0;
+    if (p < 0 && pads_slots()) p = 0;
     if (p < 0) continue;
-    codes[k] = p;
-    doses[k] = rows.dose[static_cast<std::size_t>(k)];
-    mask[k] = 1;
-    if (doses[k] > 0 || padded) presence[(k / slots) * count + p] = 1;
+    code.data_ptr<int64_t>()[k] = p;
+    dose.data_ptr<double>()[k] = rows.dose[static_cast<std::size_t>(k)];
+    filled.data_ptr<double>()[k] = 1;
   }
   Slots host{code, dose.to(type), filled.to(type), {}};
-  send(host, out.slots, upload);
-  upload.add(present.to(type), out.present);
+  send(host, out, upload);
+}
+
+void Network::describe(const Design& rows, Batch& out, Upload& upload) const {
+  const auto type = c10::typeMetaToScalarType(options_.dtype());
+  describe_slots(rows, out.slots, upload);
+  const int64_t count = architecture_.n_perturbations;
+  const Tensor present = at::zeros({static_cast<int64_t>(rows.n), count}, type);
+  by_type(present, [&](auto* typed) {
+    auto* row = present.data_ptr<std::remove_pointer_t<decltype(typed)>>();
+    for (std::size_t k = 0; k < rows.perturbation.size(); ++k) {
+      const int32_t p = rows.perturbation[k];
+      const auto at = static_cast<int64_t>(k / rows.n_slots) * count + std::max(p, 0);
+      if (pads_slots() || (p >= 0 && rows.dose[k] > 0)) row[at] = 1;
+    }
+  });
+  upload.add(present, out.present);
   out.covariates.resize(rows.n_covariates);
   for (std::size_t c = 0; c < rows.n_covariates; ++c) {
     std::vector<int64_t> level;

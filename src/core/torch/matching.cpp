@@ -161,7 +161,7 @@ void EffectMatching::draw(const int64_t* which, std::size_t n, Random& random, D
   // A cell that no group of the draw has is decoded under the first condition, and counts for nothing:
   // its column of `average` is 0.
   Upload& upload = out.upload;
-  network_.describe(conditions_.rows(other.data(), n), out.under, upload);
+  network_.describe_slots(conditions_.rows(other.data(), n), out.slots, upload);
   const auto type = c10::typeMetaToScalarType(network_.options().dtype());
   upload.add(to_tensor({{rows, cells}, average}).to(type), out.average);
   upload.add(to_tensor({{rows, columns}, mixture}).to(type), out.mixture);

@@ -32,7 +32,7 @@ class EffectMatching {
   };
   /// Targets of one batch.
   struct Draw {
-    Batch under;      // the cells' design under the other condition
+    Slots slots;      // per cell, the other condition
     Tensor average;   // groups x cells: rows average over the group's cells
     Tensor target, own, mixture;  // groups; the cells' own groups; groups x those: their shares
     Tensor size;      // groups x 1: cells, times what their differences weigh

@@ -125,8 +125,8 @@ class Network {
   /// nothing of this asks the processor.
   void prepare(Batch& batch) const;
   void load_design(const Design& rows, Batch& out) const;
-  /// The same, for a device on its way.
-  void describe(const Design& rows, Batch& out, Upload& upload) const;
+  /// Its slots alone, for a device on their way.
+  void describe_slots(const Design& rows, Slots& out, Upload& upload) const;
   /// Completes slots of the processor's memory, and takes them to the device.
   void send(Slots& host, Slots& out) const;
   /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share; to be
@@ -222,7 +222,11 @@ class Network {
   void set_dense_input(bool dense) { dense_input_ = dense; }
 
  private:
+  /// theislab/chemCPA fills empty slots with its first drug at dose 0, which counts as present.
+  bool pads_slots() const { return parity_ == "chemcpa" && !one_hot_; }
+  // Of the design, for a device on their way.
   void send(Slots& host, Slots& out, Upload& upload) const;
+  void describe(const Design& rows, Batch& out, Upload& upload) const;
   /// The rows that have each modality, where some lack one.
   void describe_measured(const std::vector<uint8_t>& measured, Batch& out, Upload& upload) const;
   bool on_cpu() const { return options_.device().is_cpu(); }

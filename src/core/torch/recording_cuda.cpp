@@ -18,14 +18,17 @@ class CudaRecording final : public Recording {
     graph_.capture_begin(memory_);
     try {
       work();
-    } catch (...) {
+      graph_.capture_end();
+    } catch (const c10::Error& e) {
       try {
         graph_.capture_end();
       } catch (const c10::Error&) {  // of a capture that is broken already
       }
-      throw;
+      throw Error("device", "must be one whose training steps can be captured as CUDA graphs",
+                  e.what_without_backtrace(),
+                  "Use device = \"cpu\", or install compert where CUDA's headers are not found: steps are then "
+                  "done kernel by kernel");
     }
-    graph_.capture_end();
     graph_.replay();  // capturing does nothing yet
   }
   void replay() override { graph_.replay(); }

@@ -73,7 +73,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     const Tensor covariates = network.covariate_effect(batch);
     effect = network.perturbation_effect(batch, true);
     added = effect + covariates;
-    if (draw.any) added_other = network.perturbation_effect(draw.under.slots, true) + covariates;
+    if (draw.any) added_other = network.perturbation_effect(draw.slots, true) + covariates;
   }
   const Decodings decoded = decode_states(encoded, added, added_other, batch);
   out.total = decoded.genes.defined() ? decoded.genes : at::zeros({}, network.options());
@@ -222,19 +222,18 @@ void Model::Impl::update(Batch& batch, const EffectMatching* matching, const Eff
 
 WorkKey Model::Impl::key_of(Turn turn, const Batch& batch, const EffectMatching::Draw& draw) const {
   WorkKey key;
-  const auto add_design = [&key](const Batch& b) {
-    for (const Tensor& t : {b.slots.perturbation, b.slots.dose, b.slots.filled, b.slots.grid.doses,
-                            b.slots.grid.where, b.present, b.condition_class, b.pairs.stratum,
-                            b.pairs.condition, b.pairs.between, b.pairs.within})
-      key.add(t);
-    for (const Tensor& t : b.covariates) key.add(t);
+  const auto add_slots = [&key](const Slots& s) {
+    for (const Tensor& t : {s.perturbation, s.dose, s.filled, s.grid.doses, s.grid.where}) key.add(t);
   };
-  add_design(batch);
-  for (const Tensor& t : {batch.held != nullptr && !batch.partner.defined() ? batch.held_rows : batch.on_device,
-                          batch.rna_rows, batch.protein_rows, batch.partner, batch.degs})
+  add_slots(batch.slots);
+  for (const Tensor& t : batch.covariates) key.add(t);
+  for (const Tensor& t : {batch.present, batch.condition_class, batch.pairs.stratum, batch.pairs.condition,
+                          batch.pairs.between, batch.pairs.within, batch.rna_rows, batch.protein_rows,
+                          batch.partner, batch.degs,
+                          batch.held != nullptr && !batch.partner.defined() ? batch.held_rows : batch.on_device})
     key.add(t);
   if (draw.any) {
-    add_design(draw.under);
+    add_slots(draw.slots);
     for (const Tensor& t : {draw.average, draw.target, draw.own, draw.mixture, draw.size}) key.add(t);
   }
   for (const double v :

@@ -217,13 +217,14 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       update(batch, matching ? &*matching : nullptr, draw, sums, recorder);
       steps.count(now);
       // Asking a device would be waiting for it.
-      if (network.options().device().is_cpu() || b + 1 == ends.size())
+      const bool on_cpu = network.options().device().is_cpu();
+      if (on_cpu || b + 1 == ends.size())
         if (const char* loss = LossSums::not_finite(sums.values())) {
           network.store().restore(epoch_start);
           network.store().clear_moments();
           result = {Stopped::kNotFinite, "the " + std::string(loss) + " is not finite in epoch " +
-                                             std::to_string(epochs_done + 1) + ", batch " +
-                                             std::to_string(b + 1)};
+                                             std::to_string(epochs_done + 1) +
+                                             (on_cpu ? ", batch " + std::to_string(b + 1) : "")};
           break;
         }
     }

@@ -12,9 +12,8 @@ class Upload {
   /// `place` is to become what `host` holds; both must live until send().
   void add(Tensor host, Tensor& place);
   void add(const std::vector<int64_t>& host, Tensor& place);
-  /// `memory` is the device's, kept from call to call: what has the same sizes comes to the same place once
-  /// the largest was there,
-  /// after everything that was asked of the device before.
+  /// `memory` is the device's, kept from call to call: what has the same sizes comes to the same place, once
+  /// the largest was there, and after everything that was asked of the device before.
   void send(at::Device device, Tensor& memory);
 
  private:
