@@ -113,9 +113,9 @@ List core_reconstruct(const RawVector& state, SEXP x, const List& design,
                       const Rcpp::IntegerVector& without) {
   const compert::Model& model = fitted(state);
   const auto source = cell_source(x);
-  const auto genes = static_cast<int>(model.architecture().n_rows());
-  NumericMatrix mean(genes, static_cast<int>(cells.size()));
-  NumericMatrix variance(genes, static_cast<int>(cells.size()));
+  const int64_t genes = model.architecture().n_rows();
+  const auto n = static_cast<std::size_t>(cells.size());
+  NumericMatrix mean = unset_matrix(genes, n), variance = unset_matrix(genes, n);
   model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
                     variance.begin(), decoding(model, composition(perturbation, without)));
   return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);

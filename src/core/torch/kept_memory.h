@@ -16,6 +16,7 @@ class KeptMemory {
  public:
 #if defined(__GLIBC__)
   KeptMemory() {
+    malloc_trim(0);
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
   }

@@ -14,6 +14,17 @@ std::string stacked_name(const std::string& name, int64_t index) {
   return out.replace(out.find('*'), 1, std::to_string(index));
 }
 
+/// Every array that `t`, which belongs to `p`, is saved as.
+void visit_parts(const ParameterStore::Visit& visit, const std::string& prefix, const Parameter& p,
+                 const Tensor& t) {
+  if (!p.is_stack()) return visit(prefix + p.name, to_array(t));
+  for (int64_t i = 0; i < t.size(0); ++i) visit(prefix + stacked_name(p.name, i), to_array(t[i]));
+}
+
+ParameterStore::Visit into(NamedArrays& out) {
+  return [&out](const std::string& name, Array&& array) { out[name] = std::move(array); };
+}
+
 }  // namespace
 
 const char* group_name(Group group) {
@@ -102,25 +113,20 @@ void ParameterStore::pack(at::Device device, Use use) {
   for (auto& b : buffers_) b.value = b.value.to(device);
 }
 
-void ParameterStore::collect(NamedArrays& out, const std::string& prefix, const Parameter& p,
-                             const Tensor& t) const {
-  if (!p.is_stack()) {
-    out[prefix + p.name] = to_array(t);
-    return;
-  }
-  for (int64_t i = 0; i < t.size(0); ++i) out[prefix + stacked_name(p.name, i)] = to_array(t[i]);
+void ParameterStore::each_value(const Visit& visit) const {
+  for (const auto& p : parameters_) visit_parts(visit, "", p, p.value);
+  for (const auto& b : buffers_) visit(b.name, to_array(b.value));
 }
 
 NamedArrays ParameterStore::values() const {
   NamedArrays out;
-  for (const auto& p : parameters_) collect(out, "", p, p.value);
-  for (const auto& b : buffers_) out[b.name] = to_array(b.value);
+  each_value(into(out));
   return out;
 }
 
 NamedArrays ParameterStore::gradients() const {
   NamedArrays out;
-  for (const auto& p : parameters_) collect(out, "", p, view(adam(p.group).grad, p));
+  for (const auto& p : parameters_) visit_parts(into(out), "", p, view(adam(p.group).grad, p));
   return out;
 }
 
@@ -155,16 +161,20 @@ void ParameterStore::set_values(const NamedArrays& arrays, bool complete) {
   }
 }
 
-NamedArrays ParameterStore::adam_state(Group group) const {
-  NamedArrays out;
+void ParameterStore::each_moment(Group group, const Visit& visit) const {
   const Adam& a = adam(group);
   for (const auto& p : parameters_) {
     if (p.group != group) continue;
-    collect(out, "exp_avg/", p, view(a.exp_avg, p));
-    collect(out, "exp_avg_sq/", p, view(a.exp_avg_sq, p));
+    visit_parts(visit, "exp_avg/", p, view(a.exp_avg, p));
+    visit_parts(visit, "exp_avg_sq/", p, view(a.exp_avg_sq, p));
   }
-  out["step"] = {{}, {static_cast<double>(a.step)}};
-  out["lr"] = {{}, {a.lr}};
+}
+
+NamedArrays ParameterStore::adam_state(Group group) const {
+  NamedArrays out;
+  each_moment(group, into(out));
+  out["step"] = {{}, {static_cast<double>(adam(group).step)}};
+  out["lr"] = {{}, {adam(group).lr}};
   return out;
 }
 

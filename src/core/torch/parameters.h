@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <deque>
+#include <functional>
 #include <string>
 
 #include "torch_util.h"
@@ -86,13 +87,16 @@ class ParameterStore {
   /// Whether it was put aside by `freeze()`.
   bool is_frozen(const std::string& name) const;
 
-  /// Values of parameters and buffers by name.
+  using Visit = std::function<void(const std::string& name, Array&& array)>;
+  /// Values of parameters and buffers by name; one at a time, or all at once.
+  void each_value(const Visit& visit) const;
   NamedArrays values() const;
   /// Sets those named; every array must exist here and have the right shape. `complete` demands
   /// that all are named.
   void set_values(const NamedArrays& arrays, bool complete);
   NamedArrays gradients() const;
-  /// Moments by name ("exp_avg/<name>", "exp_avg_sq/<name>") and "step".
+  /// Moments by name ("exp_avg/<name>", "exp_avg_sq/<name>"); with the numbers "step" and "lr".
+  void each_moment(Group group, const Visit& visit) const;
   NamedArrays adam_state(Group group) const;
   void set_adam_state(Group group, const NamedArrays& arrays);
   int64_t n_parameters() const;
@@ -112,8 +116,6 @@ class ParameterStore {
 
  private:
   Tensor view(const Tensor& flat, const Parameter& p) const;
-  void collect(NamedArrays& out, const std::string& prefix, const Parameter& p,
-               const Tensor& t) const;
   std::deque<Parameter> parameters_;
   std::deque<Buffer> buffers_;
   std::deque<int64_t> offsets_;

@@ -48,9 +48,10 @@ const Column kColumns[] = {COMPERT_COLUMN(epoch),
                            COMPERT_COLUMN(best)};
 #undef COMPERT_COLUMN
 
-void write(File& file, const std::string& folder, const NamedArrays& arrays, bool as_double) {
+/// Writes arrays into `folder` as they come: doubles of a whole model would be as large as its file.
+ParameterStore::Visit into(File& file, const std::string& folder, bool as_double) {
   file.create_group(folder);
-  for (const auto& [name, array] : arrays) {
+  return [&file, folder, as_double](const std::string& name, Array&& array) {
     const hdf5::Shape shape(array.shape.begin(), array.shape.end());
     if (as_double) {
       file.write(folder + "/" + name, array.values.data(), shape);
@@ -58,7 +59,7 @@ void write(File& file, const std::string& folder, const NamedArrays& arrays, boo
       const std::vector<float> narrow(array.values.begin(), array.values.end());
       file.write(folder + "/" + name, narrow.data(), shape);
     }
-  }
+  };
 }
 
 void collect(const File& file, const std::string& folder, const std::string& prefix,
@@ -175,21 +176,19 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
                                         .dump());
   write_graphs(file, architecture.graphs);
   const bool as_double = settings.precision == "float64";
-  write(file, "weights", network.store().values(), as_double);
+  network.store().each_value(into(file, "weights", as_double));
   if (last) {
     auto& store = const_cast<ParameterStore&>(network.store());
     const auto best = store.snapshot();
     store.restore(*last);
-    write(file, "last", store.values(), as_double);
+    store.each_value(into(file, "last", as_double));
     store.restore(best);
   }
   for (const Group g : kOptimised) {
-    NamedArrays moments = network.store().adam_state(g);
-    for (const char* counter : {"step", "lr"}) {
-      file.write_scalar(group_path(g) + "/" + counter, moments.at(counter).values.at(0));
-      moments.erase(counter);
-    }
-    write(file, group_path(g), moments, as_double);
+    const Adam& adam = network.store().adam(g);
+    file.write_scalar(group_path(g) + "/step", static_cast<double>(adam.step));
+    file.write_scalar(group_path(g) + "/lr", adam.lr);
+    network.store().each_moment(g, into(file, group_path(g), as_double));
   }
   for (const auto& column : kColumns) {
     std::vector<double> values;
