@@ -75,7 +75,8 @@ inline std::unique_ptr<compert::CellSource> stored_source(const Rcpp::List& x) {
   compert::CellView::Changes changes;
   if (!Rf_isNull(x["cells"])) {
     const Rcpp::IntegerVector chosen(x["cells"]);
-    for (const int cell : chosen) changes.cells.push_back(cell - 1);
+    changes.cells.emplace();
+    for (const int cell : chosen) changes.cells->push_back(cell - 1);
   }
   if (!Rf_isNull(x["genes"])) {
     const Rcpp::IntegerVector chosen(x["genes"]);  // of the file, in the order of the rows here

@@ -97,6 +97,25 @@ TEST_CASE("a device fits and predicts as the processor does", "[device]") {
     check_same(values, of_genes(values), R"("loss_ae": "gauss", "parity": ")" + std::string(parity) + "\"");
 }
 
+TEST_CASE("a device gives every parameter its own rate", "[device]") {
+  const Screen values(6, false, false);
+  for (const char* frozen : {"", "encoder", "encoder,decoder", "encoder,decoder,covariates"})
+    check_same(values, of_genes(values), R"("embeddings_lr": 0.02, "frozen": ")" + std::string(frozen) + "\"");
+}
+
+TEST_CASE("one thread asks the device that records", "[device]") {
+  const Screen values(30, false, false);
+  compert::Settings settings = compert::settings_from_json(
+      R"({"device": "privateuseone", "threads": 2, "batch_size": 32, "epochs": 2, "reg_adversary": 1})");
+  compert::Model model(of_genes(values), settings);
+  Quiet quiet;
+  host_device::take_counts();
+  model.fit(values.cells(), values.design, values.train, {}, "", quiet);
+  const host_device::Counts counts = host_device::take_counts();
+  CHECK(counts.uploads > 10);
+  CHECK(counts.strays == 0);
+}
+
 TEST_CASE("a device fits and predicts proteins as the processor does", "[device][proteins]") {
   const Screen values(6, false, false), counts(6, true, true);
   for (const char* fusion : {"concat", "poe"}) {
@@ -185,6 +204,20 @@ TEST_CASE("steps that return are recorded, and do the same", "[device]") {
   CHECK(replays(counts, counts.architecture(),
                 adversaries + R"(, "model": "multicpa", "fusion": "poe", "variational": true,
                                    "loss_ae": "nb", "protein_loss": "nb_mixture")") > steps / 8);
+}
+
+TEST_CASE("recordings of a warm-up make room for those of the steps after it", "[device]") {
+  const Screen values(60, false, false);
+  const auto replays = [&](int64_t epochs) {
+    host_device::take_counts();
+    outcome(values, of_genes(values),
+            compert::settings_from_json(R"({"threads": 1, "dim": 5, "autoencoder_width": 12, "batch_size": 32,
+                "reg_adversary": 1, "adversary_steps": 2, "reg_counterfactual": 0, "adversary_warmup_epochs": 24,
+                "epochs": )" + std::to_string(epochs) + "}"), "privateuseone");
+    return host_device::take_counts().replays;
+  };
+  const auto per_epoch = static_cast<int64_t>(values.train.size() / 32);  // beside the shorter last one
+  CHECK(replays(54) - replays(34) > 20 * (per_epoch - 1));
 }
 
 TEST_CASE("a device that is not there is an error", "[device]") {

@@ -116,4 +116,13 @@ TEST_CASE("scGen refuses what it cannot be", "[scgen]") {
   CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"scgen\",\"loss_ae\":\"nb\"}"), compert::Error);
   CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"cpa\",\"parity\":\"chemcpa\"}"), compert::Error);
   CHECK(compert::settings_from_json("{\"parity\":\"chemcpa\"}").model == "chemcpa");
+  Fitted f;
+  std::vector<int64_t> treated;
+  for (const int64_t cell : f.all)
+    if (f.design.perturbation[static_cast<std::size_t>(cell)] != 0) treated.push_back(cell);
+  const int64_t epochs = f.model.epochs_done();
+  Quiet quiet;
+  CHECK_THROWS_AS(f.model.fit(compert::DenseCells(f.x.data(), kGenes, f.design.n), f.design, treated, {}, "", quiet),
+                  compert::Error);
+  CHECK(f.model.epochs_done() == epochs);  // at once, not when they are first needed
 }

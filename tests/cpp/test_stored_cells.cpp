@@ -153,13 +153,40 @@ TEST_CASE("files that can't be read cell by cell are refused", "[stored]") {
   CHECK_THROWS_AS(compert::tenx_labels(file.path), compert::Error);
 }
 
+TEST_CASE("a gene that a cell has twice is refused", "[stored]") {
+  const TemporaryFile file;
+  File out = File::create(file.path);
+  out.create_group("X");
+  out.write("X/data", std::vector<float>{1, 2, 3, 4}, 4);
+  out.write("X/indices", std::vector<int32_t>{2, 0, 1, 1}, 4);
+  out.write("X/indptr", std::vector<int64_t>{0, 2, 4});
+  out.set_attribute("X", "encoding-type", std::string("csr_matrix"));
+  out.set_attribute("X", "shape", std::vector<int64_t>{2, 3});
+  out.close();
+  const StoredCells cells(compert::stored_matrix(file.path, "X"));
+  CellBatch batch;
+  const std::vector<int64_t> whole = {0}, twice = {1};
+  cells.fetch(whole.data(), 1, batch);
+  CHECK_THROWS_AS(cells.fetch(twice.data(), 1, batch), compert::Error);
+}
+
+TEST_CASE("a view of no cells has none", "[stored]") {
+  const TemporaryFile file;
+  write_sparse(file.path, random_cells(20, 6), 6);
+  compert::CellView::Changes changes;
+  changes.cells.emplace();
+  const compert::CellView none(
+      std::make_unique<StoredCells>(compert::stored_matrix(file.path, "X")), changes);
+  CHECK(none.n_cells() == 0);
+}
+
 TEST_CASE("a view chooses cells and genes and takes logarithms", "[stored]") {
   constexpr std::size_t kCells = 40, kGenes = 6;
   const auto dense = random_cells(kCells, kGenes, 0.7);
   const TemporaryFile file;
   write_sparse(file.path, dense, kGenes);
   compert::CellView::Changes changes;
-  changes.cells = {9, 2, 3, 30};
+  changes.cells = std::vector<int64_t>{9, 2, 3, 30};
   changes.genes = {3, -1, 0, -1, 2, -1};  // row 1 of the view has no gene: zeros
   changes.n_genes = 4;
   changes.log_factor = {1, 2, 3, 0.5};
@@ -245,7 +272,7 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
     // from all over the file
     CHECK(*blocks.rbegin() - *blocks.begin() > static_cast<int64_t>(kCells / stored.block() / 3));
 
-    compert::ReadAhead ahead(wide, train, 1, 2);
+    compert::ReadAhead ahead(wide, train, 300, 1, 2);
     CHECK(ahead.order() == order);
     CellBatch batch;
     const auto read_all_but = [&](std::size_t left) {
@@ -265,5 +292,15 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
       read_all_but(left);
     }
     CHECK(ahead.order() == compert::epoch_order(wide, train, 1, 5));
+
+    // Batches may be larger than what is read at a time.
+    const std::size_t large = window + 1000;
+    compert::ReadAhead in_large(wide, train, large, 1, 2);
+    for (std::size_t begin = 0; begin < order.size(); begin += large) {
+      const std::size_t n = std::min(large, order.size() - begin);
+      in_large.fetch(order.data() + begin, n, batch);
+      const auto first = order.begin() + static_cast<std::ptrdiff_t>(begin);
+      CHECK(dense_of(batch) == rows_of(dense, kGenes, {first, first + static_cast<std::ptrdiff_t>(n)}));
+    }
   }
 }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "torch/recording.h"
 
@@ -82,6 +83,8 @@ Memory& memory() {
 
 std::mutex counts_mutex;
 Counts counts;
+
+std::thread::id session_thread;  // of a session of recordings; none without one
 
 template <class Change>
 void count(Change&& change) {
@@ -287,6 +290,12 @@ class HostRecording final : public compert::Recording {
 
 [[maybe_unused]] const bool records = [] {
   struct Session final : compert::RecordingSession {
+    Session() { work_in(std::this_thread::get_id()); }
+    ~Session() override { work_in({}); }
+    static void work_in(std::thread::id thread) {
+      const std::lock_guard<std::mutex> lock(counts_mutex);
+      session_thread = thread;
+    }
     std::unique_ptr<compert::Recording> make() override { return std::make_unique<HostRecording>(); }
   };
   compert::set_recording(kType, [](at::Device) { return std::make_unique<Session>(); });
@@ -322,7 +331,10 @@ Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
   check_not_recording("a copy between processor and device");
   const bool up = is_ours(to);
   (up ? over_memory(to) : Tensor(to)).copy_(up ? from : over_memory(from));
-  count([up](Counts& c) { ++(up ? c.uploads : c.downloads); });
+  count([up](Counts& c) {
+    ++(up ? c.uploads : c.downloads);
+    if (up && session_thread != std::thread::id() && session_thread != std::this_thread::get_id()) ++c.strays;
+  });
   return to;
 }
 

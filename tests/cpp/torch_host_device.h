@@ -17,6 +17,7 @@ struct Counts {
   int64_t uploads = 0;    ///< copies to the device
   int64_t downloads = 0;  ///< copies from it: the host waits for every kernel before
   int64_t replays = 0;    ///< of recordings, whose kernels are in `kernels`
+  int64_t strays = 0;     ///< uploads of other threads than the one with a session of recordings
   std::map<std::string, int64_t> by_kernel;
 };
 /// Since the last call.

@@ -1,4 +1,5 @@
 // Pieces of a step side by side: what goes with them, and what comes back.
+#include "torch/kernels_detail.h"
 #include "torch/lanes.h"
 
 #undef CHECK  // glog's, which LibTorch may bring
@@ -27,6 +28,15 @@ TEST_CASE("lanes carry what their thread carries, and their errors come out", "[
                                       }),
                     compert::Error);
   }
+}
+
+TEST_CASE("errors in sweeps come out", "[lanes]") {
+  for (const int64_t parts : {1, 4})
+    CHECK_THROWS_AS(compert::in_parallel(8, parts,
+                                         [](int64_t, int64_t, int64_t end) {
+                                           if (end == 8) throw compert::Error("x", "must not end");
+                                         }),
+                    compert::Error);
 }
 
 TEST_CASE("every lane may differentiate", "[lanes]") {

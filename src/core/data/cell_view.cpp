@@ -25,7 +25,7 @@ CellView::CellView(std::unique_ptr<CellSource> source, Changes changes)
 }
 
 std::size_t CellView::n_cells() const {
-  return changes_.cells.empty() ? source_->n_cells() : changes_.cells.size();
+  return changes_.cells ? changes_.cells->size() : source_->n_cells();
 }
 
 std::size_t CellView::n_genes() const {
@@ -33,12 +33,12 @@ std::size_t CellView::n_genes() const {
 }
 
 void CellView::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const {
-  if (changes_.cells.empty()) {
+  if (!changes_.cells) {
     source_->fetch(cells, n, out);
   } else {
     std::vector<int64_t> which;
     for (std::size_t b = 0; b < n; ++b)
-      which.push_back(changes_.cells.at(static_cast<std::size_t>(cells[b])));
+      which.push_back(changes_.cells->at(static_cast<std::size_t>(cells[b])));
     source_->fetch(which.data(), n, out);
   }
   if (!changes_.log_factor.empty()) {

@@ -55,13 +55,13 @@ std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int6
   return order;
 }
 
-ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, int64_t seed,
-                     int64_t epoch)
+ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, std::size_t batch,
+                     int64_t seed, int64_t epoch)
     : cells_(cells),
       train_(train),
       seed_(seed),
       epoch_(epoch),
-      size_(window_of(cells)),
+      size_(std::max(window_of(cells), batch)),  // a batch may lie in two windows, not in three
       order_(epoch_order(cells, train, seed, epoch)) {
   find_positions();
   now_ = read_window(cells_, order_, 0, size_);

@@ -23,8 +23,10 @@ std::size_t window_of(const CellSource& cells);
 /// order, from one thread.
 class ReadAhead final : public CellSource {
  public:
-  /// Begins with `epoch`; see epoch_order(). Cells and `train` must outlive it.
-  ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, int64_t seed, int64_t epoch);
+  /// Begins with `epoch`; see epoch_order(). Cells and `train` must outlive it. Batches have at most `batch`
+  /// cells.
+  ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, std::size_t batch, int64_t seed,
+            int64_t epoch);
   ~ReadAhead() override;
   /// Of this epoch.
   const std::vector<int64_t>& order() const { return order_; }

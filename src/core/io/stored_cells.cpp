@@ -166,6 +166,9 @@ struct StoredCells::Impl {
         if (out.genes[i] < 0 || static_cast<std::size_t>(out.genes[i]) >= where.n_genes)
           damaged(where, "has the gene " + std::to_string(out.genes[i]) + " where " +
                              std::to_string(where.n_genes) + " are all there are");
+      if (const auto row = out.genes.begin() + static_cast<std::ptrdiff_t>(to);
+          std::adjacent_find(row, row + static_cast<std::ptrdiff_t>(n)) != row + static_cast<std::ptrdiff_t>(n))
+        damaged(where, "has a gene twice in one cell");
     }
   }
 

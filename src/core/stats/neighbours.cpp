@@ -9,6 +9,7 @@
 #include <omp.h>
 #endif
 
+#include "../data/first_failure.h"
 #include "compert/error.h"
 #include "neighbours_detail.h"
 
@@ -169,10 +170,11 @@ void visit_neighbours(const Points& points, std::size_t k, const Pause& pause, c
   const std::size_t step = searchers.size() * kBlocksBetweenPauses;
   for (std::size_t from = 0; from < n_blocks; from += step) {
     const int64_t to = static_cast<int64_t>(std::min(from + step, n_blocks));
+    FirstFailure failure;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
-    for (int64_t block = static_cast<int64_t>(from); block < to; ++block) {
-      searchers[this_thread()].search(static_cast<std::size_t>(block), visit);
-    }
+    for (int64_t block = static_cast<int64_t>(from); block < to; ++block)
+      failure.keep([&] { searchers[this_thread()].search(static_cast<std::size_t>(block), visit); });
+    failure.rethrow();
     if (pause) pause();
   }
 }

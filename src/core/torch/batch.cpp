@@ -137,7 +137,7 @@ void Network::read(const CellSource& cells, const int64_t* which, std::size_t n,
                                       : ProcessGroup::Rows{0, static_cast<int64_t>(n)};
   const int64_t* own = which + share.begin;
   const auto n_own = static_cast<std::size_t>(share.count());
-  Upload upload;
+  Upload& upload = out.design_upload;
   Tensor values;
   in_lanes(2, true, [&](std::size_t lane) {
     if (lane == 1) return describe(rows, out, upload);
@@ -147,18 +147,19 @@ void Network::read(const CellSource& cells, const int64_t* which, std::size_t n,
   });
   if (out.held != nullptr) upload.add(out.held->rows(own, n_own), out.held_rows);
   describe_measured(rows.measured, out, upload);
-  upload.send(options_.device(), out.design_memory);
   if (on_cpu())
     (proteins_ ? out.both_values : out.values) = values;
-  else if (out.held == nullptr) {
-    Upload dense;
-    dense.add(dense_tensor(all, values), out.on_device);
-    dense.send(options_.device(), out.cells_memory);
-  }
+  else if (out.held == nullptr)
+    out.cells_upload.add(dense_tensor(all, values), out.on_device);
   out.group = group;
   out.share = 1;
   out.partner = Tensor();
   out.noise.clear();
+}
+
+void Network::send(Batch& batch) const {
+  batch.design_upload.send(options_.device(), batch.design_memory);
+  batch.cells_upload.send(options_.device(), batch.cells_memory);
 }
 
 Tensor Network::encoder_input(const Tensor& values) const {

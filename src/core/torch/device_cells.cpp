@@ -1,6 +1,7 @@
 #include "device_cells.h"
 
 #include "first_layer.h"
+#include "recording.h"
 
 namespace compert {
 namespace {
@@ -14,12 +15,16 @@ std::unique_ptr<DeviceCells> DeviceCells::hold(const CellSource& cells, const st
                                                const at::TensorOptions& options) {
   if (options.device().is_cpu()) return nullptr;
   auto out = std::make_unique<DeviceCells>();
+  bool fits = true;
   try {
     out->values_ = at::empty({static_cast<int64_t>(which.size()), static_cast<int64_t>(cells.n_genes())}, options);
     at::empty({kLeftFree}, options.dtype(at::kByte));
   } catch (const c10::OutOfMemoryError&) {
-    return nullptr;
+    out->values_ = Tensor();
+    fits = false;
   }
+  release_kept_memory(options.device());  // what was only tried
+  if (!fits) return nullptr;
   out->row_.assign(cells.n_cells(), -1);
   CellBatch batch;
   for (std::size_t begin = 0; begin < which.size(); begin += kAtATime) {

@@ -28,6 +28,8 @@ struct Model::Impl {
   std::vector<EpochRecord> history;
   /// The last weights, when `network` holds those of the best score instead.
   std::optional<ParameterStore::Snapshot> last;
+  /// Whether `network` holds the weights of `best_epoch`.
+  bool weights_are_best = false;
   /// Whether the decoder's output is yet to be started at the means of the training cells.
   bool start_output = true;
   // within an epoch
@@ -46,6 +48,7 @@ struct Model::Impl {
     trials = of.trials;
     best_score = of.best_score;
     best_epoch = of.best_epoch;
+    weights_are_best = of.weights_are_best;
     history = of.history;
     start_output = of.start_output;
   }
@@ -84,6 +87,13 @@ struct Model::Impl {
                            const std::vector<int64_t>& train);
   Tensor some_proteins(const CellSource& cells, const Design& design,
                        const std::vector<int64_t>& train) const;
+  /// Puts the weights of the best score into `network`, where they are wanted and not there; the others become
+  /// `last`, which go_to_last() puts back. Whether it did.
+  bool go_to_best(const std::optional<ParameterStore::Snapshot>& best);
+  void go_to_last();
+  /// Where the user names none. `train`: the rows of the training cells; `blind`: there are no test cells to
+  /// stop at. Then the passes over few cells of a condition must be few, or their noise is learned.
+  int64_t automatic_epochs(const Design& train, std::size_t batches, bool blind) const;
   void step_schedulers();
   void reset_learning_rates();
 

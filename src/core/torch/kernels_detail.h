@@ -8,6 +8,7 @@
 #include <omp.h>
 #endif
 
+#include "../data/first_failure.h"
 #include "compert/cells.h"
 
 namespace compert {
@@ -24,8 +25,12 @@ inline int sweep_threads() {
 template <class Body>
 void in_parallel(int64_t n, int64_t parts, Body&& body) {
   parts = std::max<int64_t>(1, std::min(parts, n));
-#pragma omp parallel for schedule(static) if (parts > 1)
-  for (int64_t p = 0; p < parts; ++p) body(p, n * p / parts, n * (p + 1) / parts);
+  if (parts == 1) return body(int64_t{0}, int64_t{0}, n);
+  FirstFailure failure;
+#pragma omp parallel for schedule(static)
+  for (int64_t p = 0; p < parts; ++p)
+    failure.keep([&] { body(p, n * p / parts, n * (p + 1) / parts); });
+  failure.rethrow();
 }
 
 // Normalisation by column: columns are independent, and threads share them in blocks that stay in the

@@ -1,9 +1,7 @@
 // Independent pieces of a step side by side. What is too small to be shared by threads is left to one
 // thread each, without barriers in between.
 #pragma once
-#include <exception>
-#include <vector>
-
+#include "../data/first_failure.h"
 #include "product.h"
 
 namespace compert {
@@ -17,19 +15,16 @@ void in_lanes(std::size_t n, bool side_by_side, Body&& body) {
     return;
   }
   const bool differentiated = at::GradMode::is_enabled(), reduced = ReducedProducts::on();
-  std::vector<std::exception_ptr> failures(n);
+  FirstFailure failure;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t k = 0; k < n; ++k) {
-    try {
+    failure.keep([&] {
       const at::AutoGradMode gradients(differentiated);
       const ReducedProducts products(reduced);
       body(k);
-    } catch (...) {
-      failures[k] = std::current_exception();
-    }
+    });
   }
-  for (const auto& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  failure.rethrow();
 }
 
 }  // namespace compert

@@ -58,6 +58,27 @@ Tensor LatentDifferences::effect(const Slots& slots) const {
   return at::matmul(shares.to(vectors_->value.options()), vectors_->value);
 }
 
+namespace {
+
+/// The slots of row i that hold a perturbation.
+std::vector<std::size_t> filled_slots(const Design& design, std::size_t i) {
+  std::vector<std::size_t> out;
+  for (std::size_t m = i * design.n_slots; m < (i + 1) * design.n_slots; ++m)
+    if (design.perturbation[m] >= 0) out.push_back(m);
+  return out;
+}
+
+}  // namespace
+
+void LatentDifferences::check(const Design& training) const {
+  for (std::size_t i = 0; i < training.n; ++i) {
+    const auto parts = filled_slots(training, i);
+    if (parts.size() == 1 && training.perturbation[parts[0]] == control_) return;
+  }
+  throw Error("control", "must have training cells: differences of latent means start from them",
+              "there is none", "Put some controls into the training part of the split");
+}
+
 void LatentDifferences::measure(const Tensor& latent, const Design& design) {
   struct Mean {
     Tensor sum;
@@ -72,9 +93,7 @@ void LatentDifferences::measure(const Tensor& latent, const Design& design) {
   std::map<std::vector<int32_t>, std::map<int64_t, Mean>> strata;  // -1: controls
   Mean all_controls;
   for (std::size_t i = 0; i < design.n; ++i) {
-    std::vector<std::size_t> parts;
-    for (std::size_t m = i * design.n_slots; m < (i + 1) * design.n_slots; ++m)
-      if (design.perturbation[m] >= 0) parts.push_back(m);
+    const auto parts = filled_slots(design, i);
     if (parts.size() != 1) continue;
     const int32_t p = design.perturbation[parts[0]];
     const double u = design.dose[parts[0]];
@@ -89,9 +108,6 @@ void LatentDifferences::measure(const Tensor& latent, const Design& design) {
     for (const auto& [dose, k] : doses_[static_cast<std::size_t>(p)])
       if (dose == u) stratum[k].add(row);
   }
-  if (all_controls.n == 0)
-    throw Error("control", "must have training cells: differences of latent means start from them",
-                "there is none");
   std::map<int64_t, Mean> difference;
   for (const auto& [levels, groups] : strata) {
     const auto own = groups.find(-1);

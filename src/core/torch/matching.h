@@ -82,6 +82,7 @@ class NormalisedCells final : public CellSource {
   std::size_t n_cells() const override { return cells_.n_cells(); }
   std::size_t n_genes() const override { return cells_.n_genes(); }
   double density() const override { return cells_.density(); }
+  std::size_t block() const override { return cells_.block(); }
   void fetch(const int64_t* cells, std::size_t n, CellBatch& out) const override;
 
  private:

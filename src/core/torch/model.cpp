@@ -1,7 +1,11 @@
 #include "compert/model.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "impl.h"
 #include "product.h"
+#include "validation.h"
 
 namespace compert {
 namespace {
@@ -127,6 +131,16 @@ void Model::set_run_settings(const Settings& s) {
 #undef COMPERT_SAME
   same("reg_multi_task", now.reg_multi_task > 0, s.reg_multi_task > 0);
   same("embeddings_lr", now.embeddings_lr * s.autoencoder_lr, s.embeddings_lr * now.autoencoder_lr);
+  // The best score is one of the metric that was chosen then.
+  if (now.stopping_metric != s.stopping_metric) {
+    const auto best = std::find_if(impl_->history.begin(), impl_->history.end(), [this](const EpochRecord& r) {
+      return r.epoch == impl_->best_epoch;
+    });
+    const double score =
+        best == impl_->history.end() ? std::nan("") : stopping_score(*best, s.stopping_metric);
+    if (std::isfinite(score)) impl_->best_score = score;
+    else impl_->best_epoch = 0;
+  }
   impl_->settings = s;
   impl_->reset_learning_rates();
 }

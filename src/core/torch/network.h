@@ -25,6 +25,7 @@ struct Batch {
   const DeviceCells* held = nullptr;  // all cells are there already ...
   Tensor held_rows;                   // ... and those of the batch in these rows
   Tensor on_device;
+  Upload design_upload, cells_upload;  // what was read and is not sent yet
   Tensor design_memory, cells_memory, degs_memory;  // the device's, of the design, cells that are not held, degs
   Tensor device_rna, device_input;  // of cells that have RNA; as the encoder of them (or of both) reads it
   Tensor library;    // totals, cells x 1; undefined for heads without one
@@ -113,11 +114,15 @@ class Network {
   void load(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows,
             Batch& out) const {
     read(cells, which, n, rows, out);
+    send(out);
     prepare(out);
   }
-  /// Reads them; of cells that a group shares the own ones.
+  /// Reads them; of cells that a group shares the own ones. It asks nothing of a device, so that any thread may
+  /// do it.
   void read(const CellSource& cells, const int64_t* which, std::size_t n, const Design& rows, Batch& out,
             const ProcessGroup* group = nullptr) const;
+  /// Takes to the device what was read. What a device does is in order for one thread only.
+  void send(Batch& batch) const;
   /// Whether a step asks nothing of the processor once its batch and its random numbers are there: it finds
   /// no distinct molecules or doses.
   bool recordable() const;

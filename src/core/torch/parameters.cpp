@@ -96,9 +96,11 @@ void ParameterStore::pack(at::Device device, Use use) {
     if (use == Use::kPredict) continue;
     adams_[g].exp_avg = at::zeros({sizes[g]}, options);
     adams_[g].exp_avg_sq = at::zeros({sizes[g]}, options);
-    if (device.is_cpu() || adams_[g].runs.size() < 2) continue;
+    const auto& runs = adams_[g].runs;
+    const bool alike = std::all_of(runs.begin(), runs.end(), [](const Adam::Run& r) { return r.lr_factor == 1; });
+    if (device.is_cpu() || alike) continue;
     adams_[g].lr_factors = at::ones({sizes[g]}, options);
-    for (const Adam::Run& run : adams_[g].runs)
+    for (const Adam::Run& run : runs)
       adams_[g].lr_factors.narrow(0, run.begin, run.end - run.begin).fill_(run.lr_factor);
   }
   for (auto& p : parameters_) {

@@ -50,7 +50,7 @@ struct Adam {
     double lr_factor;
   };
   std::vector<Run> runs;
-  Tensor lr_factors;  // on a device, where runs differ: those of every scalar
+  Tensor lr_factors;  // on a device, where some are not 1: those of every scalar
   /// What of it changes from step to step, for a device: the rate of its moments' ratio, and the factor of
   /// the second moment's root.
   std::array<double, 2> rates() const;

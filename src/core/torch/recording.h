@@ -35,6 +35,9 @@ std::unique_ptr<RecordingSession> begin_recording_session(at::Device device);
 /// CUDA graphs, where the package was built with them (recording_cuda.cpp); else empty.
 BeginSession cuda_recording();
 
+/// Gives back to a CUDA device what LibTorch keeps of its memory for later: recordings cannot take from that.
+void release_kept_memory(at::Device device);
+
 /// What distinguishes works that look alike: addresses and sizes of tensors that they read, and numbers that
 /// they were made with.
 class WorkKey {
@@ -60,11 +63,15 @@ class Recorder {
     int64_t times = 0;
     std::unique_ptr<Recording> recording;
     NoiseTape noise;
+    int64_t last = 0;  // the run that it was last part of
   };
+  /// Makes room for one more, where the one that has not been replayed for longest has not been for long.
+  bool may_record();
   at::Device device_;
   std::unique_ptr<RecordingSession> session_;
   std::map<WorkKey, Known> known_;
   std::size_t recordings_ = 0;
+  int64_t runs_ = 0;
 };
 
 }  // namespace compert

@@ -1,10 +1,16 @@
-// Whose turn it is, the warm-ups of the objective's weights, and learning rates.
+// How many epochs, whose turn it is, the warm-ups of the objective's weights, and learning rates.
 #include <algorithm>
+#include <cmath>
 
+#include "../data/row_groups.h"
 #include "impl.h"
 
 namespace compert {
 namespace {
+
+constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0` aims at
+constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
+constexpr int64_t kBlindEpochs = 60, kBlindPerCell = 10;  // without test cells
 
 /// Share of a warm-up that is done, at most 1; without one, 1.
 double warmed_up(double done, int64_t length) {
@@ -12,6 +18,18 @@ double warmed_up(double done, int64_t length) {
 }
 
 }  // namespace
+
+int64_t Model::Impl::automatic_epochs(const Design& train, std::size_t batches, bool blind) const {
+  if (parity_theislab())  // scvi-tools' heuristic
+    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(train.n) * 400), 1, 400);
+  const int64_t cycle = uses_adversaries() ? std::max<int64_t>(1, settings.adversary_steps) : 1;
+  const int64_t epochs = std::clamp(kAutomaticSteps * cycle / static_cast<int64_t>(batches),
+                                    kFewestEpochs, kMostEpochs);
+  if (!blind || settings.parity != "none") return epochs;
+  const auto conditions = static_cast<int64_t>(row_groups(train).first.size());
+  return std::min(epochs, std::max(kBlindEpochs,
+                                   kBlindPerCell * static_cast<int64_t>(train.n) / conditions));
+}
 
 // theislab/cpa counts steps of optimisers (two or three per batch) where others count batches, and
 // starts one epoch or step late.
@@ -46,7 +64,8 @@ double Model::Impl::adversary_weight() const {
   else if (settings.adversary_warmup_epochs > 0)
     done = warmed_up(static_cast<double>(epochs_done - settings.pretrain_epochs),
                      settings.adversary_warmup_epochs);
-  return settings.reg_adversary * done;
+  // Before its pre-training ends theislab/cpa computes a weight below 0, which it has no use for.
+  return settings.reg_adversary * (parity_theislab() ? done : std::max(0.0, done));
 }
 
 double Model::Impl::kl_annealing() const {

@@ -146,7 +146,7 @@ auto reading(Body&& body) -> decltype(body()) {
   try {
     return body();
   } catch (const Error& e) {
-    if (e.argument() == "file" || e.argument() == "device") throw;
+    if (e.argument() == "file" || e.argument() == "device" || e.argument() == "precision") throw;
     throw Error("file", "must be a whole fit saved by compert", e.what(), "Is it truncated?");
   } catch (const std::exception& e) {
     throw Error("file", "must be a whole fit saved by compert", e.what(), "Is it truncated?");
@@ -203,6 +203,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   file.set_attribute("training", "trials", trials);
   file.set_attribute("training", "best_score", best_score);
   file.set_attribute("training", "best_epoch", best_epoch);
+  file.set_attribute("training", "weights_are_best", static_cast<int64_t>(weights_are_best));
   file.set_attribute("training", "start_output", static_cast<int64_t>(start_output));
   file.set_attribute("training", "n_parameters", network.store().n_parameters());
   return file.image();
@@ -232,6 +233,10 @@ std::unique_ptr<Model::Impl> Model::Impl::read_state(const std::vector<uint8_t>&
       impl->trials = file.attribute_int("training", "trials");
       impl->best_score = file.attribute_number("training", "best_score");
       impl->best_epoch = file.attribute_int("training", "best_epoch");
+      // Older files do not say so: those of finished fits are.
+      impl->weights_are_best = file.has_attribute("training", "weights_are_best")
+                                   ? file.attribute_int("training", "weights_are_best") != 0
+                                   : impl->best_epoch > 0 && (impl->last || impl->best_epoch == impl->epochs_done);
       impl->start_output = file.attribute_int("training", "start_output") != 0;
       impl->reset_learning_rates();
       return impl;

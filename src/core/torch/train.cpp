@@ -1,12 +1,10 @@
 // The loop over epochs: batches, evaluation, early stopping, checkpoints.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 
 #include "../data/epoch.h"
-#include "../data/row_groups.h"
 #include "compert/statistics.h"
 #include "kept_memory.h"
 #include "lanes.h"
@@ -15,11 +13,8 @@
 namespace compert {
 namespace {
 
-constexpr int64_t kAutomaticSteps = 1500;  // autoencoder steps that `epochs = 0` aims at
 constexpr std::size_t kMeasuredAtATime = 1024;  // cells
 constexpr std::size_t kMeasuredForStart = 5000;
-constexpr int64_t kMostEpochs = 2000, kFewestEpochs = 20;
-constexpr int64_t kBlindEpochs = 60, kBlindPerCell = 10;  // without test cells, see automatic_epochs()
 
 /// Ends of the batches. A last batch of one cell joins the one before it: batch norm needs two.
 std::vector<std::size_t> batch_ends(std::size_t n, std::size_t size) {
@@ -79,21 +74,6 @@ struct EpochSteps {
   }
 };
 
-/// `train`: the rows of the training cells; `blind`: there are no test cells to stop at. Then the passes
-/// over few cells of a condition must be few, or their noise is learned.
-int64_t automatic_epochs(const Model::Impl& model, const Design& train, std::size_t batches, bool blind) {
-  if (model.parity_theislab())  // scvi-tools' heuristic
-    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(train.n) * 400), 1, 400);
-  const int64_t cycle =
-      model.uses_adversaries() ? std::max<int64_t>(1, model.settings.adversary_steps) : 1;
-  const int64_t epochs = std::clamp(kAutomaticSteps * cycle / static_cast<int64_t>(batches),
-                                    kFewestEpochs, kMostEpochs);
-  if (!blind || model.settings.parity != "none") return epochs;
-  const auto conditions = static_cast<int64_t>(row_groups(train).first.size());
-  return std::min(epochs, std::max(kBlindEpochs,
-                                   kBlindPerCell * static_cast<int64_t>(train.n) / conditions));
-}
-
 }  // namespace
 
 void Model::Impl::measure_differences(const CellSource& cells, const Design& design,
@@ -126,6 +106,21 @@ Tensor Model::Impl::some_proteins(const CellSource& cells, const Design& design,
   return batch.proteins;
 }
 
+bool Model::Impl::go_to_best(const std::optional<ParameterStore::Snapshot>& best) {
+  if (!best || !settings.restore_best || weights_are_best) return false;
+  last = network.store().snapshot();
+  network.store().restore(*best);
+  weights_are_best = true;
+  return true;
+}
+
+void Model::Impl::go_to_last() {
+  if (!last) return;
+  network.store().restore(*last);
+  last.reset();
+  weights_are_best = false;
+}
+
 FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train, const EvaluationPlan& plan,
                            const std::string& meta, Progress& progress, const DegTargets& degs) {
@@ -139,18 +134,17 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +
                     " cells");
+  if (network.differences() != nullptr)
+    network.differences()->check(design.rows(train.data(), train.size()));
   const KeptMemory kept_memory;
   use_threads(settings.threads);
   Recorder recorder(network.options().device());
   const bool cheap = settings.precision == "bf16-mixed" && settings.autoencoder_width >= 256;
   network.set_dense_input(cells.density() > (cheap ? kDenseFromReduced : kDenseFrom));
-  // A fit that goes on has the weights of its best score, and those that it stopped with.
+  // A fit that goes on mostly has the weights of its best score, and those that it stopped with.
   std::optional<ParameterStore::Snapshot> best;
-  if (best_epoch > 0) best = network.store().snapshot();
-  if (last) {
-    network.store().restore(*last);
-    last.reset();
-  }
+  if (weights_are_best) best = network.store().snapshot();
+  go_to_last();
   if (start_output && settings.parity == "none") {
     const GroupStats s = stats_of(cells, measured_in(train, design, kRna));
     network.start_output_at(s.mean, s.variance);
@@ -160,7 +154,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
   const int64_t more =
       settings.epochs > 0 ? settings.epochs
-                          : automatic_epochs(*this, design.rows(train.data(), train.size()), ends.size(),
+                          : automatic_epochs(design.rows(train.data(), train.size()), ends.size(),
                                              plan.size() == 0);
   const int64_t first_epoch = epochs_done;
   last_epoch = epochs_done + more;
@@ -178,13 +172,14 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   batch.held = held.get();
   LossSums sums(network.options());
   std::optional<ReadAhead> ahead;
-  if (cells.block() > 1 && !held) ahead.emplace(cells, train, settings.seed, epochs_done + 1);
+  if (cells.block() > 1 && !held) ahead.emplace(cells, train, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed, epochs_done + 1);
   const CellSource& source = ahead ? *ahead : cells;
   while (epochs_done < last_epoch) {
     if (ahead && epochs_done > first_epoch) ahead->next_epoch();
     const auto order = ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
     share_weights();
     const auto epoch_start = network.store().snapshot();
+    const bool best_at_start = weights_are_best;
     EpochSteps steps;
     sums.reset();
     std::size_t begin = 0;
@@ -207,6 +202,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
         else network.read(source, which, n, design.rows(which, n), batch,
                           alpha > 0 ? nullptr : group.get());
       });
+      network.send(batch);
       network.load_degs(degs, which, n, batch);
       if (alpha > 0)
         network.mix(batch, random.symmetric_beta(alpha), random.permutation(batch.size()), group.get());
@@ -216,17 +212,19 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       if (draw.any) matching->send(draw);
       update(batch, matching ? &*matching : nullptr, draw, sums, recorder);
       steps.count(now);
-      // Asking a device would be waiting for it.
-      const bool on_cpu = network.options().device().is_cpu();
-      if (on_cpu || b + 1 == ends.size())
-        if (const char* loss = LossSums::not_finite(sums.values())) {
-          network.store().restore(epoch_start);
-          network.store().clear_moments();
-          result = {Stopped::kNotFinite, "the " + std::string(loss) + " is not finite in epoch " +
-                                             std::to_string(epochs_done + 1) +
-                                             (on_cpu ? ", batch " + std::to_string(b + 1) : "")};
-          break;
-        }
+      weights_are_best = false;
+      // Asking a device, or other processes, would be waiting for them.
+      const bool at_once = network.options().device().is_cpu() && !group;
+      if (!at_once && b + 1 < ends.size()) continue;
+      const char* loss = LossSums::not_finite(sums.values());
+      if (!(group ? group->any(loss != nullptr) : loss != nullptr)) continue;
+      network.store().restore(epoch_start);
+      weights_are_best = best_at_start;
+      network.store().clear_moments();
+      result = {Stopped::kNotFinite, (loss != nullptr ? "the " + std::string(loss) : "a loss of another process") +
+                                         " is not finite in epoch " + std::to_string(epochs_done + 1) +
+                                         (at_once ? ", batch " + std::to_string(b + 1) : "")};
+      break;
     }
     if (result.stopped != Stopped::kEpochs) break;
     ++epochs_done;
@@ -260,21 +258,22 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
           best_epoch = epochs_done;
           best = network.store().snapshot();
         }
+        weights_are_best = record.best;
         if (on_grid) trials = record.best ? 0 : trials + 1;
         if (on_grid && trials > settings.patience) result.stopped = Stopped::kPatience;
       }
       if (on_grid && !parity_theislab() && !network.chemcpa()) step_schedulers();
     }
     history.push_back(record);
-    if ((on_grid || ending) && !settings.checkpoint.empty() && (!group || group->rank() == 0))
+    if ((on_grid || ending) && !settings.checkpoint.empty() && (!group || group->rank() == 0)) {
+      const bool keeps_last = go_to_best(best);
       write_atomically(settings.checkpoint, state(meta));
+      if (keeps_last) go_to_last();
+    }
     progress.on_epoch(record, last_epoch);
     if (result.stopped != Stopped::kEpochs) break;
   }
-  if (best && settings.restore_best && best_epoch != epochs_done) {
-    last = network.store().snapshot();
-    network.store().restore(*best);
-  }
+  go_to_best(best);
   return result;
 }
 

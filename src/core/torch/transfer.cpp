@@ -188,6 +188,8 @@ Model with_perturbations(const Model& trained, const std::vector<double>& featur
     a.has_features = flags->second.values;
     a.has_features.resize(static_cast<std::size_t>(a.n_perturbations), 1);
   }
+  if (const auto weight = before.find("adversary_condition_weight"); weight != before.end())
+    a.condition_weight = weight->second.values;
   Model out(a, trained.settings());
   Correspondence map;
   const auto all = [](int64_t n) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ class StoredCells final : public CellSource {
 class CellView final : public CellSource {
  public:
   struct Changes {
-    std::vector<int64_t> cells;   ///< of the source, in the view's order; empty: all
+    std::optional<std::vector<int64_t>> cells;  ///< of the source, in the view's order; without: all
     std::vector<int32_t> genes;   ///< per gene of the source its place here, -1: left out; empty: as is
     std::size_t n_genes = 0;      ///< of the view, where `genes` is given
     /// Per cell of the view, values become log(1 + factor * value); empty: as they are.
