@@ -25,7 +25,7 @@ usual_controls <- function() {
 
 # The control that was meant where the one named is not there, or NULL.
 likely_control <- function(keys, column) {
-  atoms <- sort_names(unlist(split_text(unique(as.character(column)), keys$sep)))
+  atoms <- sort_names(unlist(split_text(unique(level_names(column)), keys$sep)))
   near <- if (!is.null(keys$control)) nearest_name(keys$control, atoms)
   near %||% usual_control(atoms)
 }

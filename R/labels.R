@@ -6,6 +6,15 @@
 # C-locale order, the same on every machine.
 sort_names <- function(x) sort(unique(x), method = "radix")
 
+# What levels are called, however they are stored: 100000L, 1e5 and "100000" are one.
+level_names <- function(x) {
+  if (!is.numeric(x) || is.object(x)) return(as.character(x))
+  distinct <- unique(x)
+  text <- vapply(distinct, format, "", digits = 15, scientific = FALSE)
+  text[is.na(distinct)] <- NA
+  text[match(x, distinct)]
+}
+
 # "A+B" -> c("A", "B"). An empty part stays, as "". `sep = NULL` never splits. The + of a number
 # such as 1e+05 is no separator.
 split_text <- function(text, sep, number = FALSE) {
@@ -35,7 +44,7 @@ split_doses <- function(dose, sep) {
 # Distinct (label, dose) pairs of the cells and, per cell, the pair it has. `dose` may be NULL:
 # then every part has dose 1 (facebookresearch/CPA, cpa/data.py, fills in the same).
 parse_pairs <- function(label, dose, sep, cells) {
-  label <- as.character(label)
+  label <- level_names(label)
   labels <- unique(label)
   label_code <- match(label, labels)
   parts <- split_text(labels, sep)

@@ -69,7 +69,7 @@ encode_covariates <- function(registry, covariates, n, call) {
   for (k in seq_along(registry$covariates)) {
     name <- names(registry$covariates)[k]
     if (is.null(covariates[[name]])) next
-    value <- as.character(covariates[[name]])
+    value <- level_names(covariates[[name]])
     code <- match(value, registry$covariates[[k]])
     bad <- unique(value[is.na(code) & !is.na(value)])
     if (length(bad) > 0) abort_unknown_level(registry, name, bad, call)

@@ -180,7 +180,7 @@ control_doses <- function(labels, keys, columns) {
 # Covariates (the batch last) and split of the cells.
 read_design <- function(cells, keys) {
   table <- cells$col_data
-  covariates <- list2DF(lapply(table[covariate_names(keys)], as.character), nrow(table))
+  covariates <- list2DF(lapply(table[covariate_names(keys)], level_names), nrow(table))
   missing <- lapply(names(covariates), function(name) {
     hit <- which(is.na(covariates[[name]]))
     if (length(hit) == 0) return(NULL)

@@ -80,3 +80,13 @@ test_that("labels and keys of many conditions are those of each alone", {
   expect_identical(condition_label(parts), c("A", "A+B", "B", "A+B+C", "A+B"))
   expect_identical(condition_key(list(), list()), character())
 })
+
+test_that("numbers name the same level however they are stored", {
+  expect_identical(level_names(c(100000L, NA, 7L)), c("100000", NA, "7"))
+  expect_identical(level_names(c(1e5, NaN, 7)), c("100000", NA, "7"))
+  expect_identical(level_names(c(0.1 + 0.2, 1e-7, -3)), c("0.3", "0.0000001", "-3"))
+  expect_identical(level_names(factor(c("1e+05", "x"))), c("1e+05", "x"))
+  expect_identical(level_names(as.Date("2024-01-02")), "2024-01-02")
+  expect_identical(level_names(numeric()), character())
+  expect_identical(pairs_of(c(1e5, 2), NULL, control = "2")$parts, list("100000", "2"))
+})
