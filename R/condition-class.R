@@ -1,25 +1,38 @@
 # The class of condition() and what the verbs do with it.
 
-# Pairs are sorted by name here; `key` is the column name that the user wrote the perturbation
-# under, `dosed` whether he gave doses (holding out "A" without a dose means all its doses).
-new_condition <- function(parts, doses, covariates = list(), key = "perturbation",
-                          dosed = TRUE, dose_unit = NULL) {
+# Pairs are sorted by name here. What else the user said of a row is a note (an attribute) on the
+# row's own elements, so that `[`, rbind() and dplyr carry it along. On the perturbation: `key`, the
+# column name that it was written under, and `written`, a text that was split, with the `sep` it was
+# split at and whether that was `given`. On the dose: `unit`, and `default` where none was given
+# (holding out "A" without a dose means all its doses).
+new_condition <- function(parts, doses, covariates = list()) {
   tidy <- tidy_pairs(parts, doses)
-  out <- tibble::tibble(perturbation = tidy$parts, dose = tidy$doses)
+  out <- tibble::tibble(perturbation = Map(keep_notes, tidy$parts, parts),
+                        dose = Map(keep_notes, tidy$doses, doses))
   for (name in names(covariates)) out[[name]] <- covariates[[name]]
-  structure(out, class = c("compert_condition", class(out)), key = key, dosed = dosed,
-            dose_unit = dose_unit)
+  structure(out, class = c("compert_condition", class(out)))
 }
 
+keep_notes <- function(new, old) {
+  for (name in c("key", "written", "unit", "default")) attr(new, name) <- attr(old, name)
+  new
+}
+
+no_dose <- function(parts) structure(rep(1, length(parts)), default = TRUE)
+
+dose_given <- function(doses) vapply(doses, function(d) is.null(attr(d, "default")), NA)
+
 # Anything that says conditions -- a condition(), or a data frame with the screen's own columns --
-# as a condition in the names of `keys`. The perturbation argument must be called as the screen's
-# column is (or "perturbation").
+# as a condition in the names of `keys`, its texts split as those of the screen are. The perturbation
+# argument must be called as the screen's column is (or "perturbation").
 as_condition <- function(x, keys, call = rlang::caller_env()) {
-  if (inherits(x, "compert_condition")) return(match_keys(x, keys, call))
-  if (!is.data.frame(x)) {
+  if (inherits(x, "compert_condition")) {
+    check_names_in_screen(x, keys, call)
+  } else if (!is.data.frame(x)) {
     abort_input("`condition` must come from condition() or condition_grid().",
                 paste0("It is ", describe(x), "."),
-                paste0("Write condition(", keys$perturbation, " = \"...\")."), call = call)
+                paste0("Write condition(", keys$perturbation, " = \"...\"); rbind() puts several ",
+                       "together."), call = call)
   }
   column <- intersect(c(keys$perturbation, "perturbation"), names(x))[1]
   if (is.na(column)) {
@@ -27,48 +40,75 @@ as_condition <- function(x, keys, call = rlang::caller_env()) {
                 paste0("It has ", name_list(names(x)), "."),
                 paste0("Use condition(", keys$perturbation, " = \"...\")."), call = call)
   }
-  dose_column <- intersect(c(keys$dose, "dose"), names(x))[1]
-  dose <- if (!is.na(dose_column)) x[[dose_column]]
   parts <- condition_parts(x[[column]], keys$sep, call)
-  doses <- condition_doses(if (is.numeric(dose)) as.list(dose) else dose, parts, keys$sep, call)
+  dose_column <- intersect(c(keys$dose, "dose"), names(x))[1]
+  dose <- if (is.na(dose_column)) lapply(parts, no_dose) else x[[dose_column]]
+  if (is.numeric(dose)) dose <- as.list(dose)
+  asked <- split_as_screen(parts, dose, keys$sep, call)
+  parts <- condition_parts(asked$parts, keys$sep, call)
+  doses <- condition_doses(asked$dose, parts, keys$sep, call)
   covariates <- as.list(x[intersect(names(x), covariate_names(keys))])
-  new_condition(parts, doses, lapply(covariates, as.character), keys$perturbation,
-                dosed = !is.null(dose))
+  new_condition(lapply(parts, as.vector), doses, lapply(covariates, level_names))
 }
 
-match_keys <- function(x, keys, call) {
-  key <- attr(x, "key") %||% "perturbation"
-  covariates <- setdiff(names(x), c("perturbation", "dose"))
-  if (!key %in% c("perturbation", keys$perturbation)) {
+# condition() splits texts at "+" where no `sep` is given. Where the screen's `sep` gives other parts
+# the text is split anew, unless that goes against a `sep` or doses that were given.
+split_as_screen <- function(parts, dose, sep, call) {
+  for (k in seq_along(parts)) {
+    written <- attr(parts[[k]], "written")
+    if (is.null(written)) next
+    here <- split_text(written$text, sep)[[1]]
+    own <- split_text(written$text, written$sep)[[1]]
+    if (identical(here, own)) next
+    if (written$given || dose_given(dose[k])) abort_other_sep(written, own, sep, call)
+    parts[[k]] <- here
+    dose[[k]] <- no_dose(here)
+  }
+  list(parts = parts, dose = dose)
+}
+
+abort_other_sep <- function(written, own, sep, call) {
+  say <- function(sep) paste("sep =", if (is.null(sep)) "NULL" else dQuote(sep, FALSE))
+  listed <- paste0("list(", deparse(own), ")")
+  abort_input(
+    "The text of a condition must be written with the `sep` of the screen.",
+    paste0(dQuote(written$text, FALSE), " is read with ", say(written$sep), "; the screen has ",
+           say(sep), "."),
+    c(paste0("Write ", say(sep), "."),
+      paste0("Or give the perturbations that it means as a list: ", listed, ".")), call = call)
+}
+
+check_names_in_screen <- function(x, keys, call) {
+  key <- setdiff(unlist(lapply(x$perturbation, attr, "key")), c("perturbation", keys$perturbation))
+  if (length(key) > 0) {
     abort_input("The perturbation of a condition must come first, under the name of its column.",
                 paste0("The column is ", dQuote(keys$perturbation, FALSE),
-                       ", the condition begins with ", dQuote(key, FALSE), "."),
-                paste0("Write condition(", keys$perturbation, " = ..., ", key, " = ...)."),
+                       ", the condition begins with ", dQuote(key[1], FALSE), "."),
+                paste0("Write condition(", keys$perturbation, " = ..., ", key[1], " = ...)."),
                 call = call)
   }
-  unknown <- setdiff(covariates, covariate_names(keys))
-  if (length(unknown) > 0) {
-    known <- covariate_names(keys)
-    abort_input("Covariates of a condition must be covariates of the screen.",
-                paste0(dQuote(unknown[1], FALSE), " is none."),
-                paste0(did_you_mean(unknown[1], known), "The covariates are ", name_list(known),
-                       "."), call = call)
-  }
-  x
+  known <- covariate_names(keys)
+  unknown <- setdiff(names(x), c("perturbation", "dose", known))
+  if (length(unknown) == 0) return(invisible())
+  abort_input("Covariates of a condition must be covariates of the screen.",
+              paste0(dQuote(unknown[1], FALSE), " is none."),
+              if (unknown[1] %in% keys$dose) {
+                paste0("It is the column of doses: write dose = ... instead of ", unknown[1], " = ....")
+              } else {
+                paste0(did_you_mean(unknown[1], known), "The covariates are ", name_list(known), ".")
+              }, call = call)
 }
 
 # Conditions ready for the core: parts and doses, covariates (NA where not asked for), labels, and
 # the design `target` in the registry's codes. A control that was asked for without a dose has the
 # dose that it had in training.
 resolve_conditions <- function(condition, registry, keys, call = rlang::caller_env()) {
-  unit <- attr(condition, "dose_unit")
   condition <- as_condition(condition, keys, call)
-  condition$dose <- doses_in_unit(condition$dose, unit, registry, call)
-  tidy <- tidy_pairs(condition$perturbation, condition$dose, registry$control)
-  if (!isTRUE(attr(condition, "dosed"))) {
-    control <- vapply(tidy$parts, identical, NA, registry$control)
-    tidy$doses[control] <- list(max(registry$dose_range[[registry$control]], 0))
-  }
+  tidy <- tidy_pairs(condition$perturbation, doses_in_unit(condition$dose, registry, call),
+                     registry$control)
+  control <- vapply(tidy$parts, identical, NA, registry$control)
+  tidy$doses[control & !dose_given(condition$dose)] <-
+    list(max(registry$dose_range[[registry$control]], 0))
   covariates <- lapply(rlang::set_names(names(registry$covariates)), function(name) {
     condition[[name]] %||% rep(NA_character_, nrow(condition))
   })
@@ -80,6 +120,11 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
 #' @export
 format.compert_condition <- function(x, ...) {
   label <- condition_label(x$perturbation, x$dose)
+  for (k in seq_along(x$dose)) {
+    unit <- attr(x$dose[[k]], "unit")
+    if (is.null(unit)) next
+    label[k] <- paste0(x$perturbation[[k]], "@", format_dose(x$dose[[k]]), " ", unit, collapse = "+")
+  }
   for (name in setdiff(names(x), c("perturbation", "dose"))) {
     level <- x[[name]]
     label <- paste0(label, ifelse(is.na(level), "", paste0(", ", name, " = ", level)))
@@ -89,8 +134,12 @@ format.compert_condition <- function(x, ...) {
 
 #' @export
 print.compert_condition <- function(x, ..., n = 20) {
+  if (!all(c("perturbation", "dose") %in% names(x))) {  # columns were taken out of it
+    print(structure(x, class = setdiff(class(x), "compert_condition")), ..., n = n)
+    return(invisible(x))
+  }
   cli::cat_line("<", count_of(nrow(x), "condition"), ">")
-  cli::cat_line("  ", utils::head(format(x), n))
+  cli::cat_line(sprintf("  %s", utils::head(format(x), n)))
   if (nrow(x) > n) cli::cat_line("  ... and ", nrow(x) - n, " more")
   invisible(x)
 }

@@ -13,13 +13,17 @@
 #'   means 1 for every part (and for the control the dose it had in training). In
 #'   `condition_grid()` every value is one dose that all parts take.
 #' @param dose_unit Unit of the doses, such as `"nM"`: they are converted to the unit that the fit was
-#'   made with (`dose_unit` of [chemcpa()]). `NULL`: they are in that unit.
-#' @param sep What joins names in a combination; `NULL` when nothing does.
+#'   made with (`dose_unit` of [chemcpa()]). `NULL`: they are in that unit. [split_cells()], which
+#'   knows no unit of its column, refuses one.
+#' @param sep What joins the names of a combination, and its doses, in these texts; `NULL` when
+#'   nothing does. Left out, names are joined as in the screen; where that is not by `"+"`, doses of a
+#'   combination need it. A `sep` that reads a text otherwise than the screen does is an error.
 #'
 #' @return A tibble of class `compert_condition` with one row per condition and columns
 #'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
 #'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1
-#'   and 2.
+#'   and 2. Conditions may be put together by `rbind()`: every row keeps its own `dose_unit`, its
+#'   `sep`, and whether it was given a dose.
 #' @references Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517 (counterfactual
 #'   queries of the compositional perturbation autoencoder).
 #' @examples
@@ -29,38 +33,38 @@
 #' @export
 condition <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   check_string(sep, "sep", null_ok = TRUE)
-  dose_unit <- check_dose_unit(dose_unit)
+  dose_unit <- check_unit_of(dose, dose_unit)
   given <- split_condition_args(list(...))
   n <- max(lengths(c(list(given$value), given$covariates)))
   if (is.list(dose) || (is.character(dose) && length(given$value) == 1)) n <- max(n, length(dose))
-  parts <- condition_parts(given$value, sep)
+  parts <- written_parts(given, sep, !missing(sep))
   parts <- recycle_to(parts, n, "perturbation")
-  doses <- condition_doses(dose, parts, sep)
-  covariates <- lapply(given$covariates, function(v) as.character(v))
+  doses <- in_unit(condition_doses(dose, parts, sep), dose_unit)
+  covariates <- lapply(given$covariates, level_names)
   covariates <- Map(function(v, name) recycle_to(v, n, name), covariates, names(covariates))
-  new_condition(parts, doses, covariates, given$key, !is.null(dose), dose_unit)
+  new_condition(parts, doses, covariates)
 }
 
 #' @rdname condition
 #' @export
 condition_grid <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   check_string(sep, "sep", null_ok = TRUE)
-  dose_unit <- check_dose_unit(dose_unit)
+  dose_unit <- check_unit_of(dose, dose_unit)
   given <- split_condition_args(list(...))
-  parts <- condition_parts(given$value, sep)
+  parts <- written_parts(given, sep, !missing(sep))
   axes <- c(list(perturbation = seq_along(parts)), if (!is.null(dose)) list(dose = seq_along(dose)),
             lapply(given$covariates, seq_along))
   at <- rev(expand.grid(rev(axes), KEEP.OUT.ATTRS = FALSE))
   doses <- lapply(seq_len(nrow(at)), function(i) {
     p <- parts[[at$perturbation[i]]]
-    if (is.null(dose)) return(rep(1, length(p)))
+    if (is.null(dose)) return(no_dose(p))
     one <- if (is.list(dose)) dose[[at$dose[i]]] else dose[at$dose[i]]
     if (is.numeric(one) && length(one) == 1) one <- rep(one, length(p))
     condition_doses(if (is.list(one) || is.character(one)) one else list(one), list(p), sep)[[1]]
   })
-  covariates <- Map(function(v, name) as.character(v)[at[[name]]], given$covariates,
+  covariates <- Map(function(v, name) level_names(v)[at[[name]]], given$covariates,
                     names(given$covariates))
-  new_condition(parts[at$perturbation], doses, covariates, given$key, !is.null(dose), dose_unit)
+  new_condition(parts[at$perturbation], in_unit(doses, dose_unit), covariates)
 }
 
 # list(key = name of the perturbation's argument, value, covariates)
@@ -88,10 +92,34 @@ split_condition_args <- function(args, call = rlang::caller_env()) {
   list(key = key, value = args[[first]], covariates = rest)
 }
 
+# The parts of each perturbation with notes (see new_condition()) of how they were written. What was
+# given as a list holds the parts as they are.
+written_parts <- function(given, sep, sep_given, call = rlang::caller_env()) {
+  value <- given$value
+  parts <- condition_parts(value, sep, call)
+  Map(function(p, text) {
+    written <- if (!is.list(value)) list(text = as.character(text), sep = sep, given = sep_given)
+    structure(p, key = given$key, written = written)
+  }, parts, value, USE.NAMES = FALSE)
+}
+
+check_unit_of <- function(dose, unit, call = rlang::caller_env()) {
+  unit <- check_dose_unit(unit, call)
+  if (is.null(unit) || !is.null(dose)) return(unit)
+  abort_input("`dose_unit` must come with the doses that are in it.",
+              paste0("It is ", dQuote(unit, FALSE), ", and there is no `dose`."),
+              "Give `dose` too, or leave `dose_unit` out.", call = call)
+}
+
+in_unit <- function(doses, unit) lapply(doses, `attr<-`, "unit", unit)
+
 condition_parts <- function(value, sep, call = rlang::caller_env()) {
   if (is.factor(value)) value <- as.character(value)
-  parts <- if (is.list(value)) lapply(value, as.character) else
-    if (is.character(value)) split_text(value, sep)
+  parts <- if (is.list(value)) {
+    lapply(value, function(p) if (is.character(p)) unname(p) else as.character(p))
+  } else if (is.character(value)) {
+    split_text(value, sep)
+  }
   bad <- length(parts) == 0 ||
     any(vapply(parts, function(p) length(p) == 0 || anyNA(p) || any(!nzchar(p)), NA))
   if (bad) {
@@ -107,12 +135,14 @@ condition_parts <- function(value, sep, call = rlang::caller_env()) {
 condition_doses <- function(dose, parts, sep, call = rlang::caller_env()) {
   size <- lengths(parts)
   n <- length(parts)
-  if (is.null(dose)) return(lapply(size, rep, x = 1))
+  if (is.null(dose)) return(lapply(parts, no_dose))
   if (is.factor(dose)) dose <- as.character(dose)
   doses <- if (is.character(dose)) {
     split_doses(dose, sep)
   } else if (is.list(dose)) {
-    lapply(dose, function(d) if (is.character(d)) split_doses(d, sep)[[1]] else as.double(d))
+    lapply(dose, function(d) {
+      if (is.character(d)) split_doses(d, sep)[[1]] else keep_notes(as.double(d), d)
+    })
   } else if (is.numeric(dose) && n == 1) {
     list(as.double(dose))
   } else if (is.numeric(dose)) {
@@ -127,7 +157,8 @@ condition_doses <- function(dose, parts, sep, call = rlang::caller_env()) {
     paste0("There ", if (sum(size) == 1) "is 1 part" else paste("are", sum(size), "parts"), " in ",
            count_of(n, "condition"), "; `dose` is ", describe_dose(dose), "."),
     c("Write dose = c(1, 0.5) for one combination \"A+B\"; dose = list(1, c(1, 0.5)) for several.",
-      "The perturbation is written first; condition_grid() crosses it with doses."), call = call)
+      "The perturbation is written first; condition_grid() crosses it with doses.",
+      "`sep` says what joins names and their doses; it is NULL when nothing does."), call = call)
 }
 
 describe_dose <- function(dose) {

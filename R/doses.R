@@ -56,13 +56,17 @@ dose_scaling <- function(transform, unit, range, control) {
        dose_top = if (length(treated)) max(treated) else 1)
 }
 
-# The doses of conditions in the fit's unit. A condition without a unit is taken to be in it.
-doses_in_unit <- function(doses, unit, registry, call = rlang::caller_env()) {
-  if (is.null(unit)) return(doses)
-  if (is.null(registry$dose_unit)) {
-    abort_input("`dose_unit` must be left out: the fit does not know the unit of its doses.",
-                paste0("It is ", dQuote(unit, FALSE), "."),
-                "Fit with `dose_unit = ` to have doses converted.", call)
-  }
-  lapply(doses, convert_doses, unit, registry$dose_unit, call)
+# The doses of conditions in the fit's unit. Those without a unit are taken to be in it.
+doses_in_unit <- function(doses, registry, call = rlang::caller_env()) {
+  lapply(doses, function(dose) {
+    unit <- attr(dose, "unit")
+    dose <- as.vector(dose)
+    if (is.null(unit)) return(dose)
+    if (is.null(registry$dose_unit)) {
+      abort_input("`dose_unit` must be left out: the fit does not know the unit of its doses.",
+                  paste0("It is ", dQuote(unit, FALSE), "."),
+                  "Fit with `dose_unit = ` to have doses converted.", call)
+    }
+    convert_doses(dose, unit, registry$dose_unit, call)
+  })
 }

@@ -98,8 +98,9 @@ perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = 1) {
 asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_env()) {
   registry <- fit$meta$registry
   if (inherits(perturbation, "compert_condition")) {
-    parts <- perturbation$perturbation
-    doses <- doses_in_unit(perturbation$dose, attr(perturbation, "dose_unit"), registry, call)
+    asked <- as_condition(perturbation, fit$meta$keys, call)
+    parts <- asked$perturbation
+    doses <- doses_in_unit(asked$dose, registry, call)
     names <- condition_label(parts, doses, registry$sep)
   } else {
     names <- if (is.null(perturbation)) registry$perturbations else perturbation

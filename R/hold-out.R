@@ -49,8 +49,13 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
 
 # Cells of the conditions: same parts (and doses, where given), same covariates where named.
 match_conditions <- function(screen, condition, call) {
+  unit <- unlist(lapply(condition$dose, attr, "unit"))
+  if (length(unit) > 0) {
+    abort_input("Conditions to hold out must have doses without a `dose_unit`.",
+                paste0("It is ", dQuote(unit[1], FALSE), "; the unit of the dose column is not known."),
+                "Give the doses as numbers of that column, and leave `dose_unit` out.", call = call)
+  }
   tidy <- tidy_pairs(condition$perturbation, condition$dose, screen$keys$control)
-  dosed <- isTRUE(attr(condition, "dosed"))
   known <- unique(unlist(screen$parts, use.names = FALSE))
   strange <- setdiff(unlist(tidy$parts), known)
   if (length(strange) > 0) {
@@ -59,15 +64,16 @@ match_conditions <- function(screen, condition, call) {
                 paste0(did_you_mean(strange[1], known), "There are ", name_list(known, 12), "."),
                 call = call)
   }
-  key <- function(parts, doses) {
-    condition_key(parts, if (dosed) doses else lapply(parts, function(p) rep(0, length(p))))
-  }
   first <- match(seq_len(max(screen$code)), screen$code)
-  of_code <- key(screen$parts[first], screen$doses[first])
-  asked <- key(tidy$parts, tidy$doses)
+  parts <- screen$parts[first]
+  bare <- function(parts) lapply(parts, function(p) rep(0, length(p)))
+  of_code <- list(condition_key(parts, bare(parts)), condition_key(parts, screen$doses[first]))
+  dosed <- dose_given(condition$dose)
+  tidy$doses[!dosed] <- bare(tidy$parts[!dosed])
+  asked <- condition_key(tidy$parts, tidy$doses)
   held <- rep(FALSE, length(screen$code))
   for (k in seq_along(asked)) {
-    hit <- (of_code == asked[k])[screen$code]
+    hit <- (of_code[[1 + dosed[k]]] == asked[k])[screen$code]
     for (name in intersect(names(condition), screen$keys$covariates)) {
       level <- condition[[name]][k]
       check_levels(level, screen$covariates[[name]], name, call)
@@ -117,15 +123,15 @@ filter_hits <- function(screen, name, value, call) {
   }
   if (name == "n_parts") return((lengths(parts) %in% value)[screen$code])
   if (name == screen$keys$perturbation) {
-    asked <- new_condition(split_text(as.character(value), screen$keys$sep),
-                           lapply(split_text(as.character(value), screen$keys$sep),
-                                  function(p) rep(1, length(p))), dosed = FALSE)
-    return(match_conditions(screen, asked, call))
+    asked <- tibble::tibble(perturbation = level_names(value))
+    return(match_conditions(screen, as_condition(asked, screen$keys, call), call))
   }
   column <- screen$col_data[[name]]
   if (is.numeric(column) && is.numeric(value)) return(column %in% value)
-  check_levels(as.character(value), as.character(column), name, call)
-  as.character(column) %in% as.character(value)
+  value <- level_names(value)
+  column <- level_names(column)
+  check_levels(value, column, name, call)
+  column %in% value
 }
 
 # At random among the conditions (in their covariates) of the marked cells.
@@ -140,10 +146,19 @@ draw_conditions <- function(screen, held, filter, seed, call) {
     n
   } else {
     check_number(share, "share", 0, 1, call = call)
+    stop_no_share(share, length(groups), call)
     round(share * length(groups))
   }
   chosen <- groups[order(seeded_uniform(length(groups), seed))][seq_len(min(count, length(groups)))]
   held & group %in% chosen
+}
+
+stop_no_share <- function(share, n, call) {
+  if (share == 0 || n == 0 || round(share * n) > 0) return(invisible())
+  abort_input("The share of `hold_out` must be large enough for one condition.",
+              paste0("It is ", format(share, digits = 15), " of ", count_of(n, "condition"),
+                     ", which rounds to none."),
+              paste0("Give at least 1/", n, ", or hold_out = list(n = 1)."), call = call)
 }
 
 inform_split <- function(screen, value, name) {

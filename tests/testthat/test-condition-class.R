@@ -38,6 +38,24 @@ test_that("a data frame with the screen's own columns is a condition", {
   expect_identical(found$cell_type, c("T", NA))
 })
 
+test_that("numbers are levels however they are stored", {
+  cells <- toy_cells()
+  cells$time <- rep(c(24L, 100000L), each = 4, length.out = 60)
+  keys <- toy_keys(covariates = "time")
+  registry <- new_registry(as_screen(toy_log(), keys, cells))
+  expect_identical(registry$covariates$time, c("100000", "24"))
+  code <- function(asked) resolve_conditions(asked, registry, keys)$target$covariates
+  for (time in list(1e5, 100000L, "100000", factor("100000"))) {
+    expect_identical(code(condition("A", time = time)), matrix(0L))
+    expect_identical(code(condition_grid("A", time = time)), matrix(0L))
+    expect_identical(code(data.frame(drug = "A", time = time)), matrix(0L))
+  }
+  cells$time <- as.double(cells$time)
+  screen <- as_screen(toy_log(), keys, cells)
+  expect_identical(encode_screen(registry, screen)$covariates[1, 1:8], rep(1:0, each = 4))
+  expect_identical(encode_covariates(registry, list(time = c(1e5, 24)), 2), matrix(0:1, 1))
+})
+
 test_that("wrong columns, order and names are refused", {
   registry <- toy_registry()
   resolve <- function(condition) resolve_conditions(condition, registry, toy_keys())
@@ -47,4 +65,63 @@ test_that("wrong columns, order and names are refused", {
   expect_refused(resolve(condition(drug = "A+C")), "\"C\" \\(in \"A\\+C\"\\) was never perturbed")
   expect_refused(resolve("A"), "must come from condition")
   expect_refused(resolve(data.frame(x = 1)), "must have a column \"drug\"")
+})
+
+test_that("units and doses belong to their rows, in any order, whatever is done to the table", {
+  registry <- new_registry(toy_screen(), list(transform = "none", unit = "uM"))
+  doses <- function(asked) resolve_conditions(asked, registry, toy_keys())$doses
+  nano <- condition("A", dose = 100, dose_unit = "nM", cell_type = "T")
+  micro <- condition("A", dose = 2, cell_type = "T")
+  expect_equal(doses(rbind(nano, micro)), list(0.1, 2))
+  expect_equal(doses(rbind(micro, nano)), list(2, 0.1))
+  expect_equal(doses(rbind(micro, nano)[2, ]), list(0.1))
+  expect_equal(doses(as.data.frame(rbind(micro, nano))), list(2, 0.1))
+  skip_without_package("vctrs")  # dplyr's bind_rows() and slice()
+  expect_equal(doses(vctrs::vec_slice(vctrs::vec_rbind(micro, nano), 2:1)), list(0.1, 2))
+})
+
+test_that("the control takes the dose of training in the rows without a dose only", {
+  cells <- toy_cells()
+  cells$dose[cells$drug == "control"] <- "0"
+  asked <- rbind(condition("control", dose = 3), condition("control"))
+  expect_identical(resolve_conditions(asked, toy_registry(cells = cells), toy_keys())$doses,
+                   list(3, 0))
+})
+
+test_that("texts are split as the screen's, doses and a `sep` of one's own held to it", {
+  read <- function(asked, sep) as_condition(asked, toy_keys(sep = sep))
+  parts <- function(...) read(...)$perturbation
+  expect_identical(parts(condition("B+A"), NULL), list("B+A"))
+  expect_identical(parts(condition("B_A"), "_"), list(c("A", "B")))
+  expect_identical(parts(condition_grid(c("A_B", "C+D")), "_"), list(c("A", "B"), "C+D"))
+  expect_identical(parts(rbind(condition("A_B", sep = "_"), condition("C")), "_"),
+                   list(c("A", "B"), "C"))
+  expect_identical(parts(condition(list("A_B")), "_"), list("A_B"))
+  expect_identical(parts(condition(list(c("A", "B"))), NULL), list(c("A", "B")))
+  expect_identical(read(condition("A_B", dose = "2_1", sep = "_"), "_")$dose, list(c(2, 1)))
+  expect_identical(as.vector(read(condition("A+A"), NULL)$dose[[1]]), 1)
+  other <- "\"A\\+B\" is read with sep = \"\\+\"; the screen has sep = NULL.*Write sep = NULL"
+  expect_refused(read(condition("A+B", sep = "+"), NULL), other)
+  expect_refused(read(condition("A+B", dose = c(1, 2)), NULL), other)
+  expect_refused(read(condition("A_B", dose = 1), "_"), "the screen has sep = \"_\"")
+  expect_refused(read(condition("A+B", sep = NULL), "+"), "with sep = NULL; .*list\\(\"A\\+B\"\\)")
+  expect_refused(read(condition("A_"), "_"), "must be a text such as")
+})
+
+test_that("a fit without a separator answers for the name that was trained", {
+  cells <- small_cells()
+  about <- cells$col_data
+  about$condition[about$condition == "IFNb"] <- "IFN+b"
+  fit <- cpa(cells$x, "condition", control = "control", split = "split", sep = NULL,
+             col_data = about, settings = quick_settings(1))
+  ask <- function(asked) predict(fit, cells$x, asked, col_data = about, summarise = "condition")
+  expect_identical(ask(condition(condition = "IFN+b")), ask(data.frame(condition = "IFN+b")))
+  expect_identical(perturbation_embedding(fit, condition("IFN+b"))[1, ],
+                   perturbation_embedding(fit, "IFN+b")[1, ])
+})
+
+test_that("a dose under the name of its column is told how to be written", {
+  keys <- new_keys("drug", dose = "conc", control = "control")
+  expect_refused(as_condition(condition(drug = "A", conc = 0.5), keys),
+                 "\"conc\" is none.*write dose = ... instead of conc")
 })

@@ -8,6 +8,22 @@ test_that("conditions are held out, in the cell types that are named, never cont
   expect_refused(split_toy(hold_out = condition("control")), "at least one perturbed cell")
 })
 
+test_that("rows with and without a dose are held out as they say, units refused", {
+  mixed <- rbind(condition(drug = "B", cell_type = "T"),
+                 condition(drug = "A", dose = 0.5, cell_type = "NK"))
+  expect_setequal(held(split_toy(hold_out = mixed)), c("B T", "A NK"))
+  missed <- rbind(condition(drug = "B"), condition(drug = "A", dose = 0.7))
+  expect_setequal(held(split_toy(hold_out = missed)), c("B T", "B NK"))
+  expect_refused(split_toy(hold_out = condition("A", dose = 0.5, dose_unit = "nM")),
+                 "without a `dose_unit`.*It is \"nM\"")
+})
+
+test_that("a share of no condition is told as that", {
+  expect_refused(split_toy(hold_out = 0.01), "0.01 of 6 conditions, which rounds to none.*at least 1/6")
+  expect_refused(split_toy(hold_out = list(drug = "A", share = 0.1)), "0.1 of 2 conditions")
+  expect_setequal(held(split_toy(hold_out = 0)), character())
+})
+
 test_that("filters: columns, contents, number of parts, a number or share of them", {
   expect_setequal(held(split_toy(hold_out = list(cell_type = "T"))), c("A T", "B T", "A+B T"))
   expect_setequal(held(split_toy(hold_out = list(drug = "B+A", cell_type = "T"))), "A+B T")
@@ -20,6 +36,8 @@ test_that("filters: columns, contents, number of parts, a number or share of the
   expect_setequal(held(split_toy(hold_out = two)), c("A T", "A+B NK"))
   doses <- split_toy(hold_out = list(dose = "2"))
   expect_setequal(held(doses), c("B T", "B NK"))
+  cells <- transform(toy_cells(), time = rep(c(24, 100000), each = 4, length.out = 60))
+  expect_setequal(held(split_toy(hold_out = list(time = "100000", drug = "A"), cells = cells)), "A NK")
 })
 
 test_that("what cannot be held out is refused", {
