@@ -4,7 +4,7 @@
 #' @exportS3Method read_cells character
 read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
   check_string(x, "x", call = call)
-  if (grepl("[.](h5|hdf5)$", x)) {
+  if (is_tenx(x)) {
     check_file(x, call)
     return(cells_of_tenx(x, keys, col_data, call))
   }
@@ -21,7 +21,7 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
                               todo = "Write the file anew, or read it with Python's anndata.")
   available <- c(if (outline$x) "X", outline$layers)
   name <- choose_assay(available, wanted, keys$loss, log_names = c("X", "logcounts"),
-                       count_names = c("counts", "X"), arg = "layer", call = call)
+                       count_names = c("counts", "X"), arg = "layer", of_fit = keys$of_fit, call = call)
   stored <- stored_h5ad(x, name, call)
   parts <- read_h5ad_parts(x, if (is.null(stored)) name else character(), obsm = FALSE, uns = FALSE,
                            call = call)
@@ -37,6 +37,8 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
        count_hint = if ("counts" %in% outline$layers) "Use layer = \"counts\"." else
          "Put the raw counts into a layer \"counts\".")
 }
+
+is_tenx <- function(path) grepl("[.](h5|hdf5)$", path)
 
 # The main modality of an .h5mu file; the others wait in `experiment`.
 cells_of_h5mu <- function(x, keys, assay, call) {

@@ -47,11 +47,13 @@ find_proteins <- function(x, cells, keys, call) UseMethod("find_proteins")
 find_proteins.default <- function(x, cells, keys, call) {
   rows <- keys$protein_names %||% if (!is_automatic(keys$proteins)) keys$proteins
   at <- match(rows, rownames(cells$x), 0L)
+  at[rows %in% keys$gene_names] <- 0L  # the fit has a gene of that name: it is the row
   if (all(at == 0L)) return(NULL)
   if (any(at == 0L)) {
     abort_input("`x` must have all proteins among its rows.",
                 paste0("It lacks ", name_list(rows[at == 0L]), "."),
-                "Rows are matched by name.", call = call)
+                "Rows are matched by name; one that is named as a gene of the fit is that gene.",
+                call = call)
   }
   parts <- split_rows(cells$x, at)
   list(x = parts$dense, genes = parts$others, place = "rows", assay = cells$assay)

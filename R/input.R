@@ -19,8 +19,10 @@ read_cells.default <- function(x, keys, col_data = NULL, call = rlang::caller_en
 }
 
 # Which of the available assays (layers) is read: the one asked for, else by the loss.
-# `log_names` and `count_names` are the ecosystem's names in order of preference.
-choose_assay <- function(available, wanted, loss, log_names, count_names, arg, call) {
+# `log_names` and `count_names` are the ecosystem's names in order of preference; `of_fit` the
+# arguments that a fit's training gave, not the user.
+choose_assay <- function(available, wanted, loss, log_names, count_names, arg, call,
+                         of_fit = NULL) {
   if (length(available) == 0) {
     abort_input("`x` must have expression values.", "It has no assay.",
                 "Put a matrix of genes x cells into it.", call = call)
@@ -28,8 +30,13 @@ choose_assay <- function(available, wanted, loss, log_names, count_names, arg, c
   if (!is.null(wanted)) {
     check_string(wanted, arg, call = call)
     if (wanted %in% available) return(wanted)
-    abort_input(paste0("`", arg, "` must be one that `x` has."),
-                paste0("There is no ", arg, " ", dQuote(wanted, FALSE), "."),
+    absent <- paste0("There is no ", arg, " ", dQuote(wanted, FALSE), ".")
+    if (arg %in% of_fit) {
+      abort_input(paste0("The cells must have the ", arg, " that the fit was made on."), absent,
+                  paste0("They have ", name_list(available, 12), "; `", arg, " = ` reads another."),
+                  call = call)
+    }
+    abort_input(paste0("`", arg, "` must be one that `x` has."), absent,
                 paste0(did_you_mean(wanted, available), "`x` has ", name_list(available, 12), "."),
                 call = call)
   }

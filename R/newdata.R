@@ -1,29 +1,42 @@
 # What every verb on a fit does with the user's cells: read, match genes, encode.
 
 # The screen of `newdata`, read by the fit's column names, with the fit's genes in the fit's order.
-# `need` are the roles whose columns must be there. The fit's assay and layer are for its own kind
-# of container; another kind falls back on that ecosystem's default.
+# `need` are the roles whose columns must be there.
 read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NULL,
                          missing_genes = "error", need = c("covariates", "batch"),
                          call = rlang::caller_env()) {
-  keys <- fit$meta$keys
-  keys["loss"] <- list(fit$meta$settings$loss_ae)
-  if (!identical(container_kind(newdata), kind_of_name(fit$meta$container))) {
-    keys[c("assay", "layer", "protein_assay")] <- list(NULL)
-  }
-  if (!is.null(assay)) keys[c("assay", "layer")] <- list(assay, NULL)
-  if (!is.null(layer)) keys$layer <- layer
+  keys <- keys_of_training(fit$meta, container_kind(newdata))
+  if (!is.null(assay)) keys[c("assay", "layer", "of_fit")] <- list(assay, NULL, NULL)
+  if (!is.null(layer)) keys[c("layer", "of_fit")] <- list(layer, setdiff(keys$of_fit, "layer"))
   keys$protein_names <- fit$meta$registry$proteins
+  keys$gene_names <- fit$meta$registry$genes
   screen <- as_screen(newdata, keys, col_data = col_data, need = need, call = call)
   screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)
   match_proteins(screen, fit, call)
+}
+
+# The columns that training read, and the assay and layer (`of_fit`) for its own kind of container,
+# whatever is the object's default by now. Another kind falls back on that ecosystem's default.
+keys_of_training <- function(meta, kind) {
+  keys <- meta$keys
+  keys["loss"] <- list(meta$settings$loss_ae)
+  keys[c("assay", "layer")] <- list(NULL)
+  if (kind != kind_of_name(meta$container)) {
+    keys["protein_assay"] <- list(NULL)
+  } else if (kind == "h5ad") {
+    keys$layer <- meta$assay
+  } else if (kind != "matrix") {
+    keys[c("assay", "layer")] <- list(meta$assay, meta$layer)
+  }
+  keys$of_fit <- c("assay", "layer")
+  keys
 }
 
 # Containers whose assays are named alike.
 container_kind <- function(x) {
   if (inherits(x, "SummarizedExperiment")) return("experiment")
   if (inherits(x, "Seurat")) return("seurat")
-  if (is.character(x)) return("h5ad")
+  if (is.character(x) && !any(is_tenx(x))) return("h5ad")
   "matrix"
 }
 

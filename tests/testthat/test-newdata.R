@@ -21,6 +21,54 @@ test_that("the fit's assay is for its own kind of container", {
   expect_error(predict(fit, sce, what, assay = "normcounts"), "There is no assay \"normcounts\"")
 })
 
+test_that("what training read is read again, whatever the object's default is by now", {
+  object <- small_seurat()
+  fit <- cpa(object, "condition", control = "control", covariates = "cell_type", split = "split",
+             settings = quick_settings(1))
+  read <- function(...) read_newdata(fit, ...)
+  wanted <- read(object)$x
+  other <- SeuratObject::CreateAssayObject(data = 2 * small_cells()$x)
+  SeuratObject::Key(other) <- "sct_"
+  object[["SCT"]] <- other
+  SeuratObject::DefaultAssay(object) <- "SCT"
+  expect_identical(read(object)[c("assay", "layer")], list(assay = "RNA", layer = "data"))
+  expect_identical(read(object)$x, wanted)
+  expect_identical(read(object, assay = "SCT")$assay, "SCT")
+  expect_identical(read(object, layer = "data")$assay, "RNA")
+  fit$meta$assay <- "ADT"
+  expect_refused(read(object), "assay that the fit was made on.*\"ADT\".*\"SCT\".*`assay = `")
+  expect_refused(read(object, layer = "data"), "assay that the fit was made on")
+  expect_refused(read(object, assay = "sct"), "`assay` must be one that `x` has.*\"sct\"")
+})
+
+test_that("another assay is not taken for the fit's, even where it is the only one", {
+  sce <- small_sce()
+  fit <- small_fit()
+  fit$meta[c("container", "assay")] <- list("SingleCellExperiment", "logcounts")
+  SummarizedExperiment::assay(sce, "scaled") <- SummarizedExperiment::assay(sce) * 2
+  only <- sce
+  SummarizedExperiment::assay(only, "logcounts") <- NULL
+  expect_identical(read_newdata(fit, sce)$assay, "logcounts")
+  expect_refused(read_newdata(fit, only), "that the fit was made on.*\"logcounts\".*\"scaled\"")
+  expect_identical(read_newdata(fit, only, assay = "scaled")$assay, "scaled")
+  fit$meta$container <- "matrix"
+  expect_identical(read_newdata(fit, only)$assay, "scaled")
+})
+
+test_that("the layer of a file is read again; a 10x file has one matrix", {
+  cells <- small_cells()
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  write_h5ad(list(X = 2 * cells$x, layers = list(log = cells$x), obs = cells$col_data), path)
+  fit <- small_fit()
+  fit$meta[c("container", "assay")] <- list("h5ad", "log")
+  expect_identical(read_newdata(fit, path)$assay, "log")
+  expect_identical(read_newdata(fit, path, layer = "X")$assay, "X")
+  expect_identical(read_newdata(fit, path, assay = "X")$assay, "X")
+  fit$meta$assay <- "norm"
+  expect_refused(read_newdata(fit, path), "layer that the fit was made on.*\"norm\".*\"X\", \"log\"")
+  expect_identical(container_kind("filtered.h5"), "matrix")
+})
+
 test_that("row keys tell rows apart and ignore nothing", {
   expect_identical(row_keys(data.frame(a = c("x", "x"), b = c("y", "z")))[1] ==
                      row_keys(data.frame(a = c("x", "x"), b = c("y", "z")))[2], FALSE)

@@ -147,6 +147,28 @@ test_that("a fit on one container predicts from another", {
   }
 })
 
+test_that("a row that is named as a gene of the fit is that gene, not a protein", {
+  cells <- cite_cells()
+  named <- function(shared) {
+    adt <- cells$adt
+    rownames(adt)[shared] <- rownames(cells$genes)[shared]
+    adt
+  }
+  rna <- function(fit, x = cells$genes) {
+    expect_warning(screen <- read_newdata(fit, x, col_data = cells$col_data),
+                   class = "compert_rna_only")
+    expect_identical(screen$x, cells$genes)
+    expect_identical(unique(screen$measured), rna_only)
+  }
+  fit_of <- function(adt) {
+    multi_fit(cite_sce(adt = list(counts = adt)), proteins = NULL, fusion = "poe")
+  }
+  rna(fit_of(named(2)))
+  rna(fit_of(named(1:5)))
+  expect_refused(read_newdata(fit_of(named(2)), rbind(cells$genes, cells$adt[-2, ]),
+                              col_data = cells$col_data), "lacks \"gene2\".*is that gene")
+})
+
 test_that("a SummarizedExperiment has its proteins among its rows, and back in the metadata", {
   skip_without_package("SummarizedExperiment")
   x <- SummarizedExperiment::SummarizedExperiment(list(counts = cite_rows()),
