@@ -120,9 +120,12 @@ check_count <- function(x, arg, min = 1, max = .Machine$integer.max, null_ok = F
   if (null_ok && is.null(x)) return(invisible())
   whole <- is.numeric(x) && length(x) == 1 && !is.na(x) && is.finite(x) && x == round(x)
   if (whole && x >= min && x <= max) return(invisible())
-  abort_input(paste0("`", arg, "` must be one whole number", range_text(min, max), "."),
+  # That a number must be an integer of R's is told to whom it concerns.
+  range <- if (whole && x > max) paste(" from", format(min), "to", format(max)) else
+    range_text(min, max)
+  abort_input(paste0("`", arg, "` must be one whole number", range, "."),
               paste0("It is ", describe(x), "."),
-              paste0("Give `", arg, "` a whole number", range_text(min, max), "."), call = call)
+              paste0("Give `", arg, "` a whole number", range, "."), call = call)
 }
 
 range_text <- function(min, max) {
@@ -160,6 +163,14 @@ check_no_dots <- function(..., call = rlang::caller_env(),
   abort_input(paste0("Arguments must be among ", name_list(valid, 40), "."),
               paste0("There is no argument `", name, "`."),
               paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = call)
+}
+
+# The cells, which every verb on a screen begins with.
+need_cells <- function(gone, call = rlang::caller_env()) {
+  if (!gone) return(invisible())
+  abort_input("`x` must be given: the cells of the screen.", "It is missing.",
+              paste("Give a SingleCellExperiment, a Seurat object, a matrix with `col_data`, or the",
+                    "path of an .h5ad file."), call = call)
 }
 
 # A column of the cells' table, by name.

@@ -43,6 +43,7 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
                     dose_transform = c("log", "max", "relative", "none"), col_data = NULL, sep = "+",
                     degs = NULL, settings = chemcpa_settings()) {
   check_no_dots(...)
+  need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   if (missing(molecules) || is.null(molecules)) {

@@ -70,6 +70,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
                 split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
                 col_data = NULL, sep = "+", degs = NULL, settings = cpa_settings()) {
   check_no_dots(...)
+  need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings)

@@ -58,6 +58,8 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
                       n_genes = 50, by_dose = TRUE, assay = NULL, layer = NULL, sep = "+",
                       col_data = NULL) {
   check_no_dots(...)
+  need_cells(missing(x))
+  if (missing(perturbation)) perturbation <- NULL
   check_count(n_genes, "n_genes")
   check_flag(by_dose, "by_dose")
   keys <- new_keys(perturbation, dose, covariates, control, assay = assay, layer = layer,

@@ -46,6 +46,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
                       dose_unit = NULL, genes = NULL, gene_names = NULL, freeze = character(),
                       lr_factor = 0.1, col_data = NULL, sep = "+") {
   validate_fit(fit)
+  need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_model(fit$meta$settings, setdiff(fit$meta$model, c("scgen", "multicpa")), "cpa() or chemcpa()")

@@ -52,6 +52,7 @@ new_fit <- function(state) {
 
 # Stops when `fit` is not a whole compert_fit.
 validate_fit <- function(fit, arg = "fit", call = rlang::caller_env()) {
+  if (missing(fit)) fit <- NULL
   if (!inherits(fit, "compert_fit")) {
     abort_input(
       paste0("`", arg, "` must be a fit made by `cpa()`."),

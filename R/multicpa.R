@@ -55,6 +55,7 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
                      molecules = NULL, col_data = NULL, sep = "+", degs = NULL,
                      settings = multicpa_settings()) {
   check_no_dots(...)
+  need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings)

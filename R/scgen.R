@@ -26,6 +26,7 @@ scgen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
                   split = NULL, assay = NULL, layer = NULL, col_data = NULL, sep = "+",
                   settings = scgen_settings()) {
   check_no_dots(...)
+  need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings)

@@ -2,6 +2,7 @@
 
 # Completed by the core from the values that were given; these are remembered for resume and print.
 new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
+  check_count(given[["seed"]], "seed", min = 0, null_ok = TRUE, call = call)
   for (name in names(given)) check_setting(given[[name]], name, call)
   file <- given[["checkpoint"]]
   if (is.character(file)) given[["checkpoint"]] <- path.expand(file)

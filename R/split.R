@@ -124,6 +124,7 @@ split_cells <- function(x, perturbation, ..., control, hold_out = NULL, test = 0
   if (missing(control)) control <- NULL
   if (missing(perturbation)) perturbation <- NULL
   check_no_dots(...)
+  need_cells(missing(x))
   check_number(test, "test", 0, 0.99)
   check_string(name, "name")
   check_flag(verbose, "verbose")

@@ -89,6 +89,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
                      assay = NULL, layer = NULL, loss = NULL, molecules = NULL, col_data = NULL,
                      sep = "+", settings = cpa_settings()) {
   check_no_dots(...)
+  need_cells(missing(x))
   here <- rlang::current_env()
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL

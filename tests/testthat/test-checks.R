@@ -57,7 +57,8 @@ test_that("a seed that is given leaves R's stream alone, one that is not is draw
     expect_false(identical(.Random.seed, before))
   })
   expect_identical(withr::with_seed(1, resolve_seed(NULL)), first)
-  expect_refused(resolve_seed(-1), "`seed` must be one whole number")
+  expect_refused(resolve_seed(-1), "`seed` must be one whole number of at least 0")
+  expect_refused(resolve_seed(2^31), "whole number from 0 to 2147483647.*It is `2147483648`")
 })
 
 test_that("an error of the core gets the same form and the user's call", {

@@ -129,6 +129,10 @@ wrong_inputs <- list(
   "two values" = list(quote(cpa_settings(dim = c(8, 16))), "`dim` must be one"),
   "unknown doser" = list(quote(cpa_settings(doser_type = "hill")), "\"linear\", \"sigm\""),
   "unknown device" = list(quote(cpa_settings(device = "tpu")), "`device` must be"),
+  "no cells given" = list(quote(cpa(perturbation = "drug", control = "control")),
+                          "`x` must be given: the cells.*It is missing"),
+  "seed beyond the integers" = list(quote(cpa_settings(seed = 2^31)),
+                                    "`seed` must be one whole number from 0 to 2147483647"),
   "negative seed" = list(quote(fit_with(settings = cpa_settings(seed = -1))), "`seed` must be"),
   "checkpoint in no folder" = list(
     quote(fit_with(settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE,
@@ -184,6 +188,14 @@ for (what in names(wrong_inputs)) {
     expect_refused(eval(wrong_inputs[[what]][[1]]), wrong_inputs[[what]][[2]])
   })
 }
+
+test_that("every verb on a screen asks for the cells, every verb on a fit for the fit", {
+  verbs <- list(cpa, chemcpa, multicpa, scgen, tune_fit, rank_degs, split_cells)
+  for (verb in verbs) expect_refused(verb(perturbation = "drug"), "`x` must be given: the cells")
+  verbs <- list(evaluate_r2, cell_embedding, dose_response, fine_tune, resume_fit)
+  for (verb in verbs) expect_refused(verb(), "`fit` must be a fit made by `cpa\\(\\)`.*`NULL`")
+  expect_refused(rank_degs(wrong$x, col_data = wrong$cells), "`perturbation` must be one text")
+})
 
 test_that("wrong questions to a fit are refused, and the fit stays usable", {
   fit <- fit_with()
