@@ -17,7 +17,8 @@
 #'   that `add` names.
 #' @param add As in [reconstruct()], for `which = "custom"` only.
 #' @param ... Not used.
-#' @param assay,layer,col_data As in [cpa()].
+#' @param assay,layer,col_data As in [cpa()]; `NULL` reads the assay and layer that training read, of
+#'   another kind of container what is usual there.
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
 #'   the cells lack them.
 #' @param perturbation Names of perturbations, a [condition()] (for combinations and doses), or

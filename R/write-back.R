@@ -8,7 +8,7 @@
 #' @param x SingleCellExperiment or Seurat object with the cells to embed. (A matrix has no place
 #'   for embeddings: use [cell_embedding()].)
 #' @param which Embeddings to add, of `"basal"`, `"treated"` and `"corrected"`.
-#' @param assay,layer As in [cpa()]: another assay or layer than the fit's.
+#' @param assay,layer As in [cpa()]: another assay or layer than training read.
 #' @return `x` with `reducedDim(x, "CPA_basal")` and so on, and `metadata(x)$cpa`; for Seurat with
 #'   reductions `cpa_basal` (key `CPAbasal_`) and so on, and `Misc(x, "cpa")`. That entry is a list
 #'   of the fit's settings, column names, seed and history, never the weights.
