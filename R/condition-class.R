@@ -23,8 +23,8 @@ no_dose <- function(parts) structure(rep(1, length(parts)), default = TRUE)
 dose_given <- function(doses) vapply(doses, function(d) is.null(attr(d, "default")), NA)
 
 # Anything that says conditions -- a condition(), or a data frame with the screen's own columns --
-# as a condition in the names of `keys`, its texts split as those of the screen are. The perturbation
-# argument must be called as the screen's column is (or "perturbation").
+# as a condition in the names of `keys`, its texts split as those of the screen are. The
+# perturbation argument must be called as the screen's column is (or "perturbation").
 as_condition <- function(x, keys, call = rlang::caller_env()) {
   if (inherits(x, "compert_condition")) {
     check_names_in_screen(x, keys, call)
@@ -51,8 +51,8 @@ as_condition <- function(x, keys, call = rlang::caller_env()) {
   new_condition(lapply(parts, as.vector), doses, lapply(covariates, level_names))
 }
 
-# condition() splits texts at "+" where no `sep` is given. Where the screen's `sep` gives other parts
-# the text is split anew, unless that goes against a `sep` or doses that were given.
+# condition() splits texts at "+" where no `sep` is given. Where the screen's `sep` gives other
+# parts the text is split anew, unless that goes against a `sep` or doses that were given.
 split_as_screen <- function(parts, dose, sep, call) {
   for (k in seq_along(parts)) {
     written <- attr(parts[[k]], "written")
@@ -93,9 +93,11 @@ check_names_in_screen <- function(x, keys, call) {
   abort_input("Covariates of a condition must be covariates of the screen.",
               paste0(dQuote(unknown[1], FALSE), " is none."),
               if (unknown[1] %in% keys$dose) {
-                paste0("It is the column of doses: write dose = ... instead of ", unknown[1], " = ....")
+                paste0("It is the column of doses: write dose = ... instead of ", unknown[1],
+                       " = ....")
               } else {
-                paste0(did_you_mean(unknown[1], known), "The covariates are ", name_list(known), ".")
+                paste0(did_you_mean(unknown[1], known), "The covariates are ",
+                       name_list(known), ".")
               }, call = call)
 }
 
@@ -123,7 +125,8 @@ format.compert_condition <- function(x, ...) {
   for (k in seq_along(x$dose)) {
     unit <- attr(x$dose[[k]], "unit")
     if (is.null(unit)) next
-    label[k] <- paste0(x$perturbation[[k]], "@", format_dose(x$dose[[k]]), " ", unit, collapse = "+")
+    dose <- paste(format_dose(x$dose[[k]]), unit)
+    label[k] <- paste0(x$perturbation[[k]], "@", dose, collapse = "+")
   }
   for (name in setdiff(names(x), c("perturbation", "dose"))) {
     level <- x[[name]]

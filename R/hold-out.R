@@ -52,7 +52,8 @@ match_conditions <- function(screen, condition, call) {
   unit <- unlist(lapply(condition$dose, attr, "unit"))
   if (length(unit) > 0) {
     abort_input("Conditions to hold out must have doses without a `dose_unit`.",
-                paste0("It is ", dQuote(unit[1], FALSE), "; the unit of the dose column is not known."),
+                paste0("It is ", dQuote(unit[1], FALSE),
+                       "; the unit of the dose column is not known."),
                 "Give the doses as numbers of that column, and leave `dose_unit` out.", call = call)
   }
   tidy <- tidy_pairs(condition$perturbation, condition$dose, screen$keys$control)

@@ -9,7 +9,8 @@ read_cells.SummarizedExperiment <- function(x, keys, col_data = NULL, call = rla
   available <- SummarizedExperiment::assayNames(x)
   if (is.null(available)) available <- if (length(SummarizedExperiment::assays(x))) "1"
   name <- choose_assay(available, keys$assay, keys$loss, log_names = c("logcounts", "X"),
-                       count_names = c("counts", "X"), arg = "assay", of_fit = keys$of_fit, call = call)
+                       count_names = c("counts", "X"), arg = "assay", call = call,
+                       of_fit = keys$of_fit)
   where <- if (identical(available, "1")) 1L else name
   values <- as_columns(SummarizedExperiment::assay(x, where, withDimnames = FALSE), call)
   dimnames(values) <- list(rownames(x), colnames(x))

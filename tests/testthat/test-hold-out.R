@@ -19,7 +19,8 @@ test_that("rows with and without a dose are held out as they say, units refused"
 })
 
 test_that("a share of no condition is told as that", {
-  expect_refused(split_toy(hold_out = 0.01), "0.01 of 6 conditions, which rounds to none.*at least 1/6")
+  expect_refused(split_toy(hold_out = 0.01),
+                 "0.01 of 6 conditions, which rounds to none.*at least 1/6")
   expect_refused(split_toy(hold_out = list(drug = "A", share = 0.1)), "0.1 of 2 conditions")
   expect_setequal(held(split_toy(hold_out = 0)), character())
 })
@@ -37,7 +38,8 @@ test_that("filters: columns, contents, number of parts, a number or share of the
   doses <- split_toy(hold_out = list(dose = "2"))
   expect_setequal(held(doses), c("B T", "B NK"))
   cells <- transform(toy_cells(), time = rep(c(24, 100000), each = 4, length.out = 60))
-  expect_setequal(held(split_toy(hold_out = list(time = "100000", drug = "A"), cells = cells)), "A NK")
+  late <- list(time = "100000", drug = "A")
+  expect_setequal(held(split_toy(hold_out = late, cells = cells)), "A NK")
 })
 
 test_that("what cannot be held out is refused", {

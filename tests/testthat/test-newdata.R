@@ -65,7 +65,8 @@ test_that("the layer of a file is read again; a 10x file has one matrix", {
   expect_identical(read_newdata(fit, path, layer = "X")$assay, "X")
   expect_identical(read_newdata(fit, path, assay = "X")$assay, "X")
   fit$meta$assay <- "norm"
-  expect_refused(read_newdata(fit, path), "layer that the fit was made on.*\"norm\".*\"X\", \"log\"")
+  expect_refused(read_newdata(fit, path),
+                 "layer that the fit was made on.*\"norm\".*\"X\", \"log\"")
   expect_identical(container_kind("filtered.h5"), "matrix")
 })
 
