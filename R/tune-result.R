@@ -55,8 +55,9 @@ trials_table <- function(state, search, space) {
   values$seed <- NULL
   out <- c(
     list(trial = all), values, list(seed = search$plan$seed),
+    # `epochs` may be one of the searched settings.
     list(rung = state$reached,
-         epochs = as.integer(vapply(state$records, epochs_trained, 0)),
+         epochs_trained = as.integer(vapply(state$records, epochs_trained, 0)),
          best_epoch = as.integer(number(scored, "epoch"))),
     stats::setNames(lapply(metrics, number, list = scored), metrics),
     list(status = ifelse(failed, "failed", ifelse(all %in% state$alive, "finished", "stopped")),
@@ -121,8 +122,8 @@ print.compert_tuning <- function(x, ..., n = 5) {
   ranked <- order(-metric$sign * x$trials[[metric$column]], x$trials$trial, na.last = NA)
   ranked <- ranked[x$trials$status[ranked] != "failed"]
   shown <- x$trials[utils::head(ranked, n),
-                    unique(c("trial", names(x$space), if (x$method == "halving") "rung", "epochs",
-                             metric$column))]
+                    unique(c("trial", names(x$space), if (x$method == "halving") "rung",
+                             "epochs_trained", metric$column))]
   text <- lapply(shown, function(v) if (is.double(v)) number_text(v) else as.character(v))
   columns <- Map(function(v, name) format(c(name, v), justify = "right"), text, names(shown))
   cli::cat_line("  ", do.call(paste, c(unname(columns), sep = "  ")))

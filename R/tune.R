@@ -39,7 +39,7 @@
 #'   `metric`, `method`, `rung_epochs`, `seed`, `sample_cells`, `dir`, and two tibbles:
 #'
 #'   `trials`, one row per trial: `trial`; the searched settings; `seed` of the fit; `rung`, the
-#'   last one that it took part in; `epochs` trained; `best_epoch`, `score`, `r2_mean`,
+#'   last one that it took part in; `epochs_trained`; `best_epoch`, `score`, `r2_mean`,
 #'   `r2_mean_deg`, `r2_var`, `r2_var_deg` and the metric at the best epoch; `status`
 #'   (`"finished"`, `"stopped"` after a rung, `"failed"`); `message`, why it failed or why training
 #'   stopped; `seconds`.

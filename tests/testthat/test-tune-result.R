@@ -25,6 +25,17 @@ test_that("a search without one good trial is an error with its reasons", {
   expect_length(parts$given, 2)
 })
 
+test_that("the number of epochs is searched like any other setting", {
+  settings <- cpa_settings(autoencoder_width = 24, batch_size = 32, checkpoint_freq = 1, verbose = FALSE)
+  found <- small_search(space = list(epochs = 1:2), trials = 4, settings = settings)
+  expect_setequal(found$trials$epochs, 1:2)
+  expect_equal(found$trials$epochs_trained, found$trials$epochs)
+  expect_identical(found$best_settings$epochs, as.integer(found$trials$epochs[found$best_trial]))
+  expect_output(print(found), "epochs +epochs_trained +score")
+  skip_without_package("ggplot2")
+  expect_false(anyNA(ggplot2::autoplot(found)$data$position))
+})
+
 test_that("the best fit is that of the best rung", {
   dir <- withr::local_tempdir()
   found <- small_halving(dir = dir)

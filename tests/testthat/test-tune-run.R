@@ -9,7 +9,7 @@ test_that("a trial that fails is recorded, and the search goes on", {
   expect_match(found$trials$message[bad], "`device` must be a device that LibTorch can use",
                fixed = TRUE)
   expect_identical(is.na(found$trials$score), bad)
-  expect_identical(found$trials$epochs == 0, bad)
+  expect_identical(found$trials$epochs_trained == 0, bad)
   expect_identical(file.exists(trial_file(dir, 1:6, 1, "h5")), !bad)
   expect_output(print(found), paste(sum(bad), "failed"))
   expect_match(found$trials$message[bad][1], "^[^\033\n]*$")
@@ -30,7 +30,7 @@ test_that("halving trains the right trials for the right epochs", {
                    second$trial[which.max(pmax(second$score.x, second$score.y))])
   expect_identical(found$trials$rung, tabulate(found$rungs$trial, 9))
   expect_identical(found$trials$status, ifelse(found$trials$rung == 3, "finished", "stopped"))
-  expect_identical(found$trials$epochs, c(1L, 3L, 9L)[found$trials$rung])
+  expect_identical(found$trials$epochs_trained, c(1L, 3L, 9L)[found$trials$rung])
   expect_length(records_in(dir), 13)
 })
 

@@ -4,7 +4,7 @@ test_that("a search returns its trials, and the best fit of them", {
   expect_s3_class(found$best, "compert_fit")
   trials <- found$trials
   expect_identical(names(trials), c(
-    "trial", "dim", "autoencoder_lr", "seed", "rung", "epochs", "best_epoch", "score", "r2_mean",
+    "trial", "dim", "autoencoder_lr", "seed", "rung", "epochs_trained", "best_epoch", "score", "r2_mean",
     "r2_mean_deg", "r2_var", "r2_var_deg", "status", "message", "seconds"))
   expect_identical(trials$trial, 1:4)
   expect_true(all(trials$dim %in% c(4, 8)))
