@@ -142,8 +142,10 @@ disentanglement_of <- function(z, labels, classifier, n_folds = 5L) {
   scores <- vapply(seq_len(n_folds), function(f) {
     train <- fold != f
     known <- class[train]
-    named <- if (classifier == "knn") name_by_neighbours(z[train, ], known, z[!train, ], k) else
-      name_by_regression(z[train, ], known, z[!train, ])
+    seen <- z[train, , drop = FALSE]
+    new <- z[!train, , drop = FALSE]
+    named <- if (classifier == "knn") name_by_neighbours(seen, known, new, k) else
+      name_by_regression(seen, known, new)
     c(balanced_accuracy(class[!train], named),
       balanced_accuracy(class[!train], which.max(tabulate(known))))
   }, c(0, 0))

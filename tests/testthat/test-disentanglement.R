@@ -146,6 +146,12 @@ test_that("small classes are named once; labels without a class of five are refu
   expect_error(check_class_sizes(labels), "at least 5 cells.*All classes of \"plate\"")
 })
 
+test_that("one latent dimension is enough for either classifier", {
+  z <- matrix(c(1:20, 101:120))
+  labels <- rep(c("low", "high"), each = 20)
+  for (classifier in c("linear", "knn")) expect_equal(disentanglement_of(z, labels, classifier)$score, 1)
+})
+
 test_that("the automatic split is drawn again for the same cells only", {
   cells <- small_cells()
   table <- cells$col_data[c("condition", "cell_type")]
