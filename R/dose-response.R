@@ -134,14 +134,16 @@ gene_response <- function(fit, screen, grid, source, residual, genes,
   tibble::as_tibble(add_response(rows, mean, difference, genes, fit$meta$registry$genes))
 }
 
+# Mean of some cells (numbers), wherever they lie.
+mean_of_cells <- function(x, cells) {
+  core_group_stats(x, replace(rep(-1L, ncol(x)), cells, 0L), 1L)$mean[, 1L]
+}
+
 # Mean observed expression of the source cells; equal sources are averaged once.
 observed_means <- function(screen, cells) {
   key <- vapply(cells, function(i) rlang::hash(i), "")
   first <- which(!duplicated(key))
-  means <- vapply(first, function(k) {
-    group <- replace(rep(-1L, ncol(screen$x)), cells[[k]], 0L)
-    core_group_stats(screen$x, group, 1L)$mean[, 1L]
-  }, numeric(nrow(screen$x)))
+  means <- vapply(first, function(k) mean_of_cells(screen$x, cells[[k]]), numeric(nrow(screen$x)))
   means <- matrix(means, nrow = nrow(screen$x))
   means[, match(key, key[first]), drop = FALSE]
 }

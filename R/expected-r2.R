@@ -39,8 +39,9 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
   }
   rows <- data.frame(group = as.integer(names(cells)))
   degs <- evaluation_degs(fit, screen, groups, rows, NULL, n_degs)
+  whole <- means_of(screen, pool)
   scores <- vapply(draws_of_cells(resolve_seed(seed), n_draws, cells), function(draw) {
-    score_draw(screen, pool, draw$cells, degs[[draw$condition]])
+    score_draw(screen, whole, draw$cells, degs[[draw$condition]])
   }, numeric(3L))
   parts <- c("genes", "DEGs", if (!is.null(screen$proteins)) "proteins")
   table <- lapply(seq_along(parts), function(k) {
@@ -71,16 +72,19 @@ draws_of_cells <- function(seed, n, cells) {
   })
 }
 
-score_draw <- function(screen, pool, cells, deg) {
-  others <- setdiff(pool, cells)
-  mean_of <- function(x, which) Matrix::rowMeans(x[, which, drop = FALSE])
-  truth <- mean_of(screen$x, cells)
-  prediction <- mean_of(screen$x, others)
-  proteins <- NA_real_
-  if (!is.null(screen$proteins)) {
-    has <- has_proteins(screen)
-    proteins <- safe_r2(mean_of(screen$proteins, cells[has[cells]]),
-                        mean_of(screen$proteins, others[has[others]]))
-  }
-  c(safe_r2(truth, prediction), safe_r2(truth[deg], prediction[deg]), proteins)
+# Number and mean of some cells, for genes and (of those that have them) proteins.
+means_of <- function(screen, cells) {
+  part <- function(x, cells) list(n = length(cells), mean = mean_of_cells(x, cells))
+  with_proteins <- if (!is.null(screen$proteins)) cells[has_proteins(screen)[cells]]
+  c(list(genes = part(screen$x, cells)),
+    if (!is.null(screen$proteins)) list(proteins = part(screen$proteins, with_proteins)))
+}
+
+# `whole`: means_of() the pool. What the others have is the rest of that, so that a draw reads its own
+# cells only.
+score_draw <- function(screen, whole, cells, deg) {
+  own <- means_of(screen, cells)
+  others <- Map(function(all, own) (all$n * all$mean - own$n * own$mean) / (all$n - own$n), whole, own)
+  c(safe_r2(own$genes$mean, others$genes), safe_r2(own$genes$mean[deg], others$genes[deg]),
+    if (is.null(own$proteins)) NA_real_ else safe_r2(own$proteins$mean, others$proteins))
 }

@@ -33,7 +33,7 @@ sample_data <- function(data, task, n, stream, call) {
   if (!task$automatic) group <- paste(group, screen$split, sep = "\u001d")
   cells <- sample_strata(group, n, stream, call)
   if (is.character(data$x)) {
-    return(list(x = screen$x[, cells, drop = FALSE],
+    return(list(x = as_columns(screen$x[, cells, drop = FALSE], call),
                 col_data = screen$col_data[cells, , drop = FALSE]))
   }
   if (!is.null(data$col_data)) data$col_data <- screen$col_data[cells, , drop = FALSE]
@@ -80,12 +80,15 @@ sample_strata <- function(group, n, seed, call = rlang::caller_env()) {
 hash_task <- function(task) {
   screen <- task$screen
   x <- screen$x
-  values <- if (methods::is(x, "dgCMatrix")) list(x@i, x@p, x@x) else list(as.vector(x))
+  values <- if (is_stored(x)) by_blocks(x, function(block) plain_hash(matrix_values(block))) else
+    matrix_values(x)
   about <- list(dimnames(x), screen$parts, screen$doses, as.list(screen$covariates),
                 if (task$automatic) "automatic" else screen$split, screen$loss,
                 task$design$features)
   rlang::hash(vapply(c(values, about), plain_hash, ""))
 }
+
+matrix_values <- function(x) if (methods::is(x, "dgCMatrix")) list(x@i, x@p, x@x) else list(as.vector(x))
 
 # The same for equal vectors, whatever R makes of them inside: rlang::hash() tells 1:3 from
 # c(1L, 2L, 3L), and both from c(1, 2, 3).

@@ -38,7 +38,7 @@ test_that("a draw compares some cells of a condition with all others of the spli
     1 - sum((truth - rowMeans(x[, setdiff(pool, cells)]))^2) / sum((truth - mean(truth))^2)
   }
   x <- cite_cells()
-  expect_equal(score_draw(screen, pool, cells, 2:6),
+  expect_equal(score_draw(screen, means_of(screen, pool), cells, 2:6),
                c(r2(x$genes), r2(x$genes[2:6, ]), r2(x$adt)), tolerance = 1e-9)
   draws <- draws_of_cells(1, 200, list(`1` = 1:20, `2` = 21:22))
   size <- vapply(draws, function(d) length(d$cells), 1L)

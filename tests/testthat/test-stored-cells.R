@@ -56,6 +56,35 @@ test_that("a fit from an .h5ad file is the fit of the same cells in memory", {
   }
 })
 
+test_that("baselines and searches read cells in their file", {
+  skip_without_package("SingleCellExperiment")
+  file <- stored_h5ad_file()
+  fit <- small_fit()
+  expected <- function(x) expected_r2(fit, x, n_draws = 10, seed = 1)
+  expect_equal(on_disk(expected(file)), expected(file), tolerance = 1e-6)
+  search <- function(...) {
+    found <- small_search(x = file, col_data = NULL, trials = 1, settings = tuned_settings(1), ...)
+    found$trials[setdiff(names(found$trials), "seconds")]
+  }
+  expect_equal(on_disk(search(sample_cells = 120)), search(sample_cells = 120), tolerance = 1e-6)
+  expect_equal(on_disk(search()), search(), tolerance = 1e-6)
+})
+
+test_that("a search knows the values in a file, not its path", {
+  skip_without_package("SingleCellExperiment")
+  hash <- function(file) on_disk(hash_task(new_task(file, small_fit()$meta$keys, NULL, quick_settings(), NULL,
+                                                    rlang::current_env())))
+  file <- stored_h5ad_file()
+  moved <- withr::local_tempfile(fileext = ".h5ad")
+  file.copy(file, moved)
+  other <- withr::local_tempfile(fileext = ".h5ad")
+  cells <- small_cells()
+  cells$x@x[9] <- cells$x@x[9] + 1
+  write_h5ad(cells$x, other, col_data = cells$col_data)
+  expect_identical(hash(moved), hash(file))
+  expect_false(hash(other) == hash(file))
+})
+
 test_that("a large matrix stored gene by gene is read whole, and that is said", {
   skip_without_package("SingleCellExperiment", "rhdf5")
   file <- stored_h5ad_file()
