@@ -10,6 +10,8 @@ write_h5ad_parts <- function(parts, path, genes, cells, size, call) {
                 paste0("There is no folder ", dQuote(dirname(path), FALSE), "."),
                 "Create it: dir.create(dirname(path), recursive = TRUE).", call = call)
   }
+  check_part_names(parts$layers, "layers", call)
+  check_part_names(parts$obsm, "obsm", call)
   cells <- cells %||% as.character(seq_len(size[2]))
   genes <- genes %||% as.character(seq_len(size[1]))
   obs <- pack_table(parts$obs, cells, "obs")
@@ -24,6 +26,14 @@ write_h5ad_parts <- function(parts, path, genes, cells, size, call) {
   warn_h5ad(paste0("Not everything was written to ", dQuote(path, FALSE), "."),
             c(parts$notes, obs$notes, var$notes, obsm$notes, uns$notes, raw$notes))
   invisible(path)
+}
+
+check_part_names <- function(matrices, part, call) {
+  names <- rlang::names2(matrices)
+  if (all(nzchar(names)) && !anyDuplicated(names)) return(invisible())
+  abort_input(paste0("Matrices in `", part, "` must have names, each its own."),
+              paste0("They are named ", paste(dQuote(names, FALSE), collapse = ", "), "."),
+              paste0("Name them: ", part, " = list(first = ..., second = ...)."), call = call)
 }
 
 # A dgCMatrix or a double matrix; what is dense stays dense.

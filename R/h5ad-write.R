@@ -15,7 +15,7 @@
 #' The assay that becomes `X` is, when `assay` does not say otherwise: for SingleCellExperiment and
 #' SummarizedExperiment `X`, else `logcounts`, else `counts`; for Seurat the layer `data` of the
 #' default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
-#' genes become layers. Reductions go to `obsm` (those of Seurat with the prefix `X_`, as scanpy has
+#' genes become layers; an assay without a name of its own has its number as name. Reductions go to `obsm` (those of Seurat with the prefix `X_`, as scanpy has
 #' them), `metadata()` and Seurat's `misc` to `uns`.
 #'
 #' @param x A SingleCellExperiment, SummarizedExperiment or Seurat object, a matrix, sparse or
@@ -60,8 +60,7 @@ write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
   call <- rlang::current_env()
   check_no_dots(..., call = call)
   check_package("SummarizedExperiment", "to read a SummarizedExperiment", call = call)
-  names <- SummarizedExperiment::assayNames(x)
-  if (is.null(names) && length(SummarizedExperiment::assays(x)) == 1) names <- "X"
+  names <- assay_names(x)
   matrices <- lapply(seq_along(names), function(k) {
     h5ad_values(SummarizedExperiment::assay(x, k, withDimnames = FALSE), call)
   })

@@ -6,13 +6,11 @@ read_cells.SummarizedExperiment <- function(x, keys, col_data = NULL, call = rla
   refuse_col_data(col_data, "colData(x)", call)
   refuse_argument(keys$layer, "layer", "a SummarizedExperiment has assays",
                   "Write assay = \"...\" instead.", call)
-  available <- SummarizedExperiment::assayNames(x)
-  if (is.null(available)) available <- if (length(SummarizedExperiment::assays(x))) "1"
+  available <- assay_names(x)
   name <- choose_assay(available, keys$assay, keys$loss, log_names = c("logcounts", "X"),
                        count_names = c("counts", "X"), arg = "assay", call = call,
                        of_fit = keys$of_fit)
-  where <- if (identical(available, "1")) 1L else name
-  values <- as_columns(SummarizedExperiment::assay(x, where, withDimnames = FALSE), call)
+  values <- as_columns(SummarizedExperiment::assay(x, match(name, available), withDimnames = FALSE), call)
   dimnames(values) <- list(rownames(x), colnames(x))
   counts <- setdiff(intersect(c("counts", "X"), available), name)
   list(x = values,
@@ -30,4 +28,11 @@ read_cells.SummarizedExperiment <- function(x, keys, col_data = NULL, call = rla
        } else {
          "Put the raw counts into assay(x, \"counts\")."
        })
+}
+
+# One name per assay: its number where it has none, or that of an assay before it.
+assay_names <- function(x) {
+  n <- length(SummarizedExperiment::assays(x, withDimnames = FALSE))
+  names <- SummarizedExperiment::assayNames(x) %||% rep("", n)
+  ifelse(nzchar(names) & !duplicated(names), names, seq_len(n))
 }

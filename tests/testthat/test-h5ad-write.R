@@ -226,6 +226,29 @@ test_that("what cannot be written is refused in one message, and the old file st
   expect_refused(write_h5ad(list(), path), "neither a matrix")
   expect_refused(write_h5ad(list(X = x, layers = list(a = x[, 1:3])), path), "12 genes x 3 cells")
   expect_refused(write_h5ad(list(X = x, obsm = list(a = matrix(0, 2, 2))), path), "has 2 rows")
+  for (layers in list(list(x), list(a = x, x), list(a = x, a = x))) {
+    expect_refused(write_h5ad(list(X = x, layers = layers), path), "Matrices in `layers` must have names")
+  }
+  expect_refused(write_h5ad(list(X = x, obsm = list(t(x))), path), "Matrices in `obsm` must have names")
   expect_identical(readBin(path, "raw", 1e6), before)
   expect_length(list.files(folder, paste0(basename(path), ".")), 0)
+})
+
+test_that("no assay is lost for want of a name", {
+  skip_without_package("SummarizedExperiment")
+  x <- as_sparse(toy_log(8))
+  counts <- as_sparse(toy_counts(8))
+  se <- function(...) SummarizedExperiment::SummarizedExperiment(list(...))
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  expect_refused(write_h5ad(se(x, counts), path), "`assay` must say.*\"1\", \"2\"")
+  expect_false(file.exists(path))
+  expect_matrices <- function(path, name) {
+    read <- read_list(path)
+    expect_equal(read$X, x, ignore_attr = TRUE)
+    expect_named(read$layers, name)
+    expect_equal(read$layers[[name]], counts, ignore_attr = TRUE)
+  }
+  expect_matrices(written(se(x, counts), assay = "1"), "2")
+  expect_matrices(written(se(X = x, counts)), "2")
+  expect_matrices(written(se(logcounts = x, logcounts = counts)), "2")
 })

@@ -25,6 +25,10 @@ test_that("only counts means nb; the names of zellkonverter and unnamed assays a
     list(toy_log()), colData = S4Vectors::DataFrame(toy_cells()))
   expect_identical(as_screen(se, toy_keys())$x, toy_log())
   expect_identical(as_screen(se, toy_keys())$container, "SummarizedExperiment")
+  two <- SummarizedExperiment::SummarizedExperiment(
+    list(toy_counts(), toy_log()), colData = S4Vectors::DataFrame(toy_cells()))
+  expect_refused(as_screen(two, toy_keys()), "`assay` must say what to read.*\"1\", \"2\"")
+  expect_identical(as_screen(two, toy_keys(assay = "2"))$x, toy_log())
 })
 
 test_that("an assay is chosen by name; wrong names list what is there", {
