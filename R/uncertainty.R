@@ -8,8 +8,9 @@
 #' and covariates k (see [cell_embedding()]); the batch is left out. It is compared with the vectors
 #' of all training conditions, controls included, that have at least `min_cells` training cells.
 #' The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean distance also
-#' of strength. A training condition has distance 0 and names itself. Distances of different fits
-#' cannot be compared with each other.
+#' of strength. A training condition has distance 0 and names itself. Of others that are equally near
+#' by one distance, as doses of one drug are by the cosine where there are no covariates, the nearest by
+#' the other distance is named. Distances of different fits cannot be compared with each other.
 #'
 #' @param fit A `compert_fit`.
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked
@@ -41,7 +42,9 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   check_count(min_cells, "min_cells")
   asked <- every_level(fit, make_targets(fit, condition))
   known <- reference_conditions(fit, min_cells)
-  far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known))
+  key <- function(of) paste(condition_key(of$parts, of$doses), row_keys(of$covariates), sep = "\f")
+  far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known),
+                          match(key(asked), key(known)))
   groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
   about <- describe_rows(fit, groups, data.frame(group = seq_along(asked$parts), split = "",
                                                  n_cells = 0L))
@@ -114,23 +117,29 @@ condition_vectors <- function(fit, conditions) {
   unname(z)
 }
 
-# Smallest distances of every row of `asked` to rows of `known`, and which rows these are.
-latent_distances <- function(asked, known) {
+# Smallest distances of every row of `asked` to rows of `known`, and which rows these are. `own`: the row
+# of `known` that is the same condition, or NA.
+latent_distances <- function(asked, known, own = rep(NA_integer_, nrow(asked))) {
   cross <- tcrossprod(asked, known)
   length_asked <- sqrt(rowSums(asked^2))
   length_known <- sqrt(rowSums(known^2))
   cosine <- 1 - cross / outer(length_asked, length_known)
-  cosine[!is.finite(cosine)] <- Inf
+  # No distance of directions is as large as 4.
+  cosine[!is.finite(cosine)] <- 4
   euclidean <- vapply(seq_len(nrow(known)), function(j) {
     sqrt(rowSums(sweep(asked, 2L, known[j, ])^2))
   }, numeric(nrow(asked)))
   euclidean <- matrix(euclidean, nrow(asked))
-  pick <- function(d) {
-    at <- max.col(-d, ties.method = "first")
+  itself <- cbind(seq_along(own), own)[!is.na(own), , drop = FALSE]
+  # Rounding is not to decide between equally near ones.
+  pick <- function(d, other) {
+    other[itself] <- -1
+    other[d > apply(d, 1L, min) + 1e-10] <- Inf
+    at <- max.col(-other, ties.method = "first")
     list(at = at, d = d[cbind(seq_along(at), at)])
   }
-  near <- pick(pmin(cosine, 4))
-  close <- pick(euclidean)
+  near <- pick(cosine, euclidean)
+  close <- pick(euclidean, cosine)
   none <- near$d > 3
   list(cosine = ifelse(none, NA_real_, pmax(near$d, 0)),
        at_cosine = ifelse(none, NA_integer_, near$at),

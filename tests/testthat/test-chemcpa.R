@@ -135,3 +135,11 @@ test_that("molecules that come later are known by name and change nothing else",
   expect_refused(add_molecules(fit, new[, 1:3]), "described as those of the fit")
   expect_refused(add_molecules(small_fit(), new), "made with molecules")
 })
+
+test_that("every trained dose of a drug is its own nearest condition", {
+  asked <- condition_grid(condition = "Trametinib", dose = c(0.1, 1, 10))
+  far <- prediction_uncertainty(drug_fit(), asked, min_cells = 1)
+  expect_identical(far$seen, rep("condition", 3))
+  expect_identical(far$nearest_cosine, far$nearest_euclidean)
+  expect_identical(anyDuplicated(far$nearest_cosine), 0L)
+})

@@ -68,6 +68,19 @@ test_that("a vector of length 0 has no direction", {
   expect_identical(far$at_euclidean, c(1L, 2L))
 })
 
+test_that("of conditions in one direction each names itself, any other the nearest", {
+  known <- outer(c(0.1, 0.3, 1, 3), c(1, 2, 3) / 7)
+  asked <- rbind(known, known[4, ] * 10)
+  own <- c(1:4, NA)
+  far <- latent_distances(asked, known, own)
+  expect_identical(far$at_cosine, c(1:4, 4L))
+  expect_identical(far$at_euclidean, c(1:4, 4L))
+  # Two names with one vector.
+  twins <- latent_distances(known[c(1, 1), ], known[c(1, 1), ], 1:2)
+  expect_identical(twins$at_cosine, 1:2)
+  expect_identical(twins$at_euclidean, 1:2)
+})
+
 test_that("wrong questions are refused", {
   fit <- small_fit()
   expect_refused(prediction_uncertainty(fit), "`condition` must name")
