@@ -164,10 +164,8 @@ response_layout <- function(table, known) {
   table
 }
 
-# For logarithmic axes: a dose of 0 is drawn at a tenth of the lowest positive one.
-lift_zero <- function(dose, lowest = lowest_dose(dose)) {
-  if (is.null(lowest)) return(dose)
-  ifelse(dose > 0, dose, lowest / 10)
-}
+# For logarithmic axes: a dose of 0 is drawn at a tenth of the lowest positive one, or of 1 where there
+# is none.
+lift_zero <- function(dose, lowest = lowest_dose(dose)) ifelse(dose > 0, dose, lowest / 10)
 
-lowest_dose <- function(dose) if (any(dose > 0)) min(dose[dose > 0])
+lowest_dose <- function(dose) if (any(dose > 0)) min(dose[dose > 0]) else 1

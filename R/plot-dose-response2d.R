@@ -107,8 +107,9 @@ map_table <- function(table, value, log_dose, points = NULL) {
 }
 
 map_places <- function(table, lowest) {
-  table$.x <- lift_zero(table$dose_1, lowest[[1L]])
-  table$.y <- lift_zero(table$dose_2, lowest[[2L]])
+  place <- function(dose, lowest) if (is.null(lowest)) dose else lift_zero(dose, lowest)
+  table$.x <- place(table$dose_1, lowest[[1L]])
+  table$.y <- place(table$dose_2, lowest[[2L]])
   table
 }
 

@@ -42,9 +42,9 @@ scale_colour_compert <- function(n, ...) {
 # Stops when a table lacks columns that a plot needs.
 need_columns <- function(table, columns, arg, from, call = rlang::caller_env()) {
   absent <- if (is.data.frame(table)) setdiff(columns, names(table)) else columns
-  if (length(absent) == 0L) return(invisible())
+  if (length(absent) == 0L && nrow(table) > 0L) return(invisible())
   abort_input(paste0("`", arg, "` must be a table made by `", from, "`."),
-              if (is.data.frame(table)) paste0("It lacks ", name_list(absent), ".") else
-                paste0("It is ", describe(table), "."),
+              if (!is.data.frame(table)) paste0("It is ", describe(table), ".") else
+                if (length(absent)) paste0("It lacks ", name_list(absent), ".") else "It has no rows.",
               paste0("Give what `", from, "` returns, whole or filtered by rows."), call)
 }

@@ -25,6 +25,9 @@ test_that("the value can be chosen, and a logarithmic axis keeps dose 0", {
   expect_silent(built <- ggplot2::ggplot_build(p))
   expect_identical(built$layout$panel_params[[1]]$x$get_labels(), c("0", "0.1", "1"))
   expect_identical(log_breaks(c(0.05, 120), NULL), c(0.1, 1, 10, 100))
+  none <- curve_table("A")
+  none <- ggplot2::ggplot_build(plot_dose_response(none[none$dose == 0, ], log_dose = TRUE))
+  expect_identical(none$layout$panel_params[[1]]$x$get_labels(), "0")
 })
 
 test_that("wrong tables are refused", {
@@ -32,6 +35,7 @@ test_that("wrong tables are refused", {
   expect_error(plot_dose_response(data.frame(dose = 1)), "made by `dose_response\\(\\)`")
   expect_error(plot_dose_response(data.frame(dose = 1, perturbation = "A")),
                "made by `dose_response\\(\\)`")
+  expect_refused(plot_dose_response(curve_table("A")[0, ]), "It has no rows")
   expect_error(plot_dose_response(curve_table("A"), value = "response"), "`value` must be one of")
 })
 

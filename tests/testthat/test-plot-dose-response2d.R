@@ -41,6 +41,9 @@ test_that("one dose, equal values and logarithmic axes can be drawn", {
   expect_equal(sort(unique(p$data$.x)), c(0.05, 0.5, 1))
   expect_silent(built <- ggplot2::ggplot_build(p))
   expect_identical(built$layout$panel_params[[1]]$y$get_labels(), c("0", "1"))
+  none <- plot_dose_response2d(row[row$dose_2 == 0, ], log_dose = TRUE)
+  expect_silent(built <- ggplot2::ggplot_build(none))
+  expect_identical(built$layout$panel_params[[1]]$y$get_labels(), "0")
 })
 
 test_that("measured points are on their panels", {

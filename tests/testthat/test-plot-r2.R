@@ -37,6 +37,7 @@ test_that("many conditions are drawn as distributions", {
 test_that("wrong tables and words are refused", {
   skip_without_package("ggplot2")
   expect_error(plot_r2(data.frame(a = 1)), "made by `evaluate_r2\\(\\)`")
+  expect_refused(plot_r2(scores()[0, ]), "`scores` must be a table.*It has no rows")
   expect_error(plot_r2(1), "made by `evaluate_r2\\(\\)`")
   expect_error(plot_r2(scores(), metric = "r2"), "`metric` must be some of")
   expect_error(plot_r2(scores(), methods = "linear"), "`methods` must be some of")
