@@ -172,10 +172,10 @@ warn_left_out <- function(groups, call = rlang::caller_env()) {
   alone <- !groups$control & groups$reference == -1
   few <- groups$n < 2
   few_control <- groups$reference >= 0 & few[pmax(groups$reference, 0) + 1]
-  level <- function(hit) name_list(ifelse(nzchar(groups$level[hit]), groups$level[hit], "all"))
+  of <- function(hit) if (length(groups$covariates)) paste(" of", name_list(groups$level[hit])) else ""
   if (any(alone)) {
     cli::cli_warn(c("Conditions without control cells of the same covariates are left out.",
-                    "!" = "There are no controls for {level(alone)}.",
+                    "!" = "There are no controls{of(alone)}.",
                     i = "Leave that covariate out of `covariates` to use all controls."),
                   call = call, class = "compert_no_controls")
   }
@@ -184,7 +184,7 @@ warn_left_out <- function(groups, call = rlang::caller_env()) {
     n <- sum(hit)
     cli::cli_warn(c("Conditions that cannot be tested are left out: a group of one cell has no
                      variance.",
-                    "!" = "{n} condition{?s} of {level(hit)} {?has/have} one cell or one control."),
+                    "!" = "{n} condition{?s}{of(hit)} {cli::qty(n)}{?has/have} one cell or one control."),
                   call = call, class = "compert_one_cell")
   }
   kept <- !alone & !groups$control & !few & !few_control

@@ -12,7 +12,7 @@
 #' `x`; weights of genes that both have are kept, the others are new. `NULL` takes `"match"` when the
 #' genes are the same (in any order), otherwise `"append"`.
 #' @inheritParams chemcpa
-#' @param fit The `compert_fit` to start from.
+#' @param fit The `compert_fit` to start from, of [cpa()] or [chemcpa()].
 #' @param molecules As in [chemcpa()], of the same kind as those of `fit`; `NULL` for a fit without.
 #' @param genes `"append"`, `"match"` or `NULL`, see Genes.
 #' @param gene_names What the genes of `x` are called in `fit`, where names differ: a character
@@ -49,7 +49,11 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  check_model(fit$meta$settings, setdiff(fit$meta$model, c("scgen", "multicpa")), "cpa() or chemcpa()")
+  if (fit$meta$model %in% c("scgen", "multicpa")) {
+    abort_input("`fit` must come from `cpa()` or `chemcpa()`.",
+                paste0("It comes from `", fit$meta$model, "()`."),
+                "Fit anew, or go on with the same cells by `resume_fit()`.")
+  }
   registry <- fit$meta$registry
   settings <- tuning_settings(fit, rlang::list2(...), freeze, lr_factor)
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)

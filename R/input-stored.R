@@ -30,7 +30,7 @@ cells_of_tenx <- function(path, keys, col_data, call) {
   if (length(labels$gene_types)) x <- x[which(labels$gene_types == "Gene Expression"), ]
   list(x = small_to_memory(x, call), col_data = match_col_data(col_data, labels$cells, ncol(x), call),
        container = "10x", assay = "matrix", layer = NULL,
-       log_hint = "These are raw counts: leave `loss` out, or write loss = \"nb\".",
+       log_hint = "A 10x file has raw counts: read it into an object and log-normalise that.",
        count_hint = "Give the file that Cell Ranger wrote.")
 }
 

@@ -123,13 +123,13 @@ scale_defect <- function(cells, values, scale, loss) {
                     if (scale == "log") ": it looks log-normalised" else "", ".")
     must <- paste0("`loss = \"", loss, "\"` must be given raw counts.")
     return(new_defect("log values for nb", must, given,
-                      paste(cells$count_hint, "Or use loss = \"gauss\".")))
+                      paste(cells$count_hint, "cpa(loss = \"gauss\") fits logarithms.")))
   }
   if (loss == "gauss" && identical(scale, "counts")) {
     return(new_defect("counts for gauss", "`loss = \"gauss\"` must be given log-normalised values.",
                       paste0(where, " holds whole numbers up to ", format(values$max),
                              ": these look like raw counts."),
-                      paste(cells$log_hint, "Or use loss = \"nb\".")))
+                      paste(cells$log_hint, "cpa(loss = \"nb\") fits counts.")))
   }
   if (loss == "gauss" && identical(scale, "other")) {
     what <- if (values$min < 0) "negative values (scaled data?)" else

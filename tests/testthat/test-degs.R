@@ -127,6 +127,9 @@ test_that("covariates without controls and single cells are left out and named",
   p <- list(x = p$x[, -lone], cells = p$cells[-lone, ])
   expect_warning(top <- rank_planted(p), "1 condition of \"cell_type = T\" has one cell",
                  class = "compert_one_cell")
+  few <- p$cells$drug %in% c("dmso", "A") | !duplicated(p$cells$drug)
+  expect_warning(rank_degs(p$x[, few], "drug", control = "dmso", col_data = p$cells[few, ]),
+                 "2 conditions have one cell", class = "compert_one_cell")
   expect_false(any(top$drug == "B" & top$dose == "1" & top$cell_type == "T"))
   expect_true(any(top$drug == "B" & top$dose == "1" & top$cell_type == "B"))
 

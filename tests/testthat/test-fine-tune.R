@@ -113,4 +113,7 @@ test_that("wrong input is refused", {
   expect_refused(tune(cells, dose_unit = "uM"), "for both fits or for neither")
   expect_refused(transfer_table(bulk_fit()), "fine_tune")
   expect_refused(fine_tune(3, cells$x), "fit made by")
+  other <- bulk_fit()
+  other$meta$model <- "scgen"
+  expect_refused(tune(cells, fit = other), "`fit` must come from `cpa\\(\\)` or `chemcpa\\(\\)`.*from `scgen")
 })
