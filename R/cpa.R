@@ -15,7 +15,7 @@
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
 #' @param ... Must be empty: all later arguments are given by name.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
-#'   `NULL`: every part has dose 1.
+#'   `NULL`: every part has dose 1. See Doses.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
@@ -42,6 +42,11 @@
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
 #'   [evaluate_r2()], [cell_embedding()], [save_fit()]. Interrupting (Ctrl-C) returns the fit so
 #'   far, with a warning.
+#' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
+#'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
+#'   that was measured of every drug, and a linear dose response is this share. With the `parity` of a
+#'   reference doses are taken as they are, as the references do. [chemcpa()] has a choice
+#'   (`dose_transform`); [scgen()] has no network for doses.
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
 #'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix

@@ -1,9 +1,10 @@
 #' How the response grows with the dose
 #'
 #' In latent space the response of perturbation j is the scalar h_j(dose) by which its embedding is
-#' multiplied (linear doser: the dose itself). In gene space it is what the model predicts: for
-#' every covariate combination, perturbation and dose the mean predicted expression over the source
-#' cells, and the length of that change.
+#' multiplied. It acts on the dose as the network sees it, usually the share of the highest dose that j
+#' was measured at (see Doses in [cpa()]; with a linear doser h_j is this share). In gene space it is
+#' what the model predicts: for every covariate combination, perturbation and dose the mean predicted
+#' expression over the source cells, and the length of that change.
 #'
 #' @inheritParams evaluate_r2
 #' @param fit A `compert_fit`.

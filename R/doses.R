@@ -34,7 +34,8 @@ convert_doses <- function(dose, from, to, call = rlang::caller_env()) {
               "A molar dose and a mass need the molar mass: convert them yourself.", call)
 }
 
-# How doses are put before the network. `code` counts perturbations from 1, dose in the fit's unit.
+# How doses are put before the network: "relative" by cpa() and multicpa(), "none" with a reference's
+# parity, as chemcpa() is told. `code` counts perturbations from 1, dose in the fit's unit.
 scaled_dose <- function(registry, code, dose) {
   top <- as.double(registry$dose_top %||% 1)
   switch(registry$dose_transform %||% "none",
@@ -47,7 +48,7 @@ scaled_dose <- function(registry, code, dose) {
   )
 }
 
-# What scaled_dose() needs, from the trained doses.
+# What scaled_dose() needs, from the doses of the screen.
 dose_scaling <- function(transform, unit, range, control) {
   treated <- unlist(range[setdiff(names(range), control)], use.names = FALSE)
   treated <- treated[is.finite(treated) & treated > 0]

@@ -9,7 +9,8 @@
 #' the embedding of covariate level k: `"basal"` is z; `"treated"` is
 #' `z + sum_j h_j(dose_j) v_j + sum_k e_k` under each cell's own condition; `"corrected"` is
 #' `"treated"` without the batch's vector.
-#' A perturbation's vector at dose u is h_j(u) v_j; that of a combination is the sum.
+#' A perturbation's vector at dose u is h_j(u) v_j; that of a combination is the sum. Doses are in the
+#' screen's unit; h_j scales them as [cpa()] says.
 #'
 #' @param fit A `compert_fit`.
 #' @param x Cells in any container that [cpa()] takes.

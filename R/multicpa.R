@@ -35,6 +35,7 @@
 #' @return A `compert_fit`. Its verbs return proteins where they came from: [predict()] and
 #'   [reconstruct()] as an `altExp` (Seurat: an assay) of the same name, or for a matrix as attribute
 #'   `"proteins"`. [evaluate_r2()] has two more scores, `r2_mean_protein` and `r2_var_protein`.
+#' @inheritSection cpa Doses
 #' @section Errors: As [cpa()]; proteins that are not found, in part missing in a cell, or no counts
 #'   where counts are needed; `fusion = "concat"` with cells that lack proteins.
 #' @references Inecik, Uhlmann, Lotfollahi, Theis (2022) MultiCPA: Multimodal Compositional

@@ -14,8 +14,9 @@
 #' @param loss_ae Likelihood: `"gauss"` (log-normalised values), `"nb"` (raw counts, with library
 #'   size and one dispersion per gene) or `"zinb"` (the same with structural zeros). Usually left to
 #'   the `loss` argument of [cpa()].
-#' @param doser_type Dose-response curve of each perturbation: `"linear"`, `"sigm"`, `"logsigm"`,
-#'   `"mlp"`, or `"amortized"`, one network for all that reads the molecule's features too.
+#' @param doser_type Dose-response curve of each perturbation, of the dose as [cpa()] scales it:
+#'   `"linear"`, `"sigm"`, `"logsigm"`, `"mlp"`, or `"amortized"`, one network for all that reads the
+#'   molecule's features too.
 #' @param decoder_activation Activation of the decoded means, `"linear"` or `"ReLU"` (Gaussian
 #'   likelihood; `"sigm"` with `parity = "multicpa"` only).
 #' @param dim Width of the latent space.

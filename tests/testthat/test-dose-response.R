@@ -6,6 +6,19 @@ test_that("latent responses start at 0 and have one row per dose", {
   expect_equal(latent$response[1], 0, tolerance = 1e-6)
 })
 
+test_that("a linear response is the share of the perturbation's highest dose, with parity the dose itself", {
+  cells <- small_cells()
+  cells$col_data$dose <- ifelse(cells$col_data$condition == "IFNb", 4, 1)
+  response <- function(...) {
+    fit <- suppressWarnings(cpa(cells$x, "condition", dose = "dose", control = "control",
+                                covariates = "cell_type", split = "split", col_data = cells$col_data,
+                                settings = quick_settings(1, doser_type = "linear", ...)))
+    dose_response(fit, dose = c(0, 2, 4))$response
+  }
+  expect_equal(response(), c(0, 0.5, 1))
+  expect_equal(response(parity = "fb"), c(0, 2, 4))
+})
+
 test_that("gene responses are those of predict()", {
   cells <- small_cells()
   fit <- small_fit()
