@@ -25,14 +25,16 @@
 #' @param perturbation Names of perturbations, a [condition()] (for combinations and doses), or
 #'   `NULL` for all, control included.
 #' @param dose One dose for all, or one per name. Not used with a [condition()].
-#' @param covariate Name of one covariate, or `NULL` for all.
+#' @param covariate Name of one covariate; names of several, whose vectors are added up for every
+#'   combination of their levels; or `NULL` for all, one by one.
 #' @return `cell_embedding()`: matrix, cells x d. `perturbation_embedding()`: matrix, perturbations
-#'   x d. `covariate_embedding()`: matrix, levels x d, or a named list of these for `NULL`.
+#'   x d. `covariate_embedding()`: matrix, levels (or combinations, `"K562, donor 1"`) x d, or a
+#'   named list of matrices for `NULL`.
 #'   `similarity()`: matrix n x n.
 #' @section Errors:
 #' Names that the fit never saw; missing genes; a fit without covariates.
-#' @source `get_latent`, `get_drug_embeddings`, `mix_drugs` and `get_covars_embeddings` in
-#'   `cpa/api.py` of facebookresearch/CPA.
+#' @source `get_latent`, `get_drug_embeddings`, `mix_drugs`, `get_covars_embeddings` and
+#'   `get_covars_embeddings_combined` in `cpa/api.py` of facebookresearch/CPA.
 #' @seealso [plot_embedding()], [plot_similarity()], [write_back()]
 #' @examples
 #' screen <- kang_example()
@@ -137,12 +139,21 @@ covariate_embedding <- function(fit, covariate = NULL, ...) {
     abort_input("`fit` must have covariates.", "It was fitted without any.",
                 "Fit with `cpa(..., covariates = \"name\")`.")
   }
-  check_string(covariate, "covariate", null_ok = TRUE)
-  if (!is.null(covariate)) covariate <- check_choice(covariate, names(levels), "covariate")
+  check_strings(covariate, "covariate")
+  for (name in covariate) check_choice(name, names(levels), "covariate")
   tables <- with_core_errors(core_covariate_embedding(fit$state))
   tables <- Map(function(z, rows) name_embedding(t(z), rows, "dim"), tables, levels)
   names(tables) <- names(levels)
-  if (is.null(covariate)) tables else tables[[covariate]]
+  if (length(covariate) == 0L) tables else Reduce(add_embeddings, tables[covariate])
+}
+
+# Every row of `a` with every row of `b`.
+add_embeddings <- function(a, b) {
+  first <- rep(seq_len(nrow(a)), each = nrow(b))
+  second <- rep(seq_len(nrow(b)), nrow(a))
+  sum <- a[first, , drop = FALSE] + b[second, , drop = FALSE]
+  rownames(sum) <- paste(rownames(a)[first], rownames(b)[second], sep = ", ")
+  sum
 }
 
 #' @rdname cell_embedding

@@ -23,6 +23,21 @@ test_that("corrected leaves the batch out", {
                tolerance = 1e-4, ignore_attr = TRUE)
 })
 
+test_that("vectors of several covariates add up, for every combination of levels", {
+  cells <- small_cells()
+  cells$col_data$run <- rep(c("r1", "r2"), length.out = ncol(cells$x))
+  fit <- cpa(cells$x, "condition", control = "control", covariates = c("cell_type", "run"),
+             split = "split", col_data = cells$col_data, settings = quick_settings(1))
+  one <- covariate_embedding(fit)
+  both <- covariate_embedding(fit, c("run", "cell_type"))
+  expect_identical(dim(both), c(6L, 8L))
+  expect_equal(both["r2, NK", ], one$run["r2", ] + one$cell_type["NK", ])
+  expect_identical(covariate_embedding(fit, "run"), one$run)
+  expect_identical(covariate_embedding(fit), one)
+  expect_refused(covariate_embedding(fit, c("run", "celltype")), "Did you mean \"cell_type\"")
+  expect_refused(covariate_embedding(fit, c("run", "run")), "\"run\" is there twice")
+})
+
 test_that("perturbations follow their dose; a condition() gives combinations", {
   fit <- small_fit()
   at <- function(dose) perturbation_embedding(fit, "IFNb", dose = dose)
