@@ -1,0 +1,76 @@
+#' How far two samples of cells lie apart
+#'
+#' Compares whole distributions, such as draws of a prediction with the cells that were measured: these
+#' may differ where means and variances agree.
+#'
+#' @details
+#' With d the Euclidean distance of two cells over `genes`:
+#'
+#' * `"mmd"`: squared maximum mean discrepancy, `mean k(x, x') + mean k(y, y') - 2 mean k(x, y)`, each
+#'   over all pairs, where k is the sum of the kernels `exp(-d^2 / (2 a))` with 19 widths a from 1e-6 to
+#'   1e6.
+#' * `"wasserstein"`: the earth mover's distance of one gene's values, averaged over genes. It does not see
+#'   how genes go together.
+#' * `"energy"`: `2 mean d(x, y) - mean d(x, x') - mean d(y, y')`.
+#'
+#' All are 0 for equal samples. None is on the scale of another one, and all have noise that falls with the
+#' number of cells: compare with the distance between two halves of the measured cells. Time grows with the
+#' product of the numbers of cells.
+#'
+#' @param x,y Matrices (genes x cells), plain, sparse or delayed, on one scale. Rows are matched by name
+#'   where both have names.
+#' @param method Distances, some of `"mmd"`, `"wasserstein"` and `"energy"`.
+#' @param ... Not used.
+#' @param genes Names of the genes to compare, such as DEGs; `NULL` for all.
+#' @return A number per method, with its name.
+#' @section Errors:
+#' Genes that one of the two lacks, no cells, values that are not finite.
+#' @source `mmd_loss_calc` and the earth mover's distance in `cpa/helper.py` of facebookresearch/CPA.
+#' @seealso [evaluate_r2()] for means and variances
+#' @examples
+#' screen <- kang_example(as = "list")
+#' fit <- cpa(screen$x, "condition", covariates = "cell_type", control = "control",
+#'            col_data = screen$col_data, settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' b_cells <- condition(condition = "IFNb", cell_type = "B")
+#' draws <- predict(fit, screen$x, b_cells, type = "sample", seed = 1, col_data = screen$col_data)
+#' of <- function(what) screen$col_data$cell_type == "B" & screen$col_data$condition == what
+#' distribution_distance(draws, screen$x[, of("IFNb")])
+#' distribution_distance(screen$x[, of("control")], screen$x[, of("IFNb")])
+#' @export
+distribution_distance <- function(x, y, method = c("mmd", "wasserstein", "energy"), ..., genes = NULL) {
+  check_no_dots(...)
+  known <- c(mmd = core_mmd, wasserstein = core_wasserstein, energy = core_energy)
+  check_among(method, names(known), "method")
+  check_strings(genes, "genes")
+  samples <- same_genes(list(x = as_columns(x), y = as_columns(y)), genes)
+  for (name in names(samples)) check_sample(samples[[name]], name)
+  with_core_errors(vapply(known[method], function(distance) distance(samples$x, samples$y), 0))
+}
+
+check_sample <- function(values, arg, call = rlang::caller_env()) {
+  seen <- inspect_values(values)
+  if (ncol(values) > 0L && nrow(values) > 0L && seen$n_bad == 0) return(invisible())
+  abort_input(paste0("`", arg, "` must have cells and genes, and finite values."),
+              if (seen$n_bad > 0) paste0("It has ", count_of(seen$n_bad, "value"), " that are not.") else
+                paste0("It has ", count_of(ncol(values), "cell"), " and ", count_of(nrow(values), "gene"), "."),
+              "Give a matrix of genes x cells.", call)
+}
+
+# Both samples with the same genes in the same order.
+same_genes <- function(samples, genes, call = rlang::caller_env()) {
+  names <- lapply(samples, rownames)
+  unnamed <- any(vapply(names, is.null, NA))
+  if (is.null(genes) && nrow(samples$x) == nrow(samples$y) && (unnamed || identical(names$x, names$y))) {
+    return(samples)
+  }
+  genes <- genes %||% unique(unlist(names))
+  missing <- lapply(names, function(own) setdiff(genes, own))
+  if (unnamed || any(lengths(missing) > 0L)) {
+    lacks <- vapply(missing, name_list, "")[lengths(missing) > 0L]
+    abort_input("`x` and `y` must have the same genes.",
+                if (length(lacks)) paste0("`", names(lacks), "` lacks ", lacks, ".") else
+                  paste0("They have ", nrow(samples$x), " and ", nrow(samples$y), "."),
+                "Write genes = intersect(rownames(x), rownames(y)).", call)
+  }
+  lapply(samples, function(values) values[genes, , drop = FALSE])
+}

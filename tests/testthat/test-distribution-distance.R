@@ -1,0 +1,24 @@
+test_that("distances are those of the core, genes matched by name", {
+  x <- toy_log(30)
+  y <- toy_log(20) + 0.5
+  expected <- c(mmd = core_mmd(x, y), wasserstein = core_wasserstein(x, y), energy = core_energy(x, y))
+  expect_identical(distribution_distance(x, y), expected)
+  expect_identical(distribution_distance(as_sparse(x), y[12:1, ]), expected)
+  expect_identical(distribution_distance(unname(x), unname(y)), expected)
+  expect_identical(distribution_distance(x, y, c("energy", "mmd")), expected[c("energy", "mmd")])
+  genes <- c("gene7", "gene2")
+  expect_identical(distribution_distance(x, y, genes = genes), distribution_distance(x[genes, ], y[genes, ]))
+  expect_equal(distribution_distance(x, x), c(mmd = 0, wasserstein = 0, energy = 0))
+  expect_equal(distribution_distance(x, x + 2, "wasserstein"), c(wasserstein = 2))
+})
+
+test_that("wrong questions are refused", {
+  x <- toy_log(30)
+  expect_refused(distribution_distance(x, x, "mean"), "`method` must be some of")
+  expect_refused(distribution_distance(x, x[-3, ]), "`y` lacks \"gene3\".*intersect")
+  expect_refused(distribution_distance(x, x, genes = "gene13"), "`x` lacks \"gene13\"")
+  expect_refused(distribution_distance(unname(x), unname(x[-1, ])), "They have 12 and 11")
+  expect_refused(distribution_distance(x, x[, 0]), "`y` must have cells.*0 cells")
+  expect_refused(distribution_distance(replace(x, 5, NA), x), "`x` must have.*1 value")
+  expect_refused(distribution_distance(toy_cells(), x), "must be a matrix")
+})
