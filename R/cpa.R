@@ -45,8 +45,9 @@
 #' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
 #'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
 #'   that was measured of every drug, and a linear dose response is this share. With the `parity` of a
-#'   reference doses are taken as they are, as the references do. [chemcpa()] has a choice
-#'   (`dose_transform`); [scgen()] has no network for doses.
+#'   reference doses are taken as they are, as the references do, and so are those of a perturbation
+#'   without cells, which is known by its features only. [chemcpa()] has a choice (`dose_transform`);
+#'   [scgen()] has no network for doses.
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
 #'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix
@@ -56,8 +57,8 @@
 #'   256 to 1,024), and then the cells of as many blocks as make a window of 64 MB (4,096 to 65,536
 #'   cells), while a thread of its own reads the next window, at the end the next epoch's first one.
 #'   Where one window holds all training cells the fit is the one of cells in memory, else only the
-#'   order of the batches differs. [predict()][predict.compert_fit], [evaluate_r2()],
-#'   [cell_embedding()] and [rank_degs()] read the same way. Matrices stored gene by gene (csc) and
+#'   order of the batches differs. [predict()][predict.compert_fit] and all other verbs of a fit,
+#'   [rank_degs()] and [tune_fit()] read the same way. Matrices stored gene by gene (csc) and
 #'   cells with proteins are read whole.
 #' @section Errors: All defects of the input are reported in one error; [check_screen()] lists them
 #'   as a table beforehand.

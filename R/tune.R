@@ -20,7 +20,7 @@
 #'   or 100).
 #' @param sample_cells `NULL`, or a number of cells on which all trials are fitted and compared: a
 #'   random sample, the same for all, in which every condition (in its covariates and its part of
-#'   the split) keeps its share. The best fit has seen these cells only; fit again on all of them
+#'   the split) keeps its share, read into memory. The best fit has seen these cells only; fit again on all of them
 #'   with `cpa(settings = result$best_settings)`.
 #' @param seed One whole number that rules the search. `NULL` takes that of `settings`, or that of
 #'   the search in `dir`, or else draws it with `sample.int()`, so that `set.seed()` governs; a
