@@ -36,7 +36,7 @@
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
 #'   `NULL` when nothing does.
 #' @param degs Your own differentially expressed genes for the scores during training: a named list as in
-#'   [evaluate_r2()]. `NULL`: the 50 genes with the largest Welch |t| of each condition.
+#'   [evaluate_r2()], with the same errors and warnings. `NULL`: the 50 genes with the largest Welch |t| of each condition.
 #' @param settings Hyperparameters, from [cpa_settings()].
 #'
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
@@ -102,7 +102,7 @@ run_task <- function(task, state = NULL) {
     meta_to_json(task$meta), state, progress_reporter(settings$verbose)
   ), call = task$call)
   tell_stop(result, settings, task$call)
-  with_test_scores(new_fit(result$state), task$screen, result$stopped)
+  with_test_scores(new_fit(result$state), task$screen, result$stopped, task$call)
 }
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),

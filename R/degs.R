@@ -74,25 +74,24 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
   deg_table(screen, groups, ranked, by_dose)
 }
 
-# Gene indices (0-based, best first) of each row of `conditions`, a tibble with the list columns
-# `perturbation` and `dose` and covariate columns: the conditions of an evaluation plan. A covariate
-# without a column, or NA, is pooled over. A condition that cannot be compared (no cells, no
-# controls, a single cell) has no genes.
+# Gene indices (0-based, best first) of each of `conditions`, as an evaluation plan has them: lists
+# `perturbation` and `dose`, and the data frame `covariates`. A covariate without a column, or NA, is
+# pooled over. A condition that cannot be compared (no cells, no controls, a single cell) has no genes.
 degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE) {
-  known <- intersect(names(screen$covariates), names(conditions))
-  given <- !is.na(as.data.frame(conditions)[known])
+  known <- intersect(names(screen$covariates), names(conditions$covariates))
+  given <- !is.na(conditions$covariates[known])
   pattern <- apply(given, 1, function(row) paste(which(row), collapse = " "))
-  if (length(known) == 0) pattern <- rep("", nrow(conditions))
+  if (length(known) == 0) pattern <- rep("", length(conditions$perturbation))
   pairs <- tidy_pairs(conditions$perturbation, conditions$dose, screen$keys$control)
   wanted <- condition_group_key(pairs$parts, pairs$doses, by_dose)
   values <- log_values(screen)
-  out <- rep(list(integer()), nrow(conditions))
+  out <- rep(list(integer()), length(conditions$perturbation))
   for (one in unique(pattern)) {
     rows <- which(pattern == one)
     by <- known[as.integer(strsplit(one, " ", fixed = TRUE)[[1]])]
     groups <- de_groups(screen, by, by_dose)
     ranked <- rank_groups(screen, groups, n, p_values = FALSE, x = values)
-    at <- match(paste(covariate_key(conditions, by), wanted)[rows], groups$key)
+    at <- match(paste(covariate_key(conditions$covariates, by), wanted)[rows], groups$key)
     out[rows] <- lapply(at, function(k) if (is.na(k)) integer() else ranked[[k]]$genes)
   }
   out

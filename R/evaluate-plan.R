@@ -129,31 +129,11 @@ evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlan
   lapply(rows$group, function(g) top$groups[[g]]$genes + 1L)
 }
 
-# DEGs that the user gives, by "covariates, label", by label, or by perturbation for every dose.
+# Names of what is scored are told from unknown ones by all conditions of the screen.
 own_degs <- function(fit, screen, groups, rows, degs, call) {
-  check_own_degs(degs, call)
-  names <- list(group_names(fit, groups), pair_labels(fit, groups$parts, groups$doses),
-                condition_label(groups$parts, NULL, fit$meta$registry$sep))
-  find_own_degs(degs, lapply(names, `[`, rows$group), rownames(screen$x))
-}
-
-check_own_degs <- function(degs, call = rlang::caller_env()) {
-  named <- is.list(degs) && !is.null(names(degs)) && all(vapply(degs, is.character, TRUE))
-  if (is.null(degs) || named) return(degs)
-  abort_input("`degs` must be a named list of gene names.",
-              paste0("It is ", describe(degs), "."),
-              "Write `degs = list(\"IFNb\" = c(\"ISG15\", \"IFIT1\"))`.", call)
-}
-
-# `names`: vectors of the names that each condition goes by, the most exact first. Positions of the
-# genes in `genes`, sorted.
-find_own_degs <- function(degs, names, genes) {
-  lapply(seq_along(names[[1]]), function(k) {
-    own <- NULL
-    for (name in names) own <- own %||% degs[[name[k]]]
-    at <- match(own, genes, 0L)
-    sort(unique(at[at > 0L]))
-  })
+  known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys)
+  find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
+                rownames(screen$x), call)
 }
 
 zero_based <- function(index) {

@@ -88,7 +88,8 @@
 #'   without conditions.
 #' @section Errors:
 #' No split column and no `condition`; no controls in the split that a reference's preset predicts
-#' from; missing genes; unknown names.
+#' from; missing genes; unknown names; `degs` that name no condition of the cells, or for one of them
+#' no gene; a batch in `condition`.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
 #' @seealso [compare_r2()] for several models, [evaluate_effects()], [evaluate_cells()],
@@ -130,7 +131,7 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, call)
   if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs)
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call)
   rows <- keep_with_degs(rows, options)
   table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
   new_r2(table, rows, split, options)

@@ -55,8 +55,7 @@ plan_gene_names <- function(plan, registry) {
   if (is.null(plan)) return(list())
   lapply(seq_along(plan$degs), function(k) {
     list(parts = plan$conditions$perturbation[[k]], doses = plan$conditions$dose[[k]],
-         covariates = lapply(plan$conditions[setdiff(names(registry$covariates), registry$batch)],
-                             `[`, k),
+         covariates = lapply(plan$conditions$covariates, `[`, k),
          genes = registry$genes[plan$degs[[k]] + 1L])
   })
 }

@@ -8,30 +8,39 @@
 #   degs            0-based genes, the top `n_degs` by |Welch t| of the condition's cells against
 #                   the controls of its covariates; held-out cells are left out of this
 #                   unless held-out conditions are scored; or the user's own genes (keys$degs)
-# `conditions` is a tibble of what is scored. Conditions with fewer than `min_cells` cells are left
-# out. NULL when nothing is left.
+# `conditions` is a tibble of what is scored, the levels of the covariates in a data frame of their own:
+# they may have any names. Conditions with fewer than `min_cells` cells are left out. NULL when nothing
+# is left.
 new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 50,
                      source = c("matched", "all"), min_controls = 5,
                      call = rlang::caller_env()) {
   source <- check_choice(source, c("matched", "all"), "source", call = call)
   group <- condition_group(screen)
-  parts <- lapply(split, function(one) {
-    plan_of_split(screen, group, one, min_cells, source, min_controls)
-  })
-  conditions <- do.call(rbind, lapply(parts, `[[`, "conditions"))
-  if (is.null(conditions) || nrow(conditions) == 0) return(NULL)
-  covariates <- lapply(rlang::set_names(screen$keys$covariates), function(k) conditions[[k]])
+  truth <- unlist(lapply(split, function(one) truth_of_split(screen, group, one, min_cells)),
+                  recursive = FALSE)
+  if (length(truth) == 0) return(NULL)
+  first <- vapply(truth, `[`, 1L, 1L)
+  part <- screen$split[first]
+  from <- Map(function(cell, one) plan_source(screen, cell, one, source, min_controls), first, part)
+  conditions <- tibble::tibble(
+    perturbation = screen$parts[first], dose = screen$doses[first],
+    covariates = screen$covariates[first, screen$keys$covariates, drop = FALSE], split = part,
+    n_cells = lengths(truth), n_source = lengths(lapply(from, `[[`, "cells")),
+    matched = vapply(from, `[[`, NA, "matched")
+  )
   list(
-    truth = unlist(lapply(parts, `[[`, "truth"), recursive = FALSE),
-    source = unlist(lapply(parts, `[[`, "source"), recursive = FALSE),
-    target = encode_design(registry, conditions$perturbation, conditions$dose, covariates, call),
-    degs = plan_degs(screen, conditions, n_degs, seen_only = !"ood" %in% split),
+    truth = lapply(truth, function(i) i - 1L),
+    source = lapply(from, function(s) s$cells - 1L),
+    target = encode_design(registry, conditions$perturbation, conditions$dose, conditions$covariates,
+                           call),
+    degs = plan_degs(screen, group, conditions, n_degs, seen_only = !"ood" %in% split, call = call),
     min_cells = min_cells,
     conditions = conditions
   )
 }
 
-plan_of_split <- function(screen, group, split, min_cells, source, min_controls) {
+# The perturbed cells of a part, condition by condition, those with enough cells.
+truth_of_split <- function(screen, group, split, min_cells) {
   cells <- which(screen$split == split & !screen$control)
   truth <- base::split(cells, group[cells])
   truth <- truth[lengths(truth) >= min_cells]
@@ -39,18 +48,7 @@ plan_of_split <- function(screen, group, split, min_cells, source, min_controls)
   first <- vapply(truth, `[`, 1L, 1L)
   label <- condition_key(screen$parts[first], screen$doses[first])
   levels <- screen$covariates[first, screen$keys$covariates, drop = FALSE]
-  order <- do.call(order, c(unname(as.list(levels)), list(label), method = "radix"))
-  truth <- unname(truth[order])
-  first <- unname(first[order])
-  from <- lapply(first, function(cell) plan_source(screen, cell, split, source, min_controls))
-  conditions <- tibble::tibble(perturbation = screen$parts[first], dose = screen$doses[first])
-  for (name in screen$keys$covariates) conditions[[name]] <- screen$covariates[[name]][first]
-  conditions$split <- split
-  conditions$n_cells <- lengths(truth)
-  conditions$n_source <- lengths(lapply(from, `[[`, "cells"))
-  conditions$matched <- vapply(from, `[[`, NA, "matched")
-  list(truth = lapply(truth, function(i) i - 1L), conditions = conditions,
-       source = lapply(from, function(s) s$cells - 1L))
+  unname(truth[do.call(order, c(unname(as.list(levels)), list(label), method = "radix"))])
 }
 
 # The controls that a condition is predicted from: those of the same covariates, in training for
@@ -77,14 +75,15 @@ plan_source <- function(screen, cell, split, source, min_controls) {
   list(cells = pick(TRUE), matched = FALSE)
 }
 
-plan_degs <- function(screen, conditions, n_degs, seen_only) {
+plan_degs <- function(screen, group, conditions, n_degs, seen_only, call) {
   own <- screen$keys$degs
   if (!is.null(own)) {
-    plain <- condition_label(conditions$perturbation, NULL, screen$keys$sep)
-    label <- condition_label(conditions$perturbation, conditions$dose, screen$keys$sep)
-    levels <- as.list(conditions[screen$keys$covariates])
-    names <- list(do.call(paste, c(unname(levels), list(label), sep = ", ")), label, plain)
-    return(lapply(find_own_degs(own, names, rownames(screen$x)), function(genes) genes - 1L))
+    # Also those that are not scored during training may be named.
+    all <- which(!duplicated(group))
+    known <- deg_names(screen$parts[all], screen$doses[all],
+                       screen$covariates[all, screen$keys$covariates, drop = FALSE], screen$keys)
+    scored <- deg_names(conditions$perturbation, conditions$dose, conditions$covariates, screen$keys)
+    return(lapply(find_own_degs(own, scored, known, rownames(screen$x), call), function(g) g - 1L))
   }
   ood <- screen$split == "ood"
   if (seen_only && any(ood)) screen <- subset_screen(screen, which(!ood))

@@ -142,9 +142,8 @@ deg_targets <- function(screen) {
   train <- subset_screen(screen, which(screen$split == "train"))
   key <- condition_group(screen)[cells]
   first <- cells[!duplicated(key)]
-  conditions <- tibble::as_tibble(screen$covariates[first, screen$keys$covariates, drop = FALSE])
-  conditions$perturbation <- screen$parts[first]
-  conditions$dose <- screen$doses[first]
+  conditions <- list(perturbation = screen$parts[first], dose = screen$doses[first],
+                     covariates = screen$covariates[first, screen$keys$covariates, drop = FALSE])
   group <- rep(-1L, ncol(screen$x))
   group[cells] <- match(key, unique(key)) - 1L
   list(group = group, genes = degs_of_screen(train, conditions, 50, by_dose = FALSE))

@@ -18,12 +18,12 @@ test_that("conditions of the test cells are scored, from test controls of the sa
     source <- p$cells[p$plan$source[[k]] + 1, ]
     expect_true(all(truth$part == "test") && all(source$part == "test"))
     expect_true(all(source$drug == "control"))
-    expect_identical(unique(source$cell_type), conditions$cell_type[k])
-    expect_identical(unique(truth$cell_type), conditions$cell_type[k])
+    expect_identical(unique(source$cell_type), conditions$covariates$cell_type[k])
+    expect_identical(unique(truth$cell_type), conditions$covariates$cell_type[k])
     expect_identical(unique(truth$drug), paste(conditions$perturbation[[k]], collapse = "+"))
   }
   expect_identical(p$plan$target$covariates[1, ],
-                   match(conditions$cell_type, p$registry$covariates$cell_type) - 1L)
+                   match(conditions$covariates$cell_type, p$registry$covariates$cell_type) - 1L)
 })
 
 test_that("too few test controls: those of training; held-out cells are never a source", {
@@ -38,7 +38,7 @@ test_that("too few test controls: those of training; held-out cells are never a 
   p <- plan_toy(few)
   sources <- lapply(p$plan$source, function(i) unique(p$cells$part[i + 1]))
   expect_identical(unique(unlist(sources)), "train")
-  in_nk <- p$plan$conditions$perturbation[p$plan$conditions$cell_type == "NK"]
+  in_nk <- p$plan$conditions$perturbation[p$plan$conditions$covariates$cell_type == "NK"]
   expect_identical(in_nk, list("A", c("A", "B")))
   ood <- new_plan(p$screen, p$registry, "ood")
   expect_identical(ood$conditions$perturbation, list("B"))
@@ -52,7 +52,7 @@ test_that("a covariate without controls is predicted from the others, and says s
   cells$dose[cells$cell_type == "NK" & cells$drug == "A"] <- "0.5"
   p <- plan_toy(half, cells = cells)
   matched <- p$plan$conditions$matched
-  expect_identical(matched, p$plan$conditions$cell_type == "T")
+  expect_identical(matched, p$plan$conditions$covariates$cell_type == "T")
   away <- p$plan$source[[which(!matched)[1]]] + 1
   expect_identical(unique(cells$cell_type[away]), "T")
 })
@@ -65,6 +65,22 @@ test_that("all controls, fewest cells, and nothing to score", {
   expect_null(plan_toy(function(cells) "train")$plan)
   three <- plan_toy(half, split = c("train", "test"))$plan
   expect_identical(three$conditions$split, rep(c("train", "test"), each = 6))
+})
+
+test_that("covariates may be called as columns of the plan", {
+  plain <- plan_toy(half)
+  for (name in c("dose", "perturbation", "n_cells", "split", "matched")) {
+    cells <- toy_cells(160)
+    names(cells)[names(cells) == "dose"] <- "amount"
+    names(cells)[names(cells) == "cell_type"] <- name
+    cells$part <- half(cells)
+    screen <- toy_screen(cells = cells, split = "part", covariates = name, dose = "amount")
+    plan <- new_plan(screen, new_registry(screen))
+    expect_identical(plan$conditions$covariates[[name]], plain$plan$conditions$covariates$cell_type)
+    shared <- setdiff(names(plan), "conditions")
+    expect_identical(plan[shared], plain$plan[shared])
+    expect_identical(deg_targets(screen), deg_targets(plain$screen))
+  }
 })
 
 test_that("the batch is no part of a condition: cells keep their own", {
@@ -109,6 +125,11 @@ test_that("own differentially expressed genes are scored during training", {
                   list(rownames(cells$x)[9], rownames(cells$x)[c(3, 7)]))
   longer <- suppressWarnings(resume_fit(fit, cells$x, 1, col_data = cells$col_data, verbose = FALSE))
   expect_equal(longer$meta$degs, fit$meta$degs)
-  expect_refused(cpa(cells$x, "condition", control = "control", col_data = cells$col_data,
-                     degs = c("A", "B")), "`degs` must be a named list")
+  fit_with <- function(degs) {
+    cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+        col_data = cells$col_data, degs = degs, settings = quick_settings(1))
+  }
+  expect_refused(fit_with(c("A", "B")), "`degs` must be a named list")
+  expect_refused(fit_with(list(ifnb = "g")), "No condition is called \"ifnb\".*mean \"IFNb\"")
+  expect_refused(fit_with(list(IFNb = "no gene")), "None of those of \"IFNb\" is one: \"no gene\"")
 })

@@ -1,0 +1,66 @@
+# Differentially expressed genes that the user gives, for the scores during and after training.
+
+check_own_degs <- function(degs, call = rlang::caller_env()) {
+  named <- is.list(degs) && !is.null(names(degs)) && !anyDuplicated(names(degs)) &&
+    all(vapply(degs, is.character, TRUE))
+  if (is.null(degs) || named) return(degs)
+  abort_input("`degs` must be a named list of gene names, each name once.",
+              paste0("It is ", describe(degs), "."),
+              "Write `degs = list(\"IFNb\" = c(\"ISG15\", \"IFIT1\"))`.", call)
+}
+
+# The names that conditions go by, the most exact first, each a vector with one name per condition:
+# "covariates, label", label, perturbation (for every dose).
+deg_names <- function(parts, doses, covariates, keys) {
+  label <- condition_label(parts, if (!is.null(keys$dose)) doses, keys$sep)
+  list(do.call(paste, c(unname(as.list(covariates)), list(label), sep = ", ")), label,
+       condition_label(parts, NULL, keys$sep))
+}
+
+# Positions of the user's genes in `genes`, sorted, of every condition that is scored. `scored` and
+# `known`: deg_names() of these and of all conditions of the screen.
+find_own_degs <- function(degs, scored, known, genes, call = rlang::caller_env()) {
+  stop_unknown_degs(degs, known, genes, call)
+  warn_unused_degs(degs, unlist(scored), unlist(known), genes, call)
+  lapply(seq_along(scored[[1]]), function(k) {
+    own <- NULL
+    for (name in scored) own <- own %||% degs[[name[k]]]
+    sort(unique(which(genes %in% own)))
+  })
+}
+
+# Where all is lost of a condition, scores would be missing without a word.
+stop_unknown_degs <- function(degs, known, genes, call) {
+  named <- degs[names(degs) %in% unlist(known)]
+  if (length(named) == 0) {
+    abort_input(
+      "`degs` must be named by conditions of the screen.",
+      paste0("No condition is called ", name_list(names(degs)), "."),
+      paste0(if (length(degs)) did_you_mean(names(degs)[1], unlist(known)), "There are ",
+             name_list(known[[3]]), "."), call
+    )
+  }
+  none <- lengths(named) > 0 & !vapply(named, function(own) any(own %in% genes), NA)
+  if (!any(none)) return(invisible())
+  first <- named[none][[1]]
+  abort_input(
+    "`degs` must hold genes of the screen.",
+    paste0("None of those of ", name_list(names(named)[none]), " is one: ", name_list(first), "."),
+    paste0(did_you_mean(first[1], genes), "The genes are ", name_list(genes, 3), "."), call
+  )
+}
+
+# One warning for what is given and has no effect.
+warn_unused_degs <- function(degs, scored, known, genes, call) {
+  strange <- setdiff(names(degs), known)
+  absent <- setdiff(unlist(degs[names(degs) %in% known]), genes)
+  bullets <- c(
+    if (length(strange)) paste0("No condition is called ", name_list(strange), "."),
+    if (length(absent)) paste0("Not among the genes: ", name_list(absent), "."),
+    if (!any(names(degs) %in% scored)) "None of the conditions that are scored is named."
+  )
+  if (length(bullets) == 0) return(invisible())
+  cli::cli_warn(c("Some of `degs` is not used.", stats::setNames(escape_braces(bullets),
+                                                                 rep("!", length(bullets)))),
+                call = call, class = "compert_unused_degs")
+}
