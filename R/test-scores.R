@@ -1,8 +1,21 @@
 # How a fit stands on its test cells beside the baselines; it is kept in the fit and printed with it.
 
-# Averages over the test conditions, per method. Not after an interrupt, which must end at once.
-with_test_scores <- function(fit, screen, stopped) {
+# The fit with its scores. Not after an interrupt, which must end at once. Whatever goes wrong here, the
+# fit is made and is given back.
+with_test_scores <- function(fit, screen, stopped, call = rlang::caller_env()) {
   if (identical(stopped, "interrupt") || !any(screen$split == "test" & !screen$control)) return(fit)
+  unscored <- function(why) {
+    cli::cli_warn(c("The fit is trained, but not scored on its test cells.", "!" = escape_braces(why),
+                    i = "Score it by `evaluate_r2(fit, newdata)`, with the cells of the training."),
+                  call = call, class = "compert_unscored")
+    fit
+  }
+  tryCatch(score_test_cells(fit, screen), error = function(cnd) unscored(plain_message(cnd)),
+           interrupt = function(cnd) unscored("Scoring was interrupted."))
+}
+
+# Averages over the test conditions, per method.
+score_test_cells <- function(fit, screen) {
   options <- r2_options(fit, "compert", list())
   options$n_degs <- 50L
   table <- evaluate_screen(fit, screen, "test", options, seed = fit$meta$seed)
