@@ -26,7 +26,7 @@
 #'   (sent on the way), `mse` (squared units of the training data), `r2_error` (0 for a perfect return,
 #'   no upper bound), `mse_stay` and `r2_error_stay`. Without cells to start from they are `NA`.
 #' @section Errors:
-#' Unknown names; no cells to start from for any condition.
+#' Unknown names; no cells to start from for any condition; a batch in `condition`.
 #' @source `get_cycle_uncertainty` and `print_complete_cycle_uncertainty` in `cpa/api.py` of
 #'   facebookresearch/CPA, theislab/cpa and theislab/multicpa. There controls of any covariates start,
 #'   and there is nothing to compare the numbers with.
@@ -52,7 +52,9 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   seed <- resolve_seed(seed)
   need <- c(if ("back" %in% direction) c("perturbation", "dose"), "covariates", "batch")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = need)
-  asked <- every_level(fit, make_targets(fit, condition))
+  targets <- make_targets(fit, condition)
+  stop_at_batch(fit, targets, rlang::current_env())
+  asked <- every_level(fit, targets)
   trips <- data.frame(row = rep(seq_along(asked$parts), each = length(direction)),
                       direction = rep(direction, length(asked$parts)))
   cells <- trip_cells(fit, screen, asked, trips)

@@ -60,6 +60,7 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
     for (name in names(groups$covariates)) {
       level <- targets$covariates[[name]][k]
       if (!is.na(level)) same <- same & groups$covariates[[name]] == level
+  stop_at_batch(fit, targets, call)
     }
     which(same)
   })
@@ -80,6 +81,17 @@ evaluation_controls <- function(screen, groups, rows, options, call = rlang::cal
   own <- options$control_split == "own" && !is.null(screen$split)
   row_side <- if (own) ifelse(rows$split %in% "train", "train", "test") else rep("all", nrow(rows))
   cells <- which(screen$control)
+# Cells of all batches are one condition, so that none can be asked for where measured cells enter.
+stop_at_batch <- function(fit, targets, call = rlang::caller_env()) {
+  batch <- fit$meta$registry$batch
+  named <- unique(unlist(targets$covariates[batch]))
+  named <- named[!is.na(named)]
+  if (length(named) == 0L) return(invisible())
+  abort_input("`condition` must leave the batch out here: the cells of all batches are one condition.",
+              paste0("It names ", paste0(batch, " = ", dQuote(named, FALSE), collapse = ", "), "."),
+              "Leave it out, and give the cells of that batch only to have them alone.", call)
+}
+
   if (own) cells <- cells[screen$split[cells] %in% c("train", "test")]
   cell_side <- if (own) screen$split[cells] else rep("all", length(cells))
   cell_key <- paste(cell_side, groups$place[groups$of_cell[cells]], sep = "\f")

@@ -101,10 +101,25 @@ test_that("planted genes are found as DEGs, against the controls of the same cov
 test_that("own DEGs go by label or by covariates and label", {
   p <- planned()
   of <- function(degs) evaluation_degs(p$fit, p$screen, p$groups, p$rows$table, degs, 3L)[[1]]
-  expect_identical(of(list("A+B" = c("g2", "g1", "no_gene"))), 1:2)
+  expect_identical(of(list("A+B" = c("g2", "g1"))), 1:2)
   expect_identical(of(list("A+B" = "g1", "K562, A+B" = "g5")), 5L)
-  expect_identical(of(list("other" = "g1")), integer())
   expect_error(of(c("g1", "g2")), "`degs` must be a named list")
+})
+
+test_that("a batch cannot be asked for where measured cells enter", {
+  toy <- additive_cells()
+  toy$col_data$donor <- rep(c("d1", "d2"), length.out = nrow(toy$col_data))
+  keys <- new_keys("drug", covariates = "cell_type", control = "control", batch = "donor",
+                   split = "split")
+  screen <- as_screen(toy$x, keys, col_data = toy$col_data)
+  fit <- untrained(screen)
+  groups <- condition_groups(fit, screen)
+  expect_refused(asked_groups(fit, groups, condition(drug = "A", donor = "d2")),
+                 "must leave the batch out.*donor = \"d2\"")
+  expect_identical(length(asked_groups(fit, groups, condition(drug = "A"))), 2L)
+  # Before any cell is sent through the model.
+  expect_refused(cycle_uncertainty(fit, toy$x, condition(drug = "A", donor = "d2"),
+                                   col_data = toy$col_data), "must leave the batch out")
 })
 
 test_that("a condition() picks the rows to score; one without cells is an error", {
