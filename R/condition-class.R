@@ -35,6 +35,7 @@ as_condition <- function(x, keys, call = rlang::caller_env()) {
                        "together."), call = call)
   }
   column <- intersect(c(keys$perturbation, "perturbation"), names(x))[1]
+  if (is.data.frame(x)) stop_without_conditions(nrow(x), keys, call)
   if (is.na(column)) {
     abort_input(paste0("`condition` must have a column ", dQuote(keys$perturbation, FALSE), "."),
                 paste0("It has ", name_list(names(x)), "."),
@@ -99,6 +100,12 @@ check_names_in_screen <- function(x, keys, call) {
                 paste0(did_you_mean(unknown[1], known), "The covariates are ",
                        name_list(known), ".")
               }, call = call)
+}
+
+stop_without_conditions <- function(n, keys, call, arg = "condition") {
+  if (n > 0L) return(invisible())
+  abort_input(paste0("`", arg, "` must name at least one condition."), "It has no rows.",
+              paste0("Write condition(", keys$perturbation, " = \"...\")."), call = call)
 }
 
 # Conditions ready for the core: parts and doses, covariates (NA where not asked for), labels, and

@@ -102,6 +102,7 @@ perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = 1) {
 asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_env()) {
   registry <- fit$meta$registry
   if (inherits(perturbation, "compert_condition")) {
+    stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
     asked <- as_condition(perturbation, fit$meta$keys, call)
     parts <- asked$perturbation
     doses <- doses_in_unit(asked$dose, registry, call)

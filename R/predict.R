@@ -39,7 +39,7 @@
 #' @param residual `TRUE` or `FALSE`, see "Kinds of prediction"; `NULL` takes the fit's default.
 #' @param correct Covariates whose embedding is left out before decoding: `"batch"` for the fit's batch
 #'   (batch-corrected expression), or names of covariates; none by default.
-#' @param n_samples Draws per source cell for `type = "sample"`; they come next to each other.
+#' @param n_samples Draws per source cell, for `type = "sample"` only; they come next to each other.
 #' @param seed Whole number that fixes the draws; `NULL` takes one from R's stream, so that
 #'   `set.seed()` governs.
 #' @param from For fits of RNA and proteins by product of experts: `"rna"` or `"proteins"` takes the
@@ -61,7 +61,7 @@
 #'   `mean` and `variance`.
 #' @section Errors:
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
-#' condition. Doses outside the trained range give one warning with the range.
+#' condition or one without rows; `n_samples` where nothing is drawn. Doses outside the trained range give one warning with the range.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
 #' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]
@@ -100,10 +100,9 @@ predict.compert_fit <- function(object, newdata, condition, ...,
     values <- condition_values(answer, residual)
     about <- describe_conditions(object, targets, lengths(cells))
   } else {
-    answer <- run_predict(object, screen, targets, cells, residual, type, n_samples,
-                          resolve_seed(seed), without)
+    answer <- run_predict(object, screen, targets, cells, residual, type, n_samples, seed, without)
     values <- cell_values(answer, type)
-    about <- describe_cells(object, screen, targets, cells, if (type == "sample") n_samples else 1L)
+    about <- describe_cells(object, screen, targets, cells, n_samples)
   }
   wrap_output(values, about, screen, object, type, newdata)
 }
@@ -134,6 +133,11 @@ check_samples <- function(n_samples, type, summarise, residual, call = rlang::ca
     abort_input("`residual` must not be TRUE for samples.",
                 "Draws come from the decoder's distribution, which is the decoded kind.",
                 "Leave `residual` out.", call)
+  }
+  if (type != "sample" && n_samples != 1) {
+    abort_input("`n_samples` must be 1 unless `type = \"sample\"`: nothing else is drawn.",
+                paste0("It is ", n_samples, " and `type` is ", dQuote(type, FALSE), "."),
+                "Write `type = \"sample\"`, or leave `n_samples` out.", call)
   }
   if (type == "sample" && summarise == "condition") {
     abort_input("`type = \"sample\"` must go with `summarise = \"cell\"`.",
