@@ -23,8 +23,9 @@
 #'   `character()`. They are taken from the first table.
 #' @param metric Scores of [evaluate_r2()] to compare.
 #' @return A tibble of class `compert_comparison` with one row per group, metric and model: `group`
-#'   (in words; `"all"` is every condition, and the only group where there is but one), the columns
-#'   of `by`, `metric`, `model`, `n_conditions`, `mean`, `median`, `gain`, `better` (number of
+#'   (in words; `"all"` is every condition, and the only group where there is but one; a level of this
+#'   name is `"own_all"`), the columns of `by` (with `own_` in front where they have the name of another
+#'   column), `metric`, `model`, `n_conditions`, `mean`, `median`, `gain`, `better` (number of
 #'   conditions with a higher score than the reference's), `p_t` and `p_wilcoxon`. The last four are
 #'   `NA` for the reference, tests also with fewer than two conditions or without any spread of d.
 #'   `print()` shows it as tables; [plot_r2()] draws it.
@@ -108,15 +109,8 @@ shared_keys <- function(tables, call = rlang::caller_env()) {
 grouping_columns <- function(by, keys, call = rlang::caller_env()) {
   check_strings(by, "by", call = call)
   by <- by %||% character()
-  dose <- keys[length(keys) - 1L]
-  by[by == "dose" & !"dose" %in% keys] <- dose
+  by <- unique(replace(by, by == "dose", keys[length(keys) - 1L]))
   if (length(by)) check_among(by, keys, "by", call)
-  taken <- intersect(by, c("group", "metric", "model"))
-  if (length(taken)) {
-    abort_input("Columns of `by` must not be called group, metric or model.",
-                paste0("There is ", name_list(taken), "."),
-                "Rename it in the tables of scores.", call)
-  }
   by
 }
 
@@ -187,12 +181,13 @@ warn_other_truth <- function(tables, keys, shared) {
   ))
 }
 
-# Row numbers of each group, in the order of the values of `by`; "all" last.
+# Row numbers of each group, in the order of the values of `by`; "all" last. A value "all" is "own_all".
 comparison_groups <- function(conditions, by) {
   rows <- list(all = seq_len(nrow(conditions)))
   if (length(by) == 0L) return(rows)
   place <- do.call(order, c(unname(as.list(conditions[by])), list(method = "radix")))
   label <- do.call(paste, c(unname(lapply(conditions[by], as.character)), sep = ", "))
-  groups <- split(seq_along(label), factor(label, unique(label[place])))
+  names <- unique(label[place])
+  groups <- split(seq_along(label), factor(label, names, own_names(names, "all")))
   if (length(groups) == 1L) rows else c(groups, rows)
 }

@@ -16,9 +16,10 @@ compare_group <- function(scores, rows, name, by, reference) {
                do.call(rbind, tests), row.names = NULL, stringsAsFactors = FALSE)
   })
   table <- do.call(rbind, tables)
-  own <- first[rep(1L, nrow(table)), , drop = FALSE]
-  cbind(group = rep(name, nrow(table)), as.data.frame(own), table, row.names = NULL,
-        stringsAsFactors = FALSE)
+  own <- as.data.frame(first)[rep(1L, nrow(table)), , drop = FALSE]
+  rownames(own) <- NULL
+  own <- beside_own(own, c(list(group = rep(name, nrow(table))), table))
+  own[union("group", names(own))]
 }
 
 # Of paired differences; NA where a test says nothing.

@@ -25,7 +25,7 @@ left_out <- function(fit, correct, call = rlang::caller_env()) {
 
 # `add` as list(perturbation, without): TRUE adds everything, NULL nothing, names what they say.
 as_composition <- function(fit, add, call = rlang::caller_env()) {
-  names <- names(fit$meta$registry$covariates)
+  names <- own_names(names(fit$meta$registry$covariates), "perturbation")
   if (isTRUE(add)) return(list(perturbation = TRUE, without = integer()))
   if (is.null(add)) return(list(perturbation = FALSE, without = seq_along(names) - 1L))
   known <- c("perturbation", names)

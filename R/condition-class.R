@@ -4,7 +4,8 @@
 # row's own elements, so that `[`, rbind() and dplyr carry it along. On the perturbation: `key`, the
 # column name that it was written under, and `written`, a text that was split, with the `sep` it was
 # split at and whether that was `given`. On the dose: `unit`, and `default` where none was given
-# (holding out "A" without a dose means all its doses).
+# (holding out "A" without a dose means all its doses). Covariates have the names of
+# condition_columns().
 new_condition <- function(parts, doses, covariates = list()) {
   tidy <- tidy_pairs(parts, doses)
   out <- tibble::tibble(perturbation = Map(keep_notes, tidy$parts, parts),
@@ -22,11 +23,19 @@ no_dose <- function(parts) structure(rep(1, length(parts)), default = TRUE)
 
 dose_given <- function(doses) vapply(doses, function(d) is.null(attr(d, "default")), NA)
 
+# What covariates are called in a condition, beside its `perturbation` and `dose`; named by them.
+condition_columns <- function(keys) {
+  names <- covariate_names(keys)
+  stats::setNames(own_names(names, c("perturbation", "dose")), names)
+}
+
 # Anything that says conditions -- a condition(), or a data frame with the screen's own columns --
 # as a condition in the names of `keys`, its texts split as those of the screen are. The
 # perturbation argument must be called as the screen's column is (or "perturbation").
 as_condition <- function(x, keys, call = rlang::caller_env()) {
-  if (inherits(x, "compert_condition")) {
+  if (is.data.frame(x)) stop_without_conditions(nrow(x), keys, call)
+  ready <- inherits(x, "compert_condition")
+  if (ready) {
     check_names_in_screen(x, keys, call)
   } else if (!is.data.frame(x)) {
     abort_input("`condition` must come from condition() or condition_grid().",
@@ -34,21 +43,26 @@ as_condition <- function(x, keys, call = rlang::caller_env()) {
                 paste0("Write condition(", keys$perturbation, " = \"...\"); rbind() puts several ",
                        "together."), call = call)
   }
-  column <- intersect(c(keys$perturbation, "perturbation"), names(x))[1]
-  if (is.data.frame(x)) stop_without_conditions(nrow(x), keys, call)
+  columns <- condition_columns(keys)
+  # In a table of the user's a word stands for the column, unless another column has that name.
+  others <- names(columns)
+  column <- if (ready) "perturbation" else
+    intersect(c(keys$perturbation, setdiff("perturbation", c(others, keys$dose))), names(x))[1]
   if (is.na(column)) {
     abort_input(paste0("`condition` must have a column ", dQuote(keys$perturbation, FALSE), "."),
                 paste0("It has ", name_list(names(x)), "."),
                 paste0("Use condition(", keys$perturbation, " = \"...\")."), call = call)
   }
   parts <- condition_parts(x[[column]], keys$sep, call)
-  dose_column <- intersect(c(keys$dose, "dose"), names(x))[1]
+  dose_column <- if (ready) "dose" else
+    intersect(c(keys$dose, setdiff("dose", c(others, column))), names(x))[1]
   dose <- if (is.na(dose_column)) lapply(parts, no_dose) else x[[dose_column]]
   if (is.numeric(dose)) dose <- as.list(dose)
   asked <- split_as_screen(parts, dose, keys$sep, call)
   parts <- condition_parts(asked$parts, keys$sep, call)
   doses <- condition_doses(asked$dose, parts, keys$sep, call)
-  covariates <- as.list(x[intersect(names(x), covariate_names(keys))])
+  if (!ready) names(x)[match(others, names(x), 0L)] <- columns[others %in% names(x)]
+  covariates <- as.list(x[intersect(names(x), columns)])
   new_condition(lapply(parts, as.vector), doses, lapply(covariates, level_names))
 }
 
@@ -88,7 +102,7 @@ check_names_in_screen <- function(x, keys, call) {
                 paste0("Write condition(", keys$perturbation, " = ..., ", key[1], " = ...)."),
                 call = call)
   }
-  known <- covariate_names(keys)
+  known <- condition_columns(keys)
   unknown <- setdiff(names(x), c("perturbation", "dose", known))
   if (length(unknown) == 0) return(invisible())
   abort_input("Covariates of a condition must be covariates of the screen.",
@@ -118,8 +132,9 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
   control <- vapply(tidy$parts, identical, NA, registry$control)
   tidy$doses[control & !dose_given(condition$dose)] <-
     list(max(registry$dose_range[[registry$control]], 0))
+  columns <- condition_columns(keys)
   covariates <- lapply(rlang::set_names(names(registry$covariates)), function(name) {
-    condition[[name]] %||% rep(NA_character_, nrow(condition))
+    condition[[columns[[name]]]] %||% rep(NA_character_, nrow(condition))
   })
   list(parts = tidy$parts, doses = tidy$doses, covariates = covariates,
        label = condition_label(tidy$parts, if (!is.null(keys$dose)) tidy$doses, registry$sep),

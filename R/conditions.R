@@ -7,7 +7,9 @@
 #' @param ... The perturbation first, under the name of its column (or without a name), then any
 #'   covariates, each by the name of its column. The perturbation is a text such as `"A"` or `"A+B"`
 #'   (several texts make several conditions), or a list of character vectors, `list(c("A", "B"))`,
-#'   when names hold the separator. Covariates that are not named stay as they are in each cell.
+#'   when names hold the separator. Covariates that are not named stay as they are in each cell. A
+#'   covariate whose column is called `dose` or `perturbation` is named as `own_dose`,
+#'   `own_perturbation`.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
 #'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
 #'   means 1 for every part (and for the control the dose it had in training). In

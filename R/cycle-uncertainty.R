@@ -24,7 +24,8 @@
 #' @return A tibble with one row per condition and direction: the covariates, perturbation and dose
 #'   under your own column names, `seen` (see [predict()][predict.compert_fit]), `direction`, `n_cells`
 #'   (sent on the way), `mse` (squared units of the training data), `r2_error` (0 for a perfect return,
-#'   no upper bound), `mse_stay` and `r2_error_stay`. Without cells to start from they are `NA`.
+#'   no upper bound), `mse_stay` and `r2_error_stay`. Without cells to start from they are `NA`. A
+#'   column of yours that has one of these names gets `own_` in front, as in [evaluate_r2()].
 #' @section Errors:
 #' Unknown names; no cells to start from for any condition; a batch in `condition`.
 #' @source `get_cycle_uncertainty` and `print_complete_cycle_uncertainty` in `cpa/api.py` of
@@ -65,8 +66,10 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   })
   groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
   about <- describe_rows(fit, groups, data.frame(group = trips$row, split = "", n_cells = 0L))
-  tibble::as_tibble(cbind(about$before, seen = about$after$seen, direction = trips$direction,
-                          n_cells = lengths(cells), do.call(rbind, scores)))
+  tibble::as_tibble(beside_own(about$own, c(
+    list(seen = about$fixed$seen, direction = trips$direction, n_cells = lengths(cells)),
+    do.call(rbind, scores)
+  )))
 }
 
 # The cells that can start each trip: controls, or cells of the condition, of its covariates.

@@ -40,7 +40,7 @@
 #'       over all genes of the condition by Benjamini and Hochberg.}
 #'     \item{n_cells, n_control}{cells compared.}
 #'   }
-#'   When a column of yours has one of these names, the result's begins with `deg_`.
+#'   A column of yours that has one of these names gets `own_` in front.
 #'   Covariate combinations without controls, and groups of a single cell (which has no variance),
 #'   are left out with a warning that names them. It is an error when nothing is left.
 #' @references
@@ -197,22 +197,20 @@ deg_table <- function(screen, groups, ranked, by_dose) {
   size <- lengths(lapply(ranked, `[[`, "genes"))
   row <- rep(seq_along(ranked), size)
   cell <- groups$cell[row]
-  user <- lapply(screen$covariates[groups$covariates], `[`, cell)
-  user[[screen$keys$perturbation]] <- condition_label(screen$parts[cell], sep = screen$keys$sep)
+  own <- lapply(screen$covariates[groups$covariates], `[`, cell)
+  own[[screen$keys$perturbation]] <- condition_label(screen$parts[cell], sep = screen$keys$sep)
   if (by_dose && !is.null(screen$keys$dose)) {
-    user[[screen$keys$dose]] <- dose_column(screen$doses[groups$cell], screen$keys$sep)[row]
+    own[[screen$keys$dose]] <- dose_column(screen$doses[groups$cell], screen$keys$sep)[row]
   }
   column <- function(name) unlist(lapply(ranked, `[[`, name)) %||% numeric()
-  own <- list(
+  ranks <- list(
     gene = rownames(screen$x)[column("genes") + 1], rank = sequence(size),
     score = column("score"), mean = column("mean"), mean_control = column("mean_control"),
     log_fold_change = column("mean") - column("mean_control"), p_value = column("p_value"),
     p_adjusted = column("p_adjusted"), n_cells = groups$n[row],
     n_control = groups$n[groups$reference[row] + 1]
   )
-  clash <- names(own) %in% names(user)
-  names(own)[clash] <- paste0("deg_", names(own)[clash])
-  tibble::as_tibble(c(user, own))
+  tibble::as_tibble(beside_own(list2DF(own, length(row)), ranks))
 }
 
 # Numbers when every condition has one part, else text like "1+0.5".

@@ -2,25 +2,29 @@
 
 # One row per condition and source cell (and draw), with the source cells' own columns.
 describe_cells <- function(fit, screen, targets, cells, n_samples = 1L) {
-  index <- unlist(cells)
-  k <- rep(seq_along(cells), lengths(cells))
+  index <- rep(unlist(cells), each = n_samples)
+  k <- rep(rep(seq_along(cells), lengths(cells)), each = n_samples)
+  draw <- rep(seq_len(n_samples), length.out = length(index))
   covariates <- asked_covariates(screen, targets, index, k)
-  about <- screen$col_data[index, , drop = FALSE]
-  about$cpa_condition <- targets$label[k]
-  about$cpa_source <- rep("counterfactual", length(index))
-  about$cpa_cell <- colnames(screen$x)[index]
-  for (name in condition_covariates(fit)) about[[paste0("cpa_", name)]] <- covariates[[name]]
-  about$seen <- seen_by_group(fit, k, targets$parts[k], targets$doses[k], covariates)
+  seen <- seen_by_group(fit, k, targets$parts[k], targets$doses[k], covariates)
+  fixed <- c(list(cpa_condition = targets$label[k],
+                  cpa_source = rep("counterfactual", length(index)),
+                  cpa_cell = colnames(screen$x)[index]),
+             covariate_columns(covariates), list(seen = seen))
+  if (n_samples > 1L) fixed$cpa_draw <- draw
+  about <- beside_own(screen$col_data[index, , drop = FALSE], fixed)
   names <- about$cpa_cell
-  if (anyDuplicated(names)) names <- paste0(names, "_", k)
-  if (n_samples > 1L) {
-    row <- rep(seq_along(names), each = n_samples)
-    about <- about[row, , drop = FALSE]
-    about$cpa_draw <- rep(seq_len(n_samples), length(names))
-    names <- paste0(names[row], "_draw", about$cpa_draw)
-  }
+  if (anyDuplicated(names[draw == 1L])) names <- paste0(names, "_", k)
+  if (n_samples > 1L) names <- paste0(names, "_draw", draw)
   rownames(about) <- make.unique(names, "_")
   about
+}
+
+# Columns of covariates, the batch among them, as `cpa_cell_type`. One that is called like what else there
+# is (`condition`) becomes `cpa_own_condition`.
+covariate_columns <- function(covariates) {
+  names <- own_names(names(covariates), c("condition", "source", "cell", "draw"))
+  stats::setNames(as.list(covariates), paste0("cpa_", names, recycle0 = TRUE))
 }
 
 # The covariates that each answer stands for: those asked for, else the source cell's own.
@@ -40,12 +44,10 @@ describe_conditions <- function(fit, targets, n_cells) {
   covariates <- targets$covariates
   open <- vapply(covariates, function(column) all(is.na(column)), TRUE)
   covariates <- covariates[!open]
-  about <- data.frame(cpa_condition = labels,
-                      cpa_source = rep("counterfactual", length(labels)), row.names = NULL,
-                      stringsAsFactors = FALSE)
-  for (name in names(covariates)) about[[paste0("cpa_", name)]] <- covariates[[name]]
-  about$seen <- seen_of_targets(fit, targets)
-  about$n_cells <- n_cells
+  about <- list2DF(c(
+    list(cpa_condition = labels, cpa_source = rep("counterfactual", length(labels))),
+    covariate_columns(covariates), list(seen = seen_of_targets(fit, targets), n_cells = n_cells)
+  ))
   levels <- lapply(covariates, function(level) ifelse(is.na(level), "", paste0(", ", level)))
   rownames(about) <- make.unique(do.call(paste0, c(list(labels), unname(levels))), "_")
   about

@@ -35,7 +35,8 @@
 #' @param dose `TRUE`: the same perturbation at another dose is another class. In the references it
 #'   is not. Controls are one class always.
 #' @return A tibble with a row for the perturbation and one per covariate (the batch is one):
-#'   `label` (`"perturbation"`, or the covariate's name), `classifier`, `score`, `chance`,
+#'   `label` (`"perturbation"`, or the covariate's name, with `own_` in front if it is that),
+#'   `classifier`, `score`, `chance`,
 #'   `most_frequent`, `n_classes`, `n_cells`.
 #' @section Errors:
 #' No cells in the split, or no split column while `split` is given; a label that no five cells
@@ -101,6 +102,7 @@ latent_labels <- function(fit, screen, dose) {
     condition_label(screen$parts, NULL, fit$meta$registry$sep)
   perturbation[screen$control] <- fit$meta$registry$control %||% "control"
   covariates <- lapply(screen$covariates, as.character)
+  names(covariates) <- own_names(names(covariates), "perturbation")
   c(list(perturbation = perturbation), covariates)
 }
 

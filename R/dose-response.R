@@ -21,7 +21,9 @@
 #'   `norm_of_mean` (Euclidean length of the mean predicted expression, the references' measure) and
 #'   `norm_of_difference` (length of its change from the same cells under their own condition), or,
 #'   with `genes`, one row per gene with `gene`, `mean` and `difference`. Numbers are on the scale
-#'   of the training data; the mean is of the fit's kind of counterfactual (`residual`).
+#'   of the training data; the mean is of the fit's kind of counterfactual (`residual`). A covariate
+#'   that has the name of a column of these tables, or those of [dose_response2d()] and
+#'   [observed_response()], gets `own_` in front.
 #' @section Dose 0:
 #' The control is a perturbation with a dose of its own. Where the screen's doses give the control
 #' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control. Without
@@ -55,6 +57,11 @@ dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
   gene_response(fit, screen, grid, source, residual, genes)
 }
+
+# Columns of the tables of responses, of which plots find the covariates by what is left.
+response_names <- c("perturbation", "dose", "perturbation_1", "dose_1", "perturbation_2", "dose_2", "seen",
+                    "n_cells", "gene", "mean", "difference", "response", "norm_of_shift",
+                    "norm_of_mean", "norm_of_difference")
 
 # Pairs of a perturbation and a dose, perturbation by perturbation.
 dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_env()) {
@@ -121,17 +128,17 @@ gene_response <- function(fit, screen, grid, source, residual, genes,
   places <- places[order(row_keys(places)), , drop = FALSE]
   at <- rep(seq_len(nrow(places)), each = nrow(grid))
   what <- rep(seq_len(nrow(grid)), nrow(places))
-  condition <- tibble::as_tibble(places[at, , drop = FALSE])
-  condition$perturbation <- parts[what]
-  condition$dose <- doses[what]
-  targets <- make_targets(fit, condition, call)
+  levels <- places[at, , drop = FALSE]
+  asked <- stats::setNames(as.list(levels), condition_columns(fit$meta$keys)[names(levels)])
+  targets <- make_targets(fit, new_condition(parts[what], doses[what], asked), call)
   warn_dose_range(fit, targets, below = FALSE, call = call)
   cells <- source_cells(fit, screen, targets, source, call)
   answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
   answer[] <- lapply(answer, function(m) if (is.matrix(m)) gene_rows(fit$meta$registry, m) else m)
   mean <- if (residual) answer$mean_difference else answer$mean
   difference <- answer$mean_difference - observed_means(screen, cells)
-  rows <- cbind(condition[names], grid[what, ], n_cells = lengths(cells))
+  names(levels) <- own_names(names(levels), response_names)
+  rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
   tibble::as_tibble(add_response(rows, mean, difference, genes, fit$meta$registry$genes))
 }
 

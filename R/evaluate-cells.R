@@ -14,7 +14,8 @@
 #' @inheritParams evaluate_r2
 #' @param min_cells Fewest cells of a condition.
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
-#'   column names, `split`, `seen`, `n_cells` and the four scores.
+#'   column names, `split`, `seen`, `n_cells` and the four scores. A column of yours that has one of
+#'   these names gets `own_` in front, as in [evaluate_r2()].
 #' @section Errors:
 #' As in [evaluate_r2()].
 #' @source `evaluate_r2_sc` in `chemCPA/train.py` of theislab/chemCPA.
@@ -38,14 +39,14 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
                          need = c("perturbation", "covariates", "batch"))
   screen["split"] <- list(evaluation_split(fit, screen, condition))
   groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, split, condition, options)
+  rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) {
     about <- describe_no_rows(fit)
-    return(tibble::as_tibble(cbind(about$before, about$after, score_no_cells())))
+    return(tibble::as_tibble(beside_own(about$own, c(about$fixed, score_no_cells()))))
   }
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   about <- describe_rows(fit, groups, rows$table)
-  tibble::as_tibble(cbind(about$before, about$after, score_cells(fit, screen, rows)))
+  tibble::as_tibble(beside_own(about$own, c(about$fixed, score_cells(fit, screen, rows))))
 }
 
 score_no_cells <- function() {

@@ -43,9 +43,9 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
                          need = c("perturbation", "covariates", "batch"))
   screen["split"] <- list(evaluation_split(fit, screen, condition))
   groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, split, condition, options)
+  rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) return(no_effects(fit))
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs)
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
   tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method, name) {
     score_effects(parts$truth$mean, method$mean, parts$reference$mean, rows$degs, pseudo)
@@ -68,7 +68,7 @@ score_effects <- function(truth, prediction, reference, degs, pseudo) {
 # A table without rows, of the same columns.
 no_effects <- function(fit) {
   about <- describe_no_rows(fit)
-  scores <- data.frame(r2_logfold_deg = numeric(), sign_deg = numeric())
-  tibble::as_tibble(cbind(about$before, method = character(), about$after, scores,
-                          n_controls = integer(), note = character()))
+  scores <- stats::setNames(rep(list(numeric()), length(effect_names)), effect_names)
+  tibble::as_tibble(beside_own(about$own, c(list(method = character()), about$fixed, scores,
+                                            list(n_controls = integer(), note = character()))))
 }

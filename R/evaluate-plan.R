@@ -48,7 +48,7 @@ evaluation_rows <- function(fit, screen, groups, split, condition, options,
 # "A549, SAHA@0.5": covariates and condition, as names are matched in `skip_names`.
 group_names <- function(fit, groups) {
   label <- pair_labels(fit, groups$parts, groups$doses)
-  do.call(paste, c(as.list(groups$covariates), list(label), sep = ", "))
+  do.call(paste, c(unname(as.list(groups$covariates)), list(label), sep = ", "))
 }
 
 # Rows of `groups` that a condition() names; a covariate that it leaves out matches every level.

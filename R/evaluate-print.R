@@ -14,9 +14,9 @@ new_r2 <- function(table, rows, split, options) {
 no_scores <- function(fit, rows, split, options) {
   about <- describe_no_rows(fit)
   metrics <- c(metric_names, if (!is.null(fit$meta$registry$proteins)) protein_metrics)
-  scores <- as.data.frame(stats::setNames(rep(list(numeric()), length(metrics)), metrics))
-  table <- cbind(about$before, method = character(), about$after, scores,
-                 n_controls = integer(), note = character())
+  scores <- stats::setNames(rep(list(numeric()), length(metrics)), metrics)
+  table <- beside_own(about$own, c(list(method = character()), about$fixed, scores,
+                                   list(n_controls = integer(), note = character())))
   new_r2(table, rows, split, options)
 }
 

@@ -45,10 +45,10 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
 table_of_methods <- function(fit, groups, table, parts, score) {
   about <- describe_rows(fit, groups, table)
   scored <- lapply(names(parts$methods), function(name) {
-    list2DF(c(about$before, list(method = rep(name, nrow(table))), about$after,
-              score(parts$methods[[name]], name),
-              list(n_controls = lengths(parts$source),
-                   note = parts$notes[[name]] %||% parts$notes$model)))
+    beside_own(about$own, c(list(method = rep(name, nrow(table))), about$fixed,
+                            score(parts$methods[[name]], name),
+                            list(n_controls = lengths(parts$source),
+                                 note = parts$notes[[name]] %||% parts$notes$model)))
   })
   all <- do.call(rbind, scored)
   all[order(rep(seq_len(nrow(table)), length(parts$methods))), , drop = FALSE]
@@ -73,30 +73,32 @@ group_targets <- function(fit, groups, which) {
        design = encode_design(registry, parts, doses, covariates))
 }
 
-# The user's own columns, in front of and behind `method`.
+# list(own, fixed): the user's columns (covariates, perturbation, dose), and those that every table of
+# conditions has behind them. Put together by beside_own().
 describe_rows <- function(fit, groups, table) {
   keys <- fit$meta$keys
   registry <- fit$meta$registry
   g <- table$group
-  before <- groups$covariates[g, , drop = FALSE]
-  rownames(before) <- NULL
-  perturbation <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
-  dose <- if (length(keys$dose) == 1L) keys$dose else "dose"
-  before[[perturbation]] <- if (length(g)) {
+  own <- groups$covariates[g, , drop = FALSE]
+  rownames(own) <- NULL
+  # `dose` is the dose, whether there is a column of it or not.
+  dose <- keys$dose %||% "dose"
+  names <- own_names(c(names(own), keys$perturbation, keys$dose), setdiff("dose", keys$dose))
+  names(own) <- names[seq_along(own)]
+  own[[names[length(own) + 1L]]] <- if (length(g)) {
     condition_label(groups$parts[g], NULL, registry$sep)
   } else {
     character()
   }
   # Two may be asked for together of a fit that saw them one by one.
-  before[[dose]] <- if (registry$n_slots > 1L || any(lengths(groups$doses[g]) > 1L)) {
+  own[[dose]] <- if (registry$n_slots > 1L || any(lengths(groups$doses[g]) > 1L)) {
     vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
   } else {
     vapply(groups$doses[g], `[`, 0, 1L)
   }
   seen <- seen_in_training(fit, groups$parts[g], groups$doses[g],
                            groups$covariates[g, , drop = FALSE])
-  list(before = before,
-       after = list2DF(list(split = table$split, seen = seen, n_cells = table$n_cells)))
+  list(own = own, fixed = list(split = table$split, seen = seen, n_cells = table$n_cells))
 }
 
 describe_no_rows <- function(fit) {

@@ -69,7 +69,8 @@
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
 #' @param degs Your own DEGs: a named list of gene names, named by perturbation, by perturbation
-#'   label (with its dose), or by covariates and label (`"B, IFNb"`).
+#'   label (with its dose), or by covariates and label (`"B, IFNb"`). Conditions that it does not name
+#'   have no scores of DEGs. Names and genes that are unknown are named in a warning.
 #' @param min_cells Fewest observed cells of a condition in its split.
 #' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from.
 #' @param ddof 0 or 1: variances are divided by n - `ddof`.
@@ -82,7 +83,8 @@
 #' @return A tibble of class `compert_r2` with one row per condition and method: the covariates,
 #'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
 #'   [predict()][predict.compert_fit]), `n_cells` (observed), the scores, `n_controls` (cells
-#'   that the model started from) and `note`. `print()` shows the preset, the averages, and says so
+#'   that the model started from) and `note`. A column of yours that has one of these names gets
+#'   `own_` in front (`own_split`), and so does one called `dose` that is not the dose. `print()` shows the preset, the averages, and says so
 #'   when the model does not beat a baseline. `summary()` gives the averages per split and method,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
 #'   without conditions.
@@ -133,7 +135,7 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
   if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call)
   rows <- keep_with_degs(rows, options)
-  table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
+  table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call))
   new_r2(table, rows, split, options)
 }
 

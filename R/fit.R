@@ -22,8 +22,9 @@
 #' @param x,object A `compert_fit`.
 #' @param ... Not used.
 #' @return `print()` and `format()` give a few lines of text; `summary()` a list of class
-#'   `summary.compert_fit` with the settings, the parameter count and the conditions; `nobs()` the
-#'   number of training cells.
+#'   `summary.compert_fit` with the settings, the parameter count and the conditions (a covariate called
+#'   `condition`, `split`, `control` or `n_cells` gets `own_` in front); `nobs()` the number of
+#'   training cells.
 #' @name compert_fit
 #' @examples
 #' screen <- kang_example()
@@ -182,9 +183,9 @@ summary.compert_fit <- function(object, ...) {
 # One row per condition, covariates and split that the screen had.
 conditions_table <- function(fit) {
   rows <- fit$meta$conditions
-  columns <- c(rows$covariates, list(condition = rows$label), rows[c("split", "control")],
-               list(n_cells = rows$n_cells))
-  tibble::as_tibble(columns, .name_repair = "unique")
+  own <- list2DF(as.list(rows$covariates), length(rows$label))
+  tibble::as_tibble(beside_own(own, c(list(condition = rows$label),
+                                      rows[c("split", "control", "n_cells")])))
 }
 
 # The four r2 of the last scored epoch that was the best so far; NULL when none was scored.

@@ -72,11 +72,12 @@ match_conditions <- function(screen, condition, call) {
   dosed <- dose_given(condition$dose)
   tidy$doses[!dosed] <- bare(tidy$parts[!dosed])
   asked <- condition_key(tidy$parts, tidy$doses)
+  columns <- condition_columns(screen$keys)
   held <- rep(FALSE, length(screen$code))
   for (k in seq_along(asked)) {
     hit <- (of_code[[1 + dosed[k]]] == asked[k])[screen$code]
-    for (name in intersect(names(condition), screen$keys$covariates)) {
-      level <- condition[[name]][k]
+    for (name in screen$keys$covariates) {
+      level <- condition[[columns[[name]]]][k] %||% NA_character_
       check_levels(level, screen$covariates[[name]], name, call)
       if (!is.na(level)) hit <- hit & screen$covariates[[name]] == level
     }

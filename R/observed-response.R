@@ -59,6 +59,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                  vapply(groups$doses[at], `[`, 0, 1L), method = "radix")]
   rows <- groups$covariates[at, , drop = FALSE]
   rownames(rows) <- NULL
+  names(rows) <- own_names(names(rows), response_names)
   rows <- cbind(rows, observed_doses(groups$parts[at], groups$doses[at], pair),
                 seen = seen_in_training(fit, groups$parts[at], groups$doses[at],
                                         groups$covariates[at, , drop = FALSE]),

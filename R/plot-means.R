@@ -84,8 +84,8 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
   about <- describe_rows(fit, groups, rows$table)
   list(predicted = parts$methods$model, truth = parts$truth, reference = parts$reference$mean,
        degs = rows$degs, n_cells = rows$table$n_cells, n_source = lengths(parts$source),
-       names = condition_names(data.frame(about$before, method = rep("", n), check.names = FALSE)),
-       whole = group_names(fit, groups)[rows$table$group], seen = about$after$seen,
+       names = condition_names(beside_own(about$own, list(method = rep("", n)))),
+       whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
        log = options$log_counts || fit$meta$settings$loss_ae == "gauss")
 }
 

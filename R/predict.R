@@ -41,7 +41,7 @@
 #'   (batch-corrected expression), or names of covariates; none by default.
 #' @param n_samples Draws per source cell, for `type = "sample"` only; they come next to each other.
 #' @param seed Whole number that fixes the draws; `NULL` takes one from R's stream, so that
-#'   `set.seed()` governs.
+#'   `set.seed()` governs. Where nothing is drawn the stream stays where it is.
 #' @param from For fits of RNA and proteins by product of experts: `"rna"` or `"proteins"` takes the
 #'   source cells by that modality alone, as if the other had not been measured.
 #' @param assay,layer,col_data As in [cpa()]: another assay or layer than the fit's, and the data
@@ -53,12 +53,15 @@
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
 #'   assays of these names; for a matrix, a matrix (of variances for `type = "variance"`) with the
 #'   columns' description as attribute `col_data`. The description holds the columns of the source
-#'   cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`), `cpa_cell` (source cell)
-#'   and `seen`, what training saw of the condition: `"condition"`, `"parts only"` (every
-#'   perturbation under these covariates, but not this combination or dose), `"drug new to
-#'   covariate"`, or `"drug new"`. With `summarise = "condition"` it holds `cpa_condition`,
-#'   `cpa_source`, `seen`, `n_cells` (source cells) and the condition's covariates; assays are
-#'   `mean` and `variance`.
+#'   cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`), `cpa_cell` (source cell),
+#'   the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
+#'   where there are several, and `seen`, what training saw of the condition: `"condition"`,
+#'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
+#'   `"drug new to covariate"`, or `"drug new"`. With `summarise = "condition"` it holds
+#'   `cpa_condition`, `cpa_source`, the covariates and the batch that the condition names, `seen` and
+#'   `n_cells` (source cells); assays are `mean` and `variance`. Where names would be the same, yours
+#'   gets `own_`: a column `seen` of the source cells becomes `own_seen`, a covariate `condition`,
+#'   `source`, `cell` or `draw` is `cpa_own_condition`.
 #' @section Errors:
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
 #' condition or one without rows; `n_samples` where nothing is drawn. Doses outside the trained range give one warning with the range.
@@ -88,6 +91,8 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   need_newdata(missing(newdata), "predict")
   need_condition(missing(condition))
   check_samples(n_samples, type, summarise, residual)
+  # Only draws move R's random stream.
+  seed <- resolve_seed(if (type == "sample") seed else seed %||% 0L)
   without <- left_out(object, correct)
   residual <- pick_residual(object, residual) && type != "sample"
   screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes)
@@ -129,15 +134,15 @@ pick_residual <- function(fit, residual, call = rlang::caller_env()) {
 
 check_samples <- function(n_samples, type, summarise, residual, call = rlang::caller_env()) {
   check_count(n_samples, "n_samples", call = call)
-  if (type == "sample" && isTRUE(residual)) {
-    abort_input("`residual` must not be TRUE for samples.",
-                "Draws come from the decoder's distribution, which is the decoded kind.",
-                "Leave `residual` out.", call)
-  }
   if (type != "sample" && n_samples != 1) {
     abort_input("`n_samples` must be 1 unless `type = \"sample\"`: nothing else is drawn.",
                 paste0("It is ", n_samples, " and `type` is ", dQuote(type, FALSE), "."),
                 "Write `type = \"sample\"`, or leave `n_samples` out.", call)
+  }
+  if (type == "sample" && isTRUE(residual)) {
+    abort_input("`residual` must not be TRUE for samples.",
+                "Draws come from the decoder's distribution, which is the decoded kind.",
+                "Leave `residual` out.", call)
   }
   if (type == "sample" && summarise == "condition") {
     abort_input("`type = \"sample\"` must go with `summarise = \"cell\"`.",

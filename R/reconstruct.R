@@ -8,7 +8,8 @@
 #' @param fit A `compert_fit`.
 #' @param newdata Cells in any container that [cpa()] takes.
 #' @param add What is added to each cell's basal state before decoding: `TRUE`, everything; `NULL`,
-#'   nothing; or names out of `"perturbation"` and the fit's covariates (its batch among them).
+#'   nothing; or names out of `"perturbation"` and the fit's covariates (its batch among them; one called
+#'   `perturbation` is `"own_perturbation"` here).
 #'   Leaving the batch out gives batch-corrected expression, leaving the perturbation out the cells
 #'   as if untreated.
 #' @param type `"mean"`, or `"variance"` for mean and variance.
@@ -37,11 +38,11 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
     core_reconstruct(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), cells - 1L,
                      parts$perturbation, parts$without)
   )
-  about <- screen$col_data
-  about$cpa_condition <- pair_labels(fit, screen$parts, screen$doses)
-  about$cpa_source <- rep("reconstruction", length(cells))
-  about$cpa_cell <- colnames(screen$x)
-  about$seen <- seen_by_group(fit, screen$code, screen$parts, screen$doses, screen$covariates)
+  about <- beside_own(screen$col_data, list(
+    cpa_condition = pair_labels(fit, screen$parts, screen$doses),
+    cpa_source = rep("reconstruction", length(cells)), cpa_cell = colnames(screen$x),
+    seen = seen_by_group(fit, screen$code, screen$parts, screen$doses, screen$covariates)
+  ))
   rownames(about) <- colnames(screen$x)
   wrap_output(cell_values(answer, type), about, screen, fit, type, newdata)
 }

@@ -14,7 +14,8 @@
 #'   `best_epoch`, `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
 #'   `r2_var_deg` of the best epoch on the test cells (`NA` when there were none). `augment()`: the
 #'   table of the cells with `.cell`, `.condition`, `.seen` (see [predict()][predict.compert_fit])
-#'   and `.r2`, the r2 over genes between the cell and its reconstruction.
+#'   and `.r2`, the r2 over genes between the cell and its reconstruction; a column of yours that has one
+#'   of these names gets `own_` in front.
 #' @source The generics of the generics package, as broom has them.
 #' @examples
 #' screen <- kang_example()
@@ -79,12 +80,11 @@ augment.compert_fit <- function(x, data, ..., assay = NULL, layer = NULL, col_da
   validate_fit(x, "x")
   need_newdata(missing(data), "augment", arg = "data")
   screen <- read_newdata(x, data, assay, layer, col_data, missing_genes)
-  about <- tibble::as_tibble(screen$col_data)
-  about$.cell <- colnames(screen$x)
-  about$.condition <- pair_labels(x, screen$parts, screen$doses)
-  about$.seen <- seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates)
-  about$.r2 <- reconstruction_r2(x, screen)
-  about
+  tibble::as_tibble(beside_own(screen$col_data, list(
+    .cell = colnames(screen$x), .condition = pair_labels(x, screen$parts, screen$doses),
+    .seen = seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates),
+    .r2 = reconstruction_r2(x, screen)
+  )))
 }
 
 # r2 over genes of every cell, a block of cells at a time so that no whole dense matrix is made.

@@ -20,7 +20,8 @@
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
 #'   column names, `seen` (see [predict()][predict.compert_fit]), `cosine` and `euclidean` (the
 #'   smallest distances), and `nearest_cosine` and `nearest_euclidean` (the conditions at these
-#'   distances). The cosine is `NA` for a vector of length 0.
+#'   distances). The cosine is `NA` for a vector of length 0. A column of yours that has one of these
+#'   names gets `own_` in front, as in [evaluate_r2()].
 #' @section Errors:
 #' Unknown names; no training condition with as many cells.
 #' @source `compute_uncertainty` in `cpa/api.py` of facebookresearch/CPA, without its slips: there
@@ -49,11 +50,10 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   about <- describe_rows(fit, groups, data.frame(group = seq_along(asked$parts), split = "",
                                                  n_cells = 0L))
   names <- group_names(fit, known)
-  tibble::as_tibble(cbind(
-    about$before, seen = about$after$seen,
-    cosine = far$cosine, nearest_cosine = names[far$at_cosine],
+  tibble::as_tibble(beside_own(about$own, list(
+    seen = about$fixed$seen, cosine = far$cosine, nearest_cosine = names[far$at_cosine],
     euclidean = far$euclidean, nearest_euclidean = names[far$at_euclidean]
-  ))
+  )))
 }
 
 # Conditions with every covariate but the batch named: one row per level of those left open.

@@ -56,6 +56,40 @@ test_that("numbers are levels however they are stored", {
   expect_identical(encode_covariates(registry, list(time = c(1e5, 24)), 2), matrix(0:1, 1))
 })
 
+test_that("covariates may be called dose and perturbation", {
+  keys <- new_keys("drug", covariates = c("dose", "perturbation"), control = "control")
+  found <- as_condition(condition("A", own_dose = "T", own_perturbation = "x"), keys)
+  expect_identical(condition_columns(keys), c(dose = "own_dose", perturbation = "own_perturbation"))
+  same <- as_condition(data.frame(drug = "A", dose = "T", perturbation = "x"), keys)
+  expect_identical(unclass(found)[1:4], unclass(same)[1:4])
+  expect_identical(same$dose, list(1))
+  cells <- toy_cells()
+  cells$dose <- cells$cell_type
+  screen <- as_screen(toy_log(), new_keys("drug", covariates = "dose", control = "control"), cells)
+  asked <- resolve_conditions(condition(drug = "A", own_dose = "T"), new_registry(screen), screen$keys)
+  expect_identical(asked$covariates, list(dose = "T"))
+  held <- held_out_cells(screen, condition(drug = "A", own_dose = "T"), 1)
+  expect_identical(held, cells$drug == "A" & cells$cell_type == "T")
+})
+
+test_that("a perturbation column may be called dose", {
+  keys <- new_keys("dose", control = "0")
+  found <- as_condition(data.frame(dose = c("1", "10")), keys)
+  expect_identical(found$perturbation, list("1", "10"))
+  expect_identical(found$dose, list(1, 1))
+})
+
+test_that("no condition is one clear error", {
+  none <- condition("A")[0, ]
+  expect_refused(as_condition(none, toy_keys()), "`condition` must name at least one condition")
+  expect_refused(as_condition(data.frame(drug = character()), toy_keys()), "It has no rows")
+  fit <- small_fit()
+  expect_refused(prediction_uncertainty(fit, none), "must name at least one condition")
+  expect_refused(perturbation_embedding(fit, none), "`perturbation` must name at least one")
+  expect_refused(predict(fit, small_cells()$x, condition_grid("IFNb", dose = numeric()),
+                         col_data = small_cells()$col_data), "must name at least one condition")
+})
+
 test_that("wrong columns, order and names are refused", {
   registry <- toy_registry()
   resolve <- function(condition) resolve_conditions(condition, registry, toy_keys())

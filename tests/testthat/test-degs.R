@@ -151,16 +151,16 @@ test_that("equal genes keep their order and genes without values score 0", {
   expect_identical(c(last$rank, last$score, last$p_value), c(40, 0, NA))
 })
 
-test_that("columns of the user keep their names", {
+test_that("columns of the user that are called as the ranking's begin with own_", {
   p <- planted()
   names(p$cells)[names(p$cells) == "drug"] <- "gene"
   names(p$cells)[names(p$cells) == "cell_type"] <- "mean"
   top <- rank_degs(p$x, "gene", covariates = "mean", control = "dmso", n_genes = 1,
                    col_data = p$cells)
-  expect_identical(names(top)[1:4], c("mean", "gene", "deg_gene", "rank"))
-  expect_true("deg_mean" %in% names(top))
-  expect_setequal(top$gene, c("A", "B", "A+B"))
-  expect_true("g5" %in% top$deg_gene)
+  expect_identical(names(top)[1:4], c("own_mean", "own_gene", "gene", "rank"))
+  expect_setequal(top$own_gene, c("A", "B", "A+B"))
+  expect_setequal(top$own_mean, c("T", "B"))
+  expect_true("g5" %in% top$gene && is.numeric(top$mean))
 })
 
 test_that("wrong arguments are said in the user's words", {

@@ -17,9 +17,35 @@ test_that("a condition's methods stand together, each with its own note", {
 
 test_that("a table without rows has the same columns", {
   about <- describe_no_rows(untrained(additive_screen()))
-  expect_identical(names(about$before), c("cell_type", "drug", "dose"))
-  expect_identical(nrow(about$before), 0L)
-  expect_identical(nrow(about$after), 0L)
+  expect_identical(names(about$own), c("cell_type", "drug", "dose"))
+  expect_identical(nrow(about$own), 0L)
+  expect_identical(unique(lengths(about$fixed)), 0L)
+})
+
+# describe_rows() of the additive cells with other names of their columns.
+described <- function(names, dose = NULL) {
+  toy <- additive_cells()
+  table <- toy$col_data
+  names(table)[match(names(names), names(table))] <- names
+  name <- function(role) if (role %in% names(names)) names[[role]] else role
+  keys <- new_keys(name("drug"), dose = dose, covariates = name("cell_type"), control = "control",
+                   split = "split")
+  screen <- as_screen(toy$x, keys, col_data = table)
+  fit <- untrained(screen)
+  groups <- condition_groups(fit, screen)
+  describe_rows(fit, groups, data.frame(group = which(!groups$control), split = "ood", n_cells = 6L))
+}
+
+test_that("a column that is called dose and is not the dose gives way to it", {
+  drugs <- c("A", "B", "A", "A+B", "B")
+  drug <- described(c(drug = "dose", dose = "amount"))$own
+  expect_identical(names(drug), c("cell_type", "own_dose", "dose"))
+  expect_setequal(drug$own_dose, drugs)
+  expect_setequal(drug$dose, c("1", "1+1"))
+  type <- described(c(cell_type = "dose", dose = "amount"), dose = "amount")$own
+  expect_identical(names(type), c("own_dose", "drug", "amount"))
+  expect_setequal(type$own_dose, c("K562", "A549"))
+  expect_identical(names(described(character(), dose = "dose")$own), c("cell_type", "drug", "dose"))
 })
 
 test_that("preset chemcpa counts sums of squares near 0 as 0", {

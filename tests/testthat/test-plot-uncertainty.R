@@ -53,7 +53,7 @@ test_that("doses of a combination are told where training saw single perturbatio
   groups <- list(parts = list(c("A", "B")), doses = list(c(1, 2)),
                  covariates = data.frame(cell_type = "T"))
   about <- describe_rows(fit, groups, data.frame(group = 1L, split = "", n_cells = 0L))
-  expect_identical(about$before$dose, "1+2")
+  expect_identical(about$own$dose, "1+2")
 })
 
 test_that("wrong tables are refused", {
