@@ -15,7 +15,8 @@
 #'       `todo` (what has to hold, what was found, what to do).}
 #'     \item{design}{tibble, one row per condition and combination of covariates: your own columns,
 #'       `n_cells`, `n_control` (controls of the same covariates) and, with a split, `n_train`,
-#'       `n_test`, `n_ood`. Cells that cannot be read are not counted.}
+#'       `n_test`, `n_ood`. A column of yours that has one of these names gets `own_` in front. Cells
+#'       that cannot be read are not counted.}
 #'     \item{assay, loss, n_genes, n_cells, bytes}{what was read, the likelihood that it suits or
 #'       that was asked for, its size, and its memory.}
 #'   }
@@ -58,24 +59,22 @@ design_table <- function(screen) {
   group <- condition_group(screen)
   first <- which(!duplicated(group))
   levels <- screen$covariates[screen$keys$covariates]
-  key <- do.call(paste, c(list(rep("", length(group))), unname(as.list(levels)), sep = "\u001d"))
-  controls <- table(key[screen$control])
-  out <- as.list(levels[first, , drop = FALSE])
-  out[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
+  place <- row_codes(c(list(rep(1, length(group))), levels))
+  own <- levels[first, , drop = FALSE]
+  own[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
+  by <- c(list(!screen$control[first]), unname(as.list(own)))
   if (!is.null(screen$keys$dose)) {
-    out[[screen$keys$dose]] <- vapply(screen$doses[first], function(d) {
+    own[[screen$keys$dose]] <- vapply(screen$doses[first], function(d) {
       paste(format_dose(d), collapse = screen$keys$sep %||% "+")
     }, "")
   }
-  out <- tibble::as_tibble(out)
   code <- match(group, group[first])
-  out$n_cells <- tabulate(code, length(first))
-  out$n_control <- as.integer(controls[key[first]])
-  out$n_control[is.na(out$n_control)] <- 0L
+  numbers <- list(n_cells = tabulate(code, length(first)),
+                  n_control = tabulate(place[screen$control], max(place))[place[first]])
   for (part in if (is.null(screen$split)) character() else c("train", "test", "ood")) {
-    out[[paste0("n_", part)]] <- tabulate(code[screen$split == part], length(first))
+    numbers[[paste0("n_", part)]] <- tabulate(code[screen$split == part], length(first))
   }
-  by <- c(list(!screen$control[first]), unname(as.list(out[seq_len(ncol(levels) + 1)])))
+  out <- tibble::as_tibble(beside_own(own, numbers))
   out[do.call(order, c(by, method = "radix")), ]
 }
 

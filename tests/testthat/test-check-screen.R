@@ -9,6 +9,15 @@ test_that("a sound screen has no defects and its design is counted", {
   expect_identical(check$loss, "gauss")
   cells <- toy_cells()
   cells$part <- rep(c("train", "train", "test", "ood", "train"), 12)
+  alone <- check_screen(toy_log(), "drug", control = "control", col_data = toy_cells())$design
+  expect_identical(unique(alone$n_control), 15L)
+  expect_identical(unique(check$design$n_control[check$design$cell_type == "NK"]), 7L)
+  names(cells)[names(cells) == "cell_type"] <- "n_cells"
+  own <- check_screen(toy_log(), "drug", covariates = "n_cells", control = "control",
+                      col_data = cells)$design
+  expect_identical(names(own), c("own_n_cells", "drug", "n_cells", "n_control"))
+  cells <- toy_cells()
+  cells$part <- rep(c("train", "train", "test", "ood", "train"), 12)
   with_split <- check_toy(cells, split = "part")$design
   expect_identical(with_split$n_train + with_split$n_test + with_split$n_ood, with_split$n_cells)
 })
