@@ -37,7 +37,13 @@ evaluation_rows <- function(fit, screen, groups, split, condition, options,
     wanted <- wanted & !grepl(options$skip_names, group_names(fit, groups)[rows$group],
                               ignore.case = TRUE)
   }
-  if (!is.null(condition)) wanted <- wanted & rows$group %in% asked_groups(fit, groups, condition)
+  if (!is.null(condition)) {
+    asked <- asked_groups(fit, groups, condition, call)
+    if (isTRUE(options$with_controls)) {
+      asked <- c(asked, which(groups$control & groups$place %in% groups$place[asked]))
+    }
+    wanted <- wanted & rows$group %in% asked
+  }
   small <- wanted & rows$n_cells < options$min_cells
   chosen <- which(wanted & !small)
   table <- rows[chosen, , drop = FALSE]
@@ -54,13 +60,13 @@ group_names <- function(fit, groups) {
 # Rows of `groups` that a condition() names; a covariate that it leaves out matches every level.
 asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
   targets <- make_targets(fit, condition, call)
+  stop_at_batch(fit, targets, call)
   what <- condition_key(targets$parts, targets$doses)
   hits <- lapply(seq_along(what), function(k) {
     same <- groups$what == what[k]
     for (name in names(groups$covariates)) {
       level <- targets$covariates[[name]][k]
       if (!is.na(level)) same <- same & groups$covariates[[name]] == level
-  stop_at_batch(fit, targets, call)
     }
     which(same)
   })
@@ -75,12 +81,6 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
   unlist(hits)
 }
 
-# Per row: the cells that its predictions start from, and the id of its reference controls (those
-# of the same covariates) with that id per cell (0-based, -1 = none).
-evaluation_controls <- function(screen, groups, rows, options, call = rlang::caller_env()) {
-  own <- options$control_split == "own" && !is.null(screen$split)
-  row_side <- if (own) ifelse(rows$split %in% "train", "train", "test") else rep("all", nrow(rows))
-  cells <- which(screen$control)
 # Cells of all batches are one condition, so that none can be asked for where measured cells enter.
 stop_at_batch <- function(fit, targets, call = rlang::caller_env()) {
   batch <- fit$meta$registry$batch
@@ -92,6 +92,12 @@ stop_at_batch <- function(fit, targets, call = rlang::caller_env()) {
               "Leave it out, and give the cells of that batch only to have them alone.", call)
 }
 
+# Per row: the cells that its predictions start from, and the id of its reference controls (those
+# of the same covariates) with that id per cell (0-based, -1 = none).
+evaluation_controls <- function(screen, groups, rows, options, call = rlang::caller_env()) {
+  own <- options$control_split == "own" && !is.null(screen$split)
+  row_side <- if (own) ifelse(rows$split %in% "train", "train", "test") else rep("all", nrow(rows))
+  cells <- which(screen$control)
   if (own) cells <- cells[screen$split[cells] %in% c("train", "test")]
   cell_side <- if (own) screen$split[cells] else rep("all", length(cells))
   cell_key <- paste(cell_side, groups$place[groups$of_cell[cells]], sep = "\f")

@@ -62,7 +62,10 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
                             col_data, missing_genes, max_panels = Inf, min_cells = 1L,
                             controls = FALSE, call = rlang::caller_env()) {
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual), call)
-  if (controls) options$control_rows <- NA
+  if (controls) {
+    options$control_rows <- NA
+    options$with_controls <- TRUE
+  }
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "dose", "covariates", "batch"), call = call)
   # All cells of a condition together, whatever their split.

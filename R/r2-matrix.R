@@ -16,7 +16,8 @@
 #' @param genes Names of the genes to compare over; `NULL` for all.
 #' @param n_degs Compare over this many DEGs of the condition of the column instead ([rank_degs()]).
 #' @param condition A [condition()]: only these conditions, in rows and columns.
-#' @param controls `TRUE` takes the controls of every covariate combination as conditions as well.
+#' @param controls `TRUE` takes the controls of every covariate combination (that a condition of
+#'   `condition` has) as conditions as well.
 #' @return A matrix, conditions x conditions, named by covariates, perturbation and dose as far as they
 #'   differ; the attribute `rows` says what its rows are. Controls have no DEGs: with `n_degs` their
 #'   columns are `NA`.

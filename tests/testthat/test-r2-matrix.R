@@ -46,6 +46,10 @@ test_that("controls and chosen conditions", {
   expect_true("B, control" %in% rownames(all))
   two <- matrix_small(condition = condition(condition = "IFNb", cell_type = c("B", "NK")))
   expect_identical(rownames(two), c("B", "NK"))
+  kept <- matrix_small(condition = condition(condition = "IFNb", cell_type = c("B", "NK")),
+                       controls = TRUE, rows = "measured")
+  expect_setequal(rownames(kept), c("B, control", "B, IFNb", "NK, control", "NK, IFNb"))
+  expect_equal(unclass(kept), all[rownames(kept), rownames(kept)], ignore_attr = TRUE)
 })
 
 test_that("wrong questions are refused", {
