@@ -36,7 +36,7 @@ stop_unknown_degs <- function(degs, known, genes, call) {
     abort_input(
       "`degs` must be named by conditions of the screen.",
       paste0("No condition is called ", name_list(names(degs)), "."),
-      paste0(if (length(degs)) did_you_mean(names(degs)[1], unlist(known)), "There are ",
+      paste0(if (length(degs)) did_you_mean(names(degs)[1], unlist(known)), "Perturbations are ",
              name_list(known[[3]]), "."), call
     )
   }
