@@ -30,6 +30,7 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
                          batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                          col_data = NULL, sep = "+") {
   check_no_dots(...)
+  need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)

@@ -88,8 +88,10 @@ print_averages <- function(table) {
 # additive baseline, which never uses the condition itself.
 verdict <- function(x) {
   new <- x$seen != "condition"
+  cells <- unique(x$split[!new])
   lines <- c(verdict_of(x[new, ], "not seen in training"),
-             verdict_of(x[!new, ], "seen in training (test cells)"))
+             verdict_of(x[!new, ], paste0("seen in training",
+                                        if (length(cells) == 1L) paste0(" (", cells, " cells)"))))
   lines %||% "No baseline could be compared."
 }
 

@@ -44,8 +44,8 @@
 #'   `set.seed()` governs. Where nothing is drawn the stream stays where it is.
 #' @param from For fits of RNA and proteins by product of experts: `"rna"` or `"proteins"` takes the
 #'   source cells by that modality alone, as if the other had not been measured.
-#' @param assay,layer,col_data As in [cpa()]: another assay or layer than the fit's, and the data
-#'   frame with a row per cell that goes with a matrix.
+#' @param assay,layer,col_data As in [cpa()]: another assay or layer than the one that training read,
+#'   which `NULL` takes, and the data frame with a row per cell that goes with a matrix.
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
 #'   `newdata` lacks them.
 #' @return An object like `newdata` with the fit's genes as rows, on the scale of the training data:
