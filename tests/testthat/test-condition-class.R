@@ -62,7 +62,7 @@ test_that("covariates may be called dose and perturbation", {
   expect_identical(condition_columns(keys), c(dose = "own_dose", perturbation = "own_perturbation"))
   same <- as_condition(data.frame(drug = "A", dose = "T", perturbation = "x"), keys)
   expect_identical(unclass(found)[1:4], unclass(same)[1:4])
-  expect_identical(same$dose, list(1))
+  expect_identical(lapply(same$dose, as.vector), list(1))
   cells <- toy_cells()
   cells$dose <- cells$cell_type
   screen <- as_screen(toy_log(), new_keys("drug", covariates = "dose", control = "control"), cells)
@@ -76,7 +76,7 @@ test_that("a perturbation column may be called dose", {
   keys <- new_keys("dose", control = "0")
   found <- as_condition(data.frame(dose = c("1", "10")), keys)
   expect_identical(found$perturbation, list("1", "10"))
-  expect_identical(found$dose, list(1, 1))
+  expect_identical(lapply(found$dose, as.vector), list(1, 1))
 })
 
 test_that("no condition is one clear error", {
