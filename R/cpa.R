@@ -96,7 +96,7 @@ run_task <- function(task, state = NULL) {
   }
   # R collects by itself once a share of the session's memory has been used again: beside a large screen
   # that lets what reading its labels left lie through the whole fit.
-  if (ncol(task$screen$x) > 50000) gc()
+  if (ncol(task$screen$x) > 10000) gc()
   result <- with_core_errors(core_fit(
     core_rows(task$screen), task$design, task$train, task$plan, settings_json(settings),
     meta_to_json(task$meta), state, progress_reporter(settings$verbose)
