@@ -19,7 +19,8 @@
 #' @param dose_transform How doses come before the network: `"log"`, `log(1 + 1000 u) / log(1001)`
 #'   with u the dose as a share of the highest trained dose; `"max"`, as a share of the highest trained dose
 #'   of all; `"relative"`, of the perturbation's own highest dose (unknown for a new drug, which then
-#'   counts as 1); or `"none"`, as they are.
+#'   counts as 1); or `"none"`, as they are. `NULL`: `"log"`, and with `parity` what the reference does:
+#'   `"max"` for `"chemcpa"`, else `"none"`.
 #' @param settings Hyperparameters, from [chemcpa_settings()].
 #' @return A `compert_fit`, see [cpa()].
 #' @section Errors: As [cpa()]; perturbations without an entry in `molecules`; invalid SMILES, by
@@ -40,7 +41,7 @@
 chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = NULL, control,
                     batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                     molecule_encoder = NULL, dose_unit = NULL,
-                    dose_transform = c("log", "max", "relative", "none"), col_data = NULL, sep = "+",
+                    dose_transform = NULL, col_data = NULL, sep = "+",
                     degs = NULL, settings = chemcpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
@@ -53,8 +54,7 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
   check_settings(settings)
   check_model(settings, "chemcpa", "chemcpa_settings()")
   doses <- list(unit = check_dose_unit(dose_unit),
-                transform = check_choice(dose_transform, c("log", "max", "relative", "none"),
-                                         "dose_transform"))
+                transform = pick_dose_transform(dose_transform, settings$parity))
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
   keys$degs <- check_own_degs(degs)
@@ -66,6 +66,11 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
   run_task(task, with_core_errors(core_new_model(task$design, nrow(task$screen$x),
                                                  settings_json(task$settings), encoder$weights,
                                                  meta_to_json(task$meta))))
+}
+
+pick_dose_transform <- function(given, parity, call = rlang::caller_env()) {
+  if (is.null(given)) return(switch(parity, none = "log", chemcpa = "max", "none"))
+  check_choice(given, c("log", "max", "relative", "none"), "dose_transform", call)
 }
 
 # list(width, depth, weights) of the network that reads graphs; NULL for none.

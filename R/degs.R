@@ -37,7 +37,8 @@
 #'     \item{mean, mean_control}{mean over cells, on the log scale.}
 #'     \item{log_fold_change}{their difference (natural logarithm).}
 #'     \item{p_value, p_adjusted}{two-sided, with Welch-Satterthwaite degrees of freedom; adjusted
-#'       over all genes of the condition by Benjamini and Hochberg.}
+#'       over all genes of the condition by Benjamini and Hochberg. Of a gene without variance on both
+#'       sides it is 0 where the means differ, and 1 where they do not.}
 #'     \item{n_cells, n_control}{cells compared.}
 #'   }
 #'   A column of yours that has one of these names gets `own_` in front.

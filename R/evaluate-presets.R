@@ -12,7 +12,7 @@ r2_presets <- function() {
   fb <- list(
     min_cells = 31L, controls = "pooled", control_split = "own", ddof = 0L,
     variance = "predicted", variance_nb = "sampled", clamp_negative = FALSE, residual = FALSE,
-    control_rows = "ood", skip_names = NULL, min_degs = 0L, limit = Inf, flat = 0,
+    control_rows = "ood", skip_names = NULL, degs_by_dose = TRUE, min_degs = 0L, limit = Inf, flat = 0,
     scale = "model",
     order = c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"), empty = -1
   )
@@ -28,7 +28,7 @@ r2_presets <- function() {
     )),
     chemcpa = utils::modifyList(fb, list(
       min_cells = 6L, ddof = 1L, variance_nb = "predicted", clamp_negative = TRUE,
-      skip_names = "dmso|control", min_degs = 2L, limit = 3e12, flat = 1e-4, empty = NA_real_
+      skip_names = "dmso|control", degs_by_dose = FALSE, min_degs = 2L, limit = 3e12, flat = 1e-4, empty = NA_real_
     )),
     multicpa = utils::modifyList(fb, list(
       variance_nb = "predicted",
@@ -67,6 +67,7 @@ r2_options <- function(fit, preset, own, call = rlang::caller_env()) {
   if (pick_residual(fit, options$residual, call)) kinds <- rev(kinds)
   options$kinds <- if (preset == "compert") kinds else kinds[1]
   options$preset <- preset
+  options$mean_of_draws <- preset == "fb" && options$variance == "sampled"
   options$changed <- names(given)
   options$log_counts <- is_count_loss(loss) && options$scale == "log"
   if (options$log_counts && !is.null(own$variance)) {

@@ -86,7 +86,11 @@ predict_rows <- function(fit, screen, targets, source, options, seed) {
       predicted = answer$variance,
       of_means = spread(),
       total = answer$variance + ifelse(is.na(spread()), 0, spread()),
-      sampled = sampled_variance(fit, screen, some, source[full], options$ddof, seed)
+      sampled = {
+        drawn <- sampled_moments(fit, screen, some, source[full], options$ddof, seed)
+        if (options$mean_of_draws) kinds$decoded$mean[, full] <- drawn$mean
+        drawn$variance
+      }
     )
   }
   if ("difference" %in% options$kinds) {
@@ -106,12 +110,12 @@ subset_targets <- function(targets, k) {
   targets
 }
 
-# facebookresearch/CPA, cpa/train.py: for counts, the variance over cells of one draw per cell.
-sampled_variance <- function(fit, screen, targets, source, ddof, seed) {
-  columns <- vapply(seq_along(source), function(k) {
+# facebookresearch/CPA, cpa/train.py: for counts, mean and variance over cells of one draw per cell.
+sampled_moments <- function(fit, screen, targets, source, ddof, seed) {
+  draws <- lapply(seq_along(source), function(k) {
     draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE,
                         type = "sample", seed = (as.numeric(seed) + k) %% .Machine$integer.max)$mean
-    row_variances(draw, ddof)
-  }, numeric(nrow(screen$x) + NROW(screen$proteins)))
-  matrix(columns, ncol = length(source))
+    list(mean = rowMeans(draw), variance = row_variances(draw, ddof))
+  })
+  lapply(c(mean = "mean", variance = "variance"), function(what) do.call(cbind, lapply(draws, `[[`, what)))
 }

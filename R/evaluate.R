@@ -43,9 +43,10 @@
 #' | controls fed in | same covariates | of split | of split | of split | of split | all |
 #' | denominator of variances | n - 1 | n | n | n - 1 | n | n |
 #' | predicted variance | mean + variance of means | mean | mean | mean | mean | variance of means |
-#' | ... for raw counts | the same | one draw per cell | mean | mean | mean | variance of means |
+#' | ... for raw counts | the same | one draw per cell (the mean too) | mean | mean | mean | variance of means |
 #' | scale for counts | log | raw | raw | raw | raw | raw |
 #' | negative r2 set to 0 | no | no | no | yes | no | no |
+#' | DEGs of | each dose | each dose | each dose | all doses | each dose | each dose |
 #'
 #' "Same covariates": the controls of every split. "Of split": training controls for training
 #' conditions, *test* controls for test and ood conditions, whatever their covariates. "All": every
@@ -133,7 +134,8 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, call)
   if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call)
+  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call,
+                               options$degs_by_dose)
   rows <- keep_with_degs(rows, options)
   table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call))
   new_r2(table, rows, split, options)

@@ -108,14 +108,17 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
   settings
 }
 
-# A dose means the same to the network as before: the scale of the earlier fit stays. Relative doses
-# are the exception, their scale is each perturbation's own.
+# A dose means the same to the network as before: the scales of the earlier fit stay, relative ones for the
+# perturbations that it knows.
 same_dose_scale <- function(task, before, molecules, call = rlang::caller_env()) {
   unit <- task$registry$dose_unit
-  if (!is.null(unit) && !is.null(before$dose_unit)) {
-    task$registry$dose_top <- convert_doses(before$dose_top, before$dose_unit, unit, call)
-  } else if (identical(is.null(unit), is.null(before$dose_unit))) {
-    task$registry$dose_top <- before$dose_top
+  if (identical(is.null(unit), is.null(before$dose_unit))) {
+    in_unit <- function(dose) {
+      if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
+    }
+    known <- match(task$registry$perturbations, before$perturbations)
+    task$registry$dose_top <- in_unit(before$dose_top)
+    task$registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
   } else {
     abort_input("`dose_unit` must be given for both fits or for neither.",
                 paste0("It is ", if (is.null(unit)) "missing here" else "missing in `fit`", "."),

@@ -12,8 +12,9 @@
 #'   \item{`meta`}{list: `model`, `settings`, `registry` (genes, perturbations, covariate levels,
 #'     trained dose ranges), `keys` (the user's column names), `container`, `assay`, `scale`,
 #'     `n_cells` per split, `conditions` (what the screen held), `degs`, `seed`, `residual` (the
-#'     default kind of counterfactual in [predict.compert_fit()]), and `test_scores`, the averages of
-#'     [evaluate_r2()] over the test conditions, per method.}
+#'     default kind of counterfactual in [predict.compert_fit()]), `test_scores`, the averages of
+#'     [evaluate_r2()] over the test conditions, per method, and `test_comparison`, those that `print()`
+#'     shows: over the conditions that model and baselines can all score.}
 #'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
 #'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` and
 #'     `best`, whether these weights were kept as the best so far.}

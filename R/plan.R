@@ -34,6 +34,7 @@ new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 5
     target = encode_design(registry, conditions$perturbation, conditions$dose, conditions$covariates,
                            call),
     degs = plan_degs(screen, group, conditions, n_degs, seen_only = !"ood" %in% split, call = call),
+    cells = which(screen$split %in% split) - 1L,
     min_cells = min_cells,
     conditions = conditions
   )

@@ -40,7 +40,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   plan <- new_plan(screen, fit$meta$registry, "test")
   meta <- fit$meta
   meta$settings <- run_settings(settings)
-  meta$test_scores <- NULL
+  meta[c("test_scores", "test_comparison")] <- NULL
   result <- with_core_errors(core_fit(
     core_rows(screen), training_design(fit$meta$registry, screen, model = fit$meta$model,
                                 multi_task = settings$reg_multi_task > 0),

@@ -10,7 +10,9 @@
 #' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
 #'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa; those of
 #'   [chemcpa_settings()] and [multicpa_settings()] are told there. Other settings are laid over the defaults that this one
-#'   selects.
+#'   selects. `"fb"` has the dose curves of that reference's Python interface and the length of its command line's
+#'   runs. Scores during training follow one rule whatever the parity: conditions of at least 5 test cells,
+#'   predicted from controls of the same covariates; the references' own are in [evaluate_r2()] (`preset`).
 #' @param loss_ae Likelihood: `"gauss"` (log-normalised values), `"nb"` (raw counts, with library
 #'   size and one dispersion per gene) or `"zinb"` (the same with structural zeros). Usually left to
 #'   the `loss` argument of [cpa()].
@@ -59,7 +61,7 @@
 #' @param counterfactual_shrinkage `TRUE`: it discounts what few cells say. Each gene's mean in a
 #'   condition is shrunk towards that of all cells with the same covariates, by its sampling error and
 #'   how much the conditions differ in that gene (empirical Bayes), and a difference between conditions
-#'   of n cells weighs n / (n + 100).
+#'   of n cells each weighs n / (n + 200).
 #' @param mixup_alpha Mixup of cells in pairs, with shares from Beta(alpha, alpha); 0 turns it off.
 #'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.

@@ -14,7 +14,7 @@ with_test_scores <- function(fit, screen, stopped, call = rlang::caller_env()) {
            interrupt = function(cnd) unscored("Scoring was interrupted."))
 }
 
-# Averages over the test conditions, per method.
+# Averages over the test conditions, per method, and what print() compares.
 score_test_cells <- function(fit, screen) {
   options <- r2_options(fit, "compert", list())
   options$n_degs <- 50L
@@ -25,34 +25,48 @@ score_test_cells <- function(fit, screen) {
   meta$test_scores <- lapply(rlang::set_names(means$method), function(method) {
     as.list(means[means$method == method, c("n", metrics_of(means))])
   })
+  meta$test_comparison <- c(
+    list(seen = all(table$seen == "condition")),
+    lapply(rlang::set_names(intersect(names(compared_metrics), names(table))), compare_on_shared, table = table)
+  )
   new_fit(with_core_errors(core_state_with_meta(fit$state, meta_to_json(meta))))
 }
 
-# Two lines for print(): DEG r2 of means and of effects, the winner named.
-format_test_scores <- function(meta) {
-  scores <- meta$test_scores
-  if (is.null(scores$model) || is.null(scores$additive)) return(NULL)
-  number <- function(method, metric) scores[[method]][[metric]] %||% NA_real_
-  line <- function(metric, words) {
-    model <- number("model", metric)
-    additive <- number("additive", metric)
-    control <- number("control", metric)
-    if (is.na(model)) return(NULL)
-    verdict <- if (is.na(additive)) {
-      ""
-    } else if (model > max(additive, control, na.rm = TRUE)) {
-      ": the model is ahead"
-    } else if (isTRUE(control > additive)) {
-      ": no effect at all (control) is ahead"
-    } else {
-      ": the additive baseline is ahead"
-    }
-    paste0(words, " ", score_text(model), ", additive baseline ", score_text(additive),
-           ", control ", score_text(control), verdict)
-  }
-  lines <- c(line("r2_mean_deg", "DEG r2"), line("r2_lfc_deg", "effect r2"),
-             if (!is.null(scores$model$r2_mean_protein)) line("r2_mean_protein", "protein r2"))
-  if (length(lines)) paste0(c("Test cells:    ", rep(strrep(" ", 15L), 2L))[seq_along(lines)], lines)
+compared_metrics <- c(r2_mean_deg = "DEG r2", r2_lfc_deg = "effect r2", r2_mean_protein = "protein r2")
+
+# Means of model, additive baseline and control over the conditions that all of them can score (the
+# additive baseline lacks many), `n` of `of`. A baseline that can score none is left out.
+compare_on_shared <- function(metric, table) {
+  values <- lapply(rlang::set_names(c("model", "additive", "control")), function(method) {
+    table[[metric]][table$method == method]
+  })
+  values <- values[vapply(values, function(v) any(is.finite(v)), NA)]
+  shared <- Reduce(`&`, lapply(values, is.finite), is.finite(values$model %||% NA_real_))
+  c(list(n = sum(shared), of = length(shared)), lapply(values, function(v) mean(v[shared])))
 }
 
-score_text <- function(x) if (is.na(x)) "-" else formatC(x, digits = 2, format = "f")
+# A line for each score that the model has, the winner named.
+format_test_scores <- function(meta) {
+  compared <- meta$test_comparison
+  lines <- unlist(lapply(intersect(names(compared_metrics), names(compared)), function(metric) {
+    format_comparison(compared[[metric]], compared_metrics[[metric]])
+  }))
+  if (length(lines) == 0L) return(NULL)
+  if (isTRUE(compared$seen)) {
+    lines <- c(lines, "(The model saw training cells of these conditions; no baseline uses them.)")
+  }
+  paste0(c("Test cells:    ", rep(strrep(" ", 15L), length(lines) - 1L)), lines)
+}
+
+format_comparison <- function(of, words) {
+  if (is.null(of$model) || of$n == 0L) return(NULL)
+  shown <- c(model = "", additive = "additive baseline ", control = "control ")
+  shown <- shown[names(shown) %in% names(of)]
+  scores <- paste0(shown, vapply(of[names(shown)], score_text, ""), collapse = ", ")
+  best <- names(shown)[which.max(unlist(of[names(shown)]))]
+  ahead <- c(model = "the model", additive = "the additive baseline", control = "no effect at all (control)")
+  paste0(words, " ", scores, if (length(shown) > 1L) paste0(": ", ahead[[best]], " is ahead"),
+         if (of$n < of$of) paste0(" (", of$n, " of ", of$of, " conditions, which all can score)"))
+}
+
+score_text <- function(x) formatC(x, digits = 2, format = "f")

@@ -26,6 +26,8 @@ compert::EvaluationPlan plan_of(SEXP plan) {
   out.source = compert_glue::cell_lists(list["source"]);
   out.degs = compert_glue::cell_lists(list["degs"]);
   out.target = compert_glue::design_of(list["target"]);
+  const Rcpp::IntegerVector cells(list["cells"]);
+  out.cells.assign(cells.begin(), cells.end());
   return out;
 }
 

@@ -36,9 +36,12 @@ Rcpp::NumericVector pick(const double* values, const std::vector<int64_t>& genes
 
 /// Two-sided p-values of all genes: adjustment counts every gene, not only the listed ones.
 std::vector<double> two_sided_p(const compert::WelchTest& test) {
-  std::vector<double> p(test.t.size(), NA_REAL);
+  std::vector<double> p(test.t.size());
   for (std::size_t g = 0; g < p.size(); ++g) {
-    if (!std::isnan(test.df[g])) p[g] = 2 * R::pt(-std::fabs(test.t[g]), test.df[g], 1, 0);
+    if (std::isnan(test.df[g]))  // constant in both groups: at different values, or at the same one
+      p[g] = std::isinf(test.t[g]) ? 0 : 1;
+    else
+      p[g] = 2 * R::pt(-std::fabs(test.t[g]), test.df[g], 1, 0);
   }
   return p;
 }

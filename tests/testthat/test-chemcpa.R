@@ -93,6 +93,11 @@ test_that("doses come before the network as was asked", {
   expect_equal(scaled_dose(registry, code, c(0, 1, 10)), c(0, 0.1, 1))
   registry <- drug_fit(dose_transform = "none")$meta$registry
   expect_equal(scaled_dose(registry, code, c(0, 1, 10)), c(0, 1, 10))
+  # By default a reference's own with its parity.
+  expect_identical(pick_dose_transform(NULL, "none"), "log")
+  expect_identical(pick_dose_transform(NULL, "chemcpa"), "max")
+  expect_identical(pick_dose_transform(NULL, "chemcpa_v2"), "none")
+  expect_refused(pick_dose_transform("square", "none"), "dose_transform")
 })
 
 test_that("the references' defaults are at hand", {

@@ -148,7 +148,20 @@ test_that("equal genes keep their order and genes without values score 0", {
   one <- top[top$drug == "A" & top$dose == "1" & top$cell_type == "T", ]
   expect_identical(one$gene[1:3], c("g2", "g5", "g30"))
   last <- one[one$gene == "g40", ]
-  expect_identical(c(last$rank, last$score, last$p_value), c(40, 0, NA))
+  expect_identical(c(last$rank, last$score, last$p_value), c(40, 0, 1))
+})
+
+test_that("genes that are constant have p-values, and count among the genes of the adjustment", {
+  set.seed(1)
+  n <- 20
+  x <- rbind(marker = rep(0:1, each = n), same = rep(1, 2 * n), a = rnorm(2 * n), b = c(rnorm(n), rnorm(n, 1)))
+  colnames(x) <- paste0("c", seq_len(2 * n))
+  about <- data.frame(p = rep(c("control", "A"), each = n))
+  ranked <- rank_degs(x, "p", control = "control", col_data = about, n_genes = 4)
+  at <- match(rownames(x), ranked$gene)
+  p <- c(0, 1, t.test(x["a", 21:40], x["a", 1:20])$p.value, t.test(x["b", 21:40], x["b", 1:20])$p.value)
+  expect_equal(ranked$p_value[at], p, tolerance = 1e-6)  # the core reads single precision
+  expect_equal(ranked$p_adjusted[at], p.adjust(p, "BH"), tolerance = 1e-6)
 })
 
 test_that("columns of the user that are called as the ranking's begin with own_", {

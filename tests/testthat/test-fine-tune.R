@@ -25,6 +25,25 @@ tune <- function(cells, ..., fit = bulk_fit(), covariates = "cell_type", verbose
                              verbose = verbose, ...))
 }
 
+test_that("a dose means what it meant before, also where the higher doses are not there", {
+  cells <- bulk_cells()
+  treated <- cells$col_data$condition != "control"
+  cells$col_data$dose <- ifelse(treated & seq_along(treated) %% 2 == 0, 10, 1)
+  few <- cells$col_data$dose == 1
+  fit <- suppressWarnings(cpa(cells$x, "condition", dose = "dose", control = "control", col_data = cells$col_data,
+                              settings = tune_settings(doser_type = "sigm")))
+  low <- list(x = cells$x[, few], col_data = cells$col_data[few, ])
+  tuned <- suppressWarnings(fine_tune(fit, low$x, "condition", dose = "dose", control = "control",
+                                      col_data = low$col_data, epochs = 1, lr_factor = 0, verbose = FALSE))
+  expect_equal(tuned$meta$registry$dose_scale, fit$meta$registry$dose_scale)
+  response <- function(fit) dose_response(fit, perturbation = "IFNb", dose = c(1, 10))$response
+  expect_equal(response(tuned), response(fit))  # a rate of 0 also keeps all weights, and makes none NaN
+})
+
+test_that("the network cannot stand still while embeddings move", {
+  expect_refused(tune_settings(autoencoder_lr = 0), "`embeddings_lr` must be 0")
+})
+
 test_that("a larger set of genes gets layers of its own; the rest starts where it was, to the bit", {
   cells <- bulk_cells(1:120)
   fit <- tune(cells, epochs = 1, autoencoder_lr = 0, embeddings_lr = 0, dosers_lr = 0)

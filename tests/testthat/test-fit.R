@@ -47,12 +47,17 @@ test_that("seconds of a resumed history are added up", {
 
 test_that("the print names what is best on the test cells, no effect among it", {
   scores <- function(model, additive, control) {
-    of <- function(v) list(r2_mean_deg = v, r2_lfc_deg = v)
-    format_test_scores(list(test_scores = list(model = of(model), additive = of(additive),
-                                               control = of(control))))[1]
+    table <- data.frame(method = rep(c("model", "control", "additive"), each = 3L),
+                        r2_mean_deg = c(model, control, additive))
+    of <- compare_on_shared("r2_mean_deg", table)
+    format_test_scores(list(test_comparison = list(seen = FALSE, r2_mean_deg = of)))
   }
-  expect_match(scores(0.8, 0.5, 0.2), "the model is ahead")
-  expect_match(scores(0.8, 0.9, 0.2), "the additive baseline is ahead")
-  expect_match(scores(0.8, 0.5, 0.9), "no effect at all (control) is ahead", fixed = TRUE)
-  expect_no_match(scores(0.8, NA_real_, 0.9), "ahead")
+  all <- rep(1, 3)
+  expect_match(scores(0.8 * all, 0.5 * all, 0.2 * all), "DEG r2 0.80, .*0.50, .*: the model is ahead$")
+  expect_match(scores(0.8 * all, 0.9 * all, 0.2 * all), "the additive baseline is ahead")
+  expect_match(scores(0.8 * all, 0.5 * all, 0.9 * all), "no effect at all (control) is ahead", fixed = TRUE)
+  # What one of them cannot score counts for none of them.
+  expect_match(scores(c(1, 1, 0.4), c(NA, NA, 0.5), c(0, 0, 0.1)),
+               "DEG r2 0.40, additive baseline 0.50, control 0.10: the additive baseline is ahead \\(1 of 3")
+  expect_no_match(scores(0.8 * all, NA * all, 0.9 * all), "additive")
 })

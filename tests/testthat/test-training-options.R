@@ -169,6 +169,28 @@ test_that("cpa_metric is recorded, and stops training where it is asked to", {
   expect_true(all(is.na(small_fit()$history$cpa_metric)))
 })
 
+test_that("cpa_metric is of all test cells, labelled by perturbation and by covariate", {
+  cells <- small_cells()
+  fit <- small_fit(settings = quick_settings(4, stopping_metric = "cpa_metric", restore_best = FALSE))
+  test <- cells$col_data$split == "test"
+  x <- cells$x[, test]
+  about <- cells$col_data[test, ]
+  purity <- function(space) {
+    z <- cell_embedding(fit, x, space, col_data = about)
+    knn_purity(z, about$condition) + knn_purity(z, about$cell_type)
+  }
+  again <- reconstruct(fit, x, col_data = about)
+  r2 <- function(truth, guess) 1 - sum((truth - guess)^2) / sum((truth - mean(truth))^2)
+  variance <- reconstruct(fit, x, col_data = about, type = "variance")
+  scores <- vapply(split(seq_len(ncol(x)), paste(about$condition, about$cell_type)), function(i) {
+    truth <- as.matrix(x[, i])
+    c(r2(rowMeans(truth), rowMeans(again[, i])),
+      r2(apply(truth, 1, var), rowMeans(variance[, i])))
+  }, c(0, 0))
+  expected <- mean(scores[1, ]) + mean(scores[2, ]) / 2 + exp(purity("treated") - purity("basal"))
+  expect_equal(fit$history$cpa_metric[4], expected, tolerance = 1e-4)
+})
+
 test_that("the second task guesses DEGs, and is off without weight", {
   fit <- small_fit(settings = quick_settings(epochs = 6, reg_multi_task = 1))
   loss <- fit$history$loss_degs

@@ -123,6 +123,10 @@ void check_together(const Settings& s) {
   if (is_chemcpa(s) && s.model != "chemcpa")
     throw Error("model", "must be \"chemcpa\" with parity \"" + s.parity + "\"",
                 "\"" + s.model + "\" was given");
+  if (s.autoencoder_lr == 0 && s.embeddings_lr > 0)
+    throw Error("embeddings_lr", "must be 0 with autoencoder_lr 0, of which it is a multiple",
+                std::to_string(s.embeddings_lr) + " was given",
+                "To keep the network use fine_tune(freeze = c(\"encoder\", \"decoder\"))");
   if (is_multicpa(s) && (s.model != "multicpa" || s.loss_ae == "zinb"))
     throw Error("parity", "must be \"none\" for this model",
                 "theislab/multicpa has no model \"" + s.model + "\" with loss \"" + s.loss_ae + "\"");

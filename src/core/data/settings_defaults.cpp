@@ -82,6 +82,7 @@ void multicpa_defaults(Settings& s) {
   s.checkpoint_freq = 20;
   s.patience = 20;
   s.stopping_metric = "r2_all";
+  s.restore_best = false;
 }
 
 }  // namespace
@@ -131,6 +132,7 @@ Settings default_settings(const std::string& parity, const std::string& model) {
     s.adversary_wd = 4e-7;
     s.batch_size = 256;
     s.doser_type = "mlp";
+    s.restore_best = false;
     s.checkpoint_freq = 20;
     s.patience = 20;
     s.epochs = 2000;

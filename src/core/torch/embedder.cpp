@@ -14,7 +14,7 @@ Embedder::Embedder(const Architecture& a, const Settings& s, ParameterStore& sto
       slot_by_slot_(s.embedding_encoder_norm == "batch" && s.use_drugs_idx),
       options_(at::TensorOptions().dtype(init.type()).device(device)) {
   const int64_t n = a.n_perturbations;
-  const double lr_factor = s.embeddings_lr / s.autoencoder_lr;
+  const double lr_factor = embeddings_factor(s);
   const bool some_free = a.n_features == 0 || a.n_without_features() > 0;
   // theislab/chemCPA has its table in no optimiser.
   const bool chemcpa = s.parity == "chemcpa" || s.parity == "chemcpa_v2";

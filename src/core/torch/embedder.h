@@ -9,6 +9,11 @@
 
 namespace compert {
 
+/// Of the embeddings' learning rate, in the autoencoder's.
+inline double embeddings_factor(const Settings& s) {
+  return s.embeddings_lr == s.autoencoder_lr ? 1 : s.embeddings_lr / s.autoencoder_lr;
+}
+
 class Embedder {
  public:
   /// `spread`: standard deviation of the free embeddings at the start.

@@ -91,9 +91,9 @@ struct Model::Impl {
   /// `last`, which go_to_last() puts back. Whether it did.
   bool go_to_best(const std::optional<ParameterStore::Snapshot>& best);
   void go_to_last();
-  /// Where the user names none. `train`: the rows of the training cells; `blind`: there are no test cells to
-  /// stop at. Then the passes over few cells of a condition must be few, or their noise is learned.
-  int64_t automatic_epochs(const Design& train, std::size_t batches, bool blind) const;
+  /// Where the user names none. `train`: the rows of the training cells, of `n_cells` in all; `blind`: there are
+  /// no test cells to stop at. Then the passes over few cells of a condition must be few, or their noise is learned.
+  int64_t automatic_epochs(const Design& train, std::size_t n_cells, std::size_t batches, bool blind) const;
   void step_schedulers();
   void reset_learning_rates();
 

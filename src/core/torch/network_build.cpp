@@ -110,7 +110,7 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
         levels > 1 || s.parity == "fb" || chemcpa() || multicpa() ? adversary("adversary_covariates." + index, levels) : nullptr);
     covariates_.push_back(store_.add("covariates_embeddings." + index + ".weight",
                                      init.normal({levels, s.dim}) * spread, Group::kAutoencoder, false,
-                                     s.embeddings_lr / s.autoencoder_lr));
+                                     embeddings_factor(s)));
   }
   if (head_.library) {
     dispersion_ = store_.add("dispersion", init.normal({a.n_genes}), Group::kAutoencoder);

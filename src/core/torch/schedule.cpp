@@ -19,9 +19,10 @@ double warmed_up(double done, int64_t length) {
 
 }  // namespace
 
-int64_t Model::Impl::automatic_epochs(const Design& train, std::size_t batches, bool blind) const {
-  if (parity_theislab())  // scvi-tools' heuristic
-    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(train.n) * 400), 1, 400);
+int64_t Model::Impl::automatic_epochs(const Design& train, std::size_t n_cells, std::size_t batches,
+                                      bool blind) const {
+  if (parity_theislab())  // scvi-tools' heuristic, of all cells
+    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(n_cells) * 400), 1, 400);
   const int64_t cycle = uses_adversaries() ? std::max<int64_t>(1, settings.adversary_steps) : 1;
   const int64_t epochs = std::clamp(kAutomaticSteps * cycle / static_cast<int64_t>(batches),
                                     kFewestEpochs, kMostEpochs);

@@ -154,7 +154,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
   const int64_t more =
       settings.epochs > 0 ? settings.epochs
-                          : automatic_epochs(design.rows(train.data(), train.size()), ends.size(),
+                          : automatic_epochs(design.rows(train.data(), train.size()), design.n, ends.size(),
                                              plan.size() == 0);
   const int64_t first_epoch = epochs_done;
   last_epoch = epochs_done + more;
@@ -260,7 +260,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
         }
         weights_are_best = record.best;
         if (on_grid) trials = record.best ? 0 : trials + 1;
-        if (on_grid && trials > settings.patience) result.stopped = Stopped::kPatience;
+        // Lightning, which trains theislab/cpa, stops with the last one that it has patience for.
+        if (on_grid && trials > settings.patience - (parity_theislab() ? 1 : 0))
+          result.stopped = Stopped::kPatience;
       }
       if (on_grid && !parity_theislab() && !network.chemcpa()) step_schedulers();
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 
 #include "compert/metrics.h"
 #include "compert/neighbours.h"
@@ -85,21 +86,19 @@ void Validation::score(EpochRecord& record) const {
 
 double Validation::cpa_metric() const {
   at::NoGradGuard no_grad;
-  // The plan's cells, every k-th of them where they are many.
-  std::size_t n_cells = 0;
-  for (const auto& truth : plan_.truth) n_cells += truth.size();
-  const std::size_t step = std::max<std::size_t>(1, (n_cells + kMostCells - 1) / kMostCells);
+  // Every k-th of the cells where they are many.
+  const std::size_t step = std::max<std::size_t>(1, (plan_.cells.size() + kMostCells - 1) / kMostCells);
   std::vector<int64_t> some;
-  std::vector<std::vector<int32_t>> labels(1 + own_.n_covariates);
-  for (std::size_t k = 0; k < plan_.size(); ++k)
-    for (std::size_t i = 0; i < plan_.truth[k].size(); i += step) {
-      const int64_t cell = plan_.truth[k][i];
-      some.push_back(cell);
-      labels[0].push_back(static_cast<int32_t>(k));
-      for (std::size_t c = 0; c < own_.n_covariates; ++c)
-        labels[c + 1].push_back(
-            own_.covariate[static_cast<std::size_t>(cell) * own_.n_covariates + c]);
-    }
+  std::vector<std::vector<int32_t>> labels(1 + own_.n_covariates);  // perturbations without doses; covariates
+  std::map<std::vector<int32_t>, std::vector<int64_t>> groups;      // by all of them
+  for (std::size_t i = 0; i < plan_.cells.size(); i += step) {
+    const auto cell = static_cast<std::size_t>(plan_.cells[i]);
+    std::vector<int32_t> label = {own_.condition.at(cell)};
+    for (std::size_t c = 0; c < own_.n_covariates; ++c) label.push_back(own_.covariate[cell * own_.n_covariates + c]);
+    for (std::size_t k = 0; k < label.size(); ++k) labels[k].push_back(label[k]);
+    groups[label].push_back(static_cast<int64_t>(some.size()));
+    some.push_back(plan_.cells[i]);
+  }
   const Network& network = model_.network;
   Batch batch;
   network.load(cells_, some.data(), some.size(), own_.rows(some.data(), some.size()), batch);
@@ -123,10 +122,7 @@ double Validation::cpa_metric() const {
     predicted = predicted.log1p();
   }
   double r2_mean = 0, r2_variance = 0;
-  for (std::size_t k = 0; k < plan_.size(); ++k) {
-    std::vector<int64_t> rows;
-    for (std::size_t i = 0; i < some.size(); ++i)
-      if (labels[0][i] == static_cast<int32_t>(k)) rows.push_back(static_cast<int64_t>(i));
+  for (const auto& [label, rows] : groups) {
     const Tensor index = at::tensor(rows, at::kLong).to(basal.device());
     const Tensor x = observed.index_select(0, index), p = predicted.index_select(0, index);
     const Tensor spread =
@@ -138,7 +134,7 @@ double Validation::cpa_metric() const {
     r2_mean += score(x.mean(0), p.mean(0));
     r2_variance += score(x.var(at::IntArrayRef{0}, true, false), spread);
   }
-  const auto n = static_cast<double>(plan_.size());
+  const auto n = static_cast<double>(groups.size());
   return (r2_mean + 0.5 * r2_variance) / n + std::exp(purity(after) - purity(basal));
 }
 

@@ -15,10 +15,11 @@ class Validation {
   void score(EpochRecord& record) const;
 
  private:
-  /// theislab/cpa's metric of the plan's cells passed through the model as they are: r2 of the
+  /// theislab/cpa's metric of the plan's `cells` passed through the model as they are: r2 of the
   /// conditions' means + half of that of their variances (counts as log(1 + count), and predicted
   /// variances those of the predicted means) + exp(kNN purity of the treated states - of the basal
-  /// ones), purities summed over condition and covariates.
+  /// ones), purities summed over perturbations and covariates. Conditions are perturbations and covariates
+  /// without doses, the control among them.
   double cpa_metric() const;
   /// Counts as logarithms, where they are scored as such.
   std::vector<double> on_scale(std::vector<double> v) const;

@@ -47,6 +47,7 @@ struct DegTargets {
 struct EvaluationPlan {
   std::vector<std::vector<int64_t>> truth, source, degs;
   Design target;
+  std::vector<int64_t> cells;  ///< all cells of the parts that are scored, controls too, for theislab/cpa's metric
   std::size_t size() const { return truth.size(); }
 };
 
