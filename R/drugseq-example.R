@@ -11,9 +11,9 @@
 #'   `.h5ad` file).
 #' @return What `as` says. The list has `x` (log-normalised values, genes x wells), `counts`,
 #'   `col_data` (among others `condition`, `dose` in micromolar with 0 for controls, `cell_type`,
-#'   `control`), `molecules` (SMILES named by drug), `moa` (mechanism of action, named by drug) and
-#'   `descriptors` (27 drugs x RDKit's two-dimensional descriptors, as z-scores over 609 drug
-#'   molecules, without unit), which need no RDKit at hand.
+#'   `control`), `molecules` (SMILES named by drug), `moa` (mechanism of action, named by drug,
+#'   `NA` where unknown) and `descriptors` (27 drugs x RDKit's two-dimensional descriptors, as
+#'   z-scores over 609 drug molecules, without unit), which need no RDKit at hand.
 #' @section Errors: SingleCellExperiment is asked for and not installed.
 #' @source Plate PMMSq033 of github.com/PMCC-BioinformaticsCore/macpie (commit dc619f0, MIT);
 #'   mechanisms from github.com/broadinstitute/lincs-cell-painting (CC0). See
@@ -48,5 +48,7 @@ drugseq_molecules <- function() {
   descriptors <- as.matrix(table[setdiff(names(table), c("drug", "smiles", "moa"))])
   rownames(descriptors) <- table$drug
   by_drug <- function(x) rlang::set_names(as.character(x), table$drug)
-  list(molecules = by_drug(table$smiles), moa = by_drug(table$moa), descriptors = descriptors)
+  moa <- by_drug(table$moa)
+  moa[!nzchar(moa)] <- NA
+  list(molecules = by_drug(table$smiles), moa = moa, descriptors = descriptors)
 }

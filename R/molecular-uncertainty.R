@@ -13,8 +13,8 @@
 #'
 #' @param embedding Matrix, drugs x dimensions, with drug names as row names: those of
 #'   [perturbation_embedding()], at one dose for all.
-#' @param pathway Pathways, named by drug. Drugs without one (`NA`, or not named) get a value of
-#'   their own but are nobody's neighbours.
+#' @param pathway Pathways, named by drug. Drugs without one (`NA`, `""`, or not named) get a value
+#'   of their own but are nobody's neighbours.
 #' @param ... Not used.
 #' @param k Number of neighbours; fewer when there are not as many.
 #' @param dims Number of principal components; fewer when there are not as many.
@@ -66,6 +66,7 @@ check_drug_names <- function(embedding, call = rlang::caller_env()) {
 pathway_of <- function(pathway, drugs, call = rlang::caller_env()) {
   named <- is.atomic(pathway) && !is.null(names(pathway))
   values <- if (named) as.character(pathway)[match(drugs, names(pathway))]
+  values[!nzchar(values)] <- NA
   if (sum(!is.na(values)) >= 2L) return(values)
   abort_input("`pathway` must name the pathways of at least two drugs of `embedding`.",
               if (!named) paste0("It is ", describe(pathway), ", without names.") else

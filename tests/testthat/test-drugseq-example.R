@@ -6,6 +6,8 @@ test_that("the shipped drug screen opens in every form", {
   expect_setequal(names(screen$molecules), drugs)
   expect_setequal(rownames(screen$descriptors), drugs)
   expect_true(all(is.finite(screen$descriptors)))
+  expect_identical(sum(is.na(screen$moa)), 6L)
+  expect_false("" %in% screen$moa)
   expect_equal(as.matrix(screen$x[1:5, 1:5]), {
     total <- Matrix::colSums(screen$counts)
     log1p(t(t(as.matrix(screen$counts[1:5, 1:5])) / total[1:5]) * 1e4)

@@ -30,12 +30,12 @@ test_that("neighbours of one pathway leave no uncertainty", {
 
 test_that("drugs without a pathway are nobody's neighbours but have a value", {
   z <- drugs()
-  pathway <- c(drug1 = "HDAC", drug2 = "MEK", drug3 = NA, other = "CDK")
+  pathway <- c(drug1 = "HDAC", drug2 = "MEK", drug3 = NA, drug4 = "", other = "CDK")
   out <- molecular_uncertainty(z, pathway)
   expect_identical(unique(out$k[-(1:2)]), 2L)
   expect_identical(out$k[1:2], c(1L, 1L))
   expect_true(all(out$nearest %in% c("drug1", "drug2")))
-  expect_identical(out$pathway[1:3], c("HDAC", "MEK", NA))
+  expect_identical(out$pathway[1:4], c("HDAC", "MEK", NA, NA))
   expect_identical(out$entropy[3], 1)
 })
 
