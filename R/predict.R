@@ -57,14 +57,15 @@
 #'   the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
 #'   where there are several, and `seen`, what training saw of the condition: `"condition"`,
 #'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
-#'   `"drug new to covariate"`, or `"drug new"`. With `summarise = "condition"` it holds
+#'   `"drug new to covariate"`, or `"drug new"`; dose 0 is the control, as [dose_response()] says. With `summarise = "condition"` it holds
 #'   `cpa_condition`, `cpa_source`, the covariates and the batch that the condition names, `seen` and
 #'   `n_cells` (source cells); assays are `mean` and `variance`. Where names would be the same, yours
 #'   gets `own_`: a column `seen` of the source cells becomes `own_seen`, a covariate `condition`,
 #'   `source`, `cell` or `draw` is `cpa_own_condition`.
 #' @section Errors:
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
-#' condition or one without rows; `n_samples` where nothing is drawn. Doses outside the trained range give one warning with the range.
+#' condition or one without rows; `n_samples` where nothing is drawn. Doses outside the trained range
+#' give one warning with the range.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
 #' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]
@@ -151,10 +152,12 @@ check_samples <- function(n_samples, type, summarise, residual, call = rlang::ca
   }
 }
 
-# One warning when a dose lies outside what training saw for its perturbation.
+# One warning when a dose lies outside what training saw for its perturbation. Dose 0 does not where
+# it is the control.
 warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env()) {
   registry <- fit$meta$registry
-  asked <- data.frame(part = unlist(targets$parts), dose = unlist(targets$doses))
+  acting <- acting_pairs(fit, targets$parts, targets$doses)
+  asked <- data.frame(part = unlist(acting$parts), dose = unlist(acting$doses))
   asked <- unique(asked[asked$part != registry$control, , drop = FALSE])
   range <- registry$dose_range[asked$part]
   low <- vapply(range, function(r) r[1L], 0)

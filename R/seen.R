@@ -6,6 +6,10 @@ seen_levels <- c("condition", "parts only", "drug new to covariate", "drug new")
 # covariates, but not this combination or dose. `covariates` has no missing values here.
 seen_in_training <- function(fit, parts, doses, covariates) {
   rows <- trained_conditions(fit)
+  rows[c("parts", "doses")] <- acting_pairs(fit, rows$parts, rows$doses)
+  asked <- acting_pairs(fit, parts, doses)
+  parts <- asked$parts
+  doses <- asked$doses
   known <- row_keys(rows$covariates[condition_covariates(fit)])
   asked <- row_keys(covariates[condition_covariates(fit)])
   whole <- paste(known, condition_key(rows$parts, rows$doses), sep = "\f")
@@ -27,6 +31,22 @@ seen_by_group <- function(fit, code, parts, doses, covariates) {
   first <- which(!duplicated(group))
   seen <- seen_in_training(fit, parts[first], doses[first], covariates[first, , drop = FALSE])
   seen[group]
+}
+
+# Conditions as the model takes them where the screen gives its controls dose 0: nothing acts at
+# dose 0, and what is left without a perturbation is the control. The networks of theislab/chemCPA
+# do act at dose 0.
+acting_pairs <- function(fit, parts, doses) {
+  registry <- fit$meta$registry
+  as_control <- isTRUE(registry$dose_range[[registry$control]][1L] == 0) &&
+    !any(fit$meta$settings$parity %in% c("chemcpa", "chemcpa_v2"))
+  idle <- if (as_control) which(vapply(doses, function(d) any(d %in% 0), NA))
+  for (k in idle) {
+    acts <- !doses[[k]] %in% 0
+    parts[[k]] <- if (any(acts)) parts[[k]][acts] else registry$control
+    doses[[k]] <- if (any(acts)) doses[[k]][acts] else 0
+  }
+  list(parts = parts, doses = doses)
 }
 
 # A condition that leaves a covariate open has been seen as well as its least known level was.

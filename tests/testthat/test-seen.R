@@ -19,6 +19,27 @@ test_that("what training saw is one of four words", {
   expect_identical(seen(c("A", "B"), c(1, 1), "K562"), "drug new")
 })
 
+test_that("dose 0 is the control where the screen gives controls dose 0", {
+  toy <- additive_cells()
+  toy$col_data$dose[toy$col_data$drug == "control"] <- "0"
+  toy$col_data$split[toy$col_data$cell_type == "A549" & toy$col_data$drug == "B"] <- "ood"
+  keys <- new_keys("drug", dose = "dose", covariates = "cell_type", control = "control",
+                   split = "split")
+  fit <- untrained(as_screen(toy$x, keys, col_data = toy$col_data))
+  seen <- function(fit, parts, doses, type) {
+    seen_in_training(fit, list(parts), list(doses), data.frame(cell_type = type))
+  }
+  expect_identical(seen(fit, "B", 0, "A549"), "condition")
+  expect_identical(seen(fit, c("A", "B"), c(1, 0), "A549"), "condition")
+  expect_identical(seen(fit, c("A", "B"), c(0, 1), "A549"), "drug new to covariate")
+  zero <- make_targets(fit, condition(drug = "A+B", dose = c(0, 1)))
+  expect_warning(warn_dose_range(fit, zero), NA)
+  fit$meta$settings$parity <- "chemcpa"
+  expect_identical(seen(fit, "A", 0, "A549"), "parts only")
+  expect_warning(warn_dose_range(fit, zero), class = "compert_extrapolation")
+  expect_identical(seen(untrained(additive_screen()), "A", 0, "A549"), "parts only")
+})
+
 test_that("an open covariate counts as its least known level", {
   screen <- additive_screen()
   screen$split[screen$covariates$cell_type == "A549" &
