@@ -165,9 +165,11 @@ stop_no_share <- function(share, n, call) {
 
 inform_split <- function(screen, value, name) {
   n <- table(factor(value, c("train", "test", "ood")))
-  held <- unique(condition_label(screen$parts[value == "ood"],
-                                 if (!is.null(screen$keys$dose)) screen$doses[value == "ood"],
-                                 screen$keys$sep))
+  ood <- value == "ood"
+  label <- condition_label(screen$parts[ood], if (!is.null(screen$keys$dose)) screen$doses[ood],
+                           screen$keys$sep)
+  levels <- lapply(screen$keys$covariates, function(name) screen$covariates[[name]][ood])
+  held <- unique(do.call(paste, c(levels, list(label), sep = ", ")))
   what <- if (length(held) > 0) paste0("; held out: ", name_list(held)) else ""
   text <- paste0("Column ", dQuote(name, FALSE), ": ", n[["train"]], " train, ", n[["test"]],
                  " test, ", n[["ood"]], " ood cells", what, ".")

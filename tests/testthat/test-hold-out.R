@@ -57,7 +57,9 @@ test_that("what cannot be held out is refused", {
 
 test_that("it says what it did, once", {
   expect_message(split_toy(hold_out = condition("A+B"), verbose = TRUE),
-                 "train, .* test, 15 ood cells; held out: \"A@0.5\\+B@2\"")
+                 "train, .* test, 15 ood cells; held out: \"T, A@0.5\\+B@2\", \"NK, A@0.5")
+  expect_message(split_toy(hold_out = condition("A+B", cell_type = "NK"), verbose = TRUE),
+                 "held out: \"NK, A@0.5\\+B@2\".")
   expect_silent(split_toy())
 })
 
