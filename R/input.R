@@ -20,16 +20,21 @@ read_cells.default <- function(x, keys, col_data = NULL, call = rlang::caller_en
 
 # Which of the available assays (layers) is read: the one asked for, else by the loss.
 # `log_names` and `count_names` are the ecosystem's names in order of preference; `of_fit` the
-# arguments that a fit's training gave, not the user.
+# arguments that a fit's training gave, not the user. Where theirs is not there the other usual name
+# serves: writing and reading a file makes "X" of "logcounts".
 choose_assay <- function(available, wanted, loss, log_names, count_names, arg, call,
                          of_fit = NULL) {
   if (length(available) == 0) {
     abort_input("`x` must have expression values.", "It has no assay.",
                 "Put a matrix of genes x cells into it.", call = call)
   }
+  order <- if (is_count_loss(loss)) count_names else log_names
+  if (is.null(loss)) order <- c(log_names, count_names)
+  found <- intersect(order, available)
   if (!is.null(wanted)) {
     check_string(wanted, arg, call = call)
     if (wanted %in% available) return(wanted)
+    if (arg %in% of_fit && wanted %in% order && length(found) > 0) return(found[1])
     absent <- paste0("There is no ", arg, " ", dQuote(wanted, FALSE), ".")
     if (arg %in% of_fit) {
       abort_input(paste0("The cells must have the ", arg, " that the fit was made on."), absent,
@@ -40,9 +45,6 @@ choose_assay <- function(available, wanted, loss, log_names, count_names, arg, c
                 paste0(did_you_mean(wanted, available), "`x` has ", name_list(available, 12), "."),
                 call = call)
   }
-  order <- if (is_count_loss(loss)) count_names else log_names
-  if (is.null(loss)) order <- c(log_names, count_names)
-  found <- intersect(order, available)
   if (length(found) > 0) return(found[1])
   if (length(available) == 1) return(available)
   abort_input(paste0("`", arg, "` must say what to read: `x` has nothing of the usual names."),

@@ -55,6 +55,27 @@ test_that("another assay is not taken for the fit's, even where it is the only o
   expect_identical(read_newdata(fit, only)$assay, "scaled")
 })
 
+test_that("cells that were written and read back fit the fit, and the other way round", {
+  sce <- small_sce()
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  write_h5ad(sce, path)
+  back <- read_h5ad(path)
+  expect_identical(SummarizedExperiment::assayNames(back), "X")
+  fit <- small_fit()
+  fit$meta[c("container", "assay")] <- list("SingleCellExperiment", "logcounts")
+  expect_identical(read_newdata(fit, back)$assay, "X")
+  counts <- round(10 * SummarizedExperiment::assay(back))
+  wrong <- SummarizedExperiment::`assay<-`(back, "X", value = counts)
+  expect_error(read_newdata(fit, wrong), "counts")
+  fit$meta$assay <- "X"
+  expect_identical(read_newdata(fit, sce)$assay, "logcounts")
+  expect_refused(read_newdata(fit, sce, assay = "X"), "`assay` must be one that `x` has")
+  fit <- small_fit(loss = "nb")
+  fit$meta[c("container", "assay")] <- list("SingleCellExperiment", "counts")
+  expect_error(read_newdata(fit, back), "counts")
+  expect_identical(read_newdata(fit, wrong)$assay, "X")
+})
+
 test_that("the layer of a file is read again; a 10x file has one matrix", {
   cells <- small_cells()
   path <- withr::local_tempfile(fileext = ".h5ad")
