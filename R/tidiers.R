@@ -10,12 +10,13 @@
 #' @inheritParams cell_embedding
 #' @return `tidy()`: a tibble with one row per perturbation and latent dimension: `perturbation`,
 #'   `dose`, `dimension`, `estimate`. `glance()`: one row with `model`, `loss`, `n_cells`
-#'   (training), `n_genes`, `n_perturbations`, `n_covariates`, `n_parameters`, `epochs`,
-#'   `best_epoch`, `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
-#'   `r2_var_deg` of the best epoch on the test cells (`NA` when there were none). `augment()`: the
+#'   (training), `n_genes`, `n_perturbations` (without the control), `n_covariates`,
+#'   `n_parameters`, `epochs`, `best_epoch` (the last one with `best` in the history of the
+#'   [fit][compert_fit]), `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
+#'   `r2_var_deg` of that epoch on the test cells (`NA` when there were none). `augment()`: the
 #'   table of the cells with `.cell`, `.condition`, `.seen` (see [predict()][predict.compert_fit])
-#'   and `.r2`, the r2 over genes between the cell and its reconstruction; a column of yours that has one
-#'   of these names gets `own_` in front.
+#'   and `.r2`, the r2 over genes between the cell and its reconstruction; a column of yours that
+#'   has one of these names gets `own_` in front.
 #' @source The generics of the generics package, as broom has them.
 #' @examples
 #' screen <- kang_example()
@@ -64,7 +65,8 @@ glance.compert_fit <- function(x, ...) {
   scores$epoch <- NULL
   about <- tibble::tibble(
     model = meta$model, loss = meta$settings$loss_ae, n_cells = nobs(x),
-    n_genes = length(meta$registry$genes), n_perturbations = length(meta$registry$perturbations),
+    n_genes = length(meta$registry$genes),
+    n_perturbations = length(setdiff(meta$registry$perturbations, meta$registry$control)),
     n_covariates = length(meta$registry$covariates), n_parameters = info$n_parameters,
     epochs = nrow(x$history), best_epoch = as.integer(info$best_epoch),
     seconds = training_seconds(x$history), seed = meta$seed

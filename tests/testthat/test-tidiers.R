@@ -14,6 +14,7 @@ test_that("glance is one row with the scores of the best epoch", {
   best <- fit$history[fit$history$epoch == row$best_epoch, ]
   expect_identical(row$r2_mean_deg, best$r2_mean_deg)
   expect_identical(row$n_genes, 120L)
+  expect_identical(row$n_perturbations, 1L)
   cells <- small_cells()
   train <- cells$col_data$split == "train"
   unscored <- suppressMessages(cpa(cells$x[, train], "condition", control = "control",
