@@ -15,7 +15,7 @@
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
 #' @param ... Must be empty: all later arguments are given by name.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
-#'   `NULL`: every part has dose 1. See Doses.
+#'   `NULL`: every part has dose 1. See "Doses" in [cpa()].
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave

@@ -80,7 +80,7 @@
 #'   (variance over cells of one draw each).
 #' @param scale For fits on counts, `"log"` or `"model"` (raw counts), see "Scores".
 #' @param clamp_negative `TRUE` sets negative r2 to 0.
-#' @param residual Which counterfactual is `"model"`; `NULL`: as described under "Rows".
+#' @param residual Which counterfactual is `"model"`; `NULL`: as "Rows" in [evaluate_r2()] says.
 #' @return A tibble of class `compert_r2` with one row per condition and method: the covariates,
 #'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
 #'   [predict()][predict.compert_fit]), `n_cells` (observed), the scores, `n_controls` (cells
