@@ -17,8 +17,10 @@
 #' number of cells: compare with the distance between two halves of the measured cells. Time grows with the
 #' product of the numbers of cells.
 #'
-#' @param x,y Matrices (genes x cells), plain, sparse or delayed, on one scale. Rows are matched by name
-#'   where both have names.
+#' @param x,y Matrices (genes x cells), plain, sparse or delayed, on one scale; or SummarizedExperiments
+#'   or Seurat objects, of which the only assay is taken, as [predict()][predict.compert_fit] gives
+#'   one with `type = "sample"`, else the log-normalised values under their usual names (see [cpa()]).
+#'   Rows are matched by name where both have names.
 #' @param method Distances, some of `"mmd"`, `"wasserstein"` and `"energy"`.
 #' @param ... Not used.
 #' @param genes Names of the genes to compare, such as DEGs; `NULL` for all.
@@ -42,9 +44,14 @@ distribution_distance <- function(x, y, method = c("mmd", "wasserstein", "energy
   known <- c(mmd = core_mmd, wasserstein = core_wasserstein, energy = core_energy)
   check_among(method, names(known), "method")
   check_strings(genes, "genes")
-  samples <- same_genes(list(x = as_columns(x), y = as_columns(y)), genes)
+  samples <- same_genes(list(x = sample_values(x), y = sample_values(y)), genes)
   for (name in names(samples)) check_sample(samples[[name]], name)
   with_core_errors(vapply(known[method], function(distance) distance(samples$x, samples$y), 0))
+}
+
+sample_values <- function(x, call = rlang::caller_env()) {
+  container <- inherits(x, c("SummarizedExperiment", "Seurat"))
+  if (container) read_cells(x, list(), call = call)$x else as_columns(x, call)
 }
 
 check_sample <- function(values, arg, call = rlang::caller_env()) {

@@ -12,6 +12,21 @@ test_that("distances are those of the core, genes matched by name", {
   expect_equal(distribution_distance(x, x + 2, "wasserstein"), c(wasserstein = 2))
 })
 
+test_that("samples come in the containers that predict() answers in", {
+  cells <- small_cells()
+  what <- condition(condition = "IFNb", cell_type = "NK")
+  draw <- function(newdata, ...) {
+    predict(small_fit(), newdata, what, type = "sample", seed = 2, ...)
+  }
+  expected <- distribution_distance(draw(cells$x, col_data = cells$col_data), cells$x)
+  sce <- small_sce()
+  expect_equal(distribution_distance(draw(sce), sce), expected)
+  SummarizedExperiment::assay(sce, "counts") <- cells$counts
+  expect_equal(distribution_distance(draw(cells$x, col_data = cells$col_data), sce), expected)
+  object <- small_seurat()
+  expect_equal(distribution_distance(draw(object), object), expected)
+})
+
 test_that("wrong questions are refused", {
   x <- toy_log(30)
   expect_refused(distribution_distance(x, x, "mean"), "`method` must be some of")
