@@ -141,6 +141,18 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
        target = encode_design(registry, tidy$parts, tidy$doses, covariates, call))
 }
 
+# A covariate that some do not name is NA in their rows: it may have any value there.
+#' @export
+rbind.compert_condition <- function(..., deparse.level = 1) {
+  tables <- list(...)
+  covariates <- setdiff(unlist(lapply(tables, names)), c("perturbation", "dose"))
+  tables <- lapply(tables, function(table) {
+    for (name in setdiff(covariates, names(table))) table[[name]] <- rep(NA, NROW(table))
+    table
+  })
+  do.call(rbind.data.frame, tables)
+}
+
 #' @export
 format.compert_condition <- function(x, ...) {
   label <- condition_label(x$perturbation, x$dose)

@@ -25,7 +25,7 @@
 #'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
 #'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1
 #'   and 2. Conditions may be put together by `rbind()`: every row keeps its own `dose_unit`, its
-#'   `sep`, and whether it was given a dose.
+#'   `sep`, and whether it was given a dose, and leaves open what covariates only others name.
 #' @references Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517 (counterfactual
 #'   queries of the compositional perturbation autoencoder).
 #' @examples

@@ -101,6 +101,21 @@ test_that("wrong columns, order and names are refused", {
   expect_refused(resolve(data.frame(x = 1)), "must have a column \"drug\"")
 })
 
+test_that("rbind() leaves open what covariates only others name", {
+  a <- condition("A", cell_type = "T")
+  b <- condition("B", dose = 2)
+  for (asked in list(rbind(a, b), rbind(b, a)[2:1, ], rbind(a, as.data.frame(b)))) {
+    found <- resolve_conditions(asked, toy_registry(), toy_keys())
+    expect_identical(found$parts, list("A", "B"))
+    expect_equal(found$doses, list(1, 2))
+    expect_identical(found$covariates, list(cell_type = c("T", NA)))
+  }
+  expect_s3_class(rbind(b, a), "compert_condition")
+  donors <- rbind(b, condition("A", donor = "x"), NULL, a)
+  expect_identical(donors$donor, c(NA, "x", NA))
+  expect_identical(donors$cell_type, c(NA, NA, "T"))
+})
+
 test_that("units and doses belong to their rows, in any order, whatever is done to the table", {
   registry <- new_registry(toy_screen(), list(transform = "none", unit = "uM"))
   doses <- function(asked) resolve_conditions(asked, registry, toy_keys())$doses
