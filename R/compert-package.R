@@ -5,7 +5,7 @@
 #' in them.
 #'
 #' A cell's expression is encoded into a basal state that is stripped of the perturbation: by an
-#' alignment of basal states between conditions, by adversaries, or by both. The embedding of
+#' alignment of basal states between conditions, by adversaries (off by default), or by both. The embedding of
 #' each perturbation, scaled by what its doser makes of the dose, and the embeddings of the
 #' covariates are added, and the sum is decoded into a mean and a variance for every gene.
 #' Another perturbation, dose or cell type is asked for by adding another embedding.

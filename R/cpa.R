@@ -1,10 +1,17 @@
 #' Fit a compositional perturbation autoencoder
 #'
 #' Learns from a perturbation screen what each perturbation adds to a cell, apart from what the cell
-#' is: an encoder takes each cell to a basal state from which adversaries cannot read perturbation
-#' or covariates; embeddings of perturbations (scaled by a dose-response curve) and covariates are
-#' added; a decoder turns the sum into means and variances of all genes. The fit then answers
-#' [predict()][predict.compert_fit] for conditions that were never measured.
+#' is: an encoder takes each cell to a basal state; embeddings of perturbations (scaled by a
+#' dose-response curve) and covariates are added; a decoder turns the sum into means and variances of
+#' all genes. The fit then answers [predict()][predict.compert_fit] for conditions that were never
+#' measured.
+#'
+#' Two terms of the objective keep the perturbation out of the basal state: the basal states of
+#' perturbed cells and controls are brought together (`reg_alignment`), and a cell that is decoded
+#' under another condition must change as the means of the two differ (`reg_counterfactual`). The
+#' references train adversaries instead, which try to read perturbation and covariates from the
+#' basal state; they are off by default (`reg_adversary`), and on with a reference's `parity`. See
+#' [cpa_settings()].
 #'
 #' @param x The cells: a SingleCellExperiment or SummarizedExperiment; a Seurat object (version 4
 #'   assays and version 5 assays, also with split layers); a matrix, sparse matrix of the Matrix

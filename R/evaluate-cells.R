@@ -12,6 +12,8 @@
 #' for Gaussian fits, counts for others. Noise of single cells bounds these scores far below 1.
 #'
 #' @inheritParams evaluate_r2
+#' @param newdata The cells to score, and controls, which DEGs are found against, in any container
+#'   that [cpa()] takes.
 #' @param min_cells Fewest cells of a condition.
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
 #'   column names, `split`, `seen`, `n_cells` and the four scores. A column of yours that has one of

@@ -5,6 +5,8 @@
 #' included. A model that knows its conditions must be above it.
 #'
 #' @inheritParams evaluate_r2
+#' @param newdata All cells of the split, and controls, which DEGs are found against, in any
+#'   container that [cpa()] takes.
 #' @param split The split whose cells are drawn from.
 #' @param n_draws Number of draws.
 #' @return A tibble with one row per part (`"genes"`, `"DEGs"` and, for fits of both, `"proteins"`):
