@@ -13,7 +13,9 @@
 #'   `col_data` (among others `condition`, `dose` in micromolar with 0 for controls, `cell_type`,
 #'   `control`), `molecules` (SMILES named by drug), `moa` (mechanism of action, named by drug,
 #'   `NA` where unknown) and `descriptors` (27 drugs x RDKit's two-dimensional descriptors, as
-#'   z-scores over 609 drug molecules, without unit), which need no RDKit at hand.
+#'   z-scores over 609 drug molecules, without unit), which need no RDKit at hand. These are 198
+#'   columns of RDKit's own list, of which [smiles_features()] computes 110: to add molecules of your
+#'   own to a fit later ([add_molecules()]), fit with `molecules`, the SMILES, instead.
 #' @section Errors: SingleCellExperiment is asked for and not installed.
 #' @source Plate PMMSq033 of github.com/PMCC-BioinformaticsCore/macpie (commit dc619f0, MIT);
 #'   mechanisms from github.com/broadinstitute/lincs-cell-painting (CC0). See

@@ -15,8 +15,11 @@ read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang
   }
   abort_input("`molecules` must be described as those of the fit are.",
               paste0("The fit has ", words(known), ", these are ", words(read), "."),
-              if (known$kind == "matrix") "Give the same columns as in training." else
-                "Give named SMILES.", call)
+              if (known$kind == "matrix") {
+                "Give the same columns as in training; a fit with named SMILES takes any molecule."
+              } else {
+                "Give named SMILES."
+              }, call)
 }
 
 read_molecule_smiles <- function(molecules, encoder, call) {

@@ -137,7 +137,7 @@ test_that("molecules that come later are known by name and change nothing else",
   expect_identical(attr(late, "col_data")$seen, "drug new")
   expect_identical(nrow(more$history), nrow(fit$history))
   expect_refused(add_molecules(fit, table[1, , drop = FALSE]), "does not know")
-  expect_refused(add_molecules(fit, new[, 1:3]), "described as those of the fit")
+  expect_refused(add_molecules(fit, new[, 1:3]), "described as those of the fit.*fit with named SMILES")
   expect_refused(add_molecules(small_fit(), new), "made with molecules")
 })
 
