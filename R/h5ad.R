@@ -23,9 +23,10 @@
 #' @return
 #' With `as = "SingleCellExperiment"`, such an object: assay `X` and one assay per layer, `obs` in
 #' `colData()`, `var` in `rowData()`, `obsm` in `reducedDims()`, `uns` in `metadata()`, `raw` as the
-#' alternative experiment `"raw"`. Log-normalised values that [write_h5ad()] wrote from an assay
-#' `logcounts` are the assay `X`; verbs read it for a fit that was made on `logcounts`, and
-#' `logcounts` for one that was made on `X`, where the other is not there. With `as = "list"`, a list: `X` (genes x cells), `layers` (named
+#' alternative experiment `"raw"`. What [write_h5ad()] wrote from an assay `logcounts` (or from `counts`,
+#' where there was nothing else) is the assay `X`: verbs read `X` for a fit that was made on `logcounts`,
+#' and the other way round, where the assay of training is not there; `counts` and `X` for a fit on
+#' counts. With `as = "list"`, a list: `X` (genes x cells), `layers` (named
 #' list), `obs` and `var` (data frames), `obsm` (named list, cells in rows), `uns` (nested list) and
 #' `raw` (`NULL`, or a list of `X` and `var`).
 #'
