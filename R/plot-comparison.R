@@ -15,22 +15,25 @@ plot_comparison <- function(comparison, metric, models, limits, call = rlang::ca
   table <- comparison_table(comparison, metric, models, limits)
   place <- ggplot2::position_dodge2(width = 0.8, preserve = "single", padding = 0.15)
   ggplot2::ggplot(table, ggplot2::aes(.data$group, .data$value)) +
-    ggplot2::geom_boxplot(ggplot2::aes(fill = .data$model, colour = .data$model), alpha = 0.25,
-                          width = 0.8, linewidth = 0.4, outlier.shape = NA, position = place) +
+    ggplot2::geom_boxplot(ggplot2::aes(y = .data$score, fill = .data$model, colour = .data$model),
+                          alpha = 0.25, width = 0.8, linewidth = 0.4, outlier.shape = NA,
+                          position = place) +
     comparison_points(table) +
-    ggplot2::geom_point(data = comparison_means(table),
-                        ggplot2::aes(group = .data$model), shape = 23, size = 2.2, fill = "white",
-                        colour = "grey10", position = ggplot2::position_dodge(width = 0.8)) +
+    ggplot2::geom_point(data = comparison_means(table, limits),
+                        ggplot2::aes(fill = .data$model, shape = .data$mark), size = 2.2,
+                        colour = "grey10", position = ggplot2::position_dodge(width = 0.8),
+                        show.legend = FALSE) +
     ggplot2::facet_wrap(ggplot2::vars(.data$metric)) +
+    names_axis("x", levels(table$group), min(nlevels(table$metric), 3L)) +
     ggplot2::coord_cartesian(ylim = limits) +
     ggplot2::scale_fill_manual(values = comparison_colours(models),
                                labels = method_words(models)) +
     ggplot2::scale_colour_manual(values = comparison_colours(models),
                                  labels = method_words(models)) +
-    ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 17), guide = "none") +
+    ggplot2::scale_shape_manual(values = comparison_marks(), guide = "none") +
     ggplot2::labs(x = comparison_axis(comparison), y = "r2", fill = NULL, colour = NULL,
                   title = "Predicted against observed, model by model",
-                  subtitle = comparison_subtitle(comparison)) +
+                  subtitle = comparison_subtitle(comparison, any(table$off))) +
     theme_compert() +
     ggplot2::theme(panel.grid.major.x = ggplot2::element_blank())
 }
@@ -58,25 +61,27 @@ comparison_table <- function(comparison, metric, models, limits) {
   table$group <- factor(table$group, names(groups))
   table$metric <- factor(table$metric, comparison_words()[metric])
   table$model <- factor(table$model, models)
-  table$off <- table$score < limits[1L] | table$score > limits[2L]
-  table$value <- pmin(pmax(table$score, limits[1L]), limits[2L])
-  table
+  to_limits(table, limits)
 }
+
+# Points and means within the axis, and at its edge where they lie beyond.
+comparison_marks <- function() c(point = 16, `point beyond` = 17, mean = 23, `mean beyond` = 24)
 
 # Every condition as a point, fainter where there are many.
 comparison_points <- function(table) {
   n <- max(table(table$group, table$model, table$metric))
   ggplot2::geom_point(
-    ggplot2::aes(colour = .data$model, shape = .data$off),
+    ggplot2::aes(colour = .data$model,
+                 shape = ifelse(.data$off, "point beyond", "point")),
     size = if (n > 60L) 0.6 else 1, alpha = if (n > 60L) 0.35 else 0.6,
     position = ggplot2::position_jitterdodge(jitter.width = 0.25, dodge.width = 0.8, seed = 1)
   )
 }
 
 # The means of the scores themselves, drawn at the edge where they lie beyond it.
-comparison_means <- function(table) {
-  means <- stats::aggregate(score ~ group + metric + model, table, mean)
-  means$value <- pmin(pmax(means$score, min(table$value)), max(table$value))
+comparison_means <- function(table, limits) {
+  means <- to_limits(stats::aggregate(score ~ group + metric + model, table, mean), limits)
+  means$mark <- ifelse(means$off, "mean beyond", "mean")
   means
 }
 
@@ -96,9 +101,9 @@ comparison_axis <- function(comparison) {
   paste(by, collapse = ", ")
 }
 
-comparison_subtitle <- function(comparison) {
+comparison_subtitle <- function(comparison, off) {
   scores <- attr(comparison, "scores")
-  text <- paste0(nrow(scores$conditions), " conditions, means as diamonds; ",
-                 attr(comparison, "words"))
+  text <- paste0(count_of(nrow(scores$conditions), "condition"), ", means as diamonds",
+                 if (off) ", triangles lie beyond the axis", "; ", attr(comparison, "words"))
   paste(strwrap(text, 78), collapse = "\n")
 }

@@ -47,13 +47,19 @@ plot_r2 <- function(scores, metric = c("r2_mean_deg", "r2_lfc_deg"), ..., method
   p +
     ggplot2::facet_grid(ggplot2::vars(.data$split), ggplot2::vars(.data$metric),
                         scales = if (many) "fixed" else "free_y",
-                        space = if (many) "fixed" else "free_y") +
+                        space = if (many) "fixed" else "free_y",
+                        labeller = ggplot2::label_wrap_gen(max(10L, 56L %/% length(metric)))) +
     ggplot2::coord_cartesian(xlim = limits) +
+    ggplot2::scale_x_continuous(n.breaks = if (length(metric) > 3L) 3L else 5L,
+                                labels = format_dose) +
+    ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 17), guide = "none") +
     ggplot2::scale_colour_manual(values = method_colours(methods),
                                  labels = method_words(methods)) +
-    ggplot2::labs(colour = NULL, shape = NULL, title = "Predicted against observed",
+    ggplot2::labs(x = NULL, y = NULL, colour = NULL, title = "Predicted against observed",
                   subtitle = r2_subtitle(scores)) +
-    theme_compert()
+    theme_compert() +
+    ggplot2::theme(strip.text.y = ggplot2::element_text(angle = 0),
+                   panel.spacing.x = ggplot2::unit(10, "pt"))
 }
 
 # Some of `choices`, at least one.
@@ -84,36 +90,43 @@ r2_words <- function() {
 }
 
 # "B, IFNb": the user's columns that differ between rows (all of them when none does). Doses that
-# are 1 throughout say nothing.
+# are 1 throughout say nothing and are left out.
 condition_names <- function(scores) {
   own <- as.list(scores[seq_len(match("method", names(scores)) - 1L)])
-  differs <- vapply(own, function(column) length(unique(column)) > 1L, TRUE)
   dose <- length(own)
-  if (all(grepl("^1([^0-9.]1)*$", own[[dose]]))) differs[dose] <- FALSE
+  if (all(grepl("^1([^0-9.]1)*$", own[[dose]]))) own <- own[-dose]
+  differs <- vapply(own, function(column) length(unique(column)) > 1L, TRUE)
   do.call(paste, c(unname(lapply(if (any(differs)) own[differs] else own, as.character)),
                    sep = ", "))
 }
 
-# Long form with what lies outside `limits` pulled to the edge and marked.
+# Long form: `score`, and `value`, where it is drawn; what lies outside `limits` is pulled to the
+# edge and marked.
 r2_table <- function(scores, metric, methods, limits) {
   label <- condition_names(scores)
   rows <- lapply(metric, function(name) {
     data.frame(condition = label, split = scores$split, method = scores$method,
-               metric = unname(r2_words()[name]), value = scores[[name]])
+               metric = unname(r2_words()[name]), score = scores[[name]])
   })
   table <- do.call(rbind, rows)
-  table <- table[table$method %in% methods & is.finite(table$value), , drop = FALSE]
-  table$off <- table$value < limits[1L] | table$value > limits[2L]
-  table$value <- pmin(pmax(table$value, limits[1L]), limits[2L])
+  table <- table[table$method %in% methods & is.finite(table$score), , drop = FALSE]
+  table <- to_limits(table, limits)
   table$method <- factor(table$method, methods)
   table$metric <- factor(table$metric, r2_words()[metric])
   table$split <- ifelse(is.na(table$split), "", table$split)
   table$split <- factor(table$split, intersect(c("train", "test", "ood", ""), table$split))
   model <- table$method == methods[1L] & table$metric == r2_words()[metric[1L]]
-  ranked <- table$condition[model][order(table$value[model])]
+  ranked <- table$condition[model][order(table$score[model])]
   table$condition <- factor(table$condition, unique(c(ranked, table$condition)))
   # Rows are drawn in their order: the first method lies on top where points meet.
   table[order(-as.integer(table$method)), , drop = FALSE]
+}
+
+# Where scores are drawn: those beyond the limits at the edge.
+to_limits <- function(table, limits) {
+  table$off <- table$score < limits[1L] | table$score > limits[2L]
+  table$value <- to_edge(table$score, limits)
+  table
 }
 
 # The model in blues, what it has to beat in other colours; further methods from the palette.
@@ -136,18 +149,20 @@ r2_rows <- function(table) {
     ggplot2::geom_line(ggplot2::aes(group = .data$condition), colour = "grey80",
                        linewidth = 0.4) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$off), size = 2.2) +
-    ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 17), guide = "none") +
-    ggplot2::labs(x = NULL, y = NULL)
+    names_axis("y", levels(table$condition))
 }
 
+# Boxes are those of the scores themselves, cut at the edge.
 r2_distributions <- function(table) {
   ggplot2::ggplot(table, ggplot2::aes(.data$value, .data$method, colour = .data$method)) +
-    ggplot2::geom_boxplot(outlier.shape = NA, width = 0.6, linewidth = 0.4) +
-    ggplot2::geom_point(position = ggplot2::position_jitter(height = 0.18, width = 0, seed = 1),
-                        size = 0.7, alpha = 0.5) +
+    ggplot2::geom_boxplot(ggplot2::aes(.data$score), outlier.shape = NA, width = 0.6,
+                          linewidth = 0.4) +
+    ggplot2::geom_point(ggplot2::aes(shape = .data$off, size = .data$off, alpha = .data$off),
+                        position = ggplot2::position_jitter(height = 0.18, width = 0, seed = 1)) +
+    ggplot2::scale_size_manual(values = c(`FALSE` = 0.7, `TRUE` = 1.4), guide = "none") +
+    ggplot2::scale_alpha_manual(values = c(`FALSE` = 0.5, `TRUE` = 0.8), guide = "none") +
     ggplot2::scale_y_discrete(limits = rev, labels = method_words) +
-    ggplot2::guides(colour = "none") +
-    ggplot2::labs(x = NULL, y = NULL)
+    ggplot2::guides(colour = "none")
 }
 
 r2_subtitle <- function(scores) {

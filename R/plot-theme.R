@@ -30,6 +30,49 @@ theme_compert <- function(base_size = 11) {
     )
 }
 
+# Names made to fit an axis or a heading: of each part ("B, IFNb" has two) at most `width` letters.
+# Parts that are longer together have a line each; where there are more than eight names, lines would
+# have no room, and parts are shorter. The middle of a part is left out, or its end or start if
+# names are told apart only then.
+short_names <- function(x, width = 26L) {
+  x <- as.character(x)
+  x[is.na(x)] <- "NA"
+  parts <- strsplit(x, ", ", fixed = TRUE)
+  many <- length(x) > 8L
+  for (head in c(0.6, 1, 0)) {
+    short <- vapply(parts, short_name, "", width, many, head)
+    if (anyDuplicated(short) == 0L) break
+  }
+  short
+}
+
+short_name <- function(parts, width, many, head) {
+  if (sum(nchar(parts) + 2L) <= width + 2L) return(paste(parts, collapse = ", "))
+  if (many && length(parts) > 1L) width <- 18L
+  head <- ceiling((width - 3L) * head)
+  n <- nchar(parts)
+  cut <- paste0(substr(parts, 1L, head), "...", substring(parts, n - (width - 4L - head)))
+  paste(ifelse(n > width, cut, parts), collapse = if (many) ", " else ",\n")
+}
+
+# Lines of at most `width` letters, broken between words.
+wrap_text <- function(x, width) {
+  vapply(strwrap(as.character(x), width, simplify = FALSE), paste, "", collapse = "\n")
+}
+
+# Discrete axes: short names, of which those that would lie over others are left out. Names of a
+# horizontal axis that have no room beside each other (`panels` axes are) are wrapped or slanted.
+names_axis <- function(axis, names, panels = 1L, slant = NULL) {
+  guide <- function(angle = NULL) ggplot2::guide_axis(check.overlap = TRUE, angle = angle)
+  if (axis == "y") return(ggplot2::scale_y_discrete(labels = short_names, guide = guide()))
+  room <- 84L %/% (length(names) * panels)
+  if (!(slant %||% (max(nchar(short_names(names)), 0L) >= room && room < 12L))) {
+    return(ggplot2::scale_x_discrete(labels = function(x) wrap_text(short_names(x), room),
+                                     guide = guide()))
+  }
+  ggplot2::scale_x_discrete(labels = short_names, guide = guide(45))
+}
+
 need_ggplot <- function(call = rlang::caller_env()) {
   check_package("ggplot2", "to draw plots", call = call)
 }

@@ -25,7 +25,23 @@ test_that("one box per model, dose and metric; every condition is a point", {
   expect_identical(nrow(built$data[[1]]), 12L)
   means <- built$data[[3]]
   expect_identical(nrow(means), 12L)
+  # Filled in the model's colour, so that they tell which it is where they lie over its points.
+  expect_setequal(means$fill, unname(comparison_colours(c("good", "poor", "control"))))
+  expect_identical(unique(means$shape), 23)
+  expect_equal(min(built$data[[1]]$ymin_final), -3)
+  expect_match(p$labels$subtitle, "^6 conditions, means as diamonds, triangles lie beyond")
   expect_identical(p$labels$x, "dose")
+})
+
+test_that("boxes are of the scores themselves; means beyond the axis are triangles", {
+  skip_without_package("ggplot2")
+  p <- plot_r2(compared(), metric = "r2_mean_deg", limits = c(0.1, 1))
+  built <- ggplot2::ggplot_build(p)$data
+  poor <- built[[1]][built[[1]]$colour == comparison_colours(c("good", "poor"))[["poor"]], ]
+  expect_equal(poor$middle, c(0.3, 0.1))
+  expect_equal(sort(unique(built[[3]]$shape)), c(23, 24))
+  expect_equal(built[[3]]$y[built[[3]]$shape == 24], rep(0.1, sum(built[[3]]$shape == 24)))
+  expect_equal(range(built[[2]]$y), c(0.1, 0.9))
 })
 
 test_that("models and metrics are chosen; the axis reaches down to the lowest score", {

@@ -24,7 +24,8 @@ test_that("conditions are named by what differs between them", {
   expect_identical(unique(condition_names(table)), c("B", "NK"))
   table$dose <- rep(c("1", "1+0.5"), each = 3)
   expect_identical(unique(condition_names(table)), c("B, 1", "NK, 1+0.5"))
-  expect_identical(unique(condition_names(table[1:3, ])), "B, IFNb, 1")
+  # Doses that are 1 throughout say nothing, for a single condition either.
+  expect_identical(unique(condition_names(table[1:3, ])), "B, IFNb")
 })
 
 test_that("many conditions are drawn as distributions", {
@@ -32,6 +33,13 @@ test_that("many conditions are drawn as distributions", {
   geoms <- function(p) vapply(p$layers, function(l) class(l$geom)[1], "")
   expect_true("GeomBoxplot" %in% geoms(plot_r2(scores(), max_conditions = 1)))
   expect_false("GeomBoxplot" %in% geoms(plot_r2(scores())))
+  # Boxes are of the scores themselves; what lies beyond the axis is a triangle at its edge.
+  p <- plot_r2(scores(), metric = "r2_mean_deg", max_conditions = 1)
+  built <- ggplot2::ggplot_build(p)$data
+  expect_equal(min(built[[1]]$xmin), -3)
+  expect_equal(built[[1]]$xmiddle[built[[1]]$colour == "#999999"], (-3 + 0.1) / 2)
+  expect_identical(built[[2]]$shape[built[[2]]$x == -1], 17)
+  expect_identical(sum(built[[2]]$shape == 17), 1L)
 })
 
 test_that("wrong tables and words are refused", {
