@@ -8,7 +8,8 @@
 #' @param colour One value per row to colour by: text, factor or numbers. `NULL`: one colour.
 #' @param ... Not used.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
-#'   points.
+#'   points. Of more than 12 points, names that have no room are left out, and the caption tells how
+#'   many.
 #' @param method `"pca"`, `"umap"` (needs uwot), or `"none"` for a matrix that has two columns.
 #' @param rays `TRUE` draws a line from the origin to every point, as the references do for
 #'   perturbations (`"pca"` is not centred then).
@@ -47,26 +48,51 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
   p <- p + ggplot2::geom_point(size = size, alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (label %||% (nrow(table) <= 60L)) {
-    p <- p + ggplot2::geom_text(ggplot2::aes(label = .data$name,
-                                             vjust = ifelse(.data$y < 0, 1.8, -0.8)), size = 3,
-                                check_overlap = TRUE, show.legend = FALSE) +
+    named <- place_names(table)
+    left <- nrow(table) - nrow(named)
+    p <- p + ggplot2::geom_text(ggplot2::aes(label = .data$name, hjust = .data$hjust,
+                                             vjust = .data$vjust), named, size = 3,
+                                show.legend = FALSE) +
       ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.14)) +
-      ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10))
+      ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
+      ggplot2::labs(caption = if (left) paste(count_of(left, "name"), "left out for want of room"))
   }
-  p <- p + colour_layer(table$colour, is.null(colour)) +
-    ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend) +
-    theme_compert()
-  many <- !is.numeric(table$colour) && length(unique(table$colour)) > 8L
-  if (many) p + ggplot2::theme(legend.position = "right") else p
+  p + ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend) + theme_compert() +
+    colour_layer(table$colour)
 }
 
-colour_layer <- function(colour, none) {
+colour_layer <- function(colour) {
   if (is.numeric(colour)) return(ggplot2::scale_colour_viridis_c())
-  list(
-    scale_colour_compert(length(unique(colour))),
-    ggplot2::guides(colour = if (none) "none" else
-      ggplot2::guide_legend(override.aes = list(size = 2.5, alpha = 1)))
-  )
+  names <- unique(as.character(colour))
+  list(scale_colour_compert(length(names)),
+       names_legend(names, override.aes = list(size = 2.5, alpha = 1)))
+}
+
+# Names above, below, to the right or to the left of their points, wherever no other name or point is.
+# A handful of points have theirs in any case. Sizes are those on a page 7 inches wide.
+place_names <- function(table) {
+  table$name <- short_names(table$name)
+  share <- function(v) (v - min(v)) / max(max(v) - min(v), 1e-9)
+  x <- share(table$x)
+  y <- share(table$y)
+  sides <- data.frame(hjust = c(0.5, 0.5, -0.12, 1.12), vjust = c(-0.8, 1.8, 0.5, 0.5))
+  boxes <- cbind(x - 0.006, x + 0.006, y - 0.012, y + 0.012)
+  chosen <- rep(NA_integer_, nrow(table))
+  for (i in seq_len(nrow(table))) {
+    width <- 0.0135 * nchar(table$name[i])
+    left <- x[i] + c(-0.5, -0.5, 0, -1) * width + c(0, 0, 0.012, -0.012)
+    low <- y[i] + c(0.02, -0.07, -0.025, -0.025)
+    order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L) else 1:4
+    hits <- vapply(order, function(k) {
+      sum(boxes[-i, 1L] < left[k] + width & boxes[-i, 2L] > left[k] & boxes[-i, 3L] < low[k] + 0.05 &
+            boxes[-i, 4L] > low[k])
+    }, 0L)
+    if (min(hits) > 0L && nrow(table) > 12L) next
+    k <- order[which.min(hits)]
+    chosen[i] <- k
+    boxes <- rbind(boxes, c(left[k], left[k] + width, low[k], low[k] + 0.05))
+  }
+  cbind(table, sides[chosen, ])[!is.na(chosen), , drop = FALSE]
 }
 
 check_embedding <- function(embedding, columns, call = rlang::caller_env()) {
@@ -103,6 +129,8 @@ to_plane <- function(embedding, method, rays, seed) {
   at <- pca$x
   if (ncol(at) < 2L) at <- cbind(at, 0)
   share <- 100 * pca$sdev^2 / max(sum(pca$sdev^2), .Machine$double.eps)
+  # What rounding left of a component that is not there would look like a spread.
+  at[, share[1:2] < 1e-9 | is.na(share[1:2])] <- 0
   list(at = at, axes = sprintf("PC%d (%.0f %%)", 1:2, share[1:2]))
 }
 
@@ -125,10 +153,11 @@ plot_similarity <- function(embedding, ...) {
     ggplot2::scale_fill_gradient2(low = "#D55E00", mid = "white", high = "#0072B2",
                                   limits = c(-1, 1), na.value = "grey85") +
     ggplot2::coord_fixed() +
+    names_axis("x", names, slant = TRUE) +
+    names_axis("y", names) +
     ggplot2::labs(x = NULL, y = NULL, fill = "Cosine") +
     theme_compert() +
-    ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right",
-                   axis.text.x = ggplot2::element_text(angle = 45, hjust = 1))
+    ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (length(names) > 12L) return(p)
   p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", .data$cosine)), size = 3,
                          colour = "grey15", na.rm = TRUE)

@@ -45,10 +45,11 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
                        height = 0.94) +
     r2_fill(limits) +
     ggplot2::coord_fixed(expand = FALSE) +
+    names_axis("x", colnames(r2), slant = TRUE) +
+    names_axis("y", rownames(r2)) +
     ggplot2::labs(x = "Measured", y = if (predicted) "Predicted" else "Measured", fill = "r2") +
     theme_compert() +
-    ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right",
-                   axis.text.x = ggplot2::element_text(angle = 45, hjust = 1))
+    ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (!(numbers %||% (max(dim(r2)) <= 12L))) return(p)
   # White on dark tiles.
   place <- (pmin(pmax(table$r2, limits[1L]), limits[2L]) - limits[1L]) / diff(limits)

@@ -34,11 +34,10 @@ theme_compert <- function(base_size = 11) {
 # Parts that are longer together have a line each; where there are more than eight names, lines would
 # have no room, and parts are shorter. The middle of a part is left out, or its end or start if
 # names are told apart only then.
-short_names <- function(x, width = 26L) {
+short_names <- function(x, width = 26L, many = length(x) > 8L) {
   x <- as.character(x)
   x[is.na(x)] <- "NA"
   parts <- strsplit(x, ", ", fixed = TRUE)
-  many <- length(x) > 8L
   for (head in c(0.6, 1, 0)) {
     short <- vapply(parts, short_name, "", width, many, head)
     if (anyDuplicated(short) == 0L) break
@@ -73,13 +72,37 @@ names_axis <- function(axis, names, panels = 1L, slant = NULL) {
   ggplot2::scale_x_discrete(labels = short_names, guide = guide(45))
 }
 
+# Headings of panels, of which four stand in a row where there are more than nine.
+name_headings <- function() {
+  ggplot2::as_labeller(function(x) short_names(x, if (length(x) > 9L) 13L else 24L, many = FALSE))
+}
+
+# The legend of coloured names: below the plot, or on the right where it has no room there. One name
+# needs none, and more than 40 cannot be told apart.
+names_legend <- function(names, ...) {
+  n <- length(names)
+  if (n == 1L) return(ggplot2::guides(colour = "none"))
+  if (n > 40L) {
+    return(list(ggplot2::guides(colour = "none"),
+                ggplot2::labs(caption = paste("No legend for", n, "colours"))))
+  }
+  wide <- n > 8L || sum(nchar(legend_names(names)) + 5L) > 95L
+  list(
+    ggplot2::guides(colour = ggplot2::guide_legend(ncol = if (n > 18L) 2L, order = 1L, ...)),
+    if (wide) ggplot2::theme(legend.position = "right")
+  )
+}
+
+legend_names <- function(x) short_names(x, if (length(x) > 18L) 16L else 26L)
+
 need_ggplot <- function(call = rlang::caller_env()) {
   check_package("ggplot2", "to draw plots", call = call)
 }
 
 # Colour scale for a discrete variable with `n` values.
-scale_colour_compert <- function(n, ...) {
-  ggplot2::scale_colour_manual(values = palette_compert(max(n, 1L)), na.value = "grey60", ...)
+scale_colour_compert <- function(n) {
+  ggplot2::scale_colour_manual(values = palette_compert(max(n, 1L)), na.value = "grey60",
+                               labels = legend_names)
 }
 
 # Stops when a table lacks columns that a plot needs.

@@ -39,3 +39,43 @@ test_that("wrong input is refused", {
   expect_error(plot_embedding(matrix(1:4, 2), method = "tsne"), "`method` must be one of")
   expect_error(plot_similarity(matrix(NA_real_, 2, 2)), "`embedding` must be")
 })
+
+test_that("a handful of points keep their names, and the caption counts those left out", {
+  skip_without_package("ggplot2")
+  near <- cbind(seq_len(12) / 1000, 0)
+  near <- rbind(near[-1, ], c(1, 1))
+  rownames(near) <- paste("long name", seq_len(12))
+  few <- plot_embedding(near, method = "none")
+  expect_identical(nrow(few$layers[[2]]$data), 12L)
+  expect_null(few$labels$caption)
+  more <- rbind(near, `long name 13` = c(0, 0))
+  p <- plot_embedding(more, method = "none")
+  shown <- nrow(p$layers[[2]]$data)
+  expect_lt(shown, 13L)
+  expect_identical(p$labels$caption, paste(13L - shown, "names left out for want of room"))
+})
+
+test_that("a component that is not there is drawn at 0", {
+  skip_without_package("ggplot2")
+  z <- rbind(a = c(0.1, 0.7, 0.3), b = c(0.2, -0.5, 1 / 3))
+  expect_identical(unname(points_of(plot_embedding(z))$y), c(0, 0))
+})
+
+test_that("many colours have their legend on the right, too many none", {
+  skip_without_package("ggplot2")
+  z <- withr::with_seed(1, matrix(rnorm(164), 82))
+  p <- plot_embedding(z, rep(paste0("d", 1:9), length.out = 82), method = "none")
+  expect_identical(p$theme$legend.position, "right")
+  none <- plot_embedding(z, rep(paste0("d", 1:41), 2), method = "none")
+  expect_identical(none$labels$caption, "No legend for 41 colours")
+})
+
+test_that("a heat map leaves out names that would lie over others", {
+  skip_without_package("ggplot2")
+  z <- rbind(a = c(1, 0), b = c(-1, 0.1), `a name, that is much too long for it` = c(1, 0.1))
+  for (axis in c("x", "y")) {
+    scale <- plot_similarity(z)$scales$get_scales(axis)
+    expect_true(scale$guide$check.overlap)
+    expect_match(scale$labels("a name that is much too long for it"), "...", fixed = TRUE)
+  }
+})
