@@ -12,8 +12,9 @@
 #' @param space `"latent"`, or `"genes"` (needs `newdata`).
 #' @param perturbation Names; `NULL` for all but the control.
 #' @param dose Numbers from 0; `NULL` for `n_points` equal steps from 0 to the highest trained dose
-#'   of each perturbation.
-#' @param n_points Length of the default grid.
+#'   of each perturbation. Where training saw several doses of it, they and as many steps of equal
+#'   ratios between them are there too, so that low doses have a curve of their own.
+#' @param n_points Number of steps of the default grid.
 #' @param genes Names of genes to return one by one, for `space = "genes"`.
 #' @param source As in [predict()][predict.compert_fit].
 #' @return A tibble. `space = "latent"`: `perturbation`, `dose`, `response` (h, no unit).
@@ -50,7 +51,7 @@ dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes")
   validate_fit(fit)
   space <- check_choice(space, c("latent", "genes"), "space")
   grid <- dose_grid(fit, perturbation, dose, n_points)
-  if (space == "latent") return(latent_response(fit, grid))
+  if (space == "latent") return(with_dose_unit(latent_response(fit, grid), fit))
   if (is.null(newdata)) need_newdata(TRUE, "dose_response")
   residual <- pick_residual(fit, residual)
   genes <- check_genes(fit, genes)
@@ -68,9 +69,23 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
   check_count(n_points, "n_points", min = 2, call = call)
   if (!is.null(dose)) check_doses(dose, length(dose), call)
   names <- known_perturbations(fit, perturbation, call)
-  doses <- lapply(names, function(name) dose %||% dose_steps(fit, name, n_points))
+  doses <- lapply(names, function(name) dose %||% dose_curve(fit, name, n_points))
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
+}
+
+# Equal steps, the trained doses, and equal ratios from the lowest of these to the highest: doses of
+# screens are decades apart, and equal steps hardly reach the lower ones.
+dose_curve <- function(fit, name, n_points) {
+  equal <- dose_steps(fit, name, n_points)
+  seen <- trained_conditions(fit)
+  doses <- unlist(seen$doses)[unlist(seen$parts) == name]
+  doses <- unique(doses[doses > 0])
+  if (length(doses) < 2L) return(equal)
+  ratios <- exp(seq(log(min(doses)), log(max(doses)), length.out = n_points + 2L))
+  all <- sort(c(equal, doses, ratios[-c(1L, n_points + 2L)]))
+  # Steps that meet but for rounding are one.
+  all[c(TRUE, diff(all) > 1e-9 * max(all))]
 }
 
 # From 0 to the highest dose that training saw.
@@ -139,7 +154,7 @@ gene_response <- function(fit, screen, grid, source, residual, genes,
   difference <- answer$mean_difference - observed_means(screen, cells)
   names(levels) <- own_names(names(levels), response_names)
   rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
-  tibble::as_tibble(add_response(rows, mean, difference, genes, fit$meta$registry$genes))
+  with_dose_unit(add_response(rows, mean, difference, genes, fit$meta$registry$genes), fit)
 }
 
 # Mean of some cells (numbers), wherever they lie.

@@ -71,3 +71,14 @@ doses_in_unit <- function(doses, registry, call = rlang::caller_env()) {
     convert_doses(dose, unit, registry$dose_unit, call)
   })
 }
+
+# A table of doses keeps their unit, for the axes of its plots.
+with_dose_unit <- function(table, fit) {
+  structure(tibble::as_tibble(table), dose_unit = fit$meta$registry$dose_unit)
+}
+
+# "Dose of A (uM)"
+dose_title <- function(table, of = NULL) {
+  unit <- attr(table, "dose_unit")
+  paste0("Dose", if (!is.null(of)) paste(" of", of), if (!is.null(unit)) paste0(" (", unit, ")"))
+}

@@ -7,8 +7,8 @@
 #' @param ... Not used.
 #' @param value Column to draw; `NULL` takes `response`, `norm_of_difference` or `mean`, whichever
 #'   is there.
-#' @param log_dose `TRUE` draws a logarithmic dose axis; dose 0 is set a tenth below the lowest
-#'   dose above 0.
+#' @param log_dose `TRUE` draws a logarithmic dose axis; dose 0 is a point of its own at a tenth of
+#'   the lowest dose above 0.
 #' @param observed Measured points over the lines: what [observed_response()] returns, with `genes`
 #'   where `response` has them. Rows of perturbations, covariates or genes that have no line are left
 #'   out. Filled points are conditions that training saw, open ones it did not.
@@ -43,21 +43,27 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
   table$.dose <- if (log_dose) lift_zero(table$dose, lowest) else table$dose
   table <- response_layout(table, known)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
-    ggplot2::geom_line(linewidth = 0.7) +
+    # What lies between dose 0 and the next is not on a logarithmic axis.
+    ggplot2::geom_line(data = if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
+                       linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
-    ggplot2::labs(x = "Dose", y = response_words(measured = !is.null(points))[[value]],
+    ggplot2::labs(x = dose_title(response), y = response_words(measured = !is.null(points))[[value]],
                   colour = NULL,
                   subtitle = if (length(unique(table$perturbation)) == 1L) table$perturbation[1L]) +
-    theme_compert()
+    theme_compert() +
+    names_legend(levels(table$.line))
   if (!is.null(points)) {
     points$.dose <- if (log_dose) lift_zero(points$dose, lowest) else points$dose
     p <- p + observed_layers(points, table)
-  } else if (length(unique(table$.dose)) <= 12L) {
-    p <- p + ggplot2::geom_point(size = 1.4)
   }
-  if (nlevels(table$.line) == 1L) p <- p + ggplot2::guides(colour = "none")
+  dots <- is.null(points) && length(unique(table$.dose)) <= 12L
+  dotted <- dots | (log_dose & table$dose == 0)
+  if (any(dotted)) {
+    p <- p + ggplot2::geom_point(data = table[dotted, , drop = FALSE], size = 1.4,
+                                 show.legend = dots)
+  }
   if (nlevels(table$.panel) > 1L) {
-    p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel),
+    p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings(),
                                  scales = if ("gene" %in% names(table)) "free_y" else "fixed")
   }
   if (!log_dose) return(p)
@@ -69,6 +75,7 @@ log_dose_scale <- function(axis, dose, place) {
   zero <- if (any(dose == 0)) min(place)
   scale <- if (axis == "x") ggplot2::scale_x_log10 else ggplot2::scale_y_log10
   scale(
+    guide = ggplot2::guide_axis(check.overlap = TRUE),
     breaks = function(limits) log_breaks(limits, zero),
     labels = function(at) {
       ifelse(!is.null(zero) & abs(at / (zero %||% 1) - 1) < 1e-6, "0", format_dose(at))
@@ -140,7 +147,7 @@ observed_layers <- function(points, table) {
   list(
     layer,
     ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1), drop = TRUE),
-    if (!same) ggplot2::scale_size_area(max_size = 4, n.breaks = 3),
+    if (!same) ggplot2::scale_size_area(max_size = 4, breaks = range(points$n_cells)),
     ggplot2::labs(shape = "Measured", size = "Cells"),
     ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0),
                    legend.spacing.y = ggplot2::unit(2, "pt"))
@@ -158,7 +165,7 @@ response_layout <- function(table, known) {
   }
   one <- length(unique(table$perturbation)) == 1L
   line <- join(if (one && length(own)) own else "perturbation")
-  panel <- join(c(if (!one) own, intersect("gene", names(table))))
+  panel <- join(c(intersect("gene", names(table)), if (!one) own))
   table$.line <- factor(line, unique(line))
   table$.panel <- factor(panel, unique(panel))
   table

@@ -43,8 +43,8 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
   table <- map_table(table, value, log_dose, points)
   p <- dose_map(table, value == "difference", response2d_words()[[value]],
                 also = points[[value]]) +
-    ggplot2::labs(x = paste("Dose of", table$perturbation_1[1L]),
-                  y = paste("Dose of", table$perturbation_2[1L]))
+    ggplot2::labs(x = dose_title(response, short_names(table$perturbation_1[1L], 40L)),
+                  y = dose_title(response, short_names(table$perturbation_2[1L])))
   if (!is.null(points)) {
     points <- map_places(points, attr(table, "lowest"))
     points$.value <- points[[value]]
@@ -94,6 +94,7 @@ response2d_points <- function(observed, table, value, call = rlang::caller_env()
 map_table <- function(table, value, log_dose, points = NULL) {
   table$.value <- table[[value]]
   own <- setdiff(names(table), c("perturbation_1", "perturbation_2", map_numbers()))
+  own <- union(intersect("gene", own), own)
   panel <- if (length(own)) do.call(paste, c(unname(lapply(table[own], as.character)), sep = ", "))
   table$.panel <- factor(panel %||% rep("", nrow(table)), unique(panel %||% ""))
   lowest <- lapply(c("dose_1", "dose_2"), function(name) {
@@ -153,8 +154,8 @@ dose_map <- function(table, signed, legend, contours = TRUE, also = NULL) {
   p <- p + fill + ggplot2::coord_cartesian(expand = FALSE, clip = "off") +
     ggplot2::labs(fill = legend) + theme_compert() +
     ggplot2::theme(legend.position = "right", panel.grid = ggplot2::element_blank())
-  if (nlevels(table$.panel) > 1L) p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel))
-  p
+  if (nlevels(table$.panel) == 1L) return(p)
+  p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings())
 }
 
 # Eight steps or so, and the panels in which at least one of them is crossed.

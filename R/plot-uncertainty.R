@@ -9,8 +9,8 @@
 #' @param ... Not used.
 #' @param value `"cosine"` (distance of directions, from 0 to 2; of no use for single perturbations of
 #'   a fit without covariates, where doses have one direction) or `"euclidean"` (latent units).
-#' @param log_dose `TRUE` draws logarithmic dose axes; dose 0 is set a tenth below the lowest dose
-#'   above 0.
+#' @param log_dose `TRUE` draws logarithmic dose axes; dose 0 is drawn at a tenth of the lowest dose
+#'   above 0, which no line leads to.
 #' @param sep What joins the doses of a combination, as in the table's dose column.
 #' @return A ggplot. Lines: with one perturbation a line per covariate combination, with several a line
 #'   per perturbation and a panel per covariate combination. Maps: a panel per combination and
@@ -87,7 +87,7 @@ uncertainty_table <- function(uncertainty, value, sep, call = rlang::caller_env(
     table$dose_1 <- vapply(doses, `[`, 0, 1L)
     table$dose_2 <- vapply(doses, `[`, 0, 2L)
   }
-  table
+  structure(table, dose_unit = attr(uncertainty, "dose_unit"))
 }
 
 uncertainty_lines <- function(table, value, log_dose) {
@@ -97,19 +97,22 @@ uncertainty_lines <- function(table, value, log_dose) {
   table <- response_layout(table, c("response", "seen"))
   table$.seen <- seen_words(table$seen)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
-    ggplot2::geom_line(linewidth = 0.7, na.rm = TRUE) +
+    ggplot2::geom_line(data = if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
+                       linewidth = 0.7, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 2.2, stroke = 0.8, na.rm = TRUE) +
     scale_colour_compert(nlevels(table$.line)) +
     ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1)) +
     ggplot2::expand_limits(y = 0) +
-    ggplot2::labs(x = "Dose", y = paste(uncertainty_words()[[value]],
-                                        "to the nearest\ncondition of the training"),
+    ggplot2::labs(x = dose_title(table), y = paste(uncertainty_words()[[value]],
+                                                  "to the nearest\ncondition of the training"),
                   colour = NULL, shape = NULL,
                   subtitle = if (length(unique(table$perturbation)) == 1L) table$perturbation[1L]) +
     theme_compert() +
-    ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0))
-  if (nlevels(table$.line) == 1L) p <- p + ggplot2::guides(colour = "none")
-  if (nlevels(table$.panel) > 1L) p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel))
+    ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0)) +
+    names_legend(levels(table$.line))
+  if (nlevels(table$.panel) > 1L) {
+    p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings())
+  }
   if (log_dose) p + log_dose_scale("x", table$dose, table$.dose) else p
 }
 
@@ -124,7 +127,8 @@ uncertainty_map <- function(table, value, log_dose, sep) {
   names <- if (one) split_text(table$perturbation[1L], sep)[[1L]]
   if (length(names) != 2L) names <- c("the first", "the second")
   p <- dose_map(map, FALSE, legend, contours = FALSE) +
-    ggplot2::labs(x = paste("Dose of", names[1L]), y = paste("Dose of", names[2L]),
+    ggplot2::labs(x = dose_title(table, short_names(names[1L], 40L)),
+                  y = dose_title(table, short_names(names[2L])),
                   subtitle = if (one) table$perturbation[1L])
   if (any(seen)) {
     points <- map[seen, , drop = FALSE]

@@ -50,10 +50,10 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   about <- describe_rows(fit, groups, data.frame(group = seq_along(asked$parts), split = "",
                                                  n_cells = 0L))
   names <- group_names(fit, known)
-  tibble::as_tibble(beside_own(about$own, list(
+  with_dose_unit(beside_own(about$own, list(
     seen = about$fixed$seen, cosine = far$cosine, nearest_cosine = names[far$at_cosine],
     euclidean = far$euclidean, nearest_euclidean = names[far$at_euclidean]
-  )))
+  )), fit)
 }
 
 # Conditions with every covariate but the batch named: one row per level of those left open.

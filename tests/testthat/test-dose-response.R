@@ -58,3 +58,20 @@ test_that("wrong questions are refused, extrapolation warns", {
   expect_warning(dose_response(fit, cells$x, space = "genes", dose = c(0, 1),
                                col_data = cells$col_data), NA)
 })
+
+test_that("the default grid has the trained doses and steps between the low ones; tables keep the unit", {
+  wells <- drugseq_example()
+  wells <- wells[, wells$condition %in% c("Trametinib", "Camptothecin", "control")]
+  fit <- suppressWarnings(cpa(wells, "condition", dose = "dose", control = "control",
+                              settings = cpa_settings(epochs = 1, verbose = FALSE)))
+  dose <- dose_response(fit, perturbation = "Trametinib", n_points = 21)$dose
+  for (one in c(0, 0.1, 1, 10, 10 / 20 * 1:19)) expect_true(any(abs(dose - one) < 1e-9))
+  expect_identical(anyDuplicated(round(dose, 9)), 0L)
+  expect_gt(sum(dose > 0.1 & dose < 1), 8L)
+  fit$meta$registry$dose_unit <- "uM"
+  expect_identical(attr(dose_response(fit, n_points = 2), "dose_unit"), "uM")
+  map <- dose_response2d(fit, perturbation = c("Trametinib", "Camptothecin"), n_points = 2)
+  expect_identical(dose_title(map, "A"), "Dose of A (uM)")
+  asked <- condition("Trametinib", dose = 1)
+  expect_identical(attr(prediction_uncertainty(fit, asked, min_cells = 1), "dose_unit"), "uM")
+})

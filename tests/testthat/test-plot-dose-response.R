@@ -30,6 +30,35 @@ test_that("the value can be chosen, and a logarithmic axis keeps dose 0", {
   expect_identical(none$layout$panel_params[[1]]$x$get_labels(), "0")
 })
 
+test_that("on a logarithmic axis no line leads to dose 0, which is a point", {
+  skip_without_package("ggplot2")
+  built <- ggplot2::ggplot_build(plot_dose_response(curve_table("A"), log_dose = TRUE))$data
+  expect_equal(sort(unique(built[[1]]$x)), c(-1, 0))
+  expect_equal(sort(unique(built[[2]]$x)), c(-2, -1, 0))
+  long <- tibble::tibble(perturbation = "A", dose = c(0, 1:20), response = 0:20)
+  built <- ggplot2::ggplot_build(plot_dose_response(long, log_dose = TRUE))$data
+  expect_equal(built[[2]]$x, -1)
+  expect_length(ggplot2::ggplot_build(plot_dose_response(long))$data, 1L)
+})
+
+test_that("the axis has the unit, headings the gene first, and many names a legend on the right", {
+  skip_without_package("ggplot2")
+  drugs <- paste("A drug with a long name, number", 1:9)
+  table <- curve_table(drugs)
+  attr(table, "dose_unit") <- "uM"
+  p <- plot_dose_response(table[table$dose > 0, ])
+  expect_identical(p$labels$x, "Dose (uM)")
+  expect_identical(p$theme$legend.position, "right")
+  expect_identical(plot_dose_response(curve_table(c("A", "C")))$theme$legend.position, "bottom")
+  expect_identical(plot_dose_response(curve_table("A"))$labels$x, "Dose")
+  genes <- table[c("cell_type", "perturbation", "dose")]
+  genes$gene <- "g1"
+  genes$mean <- 1
+  expect_identical(levels(plot_dose_response(genes)$data$.panel), c("g1, B", "g1, NK"))
+  many <- plot_dose_response(curve_table(paste("drug", 1:41)))
+  expect_identical(many$labels$caption, "No legend for 41 colours")
+})
+
 test_that("wrong tables are refused", {
   skip_without_package("ggplot2")
   expect_error(plot_dose_response(data.frame(dose = 1)), "made by `dose_response\\(\\)`")
@@ -52,6 +81,8 @@ test_that("measured points lie over the lines they belong to", {
   expect_identical(as.character(drawn$.seen)[1:2], c("in training", "not in training"))
   expect_equal(min(p$data$.dose), 0.002)
   expect_silent(ggplot2::ggplot_build(p))
+  # The legend of sizes tells the fewest and the most cells.
+  expect_equal(p$scales$get_scales("size")$breaks, c(2, 9))
   points$n_cells <- 3L
   expect_silent(ggplot2::ggplot_build(plot_dose_response(curve_table("A"), observed = points)))
 })

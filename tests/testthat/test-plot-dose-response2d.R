@@ -24,7 +24,7 @@ test_that("a panel per covariates and gene; tiles meet half-way", {
   expect_identical(sort(unique(p$data$.ymax)), c(0.5, 2.5, 5.5))
   expect_silent(ggplot2::ggplot_build(p))
   genes <- plot_dose_response2d(map_of_two(c("g1", "g2"), "B"))
-  expect_identical(levels(genes$data$.panel), c("B, g1", "B, g2"))
+  expect_identical(levels(genes$data$.panel), c("g1, B", "g2, B"))
   expect_identical(genes$data$.value, map_of_two(c("g1", "g2"), "B")$difference)
   mean <- plot_dose_response2d(map_of_two("g1"), value = "mean")
   expect_identical(min(mean$data$.value), 3)

@@ -64,3 +64,13 @@ test_that("wrong tables are refused", {
   expect_refused(plot_uncertainty(far_from(1)[-(1:2)]), "the perturbation and the dose before `seen`")
   expect_refused(plot_uncertainty(far_from(1), value = "r2"), "`value` must be one of")
 })
+
+test_that("the axis has the unit, and no line leads to dose 0 of a logarithmic axis", {
+  skip_without_package("ggplot2")
+  table <- tibble::tibble(drug = "A", dose = c(0, 0.1, 1), seen = "parts only", cosine = 0:2,
+                          nearest_cosine = "A", euclidean = 0:2, nearest_euclidean = "A")
+  attr(table, "dose_unit") <- "nM"
+  p <- plot_uncertainty(table, log_dose = TRUE)
+  expect_identical(p$labels$x, "Dose (nM)")
+  expect_equal(ggplot2::ggplot_build(p)$data[[1]]$x, c(-1, 0))
+})
