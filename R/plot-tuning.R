@@ -2,7 +2,8 @@
 #'
 #' One panel per setting: the metric of each trial against the value that it had. Ranges of
 #' [log_uniform()] have a logarithmic axis. A ring marks the best trial; trials that did not go on
-#' to the last rung are pale. Failed trials have no metric and are not there.
+#' to the last rung are pale. Failed trials have no metric and are not there. `autoplot()` is of ggplot2
+#' and needs `library(ggplot2)`.
 #'
 #' @param object,x A `compert_tuning`, from [tune_fit()].
 #' @param ... Not used.
@@ -20,6 +21,7 @@
 NULL
 
 #' @rdname plot_tuning
+#' @method autoplot compert_tuning
 #' @exportS3Method ggplot2::autoplot
 autoplot.compert_tuning <- function(object, ...) {
   check_no_dots(...)
@@ -46,7 +48,9 @@ autoplot.compert_tuning <- function(object, ...) {
                   subtitle = paste0("Ring: trial ", object$best_trial, ", the best of ",
                                     nrow(object$trials), if (failed) paste0(" (", failed,
                                                                             " failed)"))) +
-    theme_compert()
+    theme_compert() +
+    # The last label of a panel and the first of the next stand over the borders.
+    ggplot2::theme(panel.spacing.x = ggplot2::unit(20, "pt"))
 }
 
 # A facet has one kind of scale, the settings have several. Each setting therefore gets a stretch of

@@ -1,14 +1,14 @@
 #' How training went
 #'
 #' Losses and, where the test cells were scored, r2, over the epochs. A dotted line marks the epoch
-#' whose weights the fit keeps.
+#' whose weights the fit keeps. `autoplot()` is of ggplot2 and needs `library(ggplot2)`.
 #'
 #' @param object,x A `compert_fit`.
 #' @param type `"loss"`, `"r2"`, or both.
 #' @param ... Not used.
 #' @return A ggplot. `plot()` draws it and returns it invisibly.
 #' @section Errors:
-#' ggplot2 not installed.
+#' ggplot2 not installed; r2 of a fit whose test cells were not scored.
 #' @source `CPAHistory.plot_losses` and `plot_r2_metrics` in `cpa/plotting.py` of
 #'   facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -20,6 +20,7 @@
 NULL
 
 #' @rdname plot_history
+#' @method autoplot compert_fit
 #' @exportS3Method ggplot2::autoplot
 autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
   check_no_dots(...)
@@ -30,6 +31,11 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
                 "Write `type = \"loss\"`.")
   }
   table <- history_table(object$history, type)
+  if (is.null(table)) {
+    abort_input("`type` must name numbers that the history of the fit has.",
+                paste0("There are none for ", name_list(type), "."),
+                "Write `type = \"loss\"`; r2 is scored where `split` names test cells.")
+  }
   best <- object$history$epoch[which(object$history$best %in% TRUE)]
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$epoch, .data$value, colour = .data$series))
   if (length(best)) {
@@ -44,7 +50,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
     ggplot2::scale_colour_manual(values = history_colours()) +
     ggplot2::expand_limits(x = 0) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,
-                  title = paste0(toupper(object$meta$model), ": training"),
+                  title = paste0(model_title(object$meta$model), ": training"),
                   subtitle = history_subtitle(best)) +
     theme_compert()
 }
@@ -61,25 +67,33 @@ history_subtitle <- function(best) {
 
 history_colours <- function() {
   c(autoencoder = "#000000", perturbation = "#0072B2", covariates = "#D55E00",
-    `all genes` = "#009E73", DEGs = "#CC79A7")
+    `all genes` = "#009E73", DEGs = "#CC79A7", proteins = "#E69F00", background = "#56B4E9")
 }
 
 # Panel and series of every column of the history that is drawn.
 history_series <- function() {
-  data.frame(
-    column = c("loss_reconstruction", "loss_alignment", "loss_adv_perturbations",
-               "loss_adv_covariates", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg"),
-    panel = c("Reconstruction loss", "Alignment of basal states", "Adversary losses",
-              "Adversary losses", "Test r2 of means", "Test r2 of means", "Test r2 of variances",
-              "Test r2 of variances"),
-    series = c("autoencoder", "autoencoder", "perturbation", "covariates", "all genes", "DEGs",
-               "all genes", "DEGs"),
-    kind = rep(c("loss", "r2"), each = 4L), stringsAsFactors = FALSE
+  rows <- rbind(
+    c("loss_reconstruction", "Reconstruction loss", "autoencoder"),
+    c("loss_proteins", "Protein reconstruction", "proteins"),
+    c("loss_kl", "KL divergence", "autoencoder"),
+    c("loss_kl_background", "KL, background", "background"),
+    c("loss_alignment", "Alignment of basal states", "autoencoder"),
+    c("loss_counterfactual", "Counterfactual loss", "autoencoder"),
+    c("loss_adv_perturbations", "Adversary losses", "perturbation"),
+    c("loss_adv_covariates", "Adversary losses", "covariates"),
+    c("r2_mean", "Test r2 of means", "all genes"),
+    c("r2_mean_deg", "Test r2 of means", "DEGs"),
+    c("r2_mean_protein", "Test r2 of means", "proteins"),
+    c("r2_var", "Test r2 of variances", "all genes"),
+    c("r2_var_deg", "Test r2 of variances", "DEGs"),
+    c("r2_var_protein", "Test r2 of variances", "proteins")
   )
+  data.frame(column = rows[, 1L], panel = rows[, 2L], series = rows[, 3L],
+             kind = sub("_.*", "", rows[, 1L]), stringsAsFactors = FALSE)
 }
 
 # Long form: one row per epoch and series that has a value; parts that were off (all 0) are left
-# out.
+# out. NULL where there is nothing.
 history_table <- function(history, type) {
   series <- history_series()
   series <- series[series$kind %in% type & series$column %in% names(history), , drop = FALSE]
@@ -90,6 +104,7 @@ history_table <- function(history, type) {
                series[rep(k, sum(there)), c("panel", "series", "kind")], row.names = NULL)
   })
   table <- do.call(rbind, rows)
+  if (is.null(table) || nrow(table) == 0L) return(NULL)
   table$panel <- factor(table$panel, intersect(unique(series$panel), table$panel))
   table$series <- factor(table$series, intersect(names(history_colours()), table$series))
   table

@@ -3,7 +3,7 @@ test_that("the history has a panel per kind of number, and marks the epoch that 
   fit <- small_fit()
   p <- ggplot2::autoplot(fit)
   expect_s3_class(p, "ggplot")
-  expect_identical(setdiff(levels(p$data$panel), "Alignment of basal states"),
+  expect_identical(setdiff(levels(p$data$panel), c("Alignment of basal states", "Counterfactual loss")),
                    c("Reconstruction loss", "Adversary losses", "Test r2 of means",
                      "Test r2 of variances"))
   expect_identical(p$data$value[p$data$panel == "Reconstruction loss"],
@@ -23,4 +23,26 @@ test_that("a history without scores has losses only, without those that were off
                         loss_adv_covariates = 0)
   expect_identical(unique(as.character(history_table(history, c("loss", "r2"))$panel)),
                    "Reconstruction loss")
+})
+
+test_that("proteins, divergences and counterfactuals are drawn too, and titles are the models' names", {
+  skip_without_package("ggplot2")
+  history <- data.frame(epoch = 1:2, loss_proteins = 2:1, loss_kl = 1:2, loss_kl_background = 1:2,
+                        loss_counterfactual = 1, r2_mean_protein = 0.5, r2_var_protein = 0.4)
+  table <- history_table(history, c("loss", "r2"))
+  expect_identical(levels(table$panel), c("Protein reconstruction", "KL divergence", "KL, background",
+                                          "Counterfactual loss", "Test r2 of means",
+                                          "Test r2 of variances"))
+  expect_identical(unique(as.character(table$series[table$kind == "r2"])), "proteins")
+  expect_setequal(history_series()$series, names(history_colours()))
+  fit <- small_fit()
+  fit$meta$model <- "multicpa"
+  expect_identical(ggplot2::autoplot(fit)$labels$title, "MultiCPA: training")
+})
+
+test_that("r2 of a fit without scored test cells is refused", {
+  skip_without_package("ggplot2")
+  fit <- small_fit()
+  fit$history$r2_mean <- fit$history$r2_mean_deg <- fit$history$r2_var <- fit$history$r2_var_deg <- NA_real_
+  expect_refused(ggplot2::autoplot(fit, type = "r2"), "There are none for \"r2\"")
 })
