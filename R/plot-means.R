@@ -110,7 +110,7 @@ means_table <- function(means, value, genes, call = rlang::caller_env()) {
                      length(deg))
     data.frame(condition = means$whole[k], gene = genes, predicted = predicted[, k],
                measured = measured[, k], deg = match(seq_along(genes), deg), words = words,
-               short = sprintf("%s\nr2 = %.2f, DEGs %.2f", means$whole[k], r2[1L], r2[2L]),
+               r2 = sprintf("r2 = %.2f, DEGs %.2f", r2[1L], r2[2L]),
                seen = means$seen[k], n_cells = means$n_cells[k], stringsAsFactors = FALSE)
   })
   do.call(rbind, rows)
@@ -124,46 +124,62 @@ means_labels <- function(table, genes, n_labels) {
 }
 
 draw_means <- function(table, labels, value, log) {
-  several <- length(unique(table$condition)) > 1L
-  table$.panel <- factor(table$short, unique(table$short))
-  labels$.panel <- factor(labels$short, levels(table$.panel))
+  n <- length(unique(table$condition))
+  # Panels are square: on a page there is room for more beside each other than one over the other.
+  across <- ceiling(sqrt(1.5 * n))
+  table$.panel <- factor(table$condition, unique(table$condition))
+  labels$.panel <- factor(labels$condition, levels(table$.panel))
+  labels$.name <- short_names(labels$gene, if (n > 1L) 12L else 20L)
   table$.kind <- factor(ifelse(is.na(table$deg), "other genes", "DEGs"), c("other genes", "DEGs"))
   # DEGs are drawn over the others.
   table <- table[order(table$.kind), , drop = FALSE]
   span <- range(table$predicted, table$measured)
-  left <- left_side(labels, table, span[2L] - span[1L])
+  left <- left_side(labels, table, span, if (n > 1L) across else 1)
   labels$.side <- as.numeric(left)
   labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])
   what <- if (value == "mean") "mean" else "change of the mean"
-  scale <- if (log) " (log-normalised)" else " (counts)"
+  scale <- if (log) "(log-normalised)" else "(counts)"
+  heading <- unique(table[c("condition", "r2")])
+  heading <- stats::setNames(paste0(short_names(heading$condition, 18L, many = FALSE), "\n", heading$r2),
+                             heading$condition)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
     ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
-    ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (several) 0.8 else 1.4,
+    ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (n > 1L) 0.8 else 1.4,
                         alpha = 0.7) +
-    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$gene, hjust = .data$.side),
+    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side),
                        labels, size = 2.7, check_overlap = TRUE) +
     ggplot2::scale_colour_manual(values = c(`other genes` = "#999999", DEGs = "#D55E00")) +
     ggplot2::guides(colour = ggplot2::guide_legend(override.aes = list(size = 2.2, alpha = 1))) +
-    ggplot2::coord_equal(xlim = span, ylim = span) +
+    # Both axes reach as far, so that the line ends in the corners; names may stand over the border.
+    ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
     ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
-    ggplot2::labs(x = paste0("Predicted ", what, scale), y = paste0("Measured ", what, scale),
-                  colour = NULL) +
+    ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
+    ggplot2::labs(x = paste0("Predicted ", what, " ", scale),
+                  y = paste0("Measured ", what, "\n", scale), colour = NULL) +
     theme_compert()
-  if (several) return(p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel)))
+  if (n > 1L) {
+    return(p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), ncol = across,
+                                   labeller = ggplot2::as_labeller(heading)) +
+             ggplot2::theme(strip.text = ggplot2::element_text(size = ggplot2::rel(0.7)),
+                            strip.clip = "off", panel.spacing = ggplot2::unit(12, "pt")))
+  }
   seen <- if (table$seen[1L] == "condition") "in training" else "not in training"
-  p + ggplot2::labs(title = paste0(table$condition[1L], " (", seen, ")"),
+  p + ggplot2::labs(title = paste0(short_names(table$condition[1L], 36L, many = FALSE), " (", seen, ")"),
                     subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
 }
 
-# Names stand on the side of their point where fewer others are; away from the line if both are alike.
-left_side <- function(labels, table, span) {
+# Names stand on the side of their point where fewer others are, away from the line if both are alike,
+# and within the axis. `across` panels share the width.
+left_side <- function(labels, table, span, across) {
+  reach <- span[2L] - span[1L]
   vapply(seq_len(nrow(labels)), function(k) {
     panel <- table$condition == labels$condition[k]
-    away <- (table$predicted[panel] - labels$predicted[k]) / span
-    near <- abs(table$measured[panel] - labels$measured[k]) / span < 0.02
-    width <- 0.02 + 0.016 * nchar(labels$gene[k])
-    left <- sum(near & away < 0 & away > -width)
-    right <- sum(near & away > 0 & away < width)
+    away <- (table$predicted[panel] - labels$predicted[k]) / reach
+    near <- abs(table$measured[panel] - labels$measured[k]) / reach < 0.02
+    width <- 0.02 + 0.016 * max(1.5, across) * nchar(labels$.name[k])
+    at <- (labels$predicted[k] - span[1L]) / reach
+    left <- sum(near & away < 0 & away > -width) + 1e6 * (at - width < -0.08)
+    right <- sum(near & away > 0 & away < width) + 1e6 * (at + width > if (across > 1) 1.1 else 1.3)
     if (left == right) labels$measured[k] >= labels$predicted[k] else left < right
   }, NA)
 }

@@ -40,7 +40,8 @@ test_that("names, changes and panels", {
   three <- means_small(asked = condition(condition = "IFNb"))
   expect_identical(unique(three$data$condition[order(three$data$condition)]),
                    c("B, IFNb", "CD14+Mono, IFNb", "NK, IFNb"))
-  expect_match(levels(three$data$.panel)[1], "B, IFNb\nr2 = .*, DEGs ")
+  heading <- three$facet$params$labeller(list(levels(three$data$.panel)))[[1]][1]
+  expect_match(unlist(heading), "B, IFNb\nr2 = .*, DEGs ")
   expect_silent(ggplot2::ggplot_build(three))
 })
 
@@ -57,4 +58,17 @@ test_that("wrong questions are refused", {
   treated <- cells$col_data$condition == "IFNb"
   expect_refused(plot_means(small_fit(), cells$x[, treated], condition(condition = "IFNb"),
                             col_data = cells$col_data[treated, ]), "must hold control cells")
+})
+
+test_that("names and titles have room: nothing is cut at the border of the panel", {
+  skip_without_package("ggplot2")
+  p <- means_small()
+  expect_identical(p$coordinates$clip, "off")
+  expect_match(p$labels$y, "Measured mean\n(", fixed = TRUE)
+  # The line ends in the corners.
+  panel <- ggplot2::ggplot_build(p)$layout$panel_params[[1]]
+  expect_equal(panel$x.range, panel$y.range)
+  table <- data.frame(condition = "A", predicted = c(0, 1), measured = c(1, 0))
+  labels <- data.frame(condition = "A", predicted = c(0, 1), measured = c(1, 0), .name = "a long name of a gene")
+  expect_identical(left_side(labels, table, c(0, 1), 1), c(FALSE, TRUE))
 })
