@@ -2,7 +2,8 @@
 #'
 #' One row per condition, one point per method. With more conditions than `max_conditions` the
 #' methods' distributions are drawn instead. For a comparison of models, their distributions over
-#' conditions stand side by side in each group, with the mean as a diamond.
+#' conditions stand side by side in each group, with the mean as a diamond (a triangle at the edge where
+#' it lies beyond the axis). Boxes and means are those of the scores themselves.
 #'
 #' @param scores What [evaluate_r2()] returns, whole or filtered by rows, or what [compare_r2()]
 #'   returns.

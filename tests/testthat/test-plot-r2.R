@@ -42,6 +42,15 @@ test_that("many conditions are drawn as distributions", {
   expect_identical(sum(built[[2]]$shape == 17), 1L)
 })
 
+test_that("six metrics have room: wrapped headings, three breaks with short labels", {
+  skip_without_package("ggplot2")
+  p <- plot_r2(scores(), metric = metric_names[1:6])
+  heading <- p$facet$params$labeller(list(unname(r2_words()[["r2_var_deg"]])))[[1]]
+  expect_identical(unlist(heading), "r2 of\nvariances,\nDEGs")
+  axis <- ggplot2::ggplot_build(p)$layout$panel_params[[1]]$x
+  expect_identical(stats::na.omit(axis$get_labels())[1:3], c("-1", "0", "1"))
+})
+
 test_that("wrong tables and words are refused", {
   skip_without_package("ggplot2")
   expect_error(plot_r2(data.frame(a = 1)), "made by `evaluate_r2\\(\\)`")
