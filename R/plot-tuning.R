@@ -22,7 +22,7 @@ NULL
 
 #' @rdname plot_tuning
 #' @method autoplot compert_tuning
-#' @exportS3Method ggplot2::autoplot
+#' @exportS3Method ggplot2::autoplot compert_tuning
 autoplot.compert_tuning <- function(object, ...) {
   check_no_dots(...)
   need_ggplot()

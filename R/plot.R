@@ -21,7 +21,7 @@ NULL
 
 #' @rdname plot_history
 #' @method autoplot compert_fit
-#' @exportS3Method ggplot2::autoplot
+#' @exportS3Method ggplot2::autoplot compert_fit
 autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
   check_no_dots(...)
   need_ggplot()
