@@ -23,10 +23,11 @@ no_dose <- function(parts) structure(rep(1, length(parts)), default = TRUE)
 
 dose_given <- function(doses) vapply(doses, function(d) is.null(attr(d, "default")), NA)
 
-# What covariates are called in a condition, beside its `perturbation` and `dose`; named by them.
+# What covariates are called in a condition, beside its `perturbation` and `dose` and the arguments of
+# condition(); named by them.
 condition_columns <- function(keys) {
   names <- covariate_names(keys)
-  stats::setNames(own_names(names, c("perturbation", "dose")), names)
+  stats::setNames(own_names(names, c("perturbation", "dose", "dose_unit", "sep")), names)
 }
 
 # Anything that says conditions -- a condition(), or a data frame with the screen's own columns --

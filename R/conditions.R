@@ -8,8 +8,8 @@
 #'   covariates, each by the name of its column. The perturbation is a text such as `"A"` or `"A+B"`
 #'   (several texts make several conditions), or a list of character vectors, `list(c("A", "B"))`,
 #'   when names hold the separator. Covariates that are not named stay as they are in each cell. A
-#'   covariate whose column is called `dose` or `perturbation` is named as `own_dose`,
-#'   `own_perturbation`.
+#'   covariate whose column is called `perturbation`, `dose`, `dose_unit` or `sep` is named with `own_` in
+#'   front (`own_dose`); a perturbation column of such a name is left out: `condition("A")`.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
 #'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
 #'   means 1 for every part (and for the control the dose it had in training). In
@@ -73,7 +73,8 @@ condition_grid <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
 split_condition_args <- function(args, call = rlang::caller_env()) {
   if (length(args) == 0) {
     abort_input("A condition must name a perturbation.", "Nothing was given.",
-                "Write condition(drug = \"A\"), with the name of your own column.", call = call)
+                c("Write condition(drug = \"A\"), with the name of your own column.",
+                  "A column called dose, dose_unit or sep is not named: condition(\"A\")."), call = call)
   }
   names <- rlang::names2(args)
   first <- c(which(names == "perturbation"), 1)[1]

@@ -52,7 +52,7 @@
 #' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
 #'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
 #'   that was measured of every drug, and a linear dose response is this share. With the `parity` of a
-#'   reference doses are taken as they are, as the references do, and so are those of a perturbation
+#'   reference doses are taken as they are, as the references do (`"chemcpa"` has its own, see [chemcpa()]), and so are those of a perturbation
 #'   without cells, which is known by its features only. [chemcpa()] has a choice (`dose_transform`);
 #'   [scgen()] has no network for doses.
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`

@@ -27,7 +27,8 @@
 #'   [observed_response()], gets `own_` in front.
 #' @section Dose 0:
 #' The control is a perturbation with a dose of its own. Where the screen's doses give the control
-#' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control. Without
+#' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control (but for the parities
+#' of theislab/chemCPA, whose networks act at dose 0). Without
 #' doses the control has dose 1, as in the references, and dose 0 of a perturbation is a state
 #' without either, which no cell was measured in.
 #' @section Errors:
@@ -69,18 +70,18 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
   check_count(n_points, "n_points", min = 2, call = call)
   if (!is.null(dose)) check_doses(dose, length(dose), call)
   names <- known_perturbations(fit, perturbation, call)
-  doses <- lapply(names, function(name) dose %||% dose_curve(fit, name, n_points))
+  seen <- if (is.null(dose)) trained_conditions(fit)
+  trained <- split(as.double(unlist(seen$doses)), factor(as.character(unlist(seen$parts)), unique(names)))
+  doses <- lapply(names, function(name) dose %||% dose_curve(fit, name, trained[[name]], n_points))
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
 }
 
 # Equal steps, the trained doses, and equal ratios from the lowest of these to the highest: doses of
 # screens are decades apart, and equal steps hardly reach the lower ones.
-dose_curve <- function(fit, name, n_points) {
+dose_curve <- function(fit, name, trained, n_points) {
   equal <- dose_steps(fit, name, n_points)
-  seen <- trained_conditions(fit)
-  doses <- unlist(seen$doses)[unlist(seen$parts) == name]
-  doses <- unique(doses[doses > 0])
+  doses <- unique(trained[trained > 0])
   if (length(doses) < 2L) return(equal)
   ratios <- exp(seq(log(min(doses)), log(max(doses)), length.out = n_points + 2L))
   all <- sort(c(equal, doses, ratios[-c(1L, n_points + 2L)]))

@@ -35,7 +35,7 @@ convert_doses <- function(dose, from, to, call = rlang::caller_env()) {
 }
 
 # How doses are put before the network: "relative" by cpa() and multicpa(), "none" with a reference's
-# parity, as chemcpa() is told. `code` counts perturbations from 1, dose in the fit's unit.
+# parity; chemcpa() has a choice. `code` counts perturbations from 1, dose in the fit's unit.
 scaled_dose <- function(registry, code, dose) {
   top <- as.double(registry$dose_top %||% 1)
   switch(registry$dose_transform %||% "none",

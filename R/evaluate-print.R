@@ -91,7 +91,7 @@ verdict <- function(x) {
   cells <- unique(x$split[!new])
   lines <- c(verdict_of(x[new, ], "not seen in training"),
              verdict_of(x[!new, ], paste0("seen in training",
-                                        if (length(cells) == 1L) paste0(" (", cells, " cells)"))))
+                                        if (length(cells) == 1L && !is.na(cells)) paste0(" (", cells, " cells)"))))
   lines %||% "No baseline could be compared."
 }
 

@@ -125,7 +125,7 @@ filter_hits <- function(screen, name, value, call) {
   }
   if (name == "n_parts") return((lengths(parts) %in% value)[screen$code])
   if (name == screen$keys$perturbation) {
-    asked <- tibble::tibble(perturbation = level_names(value))
+    asked <- rlang::set_names(tibble::tibble(level_names(value)), name)
     return(match_conditions(screen, as_condition(asked, screen$keys, call), call))
   }
   column <- screen$col_data[[name]]

@@ -37,6 +37,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
                 "Write `type = \"loss\"`; r2 is scored where `split` names test cells.")
   }
   best <- object$history$epoch[which(object$history$best %in% TRUE)]
+  restored <- !isFALSE(object$meta$settings$restore_best)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$epoch, .data$value, colour = .data$series))
   if (length(best)) {
     p <- p + ggplot2::geom_vline(xintercept = best[length(best)], linetype = "dotted",
@@ -51,7 +52,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
     ggplot2::expand_limits(x = 0) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,
                   title = paste0(model_title(object$meta$model), ": training"),
-                  subtitle = history_subtitle(best)) +
+                  subtitle = history_subtitle(best, restored)) +
     theme_compert()
 }
 
@@ -61,8 +62,11 @@ several_points <- function(table) {
   table[series %in% series[duplicated(series)], , drop = FALSE]
 }
 
-history_subtitle <- function(best) {
-  if (length(best)) paste0("The fit keeps epoch ", best[length(best)], " (dotted line)")
+history_subtitle <- function(best, restored) {
+  if (length(best) == 0L) return(NULL)
+  best <- best[length(best)]
+  if (restored) return(paste0("The fit keeps epoch ", best, " (dotted line)"))
+  paste0("Best epoch ", best, " (dotted line); the fit keeps the last one (restore_best = FALSE)")
 }
 
 history_colours <- function() {

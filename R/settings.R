@@ -100,7 +100,9 @@
 #' @param stopping_metric Score of the test cells that stops training and chooses the weights: `"r2"`,
 #'   the mean of `r2_mean` and `r2_mean_deg`; `"r2_all"`, with those of the variances; or
 #'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.
-#' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last.
+#' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last,
+#'   as those references do whose `parity` sets it: `"fb"`, `"chemcpa"`, `"chemcpa_v2"`, `"multicpa"` and
+#'   `"multicpa_fixed"`.
 #' @param best_tolerance How far below the best score so far a later one still counts as best, in
 #'   standard deviations of the score from one evaluation to the next: scores of test cells go up and
 #'   down where training has long to go on, and the highest of them may be of early weights. 0: only

@@ -12,7 +12,7 @@
 #'   `dose`, `dimension`, `estimate`. `glance()`: one row with `model`, `loss`, `n_cells`
 #'   (training), `n_genes`, `n_perturbations` (without the control), `n_covariates`,
 #'   `n_parameters`, `epochs`, `best_epoch` (the last one with `best` in the history of the
-#'   [fit][compert_fit]), `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
+#'   [fit][compert_fit]; its weights are the fit's unless `restore_best` is `FALSE`), `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
 #'   `r2_var_deg` of that epoch on the test cells (`NA` when there were none). `augment()`: the
 #'   table of the cells with `.cell`, `.condition`, `.seen` (see [predict()][predict.compert_fit])
 #'   and `.r2`, the r2 over genes between the cell and its reconstruction; a column of yours that

@@ -72,6 +72,14 @@ test_that("covariates may be called dose and perturbation", {
   expect_identical(held, cells$drug == "A" & cells$cell_type == "T")
 })
 
+test_that("covariates may be called as arguments of condition()", {
+  keys <- new_keys("drug", covariates = c("sep", "dose_unit"), control = "control")
+  found <- as_condition(condition("A", own_sep = "x", own_dose_unit = "uM"), keys)
+  expect_identical(found$own_sep, "x")
+  expect_identical(as_condition(data.frame(drug = "A", sep = "x"), keys)$own_sep, "x")
+  expect_refused(condition(dose = "A"), "A column called dose")
+})
+
 test_that("a perturbation column may be called dose", {
   keys <- new_keys("dose", control = "0")
   found <- as_condition(data.frame(dose = c("1", "10")), keys)

@@ -40,6 +40,23 @@ test_that("a dose means what it meant before, also where the higher doses are no
   expect_equal(response(tuned), response(fit))  # a rate of 0 also keeps all weights, and makes none NaN
 })
 
+test_that("a drug that was known by its molecule alone gets the scale of its own doses", {
+  cells <- bulk_cells()
+  molecules <- matrix(c(1, 0, 0, 1, 1, 1), 3, dimnames = list(c("IFNb", "X", "Y"), NULL))
+  settings <- tune_settings(doser_type = "sigm")
+  fit <- suppressWarnings(cpa(cells$x, "condition", control = "control", molecules = molecules,
+                              col_data = cells$col_data, settings = settings))
+  cells$col_data$dose <- 1
+  x <- which(cells$col_data$condition == "IFNb")[c(TRUE, FALSE)]
+  cells$col_data$condition[x] <- "X"
+  cells$col_data$dose[x] <- 10
+  tuned <- suppressWarnings(fine_tune(fit, cells$x, "condition", dose = "dose", control = "control",
+                                      molecules = molecules, col_data = cells$col_data, epochs = 1,
+                                      verbose = FALSE))
+  scale <- rlang::set_names(tuned$meta$registry$dose_scale, tuned$meta$registry$perturbations)
+  expect_equal(scale[c("IFNb", "X", "Y")], c(IFNb = 1, X = 10, Y = 1))
+})
+
 test_that("the network cannot stand still while embeddings move", {
   expect_refused(tune_settings(autoencoder_lr = 0), "`embeddings_lr` must be 0")
 })

@@ -73,3 +73,14 @@ test_that("SingleCellExperiment and Seurat get the column in place", {
   seurat <- SeuratObject::CreateSeuratObject(as_sparse(toy_counts()), meta.data = toy_cells())
   expect_identical(unname(split_toy(cells = seurat)$split), expected)
 })
+
+test_that("perturbations are held out by name where another column is called perturbation", {
+  cells <- data.frame(drug = rep(c("control", "A", "B"), each = 8), perturbation = rep(c("x", "y"), 12))
+  for (column in c("covariates", "dose")) {
+    about <- cells
+    if (column == "dose") about$perturbation <- 1
+    arguments <- list(about, "drug", control = "control", hold_out = list(drug = "A"), seed = 1, verbose = FALSE)
+    arguments[[column]] <- "perturbation"
+    expect_identical(do.call(split_cells, arguments)$split == "ood", cells$drug == "A")
+  }
+})

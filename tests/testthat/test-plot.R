@@ -46,3 +46,15 @@ test_that("r2 of a fit without scored test cells is refused", {
   fit$history$r2_mean <- fit$history$r2_mean_deg <- fit$history$r2_var <- fit$history$r2_var_deg <- NA_real_
   expect_refused(ggplot2::autoplot(fit, type = "r2"), "There are none for \"r2\"")
 })
+
+test_that("which weights a fit keeps is said as it is", {
+  expect_identical(history_subtitle(c(1, 3), TRUE), "The fit keeps epoch 3 (dotted line)")
+  expect_match(history_subtitle(3, FALSE), "Best epoch 3 .*keeps the last")
+  expect_null(history_subtitle(numeric(), TRUE))
+  expect_true(cpa_settings()$restore_best)
+  expect_true(cpa_settings(parity = "theislab")$restore_best)
+  for (parity in c("fb", "chemcpa", "chemcpa_v2", "multicpa", "multicpa_fixed")) {
+    make <- switch(sub("_.*", "", parity), fb = cpa_settings, chemcpa = chemcpa_settings, multicpa_settings)
+    expect_false(make(parity = parity)$restore_best)
+  }
+})

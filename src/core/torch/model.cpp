@@ -138,8 +138,12 @@ void Model::set_run_settings(const Settings& s) {
     });
     const double score =
         best == impl_->history.end() ? std::nan("") : stopping_score(*best, s.stopping_metric);
-    if (std::isfinite(score)) impl_->best_score = score;
-    else impl_->best_epoch = 0;
+    if (std::isfinite(score)) {
+      impl_->best_score = score;
+    } else {
+      impl_->best_epoch = 0;
+      impl_->weights_are_best = false;
+    }
   }
   impl_->settings = s;
   impl_->reset_learning_rates();

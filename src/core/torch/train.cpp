@@ -172,7 +172,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   batch.held = held.get();
   LossSums sums(network.options());
   std::optional<ReadAhead> ahead;
-  if (cells.block() > 1 && !held) ahead.emplace(cells, train, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed, epochs_done + 1);
+  if (cells.block() > 1 && !held)
+    ahead.emplace(cells, train, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed,
+                  epochs_done + 1);
   const CellSource& source = ahead ? *ahead : cells;
   while (epochs_done < last_epoch) {
     if (ahead && epochs_done > first_epoch) ahead->next_epoch();
@@ -261,7 +263,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
         weights_are_best = record.best;
         if (on_grid) trials = record.best ? 0 : trials + 1;
         // Lightning, which trains theislab/cpa, stops with the last one that it has patience for.
-        if (on_grid && trials > settings.patience - (parity_theislab() ? 1 : 0))
+        if (on_grid && !record.best && trials > settings.patience - (parity_theislab() ? 1 : 0))
           result.stopped = Stopped::kPatience;
       }
       if (on_grid && !parity_theislab() && !network.chemcpa()) step_schedulers();
