@@ -102,7 +102,9 @@ read_metric <- function(metric, call = rlang::caller_env()) {
   list(name = metric, column = column, sign = if (startsWith(metric, "-")) -1 else 1)
 }
 
+# Searches are of fits without proteins.
 tuning_metrics <- function() {
   known <- history_series()
+  known <- known[!grepl("protein|background", known$column), ]
   c("score", known$column[known$kind == "r2"], known$column[known$kind == "loss"])
 }

@@ -35,10 +35,12 @@ Rcpp::NumericVector pick(const double* values, const std::vector<int64_t>& genes
 }
 
 /// Two-sided p-values of all genes: adjustment counts every gene, not only the listed ones.
-std::vector<double> two_sided_p(const compert::WelchTest& test) {
+std::vector<double> two_sided_p(const compert::WelchTest& test, const double* mean, const double* control) {
   std::vector<double> p(test.t.size());
   for (std::size_t g = 0; g < p.size(); ++g) {
-    if (std::isnan(test.df[g]))  // constant in both groups: at different values, or at the same one
+    if (std::isnan(mean[g]) || std::isnan(control[g]))
+      p[g] = NA_REAL;
+    else if (std::isnan(test.df[g]))  // constant in both groups: at different values, or at the same one
       p[g] = std::isinf(test.t[g]) ? 0 : 1;
     else
       p[g] = 2 * R::pt(-std::fabs(test.t[g]), test.df[g], 1, 0);
@@ -60,7 +62,7 @@ Rcpp::List ranking(const compert::GroupStats& stats, std::size_t group, int refe
       Rcpp::Named("mean") = pick(stats.mean_of(group), top),
       Rcpp::Named("mean_control") = pick(stats.mean_of(control), top));
   if (p_values) {
-    const std::vector<double> p = two_sided_p(test);
+    const std::vector<double> p = two_sided_p(test, stats.mean_of(group), stats.mean_of(control));
     out["p_value"] = pick(p.data(), top);
     out["p_adjusted"] = pick(compert::adjust_p_values(p).data(), top);
   }

@@ -75,7 +75,7 @@ test_that("a heat map leaves out names that would lie over others", {
   z <- rbind(a = c(1, 0), b = c(-1, 0.1), `a name, that is much too long for it` = c(1, 0.1))
   for (axis in c("x", "y")) {
     scale <- plot_similarity(z)$scales$get_scales(axis)
-    expect_true(scale$guide$check.overlap)
+    expect_true(guide_field(scale, "check.overlap"))
     expect_match(scale$labels("a name that is much too long for it"), "...", fixed = TRUE)
   }
 })

@@ -15,10 +15,10 @@ test_that("long names are cut in the middle of their parts, which get lines of t
 
 test_that("names of a horizontal axis are wrapped or slanted where they have no room", {
   skip_without_package("ggplot2")
-  expect_null(names_axis("x", c("B", "NK"))$guide$angle)
-  expect_null(names_axis("x", c("MDA-MB-231 breast", "HEK293T kidney"), 2L)$guide$angle)
+  expect_null(guide_field(names_axis("x", c("B", "NK")), "angle"))
+  expect_null(guide_field(names_axis("x", c("MDA-MB-231 breast", "HEK293T kidney"), 2L), "angle"))
   expect_identical(names_axis("x", c("MDA-MB-231 breast", "HEK293T kidney"), 2L)$labels("MDA-MB-231 long breast"),
                    "MDA-MB-231 long\nbreast")
-  expect_identical(names_axis("x", paste("a long name", 1:9))$guide$angle, 45)
-  expect_null(names_axis("y", paste("a long name", 1:9))$guide$angle)
+  expect_identical(guide_field(names_axis("x", paste("a long name", 1:9)), "angle"), 45)
+  expect_null(guide_field(names_axis("y", paste("a long name", 1:9)), "angle"))
 })
