@@ -98,6 +98,15 @@ struct Screen {
     d.covariate = {kTypes - 1, -1};
     return d;
   }
+  /// Scores A+B in the last type, from the controls there.
+  compert::EvaluationPlan plan() const {
+    compert::EvaluationPlan p;
+    p.truth = {held_out};
+    p.source = {controls};
+    p.degs = {{0, 1, 2}};
+    p.target = target();
+    return p;
+  }
   /// About half of the cells of every condition without `modality`.
   void hide(uint8_t modality) {
     design.measured.assign(design.n, compert::kRna + compert::kProteins);

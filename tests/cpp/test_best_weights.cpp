@@ -23,15 +23,6 @@ Values values_of(const Model& model) {
   return out;
 }
 
-compert::EvaluationPlan plan_of(const Screen& screen) {
-  compert::EvaluationPlan plan;
-  plan.truth = {screen.held_out};
-  plan.source = {screen.controls};
-  plan.degs = {{0, 1, 2}};
-  plan.target = screen.target();
-  return plan;
-}
-
 /// Every epoch is scored; none is as good as the best unless it is better.
 Settings scored(const std::string& more) {
   return proteins::settings(R"("fusion": "poe", "checkpoint_freq": 1, "patience": 100, "best_tolerance": 0,
@@ -75,7 +66,7 @@ TEST_CASE("a checkpoint has the best weights, and goes on from the last ones", "
   Settings settings = scored(R"("epochs": 12)");
   settings.checkpoint = checkpoint.path;
   Model whole(screen.architecture(), settings);
-  whole.fit(screen.cells(), screen.design, screen.train, plan_of(screen), "", reader);
+  whole.fit(screen.cells(), screen.design, screen.train, screen.plan(), "", reader);
   REQUIRE(reader.others > 1);
   CHECK(values_of(whole) == reader.best);
   for (const std::size_t epochs : {4, 9}) {
@@ -84,7 +75,7 @@ TEST_CASE("a checkpoint has the best weights, and goes on from the last ones", "
     settings.epochs = 12 - static_cast<int64_t>(epochs);
     rest.set_run_settings(settings);
     Quiet quiet;
-    rest.fit(screen.cells(), screen.design, screen.train, plan_of(screen), "", quiet);
+    rest.fit(screen.cells(), screen.design, screen.train, screen.plan(), "", quiet);
     CHECK(values_of(rest) == values_of(whole));
     CHECK(rest.history().back().r2_mean == whole.history().back().r2_mean);
   }
@@ -102,7 +93,7 @@ TEST_CASE("an interrupt within an epoch leaves the best weights", "[training]") 
     int batches = 0;
   } stopper;
   Model model(screen.architecture(), scored(R"("epochs": 12)"));
-  const auto plan = plan_of(screen);
+  const auto plan = screen.plan();
   CHECK(model.fit(screen.cells(), screen.design, screen.train, plan, "", stopper).stopped ==
         compert::Stopped::kInterrupt);
   Model same(screen.architecture(), scored(R"("epochs": )" + std::to_string(model.epochs_done())));
@@ -113,7 +104,7 @@ TEST_CASE("an interrupt within an epoch leaves the best weights", "[training]") 
 
 TEST_CASE("another stopping metric is compared with itself", "[training]") {
   const Screen screen(12);
-  const auto plan = plan_of(screen);
+  const auto plan = screen.plan();
   Quiet quiet;
   const auto score = [](const EpochRecord& r, bool variances) {
     const double means = r.r2_mean + r.r2_mean_deg + r.r2_mean_protein;

@@ -81,13 +81,8 @@ TEST_CASE("the validation's scores ignore what was not measured, too", "[protein
   std::vector<compert::EpochRecord> last;
   for (const Screen* each : {&screen, &spoiled}) {
     Model model(screen.architecture(), proteins::settings(R"("fusion": "poe", "checkpoint_freq": 1)"));
-    compert::EvaluationPlan plan;
-    plan.truth = {screen.held_out};
-    plan.source = {screen.controls};
-    plan.degs = {{0, 1, 2}};
-    plan.target = screen.target();
     Quiet quiet;
-    model.fit(each->cells(), screen.design, screen.train, plan, "", quiet);
+    model.fit(each->cells(), screen.design, screen.train, screen.plan(), "", quiet);
     last.push_back(model.history().back());
   }
   CHECK(std::isfinite(last[0].r2_mean_protein));

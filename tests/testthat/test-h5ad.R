@@ -146,15 +146,10 @@ test_that("a SingleCellExperiment has every part in its place", {
 })
 
 test_that("without SingleCellExperiment the error names the install line and the list", {
-  ns <- asNamespace("compert")
-  original <- ns$check_package
-  replace <- function(value) {
-    unlockBinding("check_package", ns)
-    assign("check_package", value, ns)
-    lockBinding("check_package", ns)
-  }
-  withr::defer(replace(original))
-  replace(function(package, why, call) original("a.package.that.is.not.there", why, call = call))
+  original <- asNamespace("compert")$check_package
+  local_replaced("check_package", function(package, why, call) {
+    original("a.package.that.is.not.there", why, call = call)
+  })
   expect_refused(read_h5ad(fixture("dense")), "as = \"list\".*not.*install.packages")
   expect_type(read_h5ad(fixture("dense"), as = "list"), "list")
 })

@@ -15,15 +15,9 @@ test_that("an error in scoring costs the scores only, and is told", {
 
 test_that("an interrupt of scoring gives the fit back", {
   fit <- small_fit()
-  ns <- asNamespace("compert")
-  original <- ns$score_test_cells
-  replace <- function(value) {
-    unlockBinding("score_test_cells", ns)
-    assign("score_test_cells", value, ns)
-    lockBinding("score_test_cells", ns)
-  }
-  withr::defer(replace(original))
-  replace(function(...) signalCondition(structure(list(), class = c("interrupt", "condition"))))
+  local_replaced("score_test_cells", function(...) {
+    signalCondition(structure(list(), class = c("interrupt", "condition")))
+  })
   screen <- list(split = "test", control = FALSE)
   expect_warning(kept <- with_test_scores(fit, screen, "epochs"), "Scoring was interrupted")
   expect_identical(kept, fit)
