@@ -57,7 +57,7 @@ struct Screen {
     settings.dim = 6;
     settings.autoencoder_width = 11;
     settings.device = "cpu";
-    settings.threads = 1;
+    if (settings.threads == 0) settings.threads = 1;
     return {a, settings};
   }
 };
@@ -193,4 +193,43 @@ TEST_CASE("Summaries hold what is asked for") {
   CHECK(some.mean_difference.empty());
   CHECK(some.variance_difference.empty());
   CHECK(some.variance_shift.empty());
+}
+
+TEST_CASE("Threads that share conditions predict what one thread predicts") {
+  Screen screen;
+  // Enough conditions for the threads to share: every one again at other doses.
+  for (std::size_t k = 0; k < 9; ++k) {
+    screen.source.push_back(screen.source[k % 3]);
+    screen.target.perturbation.push_back(static_cast<int32_t>(k % 3));
+    screen.target.dose.push_back(0.1 * static_cast<double>(k + 1));
+    screen.target.covariate.push_back(static_cast<int32_t>(k % 2));
+  }
+  screen.target.n = screen.source.size();
+  std::size_t n = 0;
+  for (const auto& list : screen.source) n += list.size();
+  for (const char* loss : {"gauss", "nb"}) {
+    std::vector<Vector> first;
+    for (const int64_t threads : {1, 3}) {
+      CAPTURE(loss, threads);
+      Settings settings = of(loss, "linear", true);
+      settings.threads = threads;
+      const compert::Model model = screen.model(settings);
+      const auto s = model.summarise(screen.cells(), screen.own, screen.target, screen.source, {}, {});
+      Vector mean(n * kGenes), variance(n * kGenes);
+      CellPrediction how;
+      how.residual = true;
+      model.predict_cells(screen.cells(), screen.own, screen.target, screen.source, how, mean.data(),
+                          variance.data());
+      const std::vector<Vector> all = {s.mean, s.variance, s.variance_of_means, s.mean_difference,
+                                       s.variance_difference, s.variance_shift, mean, variance};
+      if (first.empty()) first = all;
+      for (std::size_t k = 0; k < all.size(); ++k) {
+        REQUIRE(all[k].size() == first[k].size());
+        double worst = 0;
+        for (std::size_t i = 0; i < all[k].size(); ++i)
+          worst = std::max(worst, std::abs(all[k][i] - first[k][i]));
+        CHECK(worst < 1e-12);
+      }
+    }
+  }
 }

@@ -8,10 +8,15 @@
 #include "first_layer.h"
 #include "fixed_layers.h"
 #include "impl.h"
+#include "tasks.h"
 
 namespace compert {
 
 constexpr int64_t kBlock = 512;  // cells decoded at a time; twice as many where no cell need be
+constexpr int64_t kShared = int64_t{1} << 30;  // bytes of blocks that are decoded at the same time
+
+/// In which order conditions of a block may be visited.
+enum class Order { kGiven, kAny };
 
 /// Latent states of cells under a condition, and the decoder's last hidden layer for them.
 struct Latent {
@@ -64,9 +69,13 @@ class Counterfactuals {
   }
 
   /// begin(block) for every block, then visit(condition, part, latent) for every condition with cells in
-  /// it.
+  /// it: in order, or also at the same time where each of them holds `arrays` values per cell and row of
+  /// the expression and all threads' together are no more than kShared bytes.
   template <class Begin, class Visit>
-  void run(Begin&& begin, Visit&& visit) {
+  void run(Order order, int64_t arrays, Begin&& begin, Visit&& visit) {
+    const int64_t held = at::get_num_threads() * most_ * arrays * network_.architecture().n_rows() *
+                         static_cast<int64_t>(effect_.element_size());
+    const bool may_share = order == Order::kAny && effect_.is_cpu() && held <= kShared;
     for (const Group& group : groups_) {
       const int64_t n = group.end - group.begin, blocks = (n + most_ - 1) / most_;
       for (int64_t b = 0; b < blocks; ++b) {
@@ -75,10 +84,11 @@ class Counterfactuals {
         block.end = group.begin + n * (b + 1) / blocks;
         encode(block);
         begin(block);
-        for (const std::size_t k : group.conditions) {
+        share_tasks(static_cast<int64_t>(group.conditions.size()), may_share, [&](int64_t i) {
+          const std::size_t k = group.conditions[static_cast<std::size_t>(i)];
           const Part part = cells_in(block, asked_[k]);
           if (!part.place.empty()) visit(k, part, latent(k, block, part));
-        }
+        });
       }
     }
   }

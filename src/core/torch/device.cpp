@@ -36,6 +36,8 @@ DeviceInfo device_info() {
 
 void set_threads(int64_t n) {
   if (n < 1) throw Error("threads", "must be at least 1", std::to_string(n));
+  // LibTorch starts further threads, which wait busily for a while, even where the number stays.
+  if (at::get_num_threads() == n) return;
   translate([n] { at::set_num_threads(static_cast<int>(n)); });
 }
 

@@ -1,7 +1,11 @@
 #include "fixed_layers.h"
 
 #include <map>
+#include <mutex>
+#include <thread>
+#include <tuple>
 
+#include "kernels_detail.h"
 #include "product.h"
 
 #ifdef COMPERT_HAVE_DNNL
@@ -12,11 +16,13 @@ namespace compert {
 
 #ifdef COMPERT_HAVE_DNNL
 
-/// The weight in the layout that oneDNN prefers, with a product for every number of rows that came.
+/// The weight in the layout that oneDNN prefers, with a product for every number of rows that came in a
+/// thread: what oneDNN prepares is for the thread that asked, and for as many as it had.
 struct FixedLayer::Packed {
   using Dims = dnnl::memory::dims;
   static constexpr auto kFloat = dnnl::memory::data_type::f32;
   static constexpr int64_t kUsualRows = 256;
+  using Key = std::tuple<std::thread::id, int, int64_t>;
 
   struct Product {
     dnnl::matmul product;
@@ -42,7 +48,9 @@ struct FixedLayer::Packed {
   }
 
   Product& of_rows(int64_t rows) {
-    const auto found = known.find(rows);
+    const Key key{std::this_thread::get_id(), sweep_threads(), rows};
+    const std::lock_guard<std::mutex> lock(mutex);
+    const auto found = known.find(key);
     if (found != known.end()) return found->second;
     const dnnl::memory::desc x = rows_of(rows, inputs), out = rows_of(rows, outputs);
     Product p{dnnl::matmul(dnnl_product(x, layout, bias_layout, out)),
@@ -53,7 +61,7 @@ struct FixedLayer::Packed {
                    {DNNL_ARG_WEIGHTS, held.get()},
                    {DNNL_ARG_BIAS, held_bias.get()},
                    {DNNL_ARG_DST, p.out.get()}};
-    return known.emplace(rows, std::move(p)).first->second;
+    return known.emplace(key, std::move(p)).first->second;
   }
 
   void multiply(const Tensor& out, const Tensor& x) {
@@ -66,7 +74,8 @@ struct FixedLayer::Packed {
   int64_t outputs, inputs;
   dnnl::memory::desc bias_layout, layout;
   dnnl::memory held_bias, held;
-  std::map<int64_t, Product> known;
+  std::mutex mutex;
+  std::map<Key, Product> known;
 };
 
 FixedLayer::FixedLayer(const Tensor& weight, const Tensor& bias)

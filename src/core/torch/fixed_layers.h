@@ -8,7 +8,7 @@
 
 namespace compert {
 
-/// x weight' + bias. One thread at a time.
+/// x weight' + bias, by any number of threads at the same time.
 class FixedLayer {
  public:
   /// `weight`: outputs x inputs.

@@ -59,7 +59,7 @@ class ColumnMoments {
   double n_ = 0;
 };
 
-/// On a processor.
+/// On a processor, by any number of threads at the same time.
 class OutputMoments {
  public:
   /// Per column: the mean of the decoded means, their squared deviations, the sum of the variances.
@@ -73,14 +73,13 @@ class OutputMoments {
         bias_(output.decoder->last().bias->value.detach().narrow(0, 0, output.columns)),
         raw_variance_(
             output.decoder->last().weight->value.detach().narrow(0, output.columns, output.columns),
-            output.decoder->last().bias->value.detach().narrow(0, output.columns, output.columns)),
-        raw_(at::empty({kRows, output.columns}, weight_.options())) {
+            output.decoder->last().bias->value.detach().narrow(0, output.columns, output.columns)) {
     if (output.relu) raw_mean_ = std::make_unique<FixedLayer>(weight_, bias_);
   }
 
   /// Of the rows of a hidden layer. Without `spread` nobody reads the squared deviations: linear means
   /// leave them at 0.
-  Sums of(const Tensor& hidden, bool spread) {
+  Sums of(const Tensor& hidden, bool spread) const {
     Sums out{{}, {}, variances(hidden)};
     if (output_.relu) {
       ColumnMoments all(output_.columns);
@@ -99,7 +98,7 @@ class OutputMoments {
   }
 
   /// Sums of the decoded variances.
-  Tensor variances(const Tensor& hidden) {
+  Tensor variances(const Tensor& hidden) const {
     Tensor sums = at::zeros({output_.columns}, at::kDouble);
     by_rows(hidden, raw_variance_, [&](Tensor& raw) {
       by_type(raw, [&](auto* type) {
@@ -124,10 +123,11 @@ class OutputMoments {
   static constexpr int64_t kRows = 256;  // decoded at a time: they stay in the cache
 
   template <class Use>
-  void by_rows(const Tensor& hidden, const FixedLayer& layer, Use&& use) {
+  void by_rows(const Tensor& hidden, const FixedLayer& layer, Use&& use) const {
+    const Tensor all = at::empty({std::min(kRows, hidden.size(0)), output_.columns}, weight_.options());
     for (int64_t begin = 0; begin < hidden.size(0); begin += kRows) {
       const int64_t n = std::min(kRows, hidden.size(0) - begin);
-      Tensor raw = raw_.narrow(0, 0, n);
+      Tensor raw = all.narrow(0, 0, n);
       layer.into(raw, hidden.narrow(0, begin, n));
       use(raw);
     }
@@ -137,7 +137,6 @@ class OutputMoments {
   Tensor weight_, bias_;
   FixedLayer raw_variance_;
   std::unique_ptr<FixedLayer> raw_mean_;  // with a ReLU
-  Tensor raw_;
 };
 
 }  // namespace compert

@@ -6,11 +6,13 @@
 #include <random>
 
 #include "counterfactuals.h"
+#include "kept_memory.h"
 #include "kernels_detail.h"
 
 namespace compert {
 namespace {
 
+constexpr int64_t kArrays = 8;  // of cells x rows that decoding holds
 constexpr uint64_t kStateSeed = 0x5bd1e995;  // draws of states and of values are different streams
 
 /// Draws from the decoded distribution.
@@ -102,6 +104,7 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     throw Error("n_samples", "must be at least 1", std::to_string(how.n_samples));
   translate([&] {
     at::NoGradGuard no_grad;
+    const KeptMemory kept_memory(false);
     use_threads(impl_->settings.threads);
     const auto genes = static_cast<std::size_t>(impl_->architecture.n_rows());
     const std::size_t copies = sampled ? static_cast<std::size_t>(how.n_samples) : 1;
@@ -149,7 +152,8 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     const auto begin = [&](const Block& block) {
       if (how.residual) own_cells = all.reconstruct(block);
     };
-    for (; first_copy < (draw_states ? copies : 1); ++first_copy) all.run(begin, visit);
+    for (; first_copy < (draw_states ? copies : 1); ++first_copy)
+      all.run(sampled ? Order::kGiven : Order::kAny, kArrays, begin, visit);
   });
 }
 

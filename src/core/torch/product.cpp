@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "kernels_detail.h"
 
 #ifdef COMPERT_HAVE_DNNL
 #include "dnnl_cpu.h"
@@ -89,10 +90,11 @@ Prepared prepare(const Layout& a, const Layout& b, const Layout& out, bool bias,
   return p;
 }
 
-/// Preparing costs some microseconds (the first time of a shape, some hundred): shapes come again.
+/// Preparing costs some microseconds (the first time of a shape, some hundred): shapes come again. What is
+/// prepared is for a number of threads.
 Prepared& prepared(const Layout& a, const Layout& b, const Layout& out, bool bias, bool add,
                    Type type) {
-  using Key = std::array<int64_t, 9>;
+  using Key = std::array<int64_t, 10>;
   thread_local std::map<Key, Prepared> known;
   const Key key{a.rows,
                 a.columns,
@@ -102,7 +104,8 @@ Prepared& prepared(const Layout& a, const Layout& b, const Layout& out, bool bia
                 out.leading,
                 a.transposed * 2 + b.transposed,
                 bias * 2 + add,
-                static_cast<int64_t>(type)};
+                static_cast<int64_t>(type),
+                sweep_threads()};
   const auto found = known.find(key);
   if (found != known.end()) return found->second;
   if (known.size() >= 512) known.clear();

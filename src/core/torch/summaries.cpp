@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "counterfactuals.h"
+#include "kept_memory.h"
 #include "kernels.h"
 #include "output_moments.h"
 
@@ -21,14 +22,16 @@ struct Moments {
   Tensor variance, own_variance;  // sums over cells
 };
 
-/// Adds a block's cells to the moments of conditions.
+/// Adds a block's cells to the moments of conditions: one thread at a time to those of a condition.
 class Summaries {
  public:
   Summaries(const Network& network, const Decoding& decoding, const SummaryParts& parts)
       : network_(network), decoding_(decoding), parts_(parts) {}
   virtual ~Summaries() = default;
   virtual void begin(const Counterfactuals& all, const Block& block) = 0;
-  virtual void add(Moments& to, const Part& part, const Latent& latent) = 0;
+  virtual void add(Moments& to, const Part& part, const Latent& latent) const = 0;
+  /// How many arrays of cells x rows add() holds.
+  virtual int64_t arrays() const = 0;
 
  protected:
   const Network& network_;
@@ -45,7 +48,7 @@ class DecodedSummaries final : public Summaries {
     own_ = all.reconstruct(block);
     own_variance_ = sum(own_.variance);
   }
-  void add(Moments& to, const Part& part, const Latent& latent) override {
+  void add(Moments& to, const Part& part, const Latent& latent) const override {
     const Decoded d = network_.decode(latent.treated, latent.hidden, latent.library);
     const Tensor mean = network_.expected(d, decoding_.ignore_zeros);
     to.mean.add(mean);
@@ -54,6 +57,7 @@ class DecodedSummaries final : public Summaries {
     to.difference.add(mean, own_.expression, own_.mean, part.rows);
     to.own_variance.add_(part.whole ? own_variance_ : sum(part.of(own_.variance)));
   }
+  int64_t arrays() const override { return 8; }
 
  private:
   static Tensor sum(const Tensor& rows) { return rows.sum(0, false, at::kDouble).to(at::kCPU); }
@@ -86,7 +90,7 @@ class GaussianSummaries final : public Summaries {
     own_variance_ = outputs_[0].variances(own_);
   }
 
-  void add(Moments& to, const Part& part, const Latent& latent) override {
+  void add(Moments& to, const Part& part, const Latent& latent) const override {
     const auto n = static_cast<double>(latent.hidden.size(0));
     std::vector<Tensor> mean, squares, variance;
     for (std::size_t k = 0; k < outputs_.size(); ++k) {
@@ -100,9 +104,10 @@ class GaussianSummaries final : public Summaries {
     to.variance.add_(at::cat(variance));
     if (parts_.difference) add_difference(to, part, latent, n);
   }
+  int64_t arrays() const override { return 1; }
 
  private:
-  void add_difference(Moments& to, const Part& part, const Latent& latent, double n) {
+  void add_difference(Moments& to, const Part& part, const Latent& latent, double n) const {
     const Tensor own = part.of(own_), d = latent.hidden - own, centre = d.mean(0), centred = d - centre;
     Tensor sum = at::zeros({genes_}, at::kDouble), square = at::zeros({genes_}, at::kDouble);
     const Tensor& weight = outputs_[0].weight();
@@ -182,7 +187,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
   else
     summaries = std::make_unique<DecodedSummaries>(network, decoding, parts);
   Counterfactuals all(network, cells, own, target, source, decoding);
-  all.run([&](const Block& block) { summaries->begin(all, block); },
+  all.run(Order::kAny, summaries->arrays(), [&](const Block& block) { summaries->begin(all, block); },
           [&](std::size_t k, const Part& part, const Latent& latent) {
             summaries->add(moments[k], part, latent);
           });
@@ -208,6 +213,7 @@ ConditionSummary Model::summarise(const CellSource& cells, const Design& own, co
                                   const std::vector<std::vector<int64_t>>& source,
                                   const Decoding& decoding, const SummaryParts& parts) const {
   return translate([&] {
+    const KeptMemory kept_memory(false);
     use_threads(impl_->settings.threads);
     return impl_->summarise(cells, own, target, source, parts, decoding);
   });

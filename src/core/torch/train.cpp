@@ -136,7 +136,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                     " cells");
   if (network.differences() != nullptr)
     network.differences()->check(design.rows(train.data(), train.size()));
-  const KeptMemory kept_memory;
+  const KeptMemory kept_memory(true);
   use_threads(settings.threads);
   Recorder recorder(network.options().device());
   const bool cheap = settings.precision == "bf16-mixed" && settings.autoencoder_width >= 256;
