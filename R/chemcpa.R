@@ -18,8 +18,8 @@
 #'   [condition()] may ask in another one. `NULL`: unknown.
 #' @param dose_transform How doses come before the network: `"log"`, `log(1 + 1000 u) / log(1001)`
 #'   with u the dose as a share of the highest trained dose; `"max"`, as a share of the highest trained dose
-#'   of all; `"relative"`, of the perturbation's own highest dose (unknown for a new drug, which then
-#'   counts as 1); or `"none"`, as they are. `NULL`: `"log"`, and with `parity` what the reference does:
+#'   of all; `"relative"`, of the perturbation's own highest dose (of a drug without cells, the highest
+#'   of all); or `"none"`, as they are. `NULL`: `"log"`, and with `parity` what the reference does:
 #'   `"max"` for `"chemcpa"`, else `"none"`.
 #' @param settings Hyperparameters, from [chemcpa_settings()].
 #' @return A `compert_fit`, see [cpa()].

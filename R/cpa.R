@@ -51,10 +51,10 @@
 #'   far, with a warning.
 #' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
 #'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
-#'   that was measured of every drug, and a linear dose response is this share. With the `parity` of a
-#'   reference doses are taken as they are, as the references do (`"chemcpa"` has its own, see [chemcpa()]), and so are those of a perturbation
-#'   without cells, which is known by its features only. [chemcpa()] has a choice (`dose_transform`);
-#'   [scgen()] has no network for doses.
+#'   that was measured of every drug, and a linear dose response is this share. A perturbation without
+#'   cells, which is known by its features only, takes the highest dose of all perturbations. With the
+#'   `parity` of a reference doses are taken as they are, as the references do (`"chemcpa"` has its own,
+#'   see [chemcpa()]). [chemcpa()] has a choice (`dose_transform`); [scgen()] has no network for doses.
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
 #'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix

@@ -48,14 +48,18 @@ scaled_dose <- function(registry, code, dose) {
   )
 }
 
-# What scaled_dose() needs, from the doses of the screen.
+# What scaled_dose() needs, from the doses of the screen. A perturbation without cells has no highest
+# dose of its own and takes that of the screen.
 dose_scaling <- function(transform, unit, range, control) {
   treated <- unlist(range[setdiff(names(range), control)], use.names = FALSE)
   treated <- treated[is.finite(treated) & treated > 0]
-  largest <- vapply(range, function(r) if (all(is.finite(r)) && r[2L] > 0) r[2L] else 1, 0)
-  list(dose_unit = unit, dose_transform = transform, dose_scale = unname(largest),
-       dose_top = if (length(treated)) max(treated) else 1)
+  top <- if (length(treated)) max(treated) else 1
+  largest <- vapply(range, function(r) if (!has_doses(r)) top else if (r[2L] > 0) r[2L] else 1, 0)
+  list(dose_unit = unit, dose_transform = transform, dose_scale = unname(largest), dose_top = top)
 }
+
+# Whether a perturbation's range of doses was measured: it had cells.
+has_doses <- function(range) !is.null(range) && all(is.finite(range))
 
 # The doses of conditions in the fit's unit. Those without a unit are taken to be in it.
 doses_in_unit <- function(doses, registry, call = rlang::caller_env()) {

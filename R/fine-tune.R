@@ -117,9 +117,11 @@ same_dose_scale <- function(task, before, molecules, call = rlang::caller_env())
       if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
     }
     known <- match(task$registry$perturbations, before$perturbations)
-    # Of a perturbation without cells in the earlier fit no scale was measured.
-    known[!vapply(before$dose_range[known], function(r) all(is.finite(r %||% NA)), NA)] <- NA
+    # Of a perturbation without cells in the earlier fit no scale was measured; without cells here as
+    # well it has the top of that fit.
+    known[!vapply(before$dose_range[known], has_doses, NA)] <- NA
     task$registry$dose_top <- in_unit(before$dose_top)
+    task$registry$dose_scale[!vapply(task$registry$dose_range, has_doses, NA)] <- task$registry$dose_top
     task$registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
   } else {
     abort_input("`dose_unit` must be given for both fits or for neither.",

@@ -149,7 +149,7 @@ add_molecules <- function(fit, molecules) {
   meta <- fit$meta
   meta$registry$perturbations <- c(registry$perturbations, read$names)
   meta$registry$dose_range[read$names] <- list(c(NA_real_, NA_real_))
-  meta$registry$dose_scale <- c(registry$dose_scale, rep(1, length(read$names)))
+  meta$registry$dose_scale <- c(registry$dose_scale, rep(registry$dose_top, length(read$names)))
   features <- if (is.null(read$features)) matrix(0, 0, 0) else t(read$features)
   new_fit(with_core_errors(
     core_add_perturbations(fit$state, features, read$smiles %||% character(), meta_to_json(meta))

@@ -56,6 +56,20 @@ test_that("every molecule that was described can be predicted, equal ones alike"
   expect_true(all(is.finite(response$response)))
 })
 
+test_that("equal molecules are predicted alike also where doses are shares of a drug's highest", {
+  table <- drug_cells()$descriptors
+  more <- rbind(table, Twin = table["Trametinib", ])
+  fit <- add_molecules(drug_fit(molecules = more, dose_transform = "relative"),
+                       rbind(Third = table["Trametinib", ]))
+  expect_gt(fit$meta$registry$dose_top, 1)
+  alike <- suppressWarnings(ask(fit, condition(c("Trametinib", "Twin", "Third"), dose = 10)))
+  expect_identical(alike[, 2], alike[, 1])
+  expect_identical(alike[, 3], alike[, 1])
+  file <- withr::local_tempfile(fileext = ".h5")
+  save_fit(fit, file)
+  expect_identical(load_fit(file)$meta$registry$dose_scale, fit$meta$registry$dose_scale)
+})
+
 test_that("dose 0 is no drug at all", {
   z <- perturbation_embedding(drug_fit(), "Trametinib", dose = 0)
   expect_identical(as.vector(z), rep(0, 6))

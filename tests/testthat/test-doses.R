@@ -18,5 +18,6 @@ test_that("scales come from the treated doses of training", {
   range <- list(A = c(0.1, 10), B = c(1, 5), control = c(0, 0), New = c(NA_real_, NA_real_))
   s <- dose_scaling("log", "uM", range, "control")
   expect_identical(s$dose_top, 10)
-  expect_identical(s$dose_scale, c(10, 5, 1, 1))
+  # The control keeps 1; a drug without cells has the top.
+  expect_identical(s$dose_scale, c(10, 5, 1, 10))
 })

@@ -54,7 +54,7 @@ test_that("a drug that was known by its molecule alone gets the scale of its own
                                       molecules = molecules, col_data = cells$col_data, epochs = 1,
                                       verbose = FALSE))
   scale <- rlang::set_names(tuned$meta$registry$dose_scale, tuned$meta$registry$perturbations)
-  expect_equal(scale[c("IFNb", "X", "Y")], c(IFNb = 1, X = 10, Y = 1))
+  expect_equal(scale[c("IFNb", "X", "Y")], c(IFNb = 1, X = 10, Y = 1))  # Y: the top of the first fit
 })
 
 test_that("the network cannot stand still while embeddings move", {
