@@ -3,7 +3,8 @@
 #' Reads a screen the way [cpa()] does and reports everything that is wrong, or odd, in one look:
 #' missing columns, absent controls, doses that cannot be read, values that are not finite, names
 #' that are there twice or nearly twice, covariates without controls or tied to the perturbation,
-#' conditions with hardly any cells, counts where logarithms belong. `cpa()` runs the same checks:
+#' conditions with hardly any cells, counts where logarithms belong. `cpa()` runs the same checks (and
+#' warns of large doses where the model takes them as they are, see `parity` and `dose_transform`):
 #' errors stop it, warnings are said once, together.
 #'
 #' @inheritParams cpa
@@ -47,11 +48,12 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
 }
 
 # Defects met while reading, and those of the design. Where some cells could not be read the design
-# is that of the others, and what it lacks may be a consequence: its errors are not repeated.
-all_defects <- function(read) {
-  if (!is.null(read$screen)) return(bind_defects(read$defects, design_defects(read$screen)))
+# is that of the others, and what it lacks may be a consequence: its errors are not repeated. `...`:
+# what is known of the model, see design_defects().
+all_defects <- function(read, ...) {
+  if (!is.null(read$screen)) return(bind_defects(read$defects, design_defects(read$screen, ...)))
   if (is.null(read$partial)) return(read$defects)
-  more <- design_defects(read$partial)
+  more <- design_defects(read$partial, ...)
   bind_defects(read$defects, more[more$severity != "error", ])
 }
 

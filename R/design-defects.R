@@ -1,9 +1,11 @@
-# What can be odd about the design of a screen that could be read.
+# What can be odd about the design of a screen that could be read. `described`: perturbations whose
+# molecules the model reads; `as_they_are`: whether it takes doses without scaling them.
 
-design_defects <- function(screen) {
-  bind_defects(size_defects(screen), split_defects(screen), untrained_defects(screen),
+design_defects <- function(screen, described = character(), as_they_are = FALSE) {
+  bind_defects(size_defects(screen), split_defects(screen), untrained_defects(screen, described),
                control_defects(screen), few_cell_defects(screen), empty_defects(screen),
-               name_like_defects(screen), confounded_defects(screen), dose_range_defects(screen))
+               name_like_defects(screen), confounded_defects(screen), dose_range_defects(screen),
+               if (as_they_are) large_dose_defect(screen))
 }
 
 size_defects <- function(screen) {
@@ -39,8 +41,8 @@ split_defects <- function(screen) {
 }
 
 # Names that training never meets have embeddings that nothing has moved: predictions for them are
-# random.
-untrained_defects <- function(screen) {
+# random, unless they are computed from a molecule.
+untrained_defects <- function(screen, described) {
   if (is.null(screen$split)) return(NULL)
   train <- screen$split == "train"
   parts <- unique(screen$code[train])
@@ -55,7 +57,7 @@ untrained_defects <- function(screen) {
                severity = "warning", n = length(unseen))
   }
   bind_defects(
-    one(setdiff(all, c(seen, screen$keys$control)), "perturbation"),
+    one(setdiff(all, c(seen, screen$keys$control, described)), "perturbation"),
     lapply(names(screen$covariates), function(name) {
       level <- screen$covariates[[name]]
       one(setdiff(level, level[train]), paste("level of", name))
@@ -178,6 +180,15 @@ rank_of <- function(x) {
   sum(values > 1e-9 * values[1])
 }
 
+large_dose_defect <- function(screen) {
+  if (is.null(screen$keys$dose)) return(NULL)
+  highest <- max(0, unlist(screen$doses[!duplicated(screen$code) & !screen$control]))
+  if (highest <= 100) return(NULL)
+  new_defect("large doses", "Doses that go into the model as they are should be near 1.",
+             paste0("They go up to ", format(highest, digits = 6), "."),
+             "Divide them by the largest.", severity = "warning")
+}
+
 dose_range_defects <- function(screen) {
   if (is.null(screen$keys$dose)) return(NULL)
   pick <- !duplicated(screen$code)
@@ -190,11 +201,6 @@ dose_range_defects <- function(screen) {
       new_defect("dose 0", "Perturbed cells should have a dose above 0.",
                  paste0(name_list(zero), " at dose 0: the perturbation adds nothing there."),
                  "Name these cells as controls.", severity = "warning", n = length(zero))
-    },
-    if (length(dose) > 0 && max(dose) > 100) {
-      new_defect("large doses", "Doses work best near 1.",
-                 paste0("They go up to ", format(max(dose), digits = 6), "."),
-                 "Divide them by the largest, or take log10 steps.", severity = "warning")
     },
     if (length(control) > 1) {
       new_defect("doses of controls", "Controls are easiest to read at one dose.",

@@ -86,6 +86,20 @@ test_that("a perturbation without a molecule has an embedding of its own", {
   expect_identical(perturbation_embedding(again), z)
 })
 
+test_that("a perturbation without a molecule that training never meets is a warning", {
+  cells <- drug_cells()
+  cells$col_data$part <- ifelse(cells$col_data$condition %in% c("Camptothecin", "Trametinib"), "ood",
+                                "train")
+  table <- cells$descriptors
+  table["Camptothecin", ] <- NA
+  said <- capture_warnings(chemcpa(cells$x, "condition", control = "control", split = "part",
+                                   molecules = table, col_data = cells$col_data,
+                                   settings = drug_settings(epochs = 1)))
+  expect_match(gsub("\\s+", " ", said), "\"Camptothecin\" is not. Predictions for it would be random",
+               all = FALSE)
+  expect_no_match(said, "Trametinib")
+})
+
 test_that("units are kept, converted and checked", {
   fit <- drug_fit(dose_unit = "uM")
   in_um <- ask(fit, condition("Trametinib", dose = 0.5, dose_unit = "uM"))

@@ -11,8 +11,6 @@ test_that("odd designs are warnings, each found alone", {
   cells <- toy_cells()
   cells$dose[cells$drug == "A"] <- "0"
   expect_identical(only(cells)$check, "dose 0")
-  cells$dose[cells$drug == "A"] <- "5000"
-  expect_identical(only(cells)$check, "large doses")
   cells <- toy_cells()
   cells$dose[1] <- "0"
   expect_identical(only(cells)[c("check", "severity")],
@@ -26,6 +24,22 @@ test_that("odd designs are warnings, each found alone", {
   expect_identical(only(cells, batch = "donor")$check, "confounded")
   cells$donor <- paste0("d", seq_len(60))
   expect_identical(only(cells, batch = "donor")$check, "many levels")
+})
+
+test_that("large doses are a warning where the model takes them as they are, and there only", {
+  cells <- toy_cells()
+  cells$dose[cells$drug == "A"] <- "5000"
+  expect_identical(check_toy(cells)$defects$check, character())
+  of_fit <- function(...) {
+    said <- capture_warnings(cpa(
+      toy_log(), "drug", dose = "dose", control = "control", col_data = cells,
+      settings = cpa_settings(epochs = 1, seed = 1, dim = 4, autoencoder_width = 8, verbose = FALSE,
+                              threads = 1, device = "cpu", ...)
+    ))
+    grep("5000", gsub("\\s+", " ", said), value = TRUE)
+  }
+  expect_identical(of_fit(), character())
+  expect_match(of_fit(parity = "fb"), "as they are should be near 1. They go up to 5000")
 })
 
 test_that("names never met in training are a warning", {
