@@ -158,7 +158,7 @@ evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlan
 own_degs <- function(fit, screen, groups, rows, degs, call) {
   known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys)
   find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
-                rownames(screen$x), call)
+                rownames(screen$x), fit$meta$registry, call)
 }
 
 zero_based <- function(index) {

@@ -12,14 +12,41 @@ check_own_degs <- function(degs, call = rlang::caller_env()) {
 # The names that conditions go by, the most exact first, each a vector with one name per condition:
 # "covariates, label", label, perturbation (for every dose).
 deg_names <- function(parts, doses, covariates, keys) {
-  label <- condition_label(parts, if (!is.null(keys$dose)) doses, keys$sep)
+  label <- condition_label(parts, doses, keys$sep)
   list(do.call(paste, c(unname(as.list(covariates)), list(label), sep = ", ")), label,
        condition_label(parts, NULL, keys$sep))
 }
 
+# The names of `degs` as `known` spells them: the order of parts never matters, and the control as
+# padding is dropped.
+spell_as_known <- function(degs, known, registry, call) {
+  place <- substring(known[[1]], 1, nchar(known[[1]]) - nchar(known[[2]]))
+  spelled <- c(paste0(place, tidy_label(known[[2]], registry)), tidy_label(known[[2]], registry),
+               tidy_label(known[[3]], registry))
+  names <- names(degs)
+  for (k in which(!names %in% unlist(known))) {
+    prefix <- Filter(function(p) startsWith(names[k], p), unique(c(place, "")))
+    own <- paste0(prefix, tidy_label(substring(names[k], nchar(prefix) + 1L), registry))
+    names[k] <- c(unlist(known)[match(own, spelled, 0L)], names[k])[1]
+  }
+  twice <- names[duplicated(names)]
+  if (length(twice) == 0) return(rlang::set_names(degs, names))
+  abort_input("`degs` must have one entry per condition.",
+              paste0(name_list(names(degs)[names == twice[1]]), " are the same condition."),
+              "The order of parts never matters: put their genes together.", call)
+}
+
+# A label in one spelling, its doses too: parts are split at `sep` and sorted as they stand.
+tidy_label <- function(label, registry) {
+  parts <- split_text(label, registry$sep)
+  tidy <- tidy_pairs(parts, lapply(parts, function(p) rep(1, length(p))), registry$control)
+  condition_label(tidy$parts, tidy$doses, registry$sep)
+}
+
 # Positions of the user's genes in `genes`, sorted, of every condition that is scored. `scored` and
 # `known`: deg_names() of these and of all conditions of the screen.
-find_own_degs <- function(degs, scored, known, genes, call = rlang::caller_env()) {
+find_own_degs <- function(degs, scored, known, genes, registry, call = rlang::caller_env()) {
+  degs <- spell_as_known(degs, known, registry, call)
   stop_unknown_degs(degs, known, genes, call)
   warn_unused_degs(degs, unlist(scored), unlist(known), genes, call)
   lapply(seq_along(scored[[1]]), function(k) {

@@ -36,3 +36,39 @@ test_that("what is lost in part is said in one warning", {
   expect_equal(scores, with_degs(list(IFNb = genes(5))))
   expect_warning(with_degs(list("NK, IFNb" = genes(5)), split = "ood"), "None of the conditions that")
 })
+
+test_that("combinations are known by their parts in any order, and with the control as padding", {
+  registry <- list(sep = "+", control = "ctrl")
+  keys <- list(dose = "dose", sep = "+")
+  names <- deg_names(list("A", c("A", "B"), c("A", "A1")), list(0.5, c(1, 1), c(1e5, 2)),
+                     data.frame(type = c("T", "CD4+ T", "T")), keys)
+  spelled <- function(...) names(spell_as_known(rlang::set_names(list(1), c(...)), names, registry))
+  for (own in c("B+A", "B+ctrl+A")) expect_identical(spelled(own), "A+B")
+  expect_identical(spelled("A+ctrl"), "A")
+  expect_identical(spelled("CD4+ T, B+A"), "CD4+ T, A+B")
+  expect_identical(spelled("T, A@0.5+ctrl"), "T, A@0.5")
+  expect_identical(spelled("A1@2+A@1e+05"), "A@1e+05+A1@2")
+  for (own in c("C+A", "T, B+A", "A+B, T", "")) expect_identical(spelled(own), own)
+  expect_refused(spell_as_known(list("A+B" = "g", "B+A" = "g"), names, registry),
+                 "one entry per condition.*\"A\\+B\", \"B\\+A\" are the same")
+})
+
+test_that("a fit and its scores take combinations in any order", {
+  cells <- toy_cells(160)
+  fit <- function(degs) {
+    cpa(toy_log(160), "drug", control = "control", covariates = "cell_type", col_data = cells,
+        degs = degs, settings = cpa_settings(epochs = 1, seed = 1, dim = 4, autoencoder_width = 8,
+                                             verbose = FALSE, threads = 1, device = "cpu"))
+  }
+  expect_silent(one <- fit(list("A+B" = c("gene1", "gene2", "gene4"))))
+  expect_silent(other <- fit(list("B+A" = c("gene1", "gene2", "gene4"))))
+  expect_identical(other$meta$degs, one$meta$degs)
+  expect_true(any(lengths(lapply(one$meta$degs, `[[`, "genes")) == 3))
+  scores <- function(degs) {
+    evaluate_r2(one, toy_log(160), degs = degs, split = "test", col_data = cells, baselines = FALSE,
+                seed = 1)
+  }
+  expect_silent(swapped <- scores(list("T, B+A" = c("gene1", "gene2", "gene4"))))
+  expect_identical(swapped, scores(list("T, A+B" = c("gene1", "gene2", "gene4"))))
+  expect_identical(unique(swapped$drug[is.finite(swapped$r2_mean_deg)]), "A+B")
+})
