@@ -15,6 +15,7 @@
 #'       `check` (its short name), `n` (how many cells, genes or conditions), `must`, `given`,
 #'       `todo` (what has to hold, what was found, what to do).}
 #'     \item{design}{tibble, one row per condition and combination of covariates: your own columns,
+#'       `dose` where `"A+A"` is A at dose 2 and there is no dose column,
 #'       `n_cells`, `n_control` (controls of the same covariates) and, with a split, `n_train`,
 #'       `n_test`, `n_ood`. A column of yours that has one of these names gets `own_` in front. Cells
 #'       that cannot be read are not counted.}
@@ -66,14 +67,14 @@ design_table <- function(screen) {
   own <- levels[first, , drop = FALSE]
   own[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
   by <- c(list(!screen$control[first]), unname(as.list(own)))
-  if (!is.null(screen$keys$dose)) {
-    own[[screen$keys$dose]] <- vapply(screen$doses[first], function(d) {
-      paste(format_dose(d), collapse = screen$keys$sep %||% "+")
-    }, "")
-  }
+  dose <- vapply(screen$doses[first], function(d) {
+    paste(format_dose(d), collapse = screen$keys$sep %||% "+")
+  }, "")
+  if (!is.null(screen$keys$dose)) own[[screen$keys$dose]] <- dose
   code <- match(group, group[first])
   numbers <- list(n_cells = tabulate(code, length(first)),
                   n_control = tabulate(place[screen$control], max(place))[place[first]])
+  if (has_hidden_doses(screen$doses, screen$keys)) numbers <- c(list(dose = dose), numbers)
   for (part in if (is.null(screen$split)) character() else c("train", "test", "ood")) {
     numbers[[paste0("n_", part)]] <- tabulate(code[screen$split == part], length(first))
   }

@@ -29,8 +29,8 @@
 #' @param col_data Data frame with one row per cell, for a matrix only.
 #'
 #' @return A tibble with one row per condition and gene: first the columns named in `covariates`,
-#'   `perturbation` and `dose` (numbers, or text such as `"1+0.5"` when there are combinations),
-#'   then
+#'   `perturbation` and `dose` (numbers, or text such as `"1+0.5"` when there are combinations; without
+#'   a dose column only where `"A+A"` is A at dose 2), then
 #'   \describe{
 #'     \item{gene, rank}{name of the gene, and its place, from 1.}
 #'     \item{score}{Welch's t of condition against control.}
@@ -200,9 +200,8 @@ deg_table <- function(screen, groups, ranked, by_dose) {
   cell <- groups$cell[row]
   own <- lapply(screen$covariates[groups$covariates], `[`, cell)
   own[[screen$keys$perturbation]] <- condition_label(screen$parts[cell], sep = screen$keys$sep)
-  if (by_dose && !is.null(screen$keys$dose)) {
-    own[[screen$keys$dose]] <- dose_column(screen$doses[groups$cell], screen$keys$sep)[row]
-  }
+  dose <- if (by_dose) dose_column(screen$doses[groups$cell], screen$keys$sep)[row]
+  if (!is.null(screen$keys$dose)) own[[screen$keys$dose]] <- dose
   column <- function(name) unlist(lapply(ranked, `[[`, name)) %||% numeric()
   ranks <- list(
     gene = rownames(screen$x)[column("genes") + 1], rank = sequence(size),
@@ -211,6 +210,7 @@ deg_table <- function(screen, groups, ranked, by_dose) {
     p_adjusted = column("p_adjusted"), n_cells = groups$n[row],
     n_control = groups$n[groups$reference[row] + 1]
   )
+  if (by_dose && has_hidden_doses(screen$doses, screen$keys)) ranks <- c(list(dose = dose), ranks)
   tibble::as_tibble(beside_own(list2DF(own, length(row)), ranks))
 }
 

@@ -45,9 +45,8 @@ kind_of_name <- function(container) {
          Seurat = "seurat", h5ad = , h5mu = "h5ad", "matrix")
 }
 
-# "B+A@2": what people read. Doses only where the screen has them; covariates are other columns.
+# "B+A@2": what people read. Doses of 1 are left out; covariates are other columns.
 pair_labels <- function(fit, parts, doses) {
-  doses <- if (!is.null(fit$meta$keys$dose)) doses
   condition_label(parts, doses, fit$meta$registry$sep)
 }
 

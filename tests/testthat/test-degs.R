@@ -222,3 +222,22 @@ test_that("the gene lists of an evaluation plan are the ranking's", {
   both <- asked(drug = "A", dose = list(1, 10), cell_type = "T")
   expect_identical(degs_of_screen(screen, both, 4, by_dose = FALSE), list(genes, genes))
 })
+
+test_that("a name that is there twice is another dose, told where there is no dose column", {
+  p <- planted()
+  cells <- p$cells
+  cells$drug[cells$drug == "A+B"] <- rep(c("A+A", "A"), sum(cells$drug == "A+B") / 2)
+  top <- rank_degs(p$x, "drug", control = "dmso", n_genes = 2, col_data = cells)
+  expect_identical(unique(top$dose[top$drug == "A"]), c(1, 2))
+  expect_identical(names(top)[1:3], c("drug", "dose", "gene"))
+  expect_false("dose" %in% names(rank_degs(p$x, "drug", control = "dmso", n_genes = 2, by_dose = FALSE,
+                                           col_data = cells)))
+  plain <- rank_degs(p$x, "drug", control = "dmso", n_genes = 2, col_data = p$cells)
+  expect_identical(names(plain)[1:2], c("drug", "gene"))
+  names(cells)[names(cells) == "cell_type"] <- "dose"
+  cells$dose <- p$cells$cell_type
+  own <- rank_degs(p$x, "drug", covariates = "dose", control = "dmso", n_genes = 2, col_data = cells)
+  expect_identical(names(own)[1:3], c("own_dose", "drug", "dose"))
+  design <- check_screen(p$x, "drug", control = "dmso", col_data = cells)$design
+  expect_identical(design$dose[design$drug == "A"], c("1", "2"))
+})

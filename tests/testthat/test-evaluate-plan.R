@@ -16,6 +16,12 @@ test_that("conditions are covariates, names and doses; controls of a place are o
   expect_identical(tabulate(p$groups$of_cell, 7), rep(6L, 7))
 })
 
+test_that("conditions without a dose column differ in their names too", {
+  groups <- list(parts = list("A", "A"), doses = list(1, 2), covariates = data.frame(row.names = 1:2))
+  fit <- list(meta = list(registry = list(sep = "+")))
+  expect_identical(group_names(fit, groups), c("A", "A@2"))
+})
+
 test_that("31 cells are scored by preset fb, 30 are not; 6 and 5 for chemcpa", {
   n_rows <- function(preset, n) {
     nrow(planned(preset, n = n, split = c("test", "ood"))$rows$table)
