@@ -5,9 +5,9 @@
 #' model's gain over the control baseline.
 #'
 #' @details
-#' The dimensions of `embedding` are standardised and reduced by principal components. With p the
-#' frequencies of pathways among the `k` nearest other drugs that have one, and d_i their Euclidean
-#' distances: `uncertainty = -sum(p log2(p)) / log(sum(d_i))`. It is 0 where all neighbours share a
+#' The dimensions of `embedding` are standardised (denominator n) and reduced by principal components.
+#' With p the frequencies of pathways among the `k` nearest other drugs that have one, and d_i their
+#' Euclidean distances: `uncertainty = -sum(p log2(p)) / log(sum(d_i))`. It is 0 where all neighbours share a
 #' pathway. The formula means nothing where `sum(d_i)` is at most 1, and is `NA` there. A drug is
 #' never its own neighbour; among equal distances the one of the earlier row is nearer.
 #'
@@ -16,7 +16,8 @@
 #' @param pathway Pathways, named by drug. Drugs without one (`NA`, `""`, or not named) get a value
 #'   of their own but are nobody's neighbours.
 #' @param ... Not used.
-#' @param k Number of neighbours; fewer when there are not as many.
+#' @param k Number of neighbours; fewer when there are not as many. The reference's ten
+#'   (`n_neighbors = 10` of scanpy) count the drug itself.
 #' @param dims Number of principal components; fewer when there are not as many.
 #' @return A tibble with one row per drug: `drug`, `pathway`, `uncertainty`, `entropy` (in bits),
 #'   `distance` (the sum), `nearest` (the nearest drug) and `k` (how many neighbours it had).
@@ -30,7 +31,7 @@
 #' drugs <- rbind(a = c(1, 3, 2), b = c(1.1, 2.9, 2.2), c = c(6, 1, 0), d = c(5.8, 1.2, 0.3))
 #' molecular_uncertainty(drugs, c(a = "HDAC", b = "HDAC", c = "MEK", d = "MEK"), k = 2)
 #' @export
-molecular_uncertainty <- function(embedding, pathway, ..., k = 10L, dims = 15L) {
+molecular_uncertainty <- function(embedding, pathway, ..., k = 9L, dims = 15L) {
   check_no_dots(...)
   check_places(embedding)
   check_count(k, "k")
@@ -75,10 +76,7 @@ pathway_of <- function(pathway, drugs, call = rlang::caller_env()) {
               "Write `pathway = c(Trametinib = \"MEK\", ...)`.", call)
 }
 
-# Columns standardised (those without spread are dropped), then `dims` principal components.
+# Columns standardised, then `dims` principal components.
 standard_scores <- function(embedding, dims) {
-  spread <- apply(embedding, 2L, stats::sd)
-  z <- scale(embedding[, spread > 0, drop = FALSE])
-  if (ncol(z) == 0L) return(matrix(0, nrow(embedding), 1L))
-  stats::prcomp(z, rank. = min(dims, dim(z)))$x
+  stats::prcomp(standardise(embedding), rank. = min(dims, dim(embedding)))$x
 }

@@ -9,7 +9,7 @@ test_that("entropy over the logarithm of the distances, as written in the formul
   pathway <- stats::setNames(rep(c("HDAC", "MEK", "CDK"), 8), rownames(z))
   out <- molecular_uncertainty(z, pathway, k = 5, dims = 4)
   expect_identical(out$drug, rownames(z))
-  points <- stats::prcomp(z, scale. = TRUE)$x[, 1:4]
+  points <- stats::prcomp(z, scale. = TRUE)$x[, 1:4] * sqrt(24 / 23)  # denominator n
   far <- as.matrix(stats::dist(points))[7, ]
   near <- setdiff(order(far), 7)[1:5]
   p <- table(pathway[near]) / 5
@@ -19,6 +19,8 @@ test_that("entropy over the logarithm of the distances, as written in the formul
   expect_equal(out$uncertainty[7], out$entropy[7] / log(out$distance[7]))
   expect_identical(out$nearest[7], rownames(z)[near[1]])
   expect_identical(unique(out$k), 5L)
+  # Ten neighbours in scanpy are nine others.
+  expect_identical(unique(molecular_uncertainty(z, pathway)$k), 9L)
 })
 
 test_that("neighbours of one pathway leave no uncertainty", {
