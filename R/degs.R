@@ -8,7 +8,7 @@
 #'
 #' The cells are read once, over non-zero values only, so a screen of a hundred thousand cells takes
 #' seconds. Genes with equal scores keep their order in `x`. A gene without variance in both groups
-#' scores 0 when the means are equal, and `Inf` or `-Inf`, without a p-value, when they are not.
+#' scores 0 when the means are equal, and `Inf` or `-Inf` when they are not.
 #'
 #' @param x SingleCellExperiment, SummarizedExperiment, Seurat object, matrix (genes x cells, with
 #'   `col_data`), DelayedMatrix, or path of an `.h5ad` file. Log-normalised values are taken as they
@@ -35,7 +35,8 @@
 #'     \item{gene, rank}{name of the gene, and its place, from 1.}
 #'     \item{score}{Welch's t of condition against control.}
 #'     \item{mean, mean_control}{mean over cells, on the log scale.}
-#'     \item{log_fold_change}{their difference (natural logarithm).}
+#'     \item{log_fold_change}{their difference, in the logarithm of the data: natural where counts were
+#'       log-normalised here, to base 2 in scuttle's `logcounts`.}
 #'     \item{p_value, p_adjusted}{two-sided, with Welch-Satterthwaite degrees of freedom; adjusted
 #'       over all genes of the condition by Benjamini and Hochberg. Of a gene without variance on both
 #'       sides it is 0 where the means differ, and 1 where they do not.}
@@ -124,6 +125,7 @@ de_groups <- function(screen, covariates, by_dose) {
   list(code = code - 1L, key = key[at], cell = cell, control = control,
        reference = ifelse(is.na(reference) | control, -1L, reference - 1L),
        n = tabulate(code, length(cell)), level = covariate_label(screen, covariates, cell),
+       label = condition_label(screen$parts[cell], if (by_dose) screen$doses[cell], screen$keys$sep),
        covariates = covariates)
 }
 
@@ -182,9 +184,10 @@ warn_left_out <- function(groups, call = rlang::caller_env()) {
   if (any(few & !groups$control) || any(few_control)) {
     hit <- (few & !groups$control) | few_control
     n <- sum(hit)
+    label <- paste0(groups$level, if (length(groups$covariates)) ", ", groups$label)[hit]
     cli::cli_warn(c("Conditions that cannot be tested are left out: a group of one cell has no
                      variance.",
-                    "!" = "{n} condition{?s}{of(hit)} {cli::qty(n)}{?has/have} one cell or one control."),
+                    "!" = "{n} condition{?s} {?has/have} one cell or one control: {name_list(label)}."),
                   call = call, class = "compert_one_cell")
   }
   kept <- !alone & !groups$control & !few & !few_control
