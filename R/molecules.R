@@ -76,6 +76,14 @@ known_molecules <- function(molecules) {
   molecules$names[!molecules$free]
 }
 
+# Names that the perturbation column was split into.
+hint_of_sep <- function(given, absent, registry) {
+  whole <- names_that_hold_sep(given, absent, registry$perturbations, registry$sep)
+  if (length(whole) == 0) return(NULL)
+  paste0(name_list(whole[1]), " was split at ", dQuote(registry$sep, FALSE),
+         ": write sep = NULL, or the `sep` that joins names in the perturbation column.")
+}
+
 # For the core: features x perturbations in the registry's order, and who has any. The control may be
 # left out and counts as a row of 0; a row of NA has an embedding of its own, learned freely.
 perturbation_features <- function(molecules, registry, call) {
@@ -85,8 +93,8 @@ perturbation_features <- function(molecules, registry, call) {
   if (length(absent) > 0) {
     abort_input("`molecules` must have an entry for every perturbation.",
                 paste0("It lacks ", name_list(absent), "."),
-                paste0("Add them (NA for what is no molecule: its embedding is then learned ",
-                       "freely); those that it has are ", name_list(given), "."), call)
+                c(hint_of_sep(given, absent, registry), paste0("Add them (NA for what is no molecule: its embedding is then learned ",
+                       "freely); those that it has are ", name_list(given), ".")), call)
   }
   row <- match(registry$perturbations, given)
   has <- as.double(is.na(row) | !molecules$free[row])

@@ -86,12 +86,25 @@ abort_unknown_perturbation <- function(registry, unknown, parts, call) {
   } else {
     ""
   }
+  meant <- names_that_hold_sep(known, unknown, whole, registry$sep)
   abort_input(
     "Perturbations must be among those of the training screen.",
     paste0(name_list(unknown), inside, " was never perturbed in training."),
-    paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
-           "; the control is ", dQuote(registry$control, FALSE), "."),
+    c(if (length(meant)) {
+      paste0(name_list(meant[1]), " holds the separator ", dQuote(registry$sep, FALSE),
+             ": write condition(list(", dQuote(meant[1], FALSE), ")).")
+    }, paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
+              "; the control is ", dQuote(registry$control, FALSE), ".")),
     call = call, class = "compert_unknown_perturbation")
+}
+
+# Those of `names` that were split at the separator that they hold: all pieces are `parts`, and some
+# of these are `unknown`.
+names_that_hold_sep <- function(names, unknown, parts, sep) {
+  pieces <- split_text(names, sep)
+  names[lengths(pieces) > 1 & vapply(pieces, function(p) {
+    all(p %in% parts) && any(p %in% unknown)
+  }, NA)]
 }
 
 abort_unknown_level <- function(registry, name, unknown, call) {

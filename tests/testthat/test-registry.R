@@ -70,6 +70,31 @@ test_that("unknown names list what is near and what is known", {
                  "\"NK2\" was not in training.*Did you mean \"NK\"")
 })
 
+test_that("a name that was split at the separator that it holds is told how to be asked for", {
+  screen <- toy_screen()
+  registry <- new_registry(screen, further = c("(+)-JQ1", "A+B+"))
+  keys <- toy_keys()
+  expect_refused(resolve_conditions(condition(drug = "(+)-JQ1"), registry, keys),
+                 "\"\\(\\+\\)-JQ1\" holds the separator.*condition\\(list\\(\"\\(\\+\\)-JQ1\"\\)\\)")
+  whole <- resolve_conditions(condition(drug = list("(+)-JQ1")), registry, keys)
+  expect_identical(whole$parts, list("(+)-JQ1"))
+  other <- error_parts(encode_design(registry, list(c("A", "Z")), list(c(1, 1))))
+  expect_no_match(other$todo, "separator")
+
+  x <- toy_log()
+  cells <- toy_cells()
+  cells$drug[cells$drug == "B"] <- "(+)-JQ1"
+  features <- rbind(A = 1:2, B = 3:4, "(+)-JQ1" = 2:1)
+  fit <- function(sep) {
+    cpa(x, "drug", control = "control", col_data = cells, molecules = features, sep = sep,
+        settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE, dim = 4, autoencoder_width = 8,
+                                threads = 1, device = "cpu"))
+  }
+  expect_refused(fit("+"), "\"\\(\\+\\)-JQ1\" was split at \"\\+\": write sep = NULL")
+  cells$drug[cells$drug == "A+B"] <- "A"
+  expect_true("(+)-JQ1" %in% fit(NULL)$meta$registry$perturbations)
+})
+
 test_that("genes are matched by name", {
   registry <- new_registry(toy_screen())
   x <- toy_log()
