@@ -36,9 +36,9 @@ read_molecule_smiles <- function(molecules, encoder, call) {
     abort_input("`molecules` must hold at least one SMILES.", "All are NA.",
                 "Without molecules use `cpa()`.", call)
   }
+  read_smiles(molecules[known], FALSE, "error", call, "molecules")  # refuses invalid ones by name
   out <- list(names = names, free = unname(!known))
   if (!is.null(encoder)) {
-    canonical_smiles(molecules[known])  # refuses invalid ones by name
     return(c(out, list(smiles = unname(molecules), kind = "graph", n = encoder$width)))
   }
   made <- smiles_features(molecules[known])
@@ -119,7 +119,7 @@ perturbation_features <- function(molecules, registry, call) {
 #'   were given. Names must be new.
 #' @return A `compert_fit` that knows the new perturbations (`seen` is `"drug new"` for them).
 #' @section Errors: A fit without molecules; names that the fit knows already; features of another
-#'   kind or number; invalid SMILES, by name.
+#'   kind or number; `NA` and invalid SMILES, by name.
 #' @source Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35.
 #' @seealso [chemcpa()], [smiles_features()]

@@ -101,7 +101,7 @@ canonical_smiles <- function(smiles, ..., strip_salts = FALSE, invalid = c("erro
 }
 
 # Canonical SMILES, NA where `invalid = "na"` lets a bad one pass.
-read_smiles <- function(smiles, strip_salts, invalid, call = rlang::caller_env()) {
+read_smiles <- function(smiles, strip_salts, invalid, call = rlang::caller_env(), arg = "smiles") {
   check_flag(strip_salts, "strip_salts", call = call)
   invalid <- check_choice(invalid, c("error", "na"), "invalid", call)
   if (is.factor(smiles)) smiles <- stats::setNames(as.character(smiles), names(smiles))
@@ -116,12 +116,12 @@ read_smiles <- function(smiles, strip_salts, invalid, call = rlang::caller_env()
   read <- with_core_errors(core_canonical_smiles(texts, strip_salts), call)
   read$problem[missing] <- "it is missing"
   bad <- which(nzchar(read$problem))
-  if (length(bad) > 0L) report_invalid(smiles, bad, read$problem[bad], invalid, call)
+  if (length(bad) > 0L) report_invalid(smiles, bad, read$problem[bad], invalid, call, arg)
   read$canonical[bad] <- NA_character_
   read$canonical
 }
 
-report_invalid <- function(smiles, bad, problems, invalid, call, max = 5L) {
+report_invalid <- function(smiles, bad, problems, invalid, call, arg, max = 5L) {
   shown <- seq_len(min(length(bad), max))
   labels <- names(smiles)[bad[shown]]
   text <- unname(as.character(smiles))[bad[shown]]
@@ -134,8 +134,10 @@ report_invalid <- function(smiles, bad, problems, invalid, call, max = 5L) {
   more <- length(bad) - length(shown)
   if (more > 0L) lines <- c(lines, paste0("And ", more, " more."))
   if (invalid == "error") {
-    abort_input("`smiles` must hold valid SMILES.", lines, paste0(
-      "Correct ", if (length(bad) > 1L) "them" else "it", ", or write invalid = \"na\" to get `NA`."
+    abort_input(paste0("`", arg, "` must hold valid SMILES."), lines, paste0(
+      "Correct ", if (length(bad) > 1L) "them" else "it",
+      if (arg == "smiles") ", or write invalid = \"na\" to get `NA`." else
+        ", leave the control out, and write NA for what is no molecule."
     ), call)
   }
   verbs <- if (length(bad) > 1L) "are invalid and give" else "is invalid and gives"

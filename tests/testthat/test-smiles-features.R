@@ -91,6 +91,17 @@ test_that("invalid SMILES stop with their names, positions and reasons", {
   expect_refused(smiles_features(c("C", "")), "Entry 2, \"\": it is empty")
 })
 
+test_that("molecules of a fit that are no SMILES are told to be left out or NA", {
+  skip_without_rdkit()
+  for (encoder in list(NULL, list(width = 8))) {
+    refused <- expect_refused(read_molecules(c(A = "CCO", control = ""), encoder = encoder), paste0(
+      "`molecules` must hold valid SMILES.*Entry 2 \\(control\\), \"\": it is empty.*",
+      "leave the control out, and write NA for what is no molecule"
+    ))
+    expect_no_match(refused$text, "invalid =")
+  }
+})
+
 test_that("invalid SMILES give missing rows and one warning on request", {
   skip_without_rdkit()
   some <- c(a = "CCO", b = "C1CC", c = NA)
