@@ -20,7 +20,8 @@
 #' shuffled labels.
 #'
 #' @param embedding Matrix, one row per drug (or cell), as [perturbation_embedding()] gives it.
-#' @param labels One label per row: text, factor or numbers.
+#' @param labels One label per row: text, factor or numbers. Where both they and the rows have names,
+#'   these are matched.
 #' @param ... Not used.
 #' @param distance `"euclidean"`, or `"cosine"`: silhouettes by 1 - cosine, clusters of rows scaled
 #'   to length 1.
@@ -28,8 +29,8 @@
 #' @return A tibble, overall values first (`label` is `NA`), then one row per label: `label`, `n`,
 #'   `silhouette`, `homogeneity`, `completeness`, `v_measure`.
 #' @section Errors:
-#' An embedding that is not a numeric matrix of finite values; labels of another length, order or
-#' with missing values; fewer than two labels; rows of length 0 with the cosine distance.
+#' An embedding that is not a numeric matrix of finite values; labels of another length, with other
+#' names than the rows, missing or `""`; fewer than two labels; rows of length 0 with the cosine distance.
 #' @source Rousseeuw (1987) Silhouettes. Journal of Computational and Applied Mathematics 20, 53-65;
 #'   Rosenberg and Hirschberg (2007) V-measure. EMNLP-CoNLL, 410-420. CPA's authors report both for
 #'   drug embeddings and pathways.

@@ -26,8 +26,8 @@
 #' Memory does not.
 #'
 #' @param embedding Matrix, cells x dimensions, as [cell_embedding()] returns it.
-#' @param labels,batch One value per cell: text, factor or numbers. Levels without cells do not
-#'   count.
+#' @param labels,batch One value per cell: text, factor or numbers. Where both they and the rows of
+#'   `embedding` have names, these are matched. Levels without cells do not count.
 #' @param k Number of neighbours.
 #' @param ... Not used.
 #' @param by_label `TRUE` gives a table of the labels in place of one number.
@@ -39,7 +39,7 @@
 #'   if labels were shuffled, (n_l - 1) / (n - 1).
 #' @section Errors:
 #' An embedding that is not a numeric matrix, has fewer than two cells, or values that are not
-#' finite; labels of another length, in another order (where both have names), or missing; `k`,
+#' finite; labels of another length, with other names than the rows, missing or `""`; `k`,
 #' `pools` or `cells` below 1; a single batch.
 #' @source `knn_purity` and `entropy_batch_mixing` in `cpa/_metrics.py` of theislab/cpa; the latter
 #'   is also the "entropy of batch mixing" of scgen and scVI. It goes back to Haghverdi et al.
@@ -123,19 +123,28 @@ check_labels <- function(labels, embedding, arg, call = rlang::caller_env()) {
                 if (turned) "Cells are rows: write `t(embedding)`." else
                   "Take a column of the cells' table, as a plain vector or factor.", call)
   }
-  if (anyNA(labels)) {
+  labels <- by_row_name(labels, embedding, arg, call)
+  none <- which(is.na(labels) | labels %in% "")
+  if (length(none)) {
     abort_input(paste0("`", arg, "` must not have missing values."),
-                paste0("It has ", sum(is.na(labels)), ", the first for cell ",
-                       which(is.na(labels))[1L], "."),
-                "Leave these cells out of both, or name them \"unknown\".", call)
+                paste0("It has ", length(none), ", the first for row ", none[1L], "."),
+                "Leave these rows out of both, or name them \"unknown\".", call)
   }
+  droplevels(as.factor(unname(labels)))
+}
+
+# Named values in the order of named rows; without names they are taken to be in it.
+by_row_name <- function(values, embedding, arg, call = rlang::caller_env()) {
   rows <- rownames(embedding)
-  if (!is.null(names(labels)) && setequal(names(labels), rows) && any(names(labels) != rows)) {
-    first <- which(names(labels) != rows)[1L]
-    abort_input(paste0("`", arg, "` must be in the order of the rows of `embedding`."),
-                paste0("Row ", first, " is ", dQuote(rows[first], FALSE), ", its label that of ",
-                       dQuote(names(labels)[first], FALSE), "."),
-                paste0("Write `", arg, "[rownames(embedding)]`."), call)
-  }
-  droplevels(as.factor(labels))
+  names <- names(values)
+  if (is.null(rows) || is.null(names) || identical(names, rows)) return(values)
+  strange <- setdiff(names, rows)
+  absent <- setdiff(rows, names)
+  twice <- unique(c(rows[duplicated(rows)], names[duplicated(names)]))
+  if (length(c(strange, absent, twice)) == 0L) return(values[match(rows, names)])
+  abort_input(paste0("`", arg, "` must have the names of the rows of `embedding`, each once, or no names."),
+              c(if (length(strange)) paste0("No row is called ", name_list(strange), "."),
+                if (length(absent)) paste0("It has none for ", name_list(absent), "."),
+                if (length(twice)) paste0(name_list(twice), " is there twice.")),
+              paste0("Write `unname(", arg, ")` where it is in the order of the rows."), call)
 }

@@ -5,7 +5,8 @@
 #'
 #' @param embedding Matrix with one vector per row: [cell_embedding()], [perturbation_embedding()]
 #'   or [covariate_embedding()].
-#' @param colour One value per row to colour by: text, factor or numbers. `NULL`: one colour.
+#' @param colour One value per row to colour by: text, factor or numbers. Where both they and the rows
+#'   have names, these are matched. `NULL`: one colour.
 #' @param ... Not used.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
 #'   points. Of more than 12 points, names that have no room are left out, and the caption tells how
@@ -17,7 +18,8 @@
 #' @param seed Seed of UMAP.
 #' @return A ggplot.
 #' @section Errors:
-#' A matrix that is not numeric or has fewer than two rows or columns; `colour` of another length.
+#' A matrix that is not numeric or has fewer than two rows or columns; `colour` of another length or
+#' with other names than the rows.
 #' @source `CompertVisuals.plot_latent_embeddings` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
@@ -36,7 +38,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   check_flag(rays, "rays")
   check_flag(label, "label", null_ok = TRUE)
   check_embedding(embedding, 2L)
-  check_colour(colour, nrow(embedding))
+  colour <- check_colour(colour, embedding)
   plane <- to_plane(embedding, method, rays, seed)
   table <- data.frame(x = plane$at[, 1L], y = plane$at[, 2L],
                       name = rownames(embedding) %||% seq_len(nrow(embedding)))
@@ -108,8 +110,11 @@ check_embedding <- function(embedding, columns, call = rlang::caller_env()) {
   )
 }
 
-check_colour <- function(colour, n, call = rlang::caller_env()) {
-  if (is.null(colour) || (is.atomic(colour) && length(colour) == n)) return(invisible())
+# The colours in the order of the rows.
+check_colour <- function(colour, embedding, call = rlang::caller_env()) {
+  n <- nrow(embedding)
+  if (is.null(colour)) return(NULL)
+  if (is.atomic(colour) && length(colour) == n) return(by_row_name(colour, embedding, "colour", call))
   abort_input("`colour` must have one value per row of `embedding`.",
               paste0("It has ", length(colour), " for ", n, " rows."),
               "Take a column of the cells' table.", call)

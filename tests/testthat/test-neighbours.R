@@ -113,7 +113,7 @@ test_that("wrong questions are refused in three parts", {
   expect_refused(knn_purity(z, side[-1]), "`labels` must have one value per row.*length 11, for 12")
   expect_refused(knn_purity(t(z), side), "write `t\\(embedding\\)`")
   expect_refused(knn_purity(z, list("a")), "`labels` must have one value per row")
-  expect_refused(batch_mixing(z, replace(side, 4, NA)), "`batch` must not have missing.*cell 4")
+  expect_refused(batch_mixing(z, replace(side, 4, NA)), "`batch` must not have missing.*row 4")
   expect_refused(batch_mixing(z, rep("r1", 12)), "at least two batches.*All 12 cells are of \"r1\"")
   expect_refused(batch_mixing(z, factor(rep("r1", 12), c("r1", "r2"))), "at least two batches")
   expect_refused(knn_purity(z, side, 0), "`k` must be one whole number")
@@ -126,14 +126,23 @@ test_that("wrong questions are refused in three parts", {
   expect_refused(batch_mixing(z, side, 5, 20), "by name")
 })
 
-test_that("named labels in another order are refused", {
+test_that("named labels are matched with named rows; unknown names are refused", {
   z <- cloud(6, 2, 8)
   rownames(z) <- paste0("c", 1:6)
   labels <- stats::setNames(rep(c("a", "b"), 3), rownames(z))
   expect_identical(knn_purity(z, labels, 2), knn_purity(z, unname(labels), 2))
-  expect_refused(knn_purity(z, rev(labels), 2), "in the order of the rows.*Row 1 is \"c1\"")
-  names(labels) <- paste0("d", 1:6)
-  expect_identical(knn_purity(z, labels, 2), knn_purity(z, unname(labels), 2))
+  labels[2] <- "a"
+  expect_identical(knn_purity(z, rev(labels), 2), knn_purity(z, unname(labels), 2))
+  expect_false(knn_purity(z, unname(rev(labels)), 2) == knn_purity(z, unname(labels), 2))
+  expect_identical(knn_purity(unname(z), rev(labels), 2), knn_purity(z, unname(rev(labels)), 2))
+  names(labels)[3] <- "d3"
+  expect_refused(knn_purity(z, labels, 2),
+                 "names of the rows.*No row is called \"d3\".*none for \"c3\".*`unname\\(labels\\)`")
+  names(labels)[3] <- "c1"
+  expect_refused(knn_purity(z, labels, 2), "none for \"c3\".*\"c1\" is there twice")
+  labels <- unname(labels)
+  labels[5] <- ""
+  expect_refused(knn_purity(z, labels, 2), "missing values.*It has 1, the first for row 5")
 })
 
 test_that("the core refuses what the checks let through", {

@@ -32,6 +32,17 @@ test_that("the similarity map is complete and ordered by clusters", {
   expect_equal(p$data$cosine[p$data$row == "a" & p$data$column == "a"], 1)
 })
 
+test_that("named colours go to the rows of their names", {
+  skip_without_package("ggplot2")
+  z <- rbind(a = c(1, 0), b = c(-1, 0.1), c = c(1, 0.1))
+  colour <- c(c = "HDAC", a = "MEK", b = "CDK")
+  p <- plot_embedding(z, colour, method = "none")
+  expect_identical(as.character(p$data$colour[match(c("a", "b", "c"), p$data$name)]),
+                   c("MEK", "CDK", "HDAC"))
+  names(colour)[2] <- "d"
+  expect_refused(plot_embedding(z, colour), "No row is called \"d\".*none for \"a\"")
+})
+
 test_that("wrong input is refused", {
   skip_without_package("ggplot2")
   expect_error(plot_embedding(1:3), "`embedding` must be")
