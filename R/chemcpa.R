@@ -4,6 +4,10 @@
 #' takes features of the molecule to the embedding, and another takes features and dose to the
 #' response. A drug that no cell was treated with can therefore be predicted from its structure.
 #'
+#' Stereoisomers (E and Z, R and S) are the same to RDKit's descriptors and to the network that reads
+#' graphs. Salts are kept as they are written, so that a drug that is a salt in one screen and a base in
+#' another is two molecules, in [fine_tune()] too: give `canonical_smiles(smiles, strip_salts = TRUE)`.
+#'
 #' @inheritParams cpa
 #' @param molecules What is known of each perturbation: SMILES, a character vector named by
 #'   perturbation (see [smiles_features()]); or a numeric matrix with one named row per perturbation

@@ -142,7 +142,7 @@ by_row_name <- function(values, embedding, arg, call = rlang::caller_env()) {
   absent <- setdiff(rows, names)
   twice <- unique(c(rows[duplicated(rows)], names[duplicated(names)]))
   if (length(c(strange, absent, twice)) == 0L) return(values[match(rows, names)])
-  abort_input(paste0("`", arg, "` must have the names of the rows of `embedding`, each once, or no names."),
+  abort_input(paste0("`", arg, "` must have the names of the rows of `embedding`, each once, or none."),
               c(if (length(strange)) paste0("No row is called ", name_list(strange), "."),
                 if (length(absent)) paste0("It has none for ", name_list(absent), "."),
                 if (length(twice)) paste0(name_list(twice), " is there twice.")),

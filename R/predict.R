@@ -18,7 +18,9 @@
 #' `mu + mu^2 / theta`). Per condition (`summarise = "condition"`) it is the variance over cells
 #' that the model expects: `mean(variance) + var(mean)` over the source cells with
 #' `residual = FALSE`; with `residual = TRUE` the variance of the per-cell values plus the mean
-#' change of the decoder's variance, not below 0 (variances with denominator n).
+#' change of the decoder's variance, not below 0 (variances with denominator n). The variance of
+#' proteins as a mixture is that at a fixed background, and with a variational encoder means and
+#' variances are those at the mean of the state; draws (`type = "sample"`) spread with both.
 #'
 #' @param object A `compert_fit`.
 #' @param newdata The cells to start from, in any container that [cpa()] takes, with the columns

@@ -25,7 +25,8 @@
 #' folded to `n_bits` bits, without chirality. They are not scaled.
 #'
 #' Features are those of the canonical SMILES: all spellings of a molecule give the same numbers.
-#' Isotopes and charges stay as they are written. With `strip_salts = TRUE` the fragment with most
+#' Stereoisomers (E and Z, R and S) have the same descriptors and fingerprints. Isotopes, charges and
+#' salts stay as they are written. With `strip_salts = TRUE` the fragment with most
 #' atoms other than hydrogen is kept, of equals the heaviest: `"CC(=O)[O-].[Na+]"` becomes acetate,
 #' not acetic acid.
 #'

@@ -97,6 +97,9 @@ auto_split <- function(screen, seed, share = 0.25) {
 #'   * a list of such lists (each of them held out);
 #'   * a number between 0 and 1: that share of the perturbed conditions at random;
 #'   * `NULL`: nothing.
+#'
+#'   Drawn at random are conditions in the narrow sense: a perturbation at a dose in a combination of
+#'   `covariates`. Others of the same drug stay in training; to hold out whole drugs name them.
 #' @param test Share of each remaining condition that goes to test, at least 0 and below 1. Two
 #'   cells of each condition always stay in train.
 #' @param seed A whole number; `NULL` draws one with `sample.int()`, so that `set.seed()` governs.
