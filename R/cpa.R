@@ -118,10 +118,9 @@ run_task <- function(task, state = NULL) {
 # parity as they are. `molecules`: see read_molecules().
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL) {
   read <- read_screen(x, keys, col_data, call = call)
-  doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")
-  described <- known_molecules(molecules)
   scgen <- settings$model == "scgen"
-  defects <- all_defects(read, described, identical(doses$transform, "none") && !scgen)
+  transform <- doses$transform %||% if (settings$parity == "none") "relative" else "none"
+  defects <- all_defects(read, known_molecules(molecules), transform == "none" && !scgen)
   # scGen takes the mean of others for a perturbation that training never meets.
   if (scgen) defects <- defects[defects$check != "untrained perturbation", ]
   abort_defects(defects, call)
@@ -132,7 +131,8 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL)
   if (!is.null(screen$proteins)) settings$protein_loss <- screen$keys$protein_loss
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
-  registry <- new_registry(screen, doses, described)
+  doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")
+  registry <- new_registry(screen, doses, known_molecules(molecules))
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
   plan <- new_plan(screen, registry, "test", call = call)

@@ -125,7 +125,9 @@ de_groups <- function(screen, covariates, by_dose) {
   list(code = code - 1L, key = key[at], cell = cell, control = control,
        reference = ifelse(is.na(reference) | control, -1L, reference - 1L),
        n = tabulate(code, length(cell)), level = covariate_label(screen, covariates, cell),
-       label = condition_label(screen$parts[cell], if (by_dose) screen$doses[cell], screen$keys$sep),
+       label = condition_label(screen$parts[cell],
+                               if (by_dose && !is.null(screen$keys$dose)) screen$doses[cell],
+                               screen$keys$sep),
        covariates = covariates)
 }
 

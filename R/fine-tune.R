@@ -121,7 +121,9 @@ same_dose_scale <- function(task, before, molecules, call = rlang::caller_env())
     # well it has the top of that fit.
     known[!vapply(before$dose_range[known], has_doses, NA)] <- NA
     task$registry$dose_top <- in_unit(before$dose_top)
-    task$registry$dose_scale[!vapply(task$registry$dose_range, has_doses, NA)] <- task$registry$dose_top
+    here <- unlist(task$screen$parts[!duplicated(task$screen$code)], use.names = FALSE)
+    without <- !task$registry$perturbations %in% c(here, task$registry$control)
+    task$registry$dose_scale[without] <- task$registry$dose_top
     task$registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
   } else {
     abort_input("`dose_unit` must be given for both fits or for neither.",

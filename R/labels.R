@@ -163,11 +163,6 @@ condition_label <- function(parts, doses = NULL, sep = "+") {
   paste_parts(ifelse(dosed, paste0(name, "@", format_dose(dose)), name), lengths(parts), sep)
 }
 
-# Whether doses differ that no column tells: "A+A" is A at dose 2.
-has_hidden_doses <- function(doses, keys) {
-  is.null(keys$dose) && any(unlist(doses, use.names = FALSE) != 1)
-}
-
 # Consecutive texts, `size` of them at a time, each group as one text.
 paste_parts <- function(text, size, sep) {
   single <- size == 1
@@ -190,4 +185,9 @@ condition_key <- function(parts, doses) {
   text <- paste0(unlist(parts, use.names = FALSE), rep("\u001f", sum(lengths(parts))),
                  format_dose(unlist(doses, use.names = FALSE)))
   paste_parts(text, lengths(parts), "\u001e")
+}
+
+# Whether doses differ that no column tells: "A+A" is A at dose 2.
+has_hidden_doses <- function(doses, keys) {
+  is.null(keys$dose) && any(unlist(doses, use.names = FALSE) != 1)
 }

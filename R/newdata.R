@@ -45,8 +45,11 @@ kind_of_name <- function(container) {
          Seurat = "seurat", h5ad = , h5mu = "h5ad", "matrix")
 }
 
-# "B+A@2": what people read. Doses of 1 are left out; covariates are other columns.
+# "B+A@2": what people read. Doses only where the screen has them, or hides them; covariates are other
+# columns.
 pair_labels <- function(fit, parts, doses) {
+  keys <- fit$meta$keys
+  doses <- if (!is.null(keys$dose) || has_hidden_doses(doses, keys)) doses
   condition_label(parts, doses, fit$meta$registry$sep)
 }
 

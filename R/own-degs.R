@@ -12,7 +12,7 @@ check_own_degs <- function(degs, call = rlang::caller_env()) {
 # The names that conditions go by, the most exact first, each a vector with one name per condition:
 # "covariates, label", label, perturbation (for every dose).
 deg_names <- function(parts, doses, covariates, keys) {
-  label <- condition_label(parts, doses, keys$sep)
+  label <- condition_label(parts, if (!is.null(keys$dose)) doses, keys$sep)
   list(do.call(paste, c(unname(as.list(covariates)), list(label), sep = ", ")), label,
        condition_label(parts, NULL, keys$sep))
 }
@@ -21,8 +21,10 @@ deg_names <- function(parts, doses, covariates, keys) {
 # padding is dropped.
 spell_as_known <- function(degs, known, registry, call) {
   place <- substring(known[[1]], 1, nchar(known[[1]]) - nchar(known[[2]]))
-  spelled <- c(paste0(place, tidy_label(known[[2]], registry)), tidy_label(known[[2]], registry),
-               tidy_label(known[[3]], registry))
+  spelled <- unlist(lapply(known, function(name) {
+    at <- ifelse(startsWith(name, place), nchar(place), 0L)
+    paste0(substring(name, 1L, at), tidy_label(substring(name, at + 1L), registry))
+  }))
   names <- names(degs)
   for (k in which(!names %in% unlist(known))) {
     prefix <- Filter(function(p) startsWith(names[k], p), unique(c(place, "")))
@@ -36,11 +38,15 @@ spell_as_known <- function(degs, known, registry, call) {
               "The order of parts never matters: put their genes together.", call)
 }
 
-# A label in one spelling, its doses too: parts are split at `sep` and sorted as they stand.
+# A label in one spelling: parts are split at `sep` and sorted as they stand, their doses too; one
+# that is there twice has dose 2.
 tidy_label <- function(label, registry) {
   parts <- split_text(label, registry$sep)
   tidy <- tidy_pairs(parts, lapply(parts, function(p) rep(1, length(p))), registry$control)
-  condition_label(tidy$parts, tidy$doses, registry$sep)
+  part <- unlist(tidy$parts, use.names = FALSE)
+  times <- unlist(tidy$doses, use.names = FALSE)
+  paste_parts(ifelse(times > 1, paste0(part, "@", times), part), lengths(tidy$parts),
+              registry$sep %||% "+")
 }
 
 # Positions of the user's genes in `genes`, sorted, of every condition that is scored. `scored` and
