@@ -70,8 +70,9 @@
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
 #' @param degs Your own DEGs: a named list of gene names, named by perturbation, by perturbation
-#'   label (with its dose), or by covariates and label (`"B, IFNb"`); the order of a combination's parts
-#'   does not matter. Conditions that it does not name have no scores of DEGs. Names and genes that are unknown are named in a warning.
+#'   label (with its dose), or by covariates and label (`"B, IFNb"`). Conditions that it does not name
+#'   have no scores of DEGs. Names and genes that are unknown are named in a warning.
+#'   The order of the parts of a combination does not matter.
 #' @param min_cells Fewest observed cells of a condition in its split.
 #' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from.
 #' @param ddof 0 or 1: variances are divided by n - `ddof`.

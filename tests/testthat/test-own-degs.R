@@ -14,29 +14,6 @@ test_that("known names and genes say nothing", {
   expect_true(all(is.na(held$r2_mean_deg[held$cell_type == "B"])))
 })
 
-test_that("names of no condition, and no known gene, are errors", {
-  expect_refused(with_degs(list(ifnb = genes(5))), "No condition is called \"ifnb\".*mean \"IFNb\"")
-  expect_refused(with_degs(rlang::set_names(list(), character())), "named by conditions")
-  wrong <- paste0(genes(2), "x")
-  expect_refused(with_degs(list(IFNb = wrong)), "None of those of \"IFNb\" is one.*Did you mean")
-  twice <- list(IFNb = genes(5), IFNb = genes(3))
-  expect_refused(with_degs(twice), "each name once")
-  cells <- small_cells()
-  for (score in list(evaluate_cells, evaluate_effects)) {
-    expect_refused(score(small_fit(), cells$x, degs = list(a = genes(5)), col_data = cells$col_data),
-                   "No condition is called \"a\"")
-  }
-})
-
-test_that("what is lost in part is said in one warning", {
-  part <- list(IFNb = c(genes(5), "no {gene}"), other = genes(2))
-  warnings <- capture_warnings(scores <- with_degs(part))
-  expect_length(warnings, 1)
-  expect_match(warnings, "No condition is called \"other\".*Not among the genes: \"no \\{gene\\}\"")
-  expect_equal(scores, with_degs(list(IFNb = genes(5))))
-  expect_warning(with_degs(list("NK, IFNb" = genes(5)), split = "ood"), "None of the conditions that")
-})
-
 test_that("combinations are known by their parts in any order, and with the control as padding", {
   registry <- list(sep = "+", control = "ctrl")
   keys <- list(dose = "dose", sep = "+")
@@ -71,4 +48,27 @@ test_that("a fit and its scores take combinations in any order", {
   expect_silent(swapped <- scores(list("T, B+A" = c("gene1", "gene2", "gene4"))))
   expect_identical(swapped, scores(list("T, A+B" = c("gene1", "gene2", "gene4"))))
   expect_identical(unique(swapped$drug[is.finite(swapped$r2_mean_deg)]), "A+B")
+})
+
+test_that("names of no condition, and no known gene, are errors", {
+  expect_refused(with_degs(list(ifnb = genes(5))), "No condition is called \"ifnb\".*mean \"IFNb\"")
+  expect_refused(with_degs(rlang::set_names(list(), character())), "named by conditions")
+  wrong <- paste0(genes(2), "x")
+  expect_refused(with_degs(list(IFNb = wrong)), "None of those of \"IFNb\" is one.*Did you mean")
+  twice <- list(IFNb = genes(5), IFNb = genes(3))
+  expect_refused(with_degs(twice), "each name once")
+  cells <- small_cells()
+  for (score in list(evaluate_cells, evaluate_effects)) {
+    expect_refused(score(small_fit(), cells$x, degs = list(a = genes(5)), col_data = cells$col_data),
+                   "No condition is called \"a\"")
+  }
+})
+
+test_that("what is lost in part is said in one warning", {
+  part <- list(IFNb = c(genes(5), "no {gene}"), other = genes(2))
+  warnings <- capture_warnings(scores <- with_degs(part))
+  expect_length(warnings, 1)
+  expect_match(warnings, "No condition is called \"other\".*Not among the genes: \"no \\{gene\\}\"")
+  expect_equal(scores, with_degs(list(IFNb = genes(5))))
+  expect_warning(with_degs(list("NK, IFNb" = genes(5)), split = "ood"), "None of the conditions that")
 })
