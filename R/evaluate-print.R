@@ -42,8 +42,7 @@ print.compert_r2 <- function(x, ...) {
         sep = "")
     return(invisible(x))
   }
-  cat("\nAverages\n")
-  print_averages(method_averages(x))
+  for (split in unique(x$split)) print_split(unclass_r2(x)[x$split %in% split, , drop = FALSE])
   cat("\n", paste0(verdict(x), "\n"), "\n", sep = "")
   print(tibble::as_tibble(unclass_r2(x)), ...)
   invisible(x)
@@ -71,6 +70,33 @@ average <- function(values, fun) {
   if (length(values)) fun(values) else NA_real_
 }
 
+# The averages of a split, over the conditions that all methods can score. Where there are none, every
+# method has its own.
+print_split <- function(x) {
+  own <- method_averages(x)
+  shared <- method_averages(shared_rows(x))
+  alike <- length(unique(own$n)) == 1L
+  told <- paste(own$n, own$method, collapse = ", ")
+  cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (!alike) {
+    paste0(if (max(shared$n) > 0) " (conditions that all methods can score; each alone: " else
+      " (no condition that all methods can score: ", told, ")")
+  }, "\n", sep = "")
+  print_averages(if (max(shared$n) > 0) shared else own)
+}
+
+# Without the scores of conditions that another method lacks. Methods without any score count for none.
+shared_rows <- function(x) {
+  key <- row_keys(lapply_frame(x[c(seq_len(match("method", names(x)) - 1L), match("split", names(x)))]))
+  for (name in metrics_of(x)) {
+    there <- is.finite(x[[name]])
+    methods <- unique(x$method[there])
+    count <- table(key[there & x$method %in% methods])
+    lacking <- !(key %in% names(count)[count == length(methods)])
+    x[[name]][lacking] <- NA
+  }
+  x
+}
+
 # Fixed-width lines, whatever the width of the console.
 print_averages <- function(table) {
   shown <- lapply(table[metrics_of(table)], function(v) {
@@ -83,7 +109,8 @@ print_averages <- function(table) {
   cat(paste0(do.call(paste, c(unname(columns), sep = " ")), "\n"), sep = "")
 }
 
-# In plain words, how the model stands against each baseline, on conditions that both can score.
+# In plain words, how the model stands against each baseline, on conditions that both can score: level
+# with it where they are less than 0.02 apart.
 # Conditions whose training cells the model saw are counted apart: there it knows more than the
 # additive baseline, which never uses the condition itself.
 verdict <- function(x) {
@@ -113,9 +140,10 @@ compare_methods <- function(x, baseline, metric, words) {
   if (length(other) != length(model)) return(NULL)
   both <- is.finite(model) & is.finite(other)
   if (!any(both)) return(NULL)
-  beats <- mean(model[both]) > mean(other[both])
+  gain <- mean(model[both]) - mean(other[both])
+  stands <- if (abs(gain) < 0.02) "is level with" else if (gain > 0) "beats" else "does NOT beat"
   paste0(
-    if (beats) "the model beats" else "the model does NOT beat", " the ", baseline,
+    "the model ", stands, " the ", baseline,
     " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",
     sprintf("%.3f", mean(other[both])), " (better in ", sum(model[both] > other[both]), " of ",
     sum(both), ")"

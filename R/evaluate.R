@@ -86,8 +86,9 @@
 #'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
 #'   [predict()][predict.compert_fit]), `n_cells` (observed), the scores, `n_controls` (cells
 #'   that the model started from) and `note`. A column of yours that has one of these names gets
-#'   `own_` in front (`own_split`), and so does one called `dose` that is not the dose. `print()` shows the preset, the averages, and says so
-#'   when the model does not beat a baseline. `summary()` gives the averages per split and method,
+#'   `own_` in front (`own_split`), and so does one called `dose` that is not the dose. `print()` shows the
+#'   preset, the averages of each split over the conditions that all methods can score, and says whether
+#'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it. `summary()` gives the averages per split and method,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
 #'   without conditions.
 #' @section Errors:

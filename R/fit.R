@@ -16,8 +16,8 @@
 #'     [evaluate_r2()] over the test conditions, per method, and `test_comparison`, those that `print()`
 #'     shows: over the conditions that model and baselines can all score.}
 #'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
-#'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` and
-#'     `best`, whether these weights were kept (for good, with `restore_best`): the score was the best so far, or below it by no
+#'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` (of the
+#'     decoded expression, `residual = FALSE`, whatever the fit predicts) and `best`, whether these weights were kept (for good, with `restore_best`): the score was the best so far, or below it by no
 #'     more than `best_tolerance` of [cpa_settings()] allows for noise. The last such row counts.}
 #' }
 #'
@@ -171,7 +171,7 @@ summary.compert_fit <- function(object, ...) {
     list(
       text = format(object),
       n_parameters = info$n_parameters,
-      best_epoch = as.integer(info$best_epoch),
+      best_epoch = best_epoch(info),
       epochs = as.integer(info$epochs_done),
       settings = object$meta$settings,
       conditions = conditions_table(object),
@@ -181,6 +181,9 @@ summary.compert_fit <- function(object, ...) {
     class = "summary.compert_fit"
   )
 }
+
+# The core counts epochs from 1 and has 0 where none was scored.
+best_epoch <- function(info) if (info$best_epoch > 0) as.integer(info$best_epoch) else NA_integer_
 
 # One row per condition, covariates and split that the screen had.
 conditions_table <- function(fit) {
@@ -206,7 +209,7 @@ print.summary.compert_fit <- function(x, ...) {
   if (!is.null(x$scores)) {
     values <- vapply(x$scores[-1L], function(v) formatC(v, digits = 3, format = "f"), "")
     writeLines(paste0("Test r2:       ", paste(names(values), values, collapse = ", "),
-                      " (epoch ", x$scores$epoch, ")"))
+                      " (decoded, epoch ", x$scores$epoch, ")"))
   }
   if (length(x$notes)) writeLines(paste0("Note:          ", unlist(x$notes)))
   cat("\nConditions:\n")

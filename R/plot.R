@@ -1,7 +1,8 @@
 #' How training went
 #'
-#' Losses and, where the test cells were scored, r2, over the epochs. A dotted line marks the epoch
-#' whose weights the fit keeps. `autoplot()` is of ggplot2 and needs `library(ggplot2)`.
+#' Losses and, where the test cells were scored, r2 of the decoded expression (`residual = FALSE`,
+#' whatever the fit predicts), over the epochs. A dotted line marks the epoch whose weights the fit
+#' keeps. `autoplot()` is of ggplot2 and needs `library(ggplot2)`.
 #'
 #' @param object,x A `compert_fit`.
 #' @param type `"loss"`, `"r2"`, or both.
@@ -52,7 +53,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
     ggplot2::expand_limits(x = 0) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,
                   title = paste0(model_title(object$meta$model), ": training"),
-                  subtitle = history_subtitle(best, restored)) +
+                  subtitle = history_subtitle(best, restored, any(table$kind == "r2"))) +
     theme_compert()
 }
 
@@ -62,11 +63,13 @@ several_points <- function(table) {
   table[series %in% series[duplicated(series)], , drop = FALSE]
 }
 
-history_subtitle <- function(best, restored) {
-  if (length(best) == 0L) return(NULL)
+history_subtitle <- function(best, restored, scored) {
+  of <- if (scored) "Test r2 is that of the decoded expression"
+  if (length(best) == 0L) return(of)
   best <- best[length(best)]
-  if (restored) return(paste0("The fit keeps epoch ", best, " (dotted line)"))
-  paste0("Best epoch ", best, " (dotted line); the fit keeps the last one (restore_best = FALSE)")
+  kept <- if (restored) paste0("The fit keeps epoch ", best, " (dotted line)") else paste0(
+    "Best epoch ", best, " (dotted line); the fit keeps the last one (restore_best = FALSE)")
+  paste(c(kept, of), collapse = if (restored) ". " else ".\n")
 }
 
 history_colours <- function() {

@@ -45,11 +45,13 @@ compare_on_shared <- function(metric, table) {
   c(list(n = sum(shared), of = length(shared)), lapply(values, function(v) mean(v[shared])))
 }
 
-# A line for each score that the model has, the winner named.
+# A line for each score that the model has, the winner named. The model's kind of counterfactual is told,
+# for the scores of the history are those of the decoded expression.
 format_test_scores <- function(meta) {
   compared <- meta$test_comparison
+  kind <- if (isTRUE(meta$residual)) "by difference" else "decoded"
   lines <- unlist(lapply(intersect(names(compared_metrics), names(compared)), function(metric) {
-    format_comparison(compared[[metric]], compared_metrics[[metric]])
+    format_comparison(compared[[metric]], compared_metrics[[metric]], kind)
   }))
   if (length(lines) == 0L) return(NULL)
   if (isTRUE(compared$seen)) {
@@ -58,11 +60,12 @@ format_test_scores <- function(meta) {
   paste0(c("Test cells:    ", rep(strrep(" ", 15L), length(lines) - 1L)), lines)
 }
 
-format_comparison <- function(of, words) {
+format_comparison <- function(of, words, kind) {
   if (is.null(of$model) || of$n == 0L) return(NULL)
   shown <- c(model = "", additive = "additive baseline ", control = "control ")
   shown <- shown[names(shown) %in% names(of)]
-  scores <- paste0(shown, vapply(of[names(shown)], score_text, ""), collapse = ", ")
+  scores <- paste0(shown, vapply(of[names(shown)], score_text, ""),
+                   ifelse(names(shown) == "model", paste0(" (", kind, ")"), ""), collapse = ", ")
   best <- names(shown)[which.max(unlist(of[names(shown)]))]
   ahead <- c(model = "the model", additive = "the additive baseline", control = "no effect at all (control)")
   paste0(words, " ", scores, if (length(shown) > 1L) paste0(": ", ahead[[best]], " is ahead"),

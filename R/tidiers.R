@@ -12,8 +12,9 @@
 #'   `dose`, `dimension`, `estimate`. `glance()`: one row with `model`, `loss`, `n_cells`
 #'   (training), `n_genes`, `n_perturbations` (without the control), `n_covariates`,
 #'   `n_parameters`, `epochs`, `best_epoch` (the last one with `best` in the history of the
-#'   [fit][compert_fit]; its weights are the fit's unless `restore_best` is `FALSE`), `seconds`, `seed`, and the scores `r2_mean`, `r2_mean_deg`, `r2_var`,
-#'   `r2_var_deg` of that epoch on the test cells (`NA` when there were none). `augment()`: the
+#'   [fit][compert_fit]; its weights are the fit's unless `restore_best` is `FALSE`), `seconds`, `seed`,
+#'   and the scores `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` of that epoch on the test cells, of
+#'   the decoded expression. Without test cells, `best_epoch` and the scores are `NA`. `augment()`: the
 #'   table of the cells with `.cell`, `.condition`, `.seen` (see [predict()][predict.compert_fit])
 #'   and `.r2`, the r2 over genes between the cell and its reconstruction; a column of yours that
 #'   has one of these names gets `own_` in front.
@@ -68,7 +69,7 @@ glance.compert_fit <- function(x, ...) {
     n_genes = length(meta$registry$genes),
     n_perturbations = length(setdiff(meta$registry$perturbations, meta$registry$control)),
     n_covariates = length(meta$registry$covariates), n_parameters = info$n_parameters,
-    epochs = nrow(x$history), best_epoch = as.integer(info$best_epoch),
+    epochs = nrow(x$history), best_epoch = best_epoch(info),
     seconds = training_seconds(x$history), seed = meta$seed
   )
   tibble::as_tibble(c(about, scores))

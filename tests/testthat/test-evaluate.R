@@ -122,6 +122,34 @@ test_that("print says the preset, and in words when the model does not beat a ba
   expect_output(print(scores[c("method", "r2_mean")]), "A tibble")
 })
 
+test_that("print averages each split over the conditions that all methods can score", {
+  scores <- score(split = c("train", "test", "ood"))
+  scores$r2_mean_deg <- ifelse(scores$method == "model", 0.8, 0.4)
+  shown <- capture.output(print(scores))
+  expect_identical(shown[grepl("^Averages", shown)], paste0("Averages, ", c("train", "test", "ood")))
+  first <- scores$split == "test" & scores$cell_type == "NK"
+  scores$r2_mean[first & scores$method == "additive"] <- NA
+  scores$r2_mean_deg[first & scores$method == "additive"] <- NA
+  scores$r2_mean_deg[first & scores$method == "model"] <- 0
+  shown <- capture.output(print(scores))
+  at <- grep("^Averages, test", shown)
+  expect_match(shown[at], "conditions that all methods can score; each alone: 2 model, .*1 additive")
+  expect_match(shown[at + 2L], "^model +1 .* 0.800 ")
+  scores$r2_mean[scores$split == "ood" & scores$method == "model"] <- NA
+  scores$r2_mean[scores$split == "test" & scores$method == "additive"] <- c(NA, 1)
+  scores$r2_mean[scores$split == "test" & scores$method == "model"] <- c(1, NA)
+  shown <- capture.output(print(scores))
+  expect_match(shown, "^Averages, test \\(no condition that all methods can score: 1 model", all = FALSE)
+})
+
+test_that("a model less than 0.02 from a baseline is level with it", {
+  scores <- score(split = "ood")
+  scores$r2_mean_deg <- ifelse(scores$method == "model", 0.888, 0.884)
+  expect_output(print(scores), "is level with the additive baseline.*: 0.888 against 0.884")
+  scores$r2_mean_deg <- ifelse(scores$method == "model", 0.870, 0.884)
+  expect_output(print(scores), "is level with the control baseline.*: 0.870 against 0.884")
+})
+
 test_that("an automatic split is found again on the same cells only", {
   cells <- small_cells()
   fit <- suppressWarnings(cpa(cells$x, "condition", control = "control", covariates = "cell_type",

@@ -20,7 +20,7 @@ test_that("summary lists conditions, parameters and scores", {
   expect_identical(names(s$conditions), c("cell_type", "condition", "split", "control", "n_cells"))
   expect_gt(s$n_parameters, 1000)
   expect_identical(s$epochs, 3L, ignore_attr = TRUE)
-  expect_output(print(s), "Test r2: .*r2_mean_deg")
+  expect_output(print(s), "Test r2: .*r2_mean_deg.*\\(decoded, epoch [1-3]\\)")
 })
 
 test_that("the fit says which kind of counterfactual it predicts", {
@@ -50,14 +50,18 @@ test_that("the print names what is best on the test cells, no effect among it", 
     table <- data.frame(method = rep(c("model", "control", "additive"), each = 3L),
                         r2_mean_deg = c(model, control, additive))
     of <- compare_on_shared("r2_mean_deg", table)
-    format_test_scores(list(test_comparison = list(seen = FALSE, r2_mean_deg = of)))
+    format_test_scores(list(residual = TRUE, test_comparison = list(seen = FALSE, r2_mean_deg = of)))
   }
   all <- rep(1, 3)
-  expect_match(scores(0.8 * all, 0.5 * all, 0.2 * all), "DEG r2 0.80, .*0.50, .*: the model is ahead$")
+  expect_match(scores(0.8 * all, 0.5 * all, 0.2 * all), "DEG r2 0.80 \\(by difference\\), .*0.50, .*: the model is ahead$")
   expect_match(scores(0.8 * all, 0.9 * all, 0.2 * all), "the additive baseline is ahead")
   expect_match(scores(0.8 * all, 0.5 * all, 0.9 * all), "no effect at all (control) is ahead", fixed = TRUE)
   # What one of them cannot score counts for none of them.
   expect_match(scores(c(1, 1, 0.4), c(NA, NA, 0.5), c(0, 0, 0.1)),
-               "DEG r2 0.40, additive baseline 0.50, control 0.10: the additive baseline is ahead \\(1 of 3")
+               paste0("DEG r2 0.40 \\(by difference\\), additive baseline 0.50, control 0.10: the additive ",
+                      "baseline is ahead \\(1 of 3"))
   expect_no_match(scores(0.8 * all, NA * all, 0.9 * all), "additive")
+  of <- list(n = 1, of = 1, model = 0.8, control = 0.1)
+  expect_match(format_comparison(of, "DEG r2", "decoded"), "DEG r2 0.80 (decoded), control 0.10: the model",
+               fixed = TRUE)
 })

@@ -48,9 +48,13 @@ test_that("r2 of a fit without scored test cells is refused", {
 })
 
 test_that("which weights a fit keeps is said as it is", {
-  expect_identical(history_subtitle(c(1, 3), TRUE), "The fit keeps epoch 3 (dotted line)")
-  expect_match(history_subtitle(3, FALSE), "Best epoch 3 .*keeps the last")
-  expect_null(history_subtitle(numeric(), TRUE))
+  skip_without_package("ggplot2")
+  expect_identical(history_subtitle(c(1, 3), TRUE, FALSE), "The fit keeps epoch 3 (dotted line)")
+  expect_match(history_subtitle(3, FALSE, TRUE), "Best epoch 3 .*keeps the last.*decoded")
+  expect_null(history_subtitle(numeric(), TRUE, FALSE))
+  # The history scores the decoded expression, whatever the fit predicts.
+  expect_match(ggplot2::autoplot(small_fit())$labels$subtitle, "Test r2 is that of the decoded expression")
+  expect_no_match(ggplot2::autoplot(small_fit(), type = "loss")$labels$subtitle, "decoded")
   expect_true(cpa_settings()$restore_best)
   expect_true(cpa_settings(parity = "theislab")$restore_best)
   for (parity in c("fb", "chemcpa", "chemcpa_v2", "multicpa", "multicpa_fixed")) {

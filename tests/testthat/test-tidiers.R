@@ -21,6 +21,8 @@ test_that("glance is one row with the scores of the best epoch", {
                                    split = "split", col_data = cells$col_data[train, ],
                                    settings = quick_settings(1)))
   expect_identical(glance(unscored)$r2_mean, NA_real_)
+  expect_identical(glance(unscored)$best_epoch, NA_integer_)
+  expect_identical(summary(unscored)$best_epoch, NA_integer_)
 })
 
 test_that("augment has a row per cell, and blocks do not matter", {
