@@ -86,7 +86,7 @@ print_split <- function(x) {
 
 # Without the scores of conditions that another method lacks. Methods without any score count for none.
 shared_rows <- function(x) {
-  key <- row_keys(lapply_frame(x[c(seq_len(match("method", names(x)) - 1L), match("split", names(x)))]))
+  key <- row_keys(lapply_frame(x[c(own_columns(x), "split")]))
   for (name in metrics_of(x)) {
     there <- is.finite(x[[name]])
     methods <- unique(x$method[there])

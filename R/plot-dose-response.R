@@ -13,7 +13,9 @@
 #'   where `response` has them. Rows of perturbations, covariates or genes that have no line are left
 #'   out. Filled points are conditions that training saw, open ones it did not.
 #' @return A ggplot with one panel per gene. With one perturbation there is a line per covariate
-#'   combination, with several a line per perturbation and a panel per combination.
+#'   combination, with several a line per perturbation and a panel per combination; more than 12 lines,
+#'   which colours would not tell apart, have a panel each (up to 48 panels). What there is one of (gene,
+#'   perturbation, covariates) stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [dose_response()]; measured points without the column that is drawn (the
 #' latent response is not measured).
@@ -48,8 +50,7 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
                        linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
     ggplot2::labs(x = dose_title(response), y = response_words(measured = !is.null(points))[[value]],
-                  colour = NULL,
-                  subtitle = if (length(unique(table$perturbation)) == 1L) table$perturbation[1L]) +
+                  colour = NULL, subtitle = constant_subtitle(attr(table, "constant"))) +
     theme_compert() +
     names_legend(levels(table$.line))
   if (!is.null(points)) {
@@ -62,12 +63,23 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
     p <- p + ggplot2::geom_point(data = table[dotted, , drop = FALSE], size = 1.4,
                                  show.legend = dots)
   }
-  if (nlevels(table$.panel) > 1L) {
-    p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings(),
-                                 scales = if ("gene" %in% names(table)) "free_y" else "fixed")
-  }
+  p <- p + dose_panels(nlevels(table$.panel), if ("gene" %in% names(table)) "free_y" else "fixed", log_dose)
   if (!log_dose) return(p)
   p + log_dose_scale("x", c(table$dose, points$dose), c(table$.dose, points$.dose))
+}
+
+# Panels, with room for the last label of one beside the first of the next. Axes have few breaks where
+# many panels share the page.
+dose_panels <- function(n, scales, log_dose) {
+  if (n == 1L) return(NULL)
+  guide <- ggplot2::guide_axis(check.overlap = TRUE)
+  list(
+    ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings(), scales = scales),
+    ggplot2::theme(panel.spacing.x = ggplot2::unit(20, "pt"),
+                   plot.margin = ggplot2::margin(5.5, 18, 5.5, 5.5), strip.clip = "off"),
+    if (n > 4L && !log_dose) ggplot2::scale_x_continuous(n.breaks = 3L, guide = guide),
+    if (n > 9L) ggplot2::scale_y_continuous(n.breaks = 3L, guide = guide)
+  )
 }
 
 # A logarithmic axis of doses, on which `place` is where `dose` is drawn.
@@ -155,20 +167,35 @@ observed_layers <- function(points, table) {
 }
 
 # Lines and panels, in order of appearance: with one perturbation the covariate combinations are
-# the lines, with several the perturbations are and the combinations are panels; genes are panels.
-response_layout <- function(table, known) {
+# the lines, with several the perturbations are and the combinations are panels; genes are panels. More
+# lines than colours tell apart are panels as well. What is the same throughout is `constant`.
+response_layout <- function(table, known, most_lines = 12L, most_panels = 48L) {
   other <- c("perturbation", "dose", "n_cells", "gene", known, ".value", ".dose")
   own <- setdiff(names(table), other)
+  gene <- intersect("gene", names(table))
+  names <- c(gene, "perturbation", own)
+  varied <- names[vapply(table[names], function(v) length(unique(v)) > 1L, NA)]
+  constant <- vapply(setdiff(names, varied), function(name) as.character(table[[name]][1L]), "")
   join <- function(columns) {
     if (length(columns) == 0L) return(rep("", nrow(table)))
     do.call(paste, c(unname(lapply(table[columns], as.character)), sep = ", "))
   }
-  one <- length(unique(table$perturbation)) == 1L
-  line <- join(if (one && length(own)) own else "perturbation")
-  panel <- join(c(intersect("gene", names(table)), if (!one) own))
+  count <- function(columns) length(unique(join(columns)))
+  own <- intersect(own, varied)
+  gene <- intersect(gene, varied)
+  one <- !"perturbation" %in% varied
+  lines <- if (one && length(own)) own else "perturbation"
+  panels <- c(gene, if (!one) own)
+  if (count(lines) > most_lines && count(c(gene, lines)) <= most_panels &&
+      (one || count(own) <= most_lines)) {
+    panels <- c(gene, lines)
+    lines <- if (!one) own
+  }
+  line <- join(lines)
+  panel <- join(panels)
   table$.line <- factor(line, unique(line))
   table$.panel <- factor(panel, unique(panel))
-  table
+  structure(table, constant = constant)
 }
 
 # For logarithmic axes: a dose of 0 is drawn at a tenth of the lowest positive one, or of 1 where there

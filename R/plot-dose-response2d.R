@@ -10,7 +10,8 @@
 #' @param observed Measured points: what `observed_response(pair = )` returns, with `genes` where
 #'   `response` has them.
 #' @param log_dose `TRUE` draws logarithmic axes; dose 0 is set a tenth below the lowest dose above 0.
-#' @return A ggplot with a panel per covariate combination and gene. Changes, which have a sign, are
+#' @return A ggplot with a panel per covariate combination and gene (of one panel its name is the
+#'   subtitle). Changes, which have a sign, are
 #'   drawn from blue over white to orange, lengths from dark to light; the colours reach over measured
 #'   points as well.
 #' @section Errors:
@@ -44,7 +45,8 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
   p <- dose_map(table, value == "difference", response2d_words()[[value]],
                 also = points[[value]]) +
     ggplot2::labs(x = dose_title(response, short_names(table$perturbation_1[1L], 40L)),
-                  y = dose_title(response, short_names(table$perturbation_2[1L])))
+                  y = dose_title(response, short_names(table$perturbation_2[1L])),
+                  subtitle = if (nlevels(table$.panel) == 1L) constant_subtitle(c(panel = levels(table$.panel))))
   if (!is.null(points)) {
     points <- map_places(points, attr(table, "lowest"))
     points$.value <- points[[value]]
@@ -118,14 +120,19 @@ map_numbers <- function() {
   c("dose_1", "dose_2", "n_cells", "seen", ".x", ".y", ".value", names(response2d_words()))
 }
 
-# Lower and upper borders of tiles around `at`: half-way to the neighbours.
+# Lower and upper borders of tiles around `at`: half-way to the neighbours. The outer ones have room for
+# points, and on logarithmic axes no more than others: dose 0 is further from its neighbour.
 tile_borders <- function(at, log) {
   to <- if (log) log10 else identity
   from <- if (log) function(x) 10^x else identity
   place <- sort(unique(to(at)))
   if (length(place) == 1L) return(list(from(to(at) - 0.5), from(to(at) + 0.5)))
   middle <- (place[-1L] + place[-length(place)]) / 2
-  edge <- c(2 * place[1L] - middle[1L], middle, 2 * place[length(place)] - middle[length(middle)])
+  half <- diff(place) / 2
+  out <- half[c(1L, length(half))]
+  if (log) out <- pmin(out, stats::median(half))
+  out <- pmax(out, 0.05 * (place[length(place)] - place[1L]))
+  edge <- c(place[1L] - out[1L], middle, place[length(place)] + out[2L])
   k <- match(to(at), place)
   list(from(edge[k]), from(edge[k + 1L]))
 }
@@ -153,7 +160,8 @@ dose_map <- function(table, signed, legend, contours = TRUE, also = NULL) {
   }
   p <- p + fill + ggplot2::coord_cartesian(expand = FALSE, clip = "off") +
     ggplot2::labs(fill = legend) + theme_compert() +
-    ggplot2::theme(legend.position = "right", panel.grid = ggplot2::element_blank())
+    ggplot2::theme(legend.position = "right", panel.grid = ggplot2::element_blank(),
+                   panel.spacing = ggplot2::unit(12, "pt"))
   if (nlevels(table$.panel) == 1L) return(p)
   p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings())
 }

@@ -50,13 +50,15 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
   p <- p + ggplot2::geom_point(size = size, alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (label %||% (nrow(table) <= 60L)) {
-    named <- place_names(table)
+    # A legend on the right leaves less width.
+    named <- place_names(table, if (nlevels(table$colour) > 8L) 0.016 else 0.0135)
     left <- nrow(table) - nrow(named)
     p <- p + ggplot2::geom_text(ggplot2::aes(label = .data$name, hjust = .data$hjust,
                                              vjust = .data$vjust), named, size = 3,
                                 show.legend = FALSE) +
-      ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.14)) +
+      ggplot2::scale_x_continuous(expand = ggplot2::expansion(pmax(0.14, 1.1 * attr(named, "beyond")))) +
       ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
+      ggplot2::coord_cartesian(clip = "off") +
       ggplot2::labs(caption = if (left) paste(count_of(left, "name"), "left out for want of room"))
   }
   p + ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend) + theme_compert() +
@@ -64,37 +66,45 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
 }
 
 colour_layer <- function(colour) {
-  if (is.numeric(colour)) return(ggplot2::scale_colour_viridis_c())
+  if (is.numeric(colour)) {
+    # Labels of large numbers need a long bar to stand beside each other.
+    return(ggplot2::scale_colour_viridis_c(
+      n.breaks = 4L, guide = ggplot2::guide_colourbar(barwidth = ggplot2::unit(16, "lines"))))
+  }
   names <- unique(as.character(colour))
   list(scale_colour_compert(length(names)),
        names_legend(names, override.aes = list(size = 2.5, alpha = 1)))
 }
 
-# Names above, below, to the right or to the left of their points, wherever no other name or point is.
-# A handful of points have theirs in any case. Sizes are those on a page 7 inches wide.
-place_names <- function(table) {
+# Names above, below, beside or askew of their points, wherever no other name or point is, rather
+# within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7 inches wide.
+place_names <- function(table, letter = 0.0135) {
   table$name <- short_names(table$name)
   share <- function(v) (v - min(v)) / max(max(v) - min(v), 1e-9)
   x <- share(table$x)
   y <- share(table$y)
-  sides <- data.frame(hjust = c(0.5, 0.5, -0.12, 1.12), vjust = c(-0.8, 1.8, 0.5, 0.5))
+  sides <- data.frame(hjust = c(0.5, 0.5, -0.12, 1.12, 0, 1, 0, 1),
+                      vjust = c(-0.8, 1.8, 0.5, 0.5, -0.8, -0.8, 1.8, 1.8))
   boxes <- cbind(x - 0.006, x + 0.006, y - 0.012, y + 0.012)
   chosen <- rep(NA_integer_, nrow(table))
   for (i in seq_len(nrow(table))) {
-    width <- 0.0135 * nchar(table$name[i])
-    left <- x[i] + c(-0.5, -0.5, 0, -1) * width + c(0, 0, 0.012, -0.012)
-    low <- y[i] + c(0.02, -0.07, -0.025, -0.025)
-    order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L) else 1:4
+    width <- letter * nchar(table$name[i])
+    left <- x[i] - sides$hjust * width
+    low <- y[i] + c(0.02, -0.07, -0.025, -0.025, 0.02, 0.02, -0.07, -0.07)
+    order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L, 7L, 8L, 5L, 6L) else 1:8
     hits <- vapply(order, function(k) {
       sum(boxes[-i, 1L] < left[k] + width & boxes[-i, 2L] > left[k] & boxes[-i, 3L] < low[k] + 0.05 &
-            boxes[-i, 4L] > low[k])
-    }, 0L)
-    if (min(hits) > 0L && nrow(table) > 12L) next
+            boxes[-i, 4L] > low[k]) +
+        0.5 * (left[k] < -0.13 || left[k] + width > 1.13)
+    }, 0)
+    if (min(hits) >= 1 && nrow(table) > 12L) next
     k <- order[which.min(hits)]
     chosen[i] <- k
     boxes <- rbind(boxes, c(left[k], left[k] + width, low[k], low[k] + 0.05))
   }
-  cbind(table, sides[chosen, ])[!is.na(chosen), , drop = FALSE]
+  # How far names reach beyond the points, to either side.
+  structure(cbind(table, sides[chosen, ])[!is.na(chosen), , drop = FALSE],
+            beyond = c(-min(boxes[, 1L]), max(boxes[, 2L]) - 1))
 }
 
 check_embedding <- function(embedding, columns, call = rlang::caller_env()) {
@@ -164,6 +174,9 @@ plot_similarity <- function(embedding, ...) {
     theme_compert() +
     ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (length(names) > 12L) return(p)
-  p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", .data$cosine)), size = 3,
-                         colour = "grey15", na.rm = TRUE)
+  # White on dark tiles.
+  table$.ink <- ifelse(abs(table$cosine) > 0.75, "white", "grey10")
+  p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", .data$cosine), colour = .data$.ink), table,
+                         size = 3, na.rm = TRUE) +
+    ggplot2::scale_colour_identity()
 }

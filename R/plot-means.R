@@ -14,7 +14,7 @@
 #' @inheritParams evaluate_r2
 #' @param newdata The cells of the condition and their controls, in any container that [cpa()] takes.
 #' @param condition A [condition()] that was measured. Several, or a covariate left open, make a panel
-#'   each, with r2 in its heading.
+#'   each, with r2 in its heading and whether training saw it.
 #' @param value `"mean"`, or `"difference"`: the change from the measured mean of the controls, which
 #'   means have in common otherwise.
 #' @param n_labels Number of DEGs with a name, in the order of their ranks.
@@ -85,9 +85,10 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, call)
   parts <- row_statistics(fit, screen, groups, rows, options, FALSE, resolve_seed(seed, call))
   about <- describe_rows(fit, groups, rows$table)
+  named <- beside_own(about$own, list(method = rep("", n)))
   list(predicted = parts$methods$model, truth = parts$truth, reference = parts$reference$mean,
        degs = rows$degs, n_cells = rows$table$n_cells, n_source = lengths(parts$source),
-       names = condition_names(beside_own(about$own, list(method = rep("", n)))),
+       names = condition_names(named), constant = constant_names(named),
        whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
        log = options$log_counts || fit$meta$settings$loss_ae == "gauss")
 }
@@ -111,6 +112,7 @@ means_table <- function(means, value, genes, call = rlang::caller_env()) {
     data.frame(condition = means$whole[k], gene = genes, predicted = predicted[, k],
                measured = measured[, k], deg = match(seq_along(genes), deg), words = words,
                r2 = sprintf("r2 = %.2f, DEGs %.2f", r2[1L], r2[2L]),
+               training = if (means$seen[k] == "condition") "in training" else "not in training",
                seen = means$seen[k], n_cells = means$n_cells[k], stringsAsFactors = FALSE)
   })
   do.call(rbind, rows)
@@ -139,9 +141,9 @@ draw_means <- function(table, labels, value, log) {
   labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])
   what <- if (value == "mean") "mean" else "change of the mean"
   scale <- if (log) "(log-normalised)" else "(counts)"
-  heading <- unique(table[c("condition", "r2")])
-  heading <- stats::setNames(paste0(short_names(heading$condition, 18L, many = FALSE), "\n", heading$r2),
-                             heading$condition)
+  heading <- unique(table[c("condition", "r2", "training")])
+  heading <- stats::setNames(paste0(short_names(heading$condition, 18L, many = FALSE), "\n(",
+                                    heading$training, ")\n", heading$r2), heading$condition)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
     ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (n > 1L) 0.8 else 1.4,
@@ -163,8 +165,8 @@ draw_means <- function(table, labels, value, log) {
              ggplot2::theme(strip.text = ggplot2::element_text(size = ggplot2::rel(0.7)),
                             strip.clip = "off", panel.spacing = ggplot2::unit(12, "pt")))
   }
-  seen <- if (table$seen[1L] == "condition") "in training" else "not in training"
-  p + ggplot2::labs(title = paste0(short_names(table$condition[1L], 36L, many = FALSE), " (", seen, ")"),
+  p + ggplot2::labs(title = paste0(short_names(table$condition[1L], 36L, many = FALSE), " (",
+                                   table$training[1L], ")"),
                     subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
 }
 

@@ -1,22 +1,25 @@
 #' Scores of the model beside the baselines
 #'
-#' One row per condition, one point per method. With more conditions than `max_conditions` the
-#' methods' distributions are drawn instead. For a comparison of models, their distributions over
+#' One row per condition and split, one point per method, a little apart so that equal scores can be
+#' seen. With more rows than `max_conditions` the methods' distributions are drawn instead. What all rows
+#' have in common, such as the only perturbation, stands in the subtitle. For a comparison of models, their distributions over
 #' conditions stand side by side in each group, with the mean as a diamond (a triangle at the edge where
 #' it lies beyond the axis). Boxes and means are those of the scores themselves.
 #'
-#' @param scores What [evaluate_r2()] returns, whole or filtered by rows, or what [compare_r2()]
+#' @param scores,object,x What [evaluate_r2()] returns, whole or filtered by rows, or what [compare_r2()]
 #'   returns.
 #' @param metric Scores to show, of `"r2_mean"`, `"r2_mean_deg"`, `"r2_var"`, `"r2_var_deg"`,
-#'   `"r2_lfc_deg"` and `"pearson_delta"`, one panel each. A comparison has those that it was made
+#'   `"r2_lfc_deg"` and `"pearson_delta"`, for fits of RNA and proteins also `"r2_mean_protein"` and
+#'   `"r2_var_protein"`, one panel each. A comparison has those that it was made
 #'   of, and shows all of them unless some are named.
-#' @param ... Not used.
+#' @param ... Not used; for `autoplot()` and `plot()`, the arguments of `plot_r2()`.
 #' @param methods Methods to show, in this order; `NULL` for all. For a comparison, its models.
-#' @param limits Lower and upper end of the axis, `NULL` for -1 to 1, or for a comparison from the
-#'   lowest score (-1 at least) to 1; points beyond are drawn at its edge as triangles
-#'   (r2 is unbounded below).
-#' @param max_conditions Most conditions that are drawn one by one.
-#' @return A ggplot.
+#' @param limits Lower and upper end of the axis, `NULL` for the lowest score (-1 at least) to 1: of each
+#'   panel where rows are drawn, of all panels together for distributions and comparisons, there with 0;
+#'   points beyond are drawn at its edge as triangles (r2 is unbounded below).
+#' @param max_conditions Most rows that are drawn one by one.
+#' @return A ggplot. `autoplot()`, of ggplot2, which needs `library(ggplot2)`, is the same; `plot()` draws
+#'   it and returns it invisibly.
 #' @section Errors:
 #' A table that is not from [evaluate_r2()]; unknown scores or methods.
 #' @source `plot_r2_matrix` and `plot_scatter` in `cpa/plotting.py` of facebookresearch/CPA show
@@ -40,28 +43,58 @@ plot_r2 <- function(scores, metric = c("r2_mean_deg", "r2_lfc_deg"), ..., method
   check_among(metric, metrics_of(scores), "metric")
   methods <- methods %||% unique(scores$method)
   check_among(methods, unique(scores$method), "methods")
-  limits <- limits %||% c(-1, 1)
-  check_limits(limits)
-  table <- r2_table(scores, metric, methods, limits)
-  many <- length(unique(table$condition)) > max_conditions
+  if (!is.null(limits)) check_limits(limits)
+  many <- nrow(unique(scores[c(own_columns(scores), "split")])) > max_conditions
+  ends <- if (is.null(limits)) lower_ends(scores, metric, methods, together = many)
+  table <- r2_table(scores, metric, methods, limits, ends)
   p <- if (many) r2_distributions(table) else r2_rows(table)
-  p +
+  p <- p +
     ggplot2::facet_grid(ggplot2::vars(.data$split), ggplot2::vars(.data$metric),
-                        scales = if (many) "fixed" else "free_y",
+                        scales = if (many) "fixed" else "free",
                         space = if (many) "fixed" else "free_y",
                         labeller = ggplot2::label_wrap_gen(max(10L, 56L %/% length(metric)))) +
-    ggplot2::coord_cartesian(xlim = limits) +
     ggplot2::scale_x_continuous(n.breaks = if (length(metric) > 3L) 3L else 5L,
                                 labels = format_dose) +
     ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 17), guide = "none") +
-    ggplot2::scale_colour_manual(values = method_colours(methods),
+    ggplot2::scale_colour_manual(values = method_colours(methods), breaks = methods,
                                  labels = method_words(methods)) +
     ggplot2::labs(x = NULL, y = NULL, colour = NULL, title = "Predicted against observed",
                   subtitle = r2_subtitle(scores)) +
     theme_compert() +
     ggplot2::theme(strip.text.y = ggplot2::element_text(angle = 0),
                    panel.spacing.x = ggplot2::unit(10, "pt"))
+  if (!many) p <- p + room_for_rows(table)
+  if (many || !is.null(limits)) {
+    return(p + ggplot2::coord_cartesian(xlim = limits %||% c(min(ends), 1)))
+  }
+  # Each panel has its own axis, which reaches from its lower end to 1.
+  reach <- data.frame(metric = rep(factor(r2_words()[metric], levels(table$metric)), 2L),
+                      value = c(ends, rep(1, length(ends))), condition = table$condition[1L],
+                      split = table$split[1L])
+  p + ggplot2::geom_blank(data = reach)
 }
+
+#' @rdname plot_r2
+#' @method autoplot compert_r2
+#' @exportS3Method ggplot2::autoplot compert_r2
+autoplot.compert_r2 <- function(object, ...) plot_r2(object, ...)
+
+#' @rdname plot_r2
+#' @method autoplot compert_comparison
+#' @exportS3Method ggplot2::autoplot compert_comparison
+autoplot.compert_comparison <- function(object, ...) plot_r2(object, ...)
+
+#' @rdname plot_r2
+#' @export
+plot.compert_r2 <- function(x, ...) {
+  p <- plot_r2(x, ...)
+  print(p)
+  invisible(p)
+}
+
+#' @rdname plot_r2
+#' @export
+plot.compert_comparison <- plot.compert_r2
 
 # Some of `choices`, at least one.
 check_among <- function(x, choices, arg, call = rlang::caller_env()) {
@@ -90,28 +123,27 @@ r2_words <- function() {
     r2_var_protein = "r2 of variances, proteins")
 }
 
-# "B, IFNb": the user's columns that differ between rows (all of them when none does). Doses that
-# are 1 throughout say nothing and are left out.
-condition_names <- function(scores) {
-  own <- as.list(scores[seq_len(match("method", names(scores)) - 1L)])
-  dose <- length(own)
-  if (all(grepl("^1([^0-9.]1)*$", own[[dose]]))) own <- own[-dose]
-  differs <- vapply(own, function(column) length(unique(column)) > 1L, TRUE)
-  do.call(paste, c(unname(lapply(if (any(differs)) own[differs] else own, as.character)),
-                   sep = ", "))
+# Where the axis of each metric starts: at its lowest score, rounded down, or at -1.
+lower_ends <- function(scores, metric, methods, together) {
+  ends <- vapply(metric, function(name) {
+    score <- scores[[name]][scores$method %in% methods]
+    lowest <- min(score[is.finite(score)], 0.9)
+    max(-1, floor(lowest * 10) / 10)
+  }, 0)
+  if (together) rep(min(ends), length(ends)) else unname(ends)
 }
 
-# Long form: `score`, and `value`, where it is drawn; what lies outside `limits` is pulled to the
-# edge and marked.
-r2_table <- function(scores, metric, methods, limits) {
+# Long form: `score`, and `value`, where it is drawn; what lies outside `limits`, or below the `ends` of
+# the metrics, is pulled to the edge and marked.
+r2_table <- function(scores, metric, methods, limits, ends) {
   label <- condition_names(scores)
-  rows <- lapply(metric, function(name) {
-    data.frame(condition = label, split = scores$split, method = scores$method,
-               metric = unname(r2_words()[name]), score = scores[[name]])
+  rows <- lapply(seq_along(metric), function(k) {
+    part <- data.frame(condition = label, split = scores$split, method = scores$method,
+                       metric = unname(r2_words()[metric[k]]), score = scores[[metric[k]]])
+    to_limits(part, limits %||% c(ends[k], 1))
   })
   table <- do.call(rbind, rows)
   table <- table[table$method %in% methods & is.finite(table$score), , drop = FALSE]
-  table <- to_limits(table, limits)
   table$method <- factor(table$method, methods)
   table$metric <- factor(table$metric, r2_words()[metric])
   table$split <- ifelse(is.na(table$split), "", table$split)
@@ -145,12 +177,29 @@ method_words <- function(methods) {
   ifelse(methods %in% names(words), words[methods], methods)
 }
 
+# Methods lie a little apart, in their order from top to bottom: equal scores would hide each other.
 r2_rows <- function(table) {
+  methods <- levels(table$method)
+  apart <- if (length(methods) > 1L) seq(0.24, -0.24, length.out = length(methods)) else 0
+  size <- if (nlevels(table$condition) > 20L) 1.3 else 2
+  points <- lapply(rev(seq_along(methods)), function(k) {
+    ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$off),
+                        table[table$method == methods[k], , drop = FALSE], size = size,
+                        position = ggplot2::position_nudge(y = apart[k]))
+  })
   ggplot2::ggplot(table, ggplot2::aes(.data$value, .data$condition)) +
     ggplot2::geom_line(ggplot2::aes(group = .data$condition), colour = "grey80",
                        linewidth = 0.4) +
-    ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$off), size = 2.2) +
+    points +
     names_axis("y", levels(table$condition))
+}
+
+# Smaller names where there are many rows, and a word that some may be left out.
+room_for_rows <- function(table) {
+  n <- nrow(unique(table[c("condition", "split")]))
+  if (n <= 20L) return(NULL)
+  list(ggplot2::theme(axis.text.y = ggplot2::element_text(size = ggplot2::rel(0.7))),
+       ggplot2::labs(caption = paste(n, "rows; names without room are left out, a taller picture has more")))
 }
 
 # Boxes are those of the scores themselves, cut at the edge.
@@ -167,7 +216,8 @@ r2_distributions <- function(table) {
 }
 
 r2_subtitle <- function(scores) {
+  same <- constant_names(scores)
   words <- attr(scores, "words")
-  if (is.null(words)) return(NULL)
-  paste(strwrap(words, 78), collapse = "\n")
+  if (is.null(words) && is.null(same)) return(NULL)
+  paste(c(same, if (!is.null(words)) strwrap(words, 78)), collapse = "\n")
 }

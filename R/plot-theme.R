@@ -63,7 +63,11 @@ wrap_text <- function(x, width) {
 # horizontal axis that have no room beside each other (`panels` axes are) are wrapped or slanted.
 names_axis <- function(axis, names, panels = 1L, slant = NULL) {
   guide <- function(angle = NULL) ggplot2::guide_axis(check.overlap = TRUE, angle = angle)
-  if (axis == "y") return(ggplot2::scale_y_discrete(labels = short_names, guide = guide()))
+  if (axis == "y") {
+    # A panel may have few of many names.
+    return(ggplot2::scale_y_discrete(labels = function(x) short_names(x, many = length(names) > 8L),
+                                     guide = guide()))
+  }
   room <- 84L %/% (length(names) * panels)
   if (!(slant %||% (max(nchar(short_names(names)), 0L) >= room && room < 12L))) {
     return(ggplot2::scale_x_discrete(labels = function(x) wrap_text(short_names(x), room),
@@ -75,6 +79,16 @@ names_axis <- function(axis, names, panels = 1L, slant = NULL) {
 # Headings of panels, of which four stand in a row where there are more than nine.
 name_headings <- function() {
   ggplot2::as_labeller(function(x) short_names(x, if (length(x) > 9L) 13L else 24L, many = FALSE))
+}
+
+# What a whole picture is of, as its subtitle: "ISG15, IFNb, cell_type: B"; NULL for nothing. The user's
+# own columns have their names.
+constant_subtitle <- function(parts) {
+  if (length(parts) == 0L) return(NULL)
+  named <- setdiff(names(parts), c("gene", "perturbation", "panel"))
+  text <- stats::setNames(vapply(parts, short_names, "", 40L), names(parts))
+  text[named] <- paste0(named, ": ", text[named])
+  paste(strwrap(paste(text, collapse = ", "), 78), collapse = "\n")
 }
 
 # The legend of coloured names: below the plot, or on the right where it has no room there. One name

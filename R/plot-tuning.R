@@ -69,14 +69,27 @@ setting_axis <- function(entry, k) {
   lower <- scale(entry$lower)
   share <- function(v) pmin(pmax((scale(v) - lower) / (scale(entry$upper) - lower), 0), 1)
   ticks <- if (log) {
-    grDevices::axisTicks(c(lower, scale(entry$upper)), log = TRUE, nint = 4L)
+    log_ticks(entry$lower, entry$upper)
   } else {
     pretty(c(entry$lower, entry$upper), 4L)
   }
   if (entry$kind == "integer_uniform") ticks <- ticks[ticks == round(ticks)]
-  ticks <- ticks[ticks >= entry$lower & ticks <= entry$upper]
+  ticks <- few_ticks(ticks[ticks >= entry$lower & ticks <= entry$upper])
   list(place = function(v) at(share(v)), breaks = at(share(ticks)), limits = at(0:1),
        labels = number_text(ticks))
+}
+
+# Powers of ten where there are two of them, steps between them otherwise.
+log_ticks <- function(lower, upper) {
+  ticks <- grDevices::axisTicks(log10(c(lower, upper)), log = TRUE, nint = 4L)
+  powers <- 10^seq(ceiling(log10(lower) - 1e-9), floor(log10(upper) + 1e-9), by = 1)
+  if (floor(log10(upper) + 1e-9) > ceiling(log10(lower) - 1e-9)) powers else ticks
+}
+
+# Every second, or fourth, where labels would meet: three panels stand in a row.
+few_ticks <- function(ticks, room = 22L) {
+  while (length(ticks) > 2L && sum(nchar(number_text(ticks)) + 2L) > room) ticks <- ticks[c(TRUE, FALSE)]
+  ticks
 }
 
 # The setting whose stretch `x` lies on, with some room on both sides; NULL where it is on none.

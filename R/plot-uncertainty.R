@@ -13,8 +13,8 @@
 #'   above 0, which no line leads to.
 #' @param sep What joins the doses of a combination, as in the table's dose column.
 #' @return A ggplot. Lines: with one perturbation a line per covariate combination, with several a line
-#'   per perturbation and a panel per covariate combination. Maps: a panel per combination and
-#'   covariates.
+#'   per perturbation and a panel per covariate combination (more than 12 lines have a panel each). Maps:
+#'   a panel per combination and covariates. What there is one of stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [prediction_uncertainty()]; single perturbations and combinations mixed, or
 #' combinations of more than two.
@@ -87,7 +87,8 @@ uncertainty_table <- function(uncertainty, value, sep, call = rlang::caller_env(
     table$dose_1 <- vapply(doses, `[`, 0, 1L)
     table$dose_2 <- vapply(doses, `[`, 0, 2L)
   }
-  structure(table, dose_unit = attr(uncertainty, "dose_unit"))
+  structure(table, dose_unit = attr(uncertainty, "dose_unit"),
+            place = paste(names(place), collapse = ", "))
 }
 
 uncertainty_lines <- function(table, value, log_dose) {
@@ -95,6 +96,8 @@ uncertainty_lines <- function(table, value, log_dose) {
   if (all(table$covariates == "")) table$covariates <- NULL
   table$response <- table$.value
   table <- response_layout(table, c("response", "seen"))
+  constant <- attr(table, "constant")
+  names(constant)[names(constant) == "covariates"] <- attr(table, "place")
   table$.seen <- seen_words(table$seen)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
     ggplot2::geom_line(data = if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
@@ -106,13 +109,11 @@ uncertainty_lines <- function(table, value, log_dose) {
     ggplot2::labs(x = dose_title(table), y = paste(uncertainty_words()[[value]],
                                                   "to the nearest\ncondition of the training"),
                   colour = NULL, shape = NULL,
-                  subtitle = if (length(unique(table$perturbation)) == 1L) table$perturbation[1L]) +
+                  subtitle = constant_subtitle(constant)) +
     theme_compert() +
     ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0)) +
     names_legend(levels(table$.line))
-  if (nlevels(table$.panel) > 1L) {
-    p <- p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings())
-  }
+  p <- p + dose_panels(nlevels(table$.panel), "fixed", log_dose)
   if (log_dose) p + log_dose_scale("x", table$dose, table$.dose) else p
 }
 
@@ -129,7 +130,10 @@ uncertainty_map <- function(table, value, log_dose, sep) {
   p <- dose_map(map, FALSE, legend, contours = FALSE) +
     ggplot2::labs(x = dose_title(table, short_names(names[1L], 40L)),
                   y = dose_title(table, short_names(names[2L])),
-                  subtitle = if (one) table$perturbation[1L])
+                  subtitle = if (one) constant_subtitle(c(
+                    perturbation = table$perturbation[1L],
+                    if (nlevels(map$.panel) == 1L && nzchar(attr(table, "place")))
+                      stats::setNames(table$covariates[1L], attr(table, "place")))))
   if (any(seen)) {
     points <- map[seen, , drop = FALSE]
     points$.seen <- "in training"

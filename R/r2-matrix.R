@@ -63,5 +63,6 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
   r2 <- vapply(seq_len(n), function(j) {
     vapply(seq_len(n), function(i) safe_r2(truth[over[[j]], j], given[over[[j]], i]), 0)
   }, numeric(n))
-  structure(matrix(r2, n, dimnames = list(means$names, means$names)), rows = rows)
+  structure(matrix(r2, n, dimnames = list(means$names, means$names)), rows = rows,
+            constant = means$constant)
 }

@@ -1,15 +1,15 @@
 #' A fit as tibbles
 #'
 #' The broom verbs. `tidy()` gives the perturbation embeddings, `glance()` one row about the whole
-#' fit, `augment()` one row per cell.
+#' fit, `augment()` one row per cell. Scores are tibbles already: `tidy()` takes off their class.
 #'
-#' @param x A `compert_fit`.
+#' @param x A `compert_fit`; for `tidy()` also what [evaluate_r2()] or [compare_r2()] returns.
 #' @param data For `augment()`: cells in any container that [cpa()] takes.
 #' @param ... Not used.
 #' @param dose Dose at which perturbations are embedded ([perturbation_embedding()]).
 #' @inheritParams cell_embedding
 #' @return `tidy()`: a tibble with one row per perturbation and latent dimension: `perturbation`,
-#'   `dose`, `dimension`, `estimate`. `glance()`: one row with `model`, `loss`, `n_cells`
+#'   `dose`, `dimension`, `estimate`; of scores, their rows as a plain tibble. `glance()`: one row with `model`, `loss`, `n_cells`
 #'   (training), `n_genes`, `n_perturbations` (without the control), `n_covariates`,
 #'   `n_parameters`, `epochs`, `best_epoch` (the last one with `best` in the history of the
 #'   [fit][compert_fit]; its weights are the fit's unless `restore_best` is `FALSE`), `seconds`, `seed`,
@@ -52,6 +52,22 @@ tidy.compert_fit <- function(x, ..., dose = 1) {
     dimension = rep(seq_len(ncol(z)), nrow(z)),
     estimate = as.vector(t(z))
   )
+}
+
+#' @rdname tidiers
+#' @export
+tidy.compert_r2 <- function(x, ...) {
+  check_no_dots(...)
+  tibble::as_tibble(unclass_r2(x))
+}
+
+#' @rdname tidiers
+#' @export
+tidy.compert_comparison <- function(x, ...) {
+  check_no_dots(...)
+  class(x) <- setdiff(class(x), "compert_comparison")
+  for (name in c("by", "reference", "scores", "groups", "words")) attr(x, name) <- NULL
+  x
 }
 
 #' @rdname tidiers

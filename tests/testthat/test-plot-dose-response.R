@@ -54,9 +54,40 @@ test_that("the axis has the unit, headings the gene first, and many names a lege
   genes <- table[c("cell_type", "perturbation", "dose")]
   genes$gene <- "g1"
   genes$mean <- 1
-  expect_identical(levels(plot_dose_response(genes)$data$.panel), c("g1, B", "g1, NK"))
-  many <- plot_dose_response(curve_table(paste("drug", 1:41)))
-  expect_identical(many$labels$caption, "No legend for 41 colours")
+  genes <- rbind(genes, transform(genes, gene = "g2"))
+  expect_identical(levels(plot_dose_response(genes)$data$.panel), c("g1, B", "g1, NK", "g2, B", "g2, NK"))
+  many <- plot_dose_response(curve_table(paste("drug", 1:49)))
+  expect_identical(many$labels$caption, "No legend for 49 colours")
+})
+
+test_that("what there is one of stands in the subtitle", {
+  skip_without_package("ggplot2")
+  expect_identical(plot_dose_response(curve_table("A"))$labels$subtitle, "A")
+  expect_identical(plot_dose_response(curve_table("A", "B"))$labels$subtitle, "A, cell_type: B")
+  expect_identical(plot_dose_response(curve_table(c("A", "C"), "B"))$labels$subtitle, "cell_type: B")
+  expect_null(plot_dose_response(curve_table(c("A", "C")))$labels$subtitle)
+  gene <- transform(curve_table("A"), gene = "ISG15", mean = dose)
+  expect_identical(plot_dose_response(gene)$labels$subtitle, "ISG15, A")
+  gene <- rbind(gene, transform(gene, gene = "MX1"))
+  expect_identical(plot_dose_response(gene)$labels$subtitle, "A")
+})
+
+test_that("more lines than colours tell apart have a panel each", {
+  skip_without_package("ggplot2")
+  drugs <- paste("drug", 1:13)
+  p <- plot_dose_response(curve_table(drugs))
+  expect_identical(levels(p$data$.panel), drugs)
+  expect_identical(levels(p$data$.line), c("B", "NK"))
+  expect_silent(ggplot2::ggplot_build(p))
+  expect_identical(levels(plot_dose_response(curve_table(drugs[-1]))$data$.panel), c("B", "NK"))
+  one <- plot_dose_response(curve_table(drugs, "B"))
+  expect_identical(levels(one$data$.line), "")
+  types <- plot_dose_response(curve_table("A", paste("type", 1:13)))
+  expect_identical(nlevels(types$data$.panel), 13L)
+  # Measured points find their panels.
+  points <- transform(curve_table("drug 3")[2, ], seen = "condition")
+  p <- plot_dose_response(curve_table(drugs), observed = points)
+  expect_identical(as.character(p$layers[[2]]$data$.panel), "drug 3")
 })
 
 test_that("wrong tables are refused", {

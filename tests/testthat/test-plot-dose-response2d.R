@@ -46,6 +46,22 @@ test_that("one dose, equal values and logarithmic axes can be drawn", {
   expect_identical(built$layout$panel_params[[1]]$y$get_labels(), "0")
 })
 
+test_that("one panel is named in the subtitle", {
+  skip_without_package("ggplot2")
+  expect_identical(plot_dose_response2d(map_of_two("ISG15", "B"))$labels$subtitle, "ISG15, B")
+  expect_null(plot_dose_response2d(map_of_two())$labels$subtitle)
+})
+
+test_that("outer tiles have room for points, and dose 0 no wider band than the others", {
+  # Steps of doses are narrow at the top of a logarithmic axis and wide at dose 0.
+  at <- c(10, 1000, 2000, 3000, 4000)
+  borders <- lapply(tile_borders(at, TRUE), log10)
+  room <- 0.05 * diff(range(log10(at)))
+  expect_equal(borders[[2]][5], log10(4000) + max(room, diff(log10(c(3000, 4000))) / 2))
+  expect_equal(borders[[1]][1], 1 - max(room, median(diff(log10(at))) / 2))
+  expect_equal(tile_borders(seq(0, 1, 0.02), FALSE)[[2]][51], 1.05)
+})
+
 test_that("measured points are on their panels", {
   skip_without_package("ggplot2")
   points <- map_of_two()[c(2, 4, 14), ]

@@ -66,6 +66,54 @@ test_that("a handful of points keep their names, and the caption counts those le
   expect_identical(p$labels$caption, paste(13L - shown, "names left out for want of room"))
 })
 
+test_that("names stay within the panel, and may cross its border", {
+  skip_without_package("ggplot2")
+  z <- cbind(c(0, 1, 0.5), c(0, 0, 1))
+  rownames(z) <- c("a name of twenty five let", "a name of 24 letters lon", "c")
+  p <- plot_embedding(z, method = "none")
+  expect_identical(p$coordinates$clip, "off")
+  # Beside the point or askew of it, towards the middle.
+  placed <- p$layers[[2]]$data
+  expect_lte(placed$hjust[1], 0)
+  expect_gte(placed$hjust[2], 1)
+  # An axis reaches as far as its names.
+  z <- cbind(c(0, 0, 0, 0, 1), c(0, 0.03, 0.06, 0.09, 1))
+  rownames(z) <- c(paste("a name of twenty three", 1:4), "b")
+  p <- plot_embedding(z, method = "none")
+  reach <- -min(z[1:4, 1] - p$layers[[2]]$data$hjust[1:4] * 0.0135 * 24)
+  expect_gt(reach, 0.14)
+  expect_lte(ggplot2::ggplot_build(p)$layout$panel_params[[1]]$x.range[1], -reach)
+})
+
+test_that("close names are placed askew of their points rather than over each other", {
+  names <- c("CD8 T cells, 101", "CD8 T cells, 107", "CD4 T cells, 101", "CD4 T cells, 107", "far")
+  table <- data.frame(x = c(0.02, 0, 0.07, 0.05, 1), y = c(0, 0.07, 0.02, -0.01, 1), name = names)
+  placed <- place_names(table)[1:4, ]
+  left <- placed$x - placed$hjust * 0.0135 * nchar(placed$name)
+  low <- placed$y + ifelse(placed$vjust < 0, 0.02, ifelse(placed$vjust > 1, -0.07, -0.025))
+  meets <- outer(1:4, 1:4, function(i, j) {
+    i < j & abs(left[i] - left[j]) < 0.0135 * 16 & abs(low[i] - low[j]) < 0.05
+  })
+  expect_identical(sum(meets), 0L)
+})
+
+test_that("the bar of numbers is long enough for its labels", {
+  skip_without_package("ggplot2")
+  z <- withr::with_seed(1, matrix(rnorm(60), 20))
+  scale <- plot_embedding(z, seq(1e3, 5e3, length.out = 20))$scales$get_scales("colour")
+  expect_identical(scale$n.breaks, 4L)
+  width <- guide_field(scale, "barwidth") %||% scale$guide$params$theme$legend.key.width
+  expect_identical(as.numeric(width), 16)
+})
+
+test_that("numbers on dark tiles are white", {
+  skip_without_package("ggplot2")
+  z <- rbind(a = c(1, 0), b = c(0.3, 1), c = c(-1, 0))
+  text <- plot_similarity(z)$layers[[2]]$data
+  expect_identical(text$.ink, ifelse(abs(text$cosine) > 0.75, "white", "grey10"))
+  expect_setequal(text$.ink, c("white", "grey10"))
+})
+
 test_that("a component that is not there is drawn at 0", {
   skip_without_package("ggplot2")
   z <- rbind(a = c(0.1, 0.7, 0.3), b = c(0.2, -0.5, 1 / 3))

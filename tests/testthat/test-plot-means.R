@@ -41,7 +41,9 @@ test_that("names, changes and panels", {
   expect_identical(unique(three$data$condition[order(three$data$condition)]),
                    c("B, IFNb", "CD14+Mono, IFNb", "NK, IFNb"))
   heading <- three$facet$params$labeller(list(levels(three$data$.panel)))[[1]][1]
-  expect_match(unlist(heading), "B, IFNb\nr2 = .*, DEGs ")
+  expect_match(unlist(heading), "B, IFNb\n(not in training)\nr2 = ", fixed = TRUE)
+  heading <- three$facet$params$labeller(list(levels(three$data$.panel)))[[1]][3]
+  expect_match(unlist(heading), "NK, IFNb\n(in training)\nr2 = ", fixed = TRUE)
   expect_silent(ggplot2::ggplot_build(three))
 })
 

@@ -19,6 +19,14 @@ test_that("tiles, the best row of each column, and numbers", {
   expect_identical(plot_r2_matrix(matrix(1, 2, 2, dimnames = list(1:2, 1:2)))$labels$y, "Measured")
 })
 
+test_that("what all conditions have in common is the subtitle", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  r2 <- r2_matrix(small_fit(), cells$x, n_degs = 10, col_data = cells$col_data)
+  expect_identical(plot_r2_matrix(r2)$labels$subtitle, "condition: IFNb")
+  expect_null(plot_r2_matrix(some_r2())$labels$subtitle)
+})
+
 test_that("what is no such matrix is refused", {
   skip_without_package("ggplot2")
   expect_refused(plot_r2_matrix(matrix(1, 2, 2)), "made by `r2_matrix\\(\\)`")

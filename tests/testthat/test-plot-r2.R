@@ -13,19 +13,57 @@ test_that("one point per condition and method; what is off the scale is marked",
   expect_identical(nrow(p$data), 5L)
   expect_identical(p$data$off, c(FALSE, TRUE, FALSE, FALSE, FALSE))
   expect_identical(p$data$value[2], -1)
+  expect_identical(p$labels$subtitle, "drug: IFNb")
   expect_setequal(levels(p$data$condition), c("B", "NK"))
   expect_silent(ggplot2::ggplot_build(p))
 })
 
-test_that("conditions are named by what differs between them", {
+test_that("methods of equal score lie apart, in their order", {
+  skip_without_package("ggplot2")
   table <- scores()
-  expect_identical(unique(condition_names(table)), c("B", "NK"))
-  table$dose <- rep(c("1", "1+1"), each = 3)
-  expect_identical(unique(condition_names(table)), c("B", "NK"))
-  table$dose <- rep(c("1", "1+0.5"), each = 3)
-  expect_identical(unique(condition_names(table)), c("B, 1", "NK, 1+0.5"))
-  # Doses that are 1 throughout say nothing, for a single condition either.
-  expect_identical(unique(condition_names(table[1:3, ])), "B, IFNb")
+  table$r2_mean_deg <- 0.8
+  built <- ggplot2::ggplot_build(plot_r2(table, metric = "r2_mean_deg"))$data
+  at <- do.call(rbind, lapply(built[2:4], function(layer) layer[1L, c("colour", "y")]))
+  expect_identical(at$colour[order(-at$y)], unname(method_colours(c("model", "control", "additive"))))
+  expect_identical(anyDuplicated(at$y), 0L)
+})
+
+test_that("an axis starts at its panel's lowest score, and not below -1", {
+  skip_without_package("ggplot2")
+  table <- scores()
+  table$r2_mean_deg <- c(0.9, 0.43, 0.5, 0.8, 0.6, 0.7)
+  ranges <- function(p) lapply(ggplot2::ggplot_build(p)$layout$panel_params, function(at) at$x$continuous_range)
+  at <- ranges(plot_r2(table))
+  expect_equal(at[[1]], c(0.4, 1) + c(-1, 1) * 0.05 * 0.6)
+  expect_equal(at[[2]], c(-1, 1) + c(-1, 1) * 0.05 * 2)
+  own <- ranges(plot_r2(table, limits = c(0, 1)))
+  expect_equal(own[[1]], own[[2]])
+  # Distributions share one axis.
+  many <- ranges(plot_r2(table, max_conditions = 1))
+  expect_equal(many[[1]], many[[2]])
+  expect_equal(many[[1]], at[[2]])
+})
+
+test_that("a condition of two splits is two rows, and many rows say that names may lack", {
+  skip_without_package("ggplot2")
+  table <- scores()
+  both <- rbind(table, transform(table, split = "test"))
+  geoms <- function(p) vapply(p$layers, function(l) class(l$geom)[1], "")
+  expect_true("GeomBoxplot" %in% geoms(plot_r2(both, max_conditions = 3)))
+  expect_null(plot_r2(both)$labels$caption)
+  more <- do.call(rbind, lapply(1:11, function(k) transform(table, drug = paste("drug", k))))
+  expect_match(plot_r2(more)$labels$caption, "22 rows; names without room are left out")
+})
+
+test_that("autoplot() and plot() draw scores and comparisons", {
+  skip_without_package("ggplot2")
+  table <- structure(scores(), class = c("compert_r2", class(scores())))
+  expect_equal(ggplot2::autoplot(table, metric = "r2_mean")$data, plot_r2(table, metric = "r2_mean")$data)
+  compared <- compare_r2(cpa = table[table$cell_type == "B", ])
+  expect_equal(ggplot2::autoplot(compared)$data, plot_r2(compared)$data)
+  withr::local_pdf(NULL)
+  expect_s3_class(plot(table), "ggplot")
+  expect_s3_class(plot(compared), "ggplot")
 })
 
 test_that("many conditions are drawn as distributions", {

@@ -21,4 +21,7 @@ test_that("names of a horizontal axis are wrapped or slanted where they have no 
                    "MDA-MB-231 long\nbreast")
   expect_identical(guide_field(names_axis("x", paste("a long name", 1:9)), "angle"), 45)
   expect_null(guide_field(names_axis("y", paste("a long name", 1:9)), "angle"))
+  # A panel with few of many names writes each in one line.
+  long <- "a kidney of an embryo, Compound-01 with a long name"
+  expect_no_match(names_axis("y", paste("a long name", 1:9))$labels(long), "\n")
 })

@@ -45,6 +45,15 @@ test_that("axes are linear, logarithmic or one place per choice", {
   expect_identical(axis_labels(axes, c(NA, 20.08, 20.5)), c("", "3", ""))
 })
 
+test_that("labels of an axis do not meet", {
+  expect_equal(log_ticks(4e-4, 1e-2), c(1e-3, 1e-2))
+  expect_equal(log_ticks(2e-3, 2e-2), grDevices::axisTicks(log10(c(2e-3, 2e-2)), TRUE, nint = 4L))
+  expect_identical(setting_axis(log_uniform(4e-4, 1e-2), 1)$labels, c("0.001", "0.01"))
+  expect_identical(few_ticks(c(0, 5, 10)), c(0, 5, 10))
+  expect_equal(few_ticks(seq(0.001, 0.008, 0.001)), c(0.001, 0.005))
+  expect_equal(few_ticks(10^(-8:0)), 10^c(-8, -4, 0))
+})
+
 test_that("failed trials are not drawn, those that stopped are told apart", {
   skip_without_package("ggplot2")
   found <- small_halving()

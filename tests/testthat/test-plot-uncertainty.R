@@ -35,6 +35,15 @@ test_that("combinations of two are a map", {
   expect_silent(ggplot2::ggplot_build(plot_uncertainty(far, log_dose = TRUE)))
 })
 
+test_that("what there is one of stands in the subtitle", {
+  skip_without_package("ggplot2")
+  expect_identical(plot_uncertainty(far_from(0:1, types = "B"))$labels$subtitle, "A, cell_type: B")
+  expect_identical(plot_uncertainty(far_from(0:1, c("A", "C"), "B"))$labels$subtitle, "cell_type: B")
+  two <- c("0+1", "0+2", "4+1", "4+2")
+  expect_identical(plot_uncertainty(far_from(two, "A+C", "B"))$labels$subtitle, "A+C, cell_type: B")
+  expect_identical(plot_uncertainty(far_from(two, "A+C"))$labels$subtitle, "A+C")
+})
+
 test_that("tables of real fits are drawn", {
   skip_without_package("ggplot2")
   asked <- condition_grid(condition = "IFNb", dose = c(0.5, 1, 2), cell_type = c("B", "NK"))

@@ -7,6 +7,21 @@ test_that("tidy has a row per perturbation and dimension", {
   expect_identical(unique(table$dose), 0.5)
 })
 
+test_that("scores and comparisons are tidied to plain tibbles", {
+  cells <- small_cells()
+  scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data)
+  plain <- tidy(scores)
+  expect_identical(class(plain), c("tbl_df", "tbl", "data.frame"))
+  expect_null(attr(plain, "preset"))
+  expect_identical(as.list(plain)$r2_mean, scores$r2_mean)
+  compared <- compare_r2(cpa = scores, by = NULL)
+  plain <- tidy(compared)
+  expect_identical(class(plain), c("tbl_df", "tbl", "data.frame"))
+  expect_setequal(names(attributes(plain)), c("names", "row.names", "class"))
+  expect_identical(plain$mean, compared$mean)
+  expect_refused(tidy(scores, dose = 1), "no argument `dose`")
+})
+
 test_that("glance is one row with the scores of the best epoch", {
   fit <- small_fit()
   row <- glance(fit)
