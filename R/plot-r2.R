@@ -2,9 +2,9 @@
 #'
 #' One row per condition and split, one point per method, a little apart so that equal scores can be
 #' seen. With more rows than `max_conditions` the methods' distributions are drawn instead. What all rows
-#' have in common, such as the only perturbation, stands in the subtitle. For a comparison of models, their distributions over
-#' conditions stand side by side in each group, with the mean as a diamond (a triangle at the edge where
-#' it lies beyond the axis). Boxes and means are those of the scores themselves.
+#' have in common, such as the only perturbation, stands in the subtitle. For a comparison of models,
+#' their distributions over conditions stand side by side in each group, with the mean as a diamond (a
+#' triangle at the edge where it lies beyond the axis). Boxes and means are those of the scores themselves.
 #'
 #' @param scores,object,x What [evaluate_r2()] returns, whole or filtered by rows, or what [compare_r2()]
 #'   returns.

@@ -55,17 +55,36 @@ settings_with_loss <- function(settings, loss, call = rlang::caller_env()) {
 
 #' @export
 print.compert_settings <- function(x, ...) {
-  table <- core_settings_table(x$parity %||% "none", x$model %||% "cpa")
-  value <- vapply(table$name, function(name) {
-    v <- x[[name]]
-    if (is.null(v)) "drawn at the fit" else if (identical(v, "")) "none" else format(v, digits = 15)
-  }, "")
-  given <- table$name %in% names(attr(x, "given"))
+  model <- x$model %||% "cpa"
+  table <- core_settings_table(x$parity %||% "none", model)
+  table <- table[table$name %in% setdiff(names(formals(cpa_settings)), "..."), , drop = FALSE]
+  given <- names(attr(x, "given"))
+  foreign <- setdiff(foreign_settings(model), given)
+  hidden <- table$name %in% foreign
+  table <- table[!hidden, , drop = FALSE]
+  value <- vapply(table$name, function(name) setting_text(x[[name]], name, table), "")
   cli::cat_line("<settings of compert>  (* = given here, the rest are defaults)")
-  cli::cat_line(paste0(ifelse(given, "* ", "  "), format(table$name), "  ", format(value), "  ",
-                       table$meaning))
+  cli::cat_line(paste0(ifelse(table$name %in% given, "* ", "  "), format(table$name), "  ", format(value),
+                       "  ", table$meaning))
   cli::cat_line("  ", format("verbose", width = max(nchar(table$name))), "  ",
                 format(x$verbose %||% "NULL", width = max(nchar(value))),
                 "  progress bar and messages")
+  if (any(hidden)) cli::cat_line("Not shown, of other models: ", paste(foreign, collapse = ", "))
   invisible(x)
+}
+
+# Settings that act in one other model only.
+foreign_settings <- function(model) {
+  own <- list(multicpa = c("fusion", "protein_loss", "protein_background", "recon_weight_pro"),
+              chemcpa = c("molecule_width", "molecule_depth", "use_drugs_idx"))
+  unlist(own[setdiff(names(own), model)], use.names = FALSE)
+}
+
+# The value, beside its default where it is another one.
+setting_text <- function(value, name, table) {
+  text <- function(v) if (identical(v, "")) "none" else format(v, digits = 15)
+  if (is.null(value)) return("drawn at the fit")
+  if (name == "seed") return(text(value))
+  usual <- jsonlite::fromJSON(table$default[table$name == name])
+  if (text(value) == text(usual)) text(value) else paste0(text(value), " (default ", text(usual), ")")
 }

@@ -1,7 +1,8 @@
 #' Hyperparameters of a fit
 #'
 #' All settings of [cpa()] with their checks. An argument that is left `NULL` takes the core's
-#' default; `print()` shows every value beside its default and meaning. Names are those of
+#' default; `print()` shows every value with its meaning, values that differ from the default
+#' beside it, and leaves out what acts in another model only. Names are those of
 #' facebookresearch/CPA (`cpa/model.py`, `set_hparams_`) where it has the setting; the vignette
 #' `features` has those of theislab/cpa beside them.
 #'

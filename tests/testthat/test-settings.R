@@ -46,11 +46,30 @@ test_that("unknown names and wrong values are refused, by name", {
   expect_refused(cpa_settings(batch_size = 1), "`batch_size` must be")
 })
 
-test_that("print shows every setting, marks the ones that were given", {
-  shown <- capture.output(print(cpa_settings(dim = 7)))
-  expect_match(shown, "^[*] dim +7 ", all = FALSE)
+test_that("print shows every setting, marks the ones that were given and tells their default", {
+  shown <- capture.output(print(cpa_settings(dim = 7, epochs = 0)))
+  usual <- jsonlite::fromJSON(with(core_settings_table(), default[name == "dim"]))
+  expect_match(shown, paste0("^[*] dim +7 \\(default ", usual, "\\) "), all = FALSE)
+  expect_match(shown, "^[*] epochs +0 +passes", all = FALSE)
   expect_match(shown, "^  seed +drawn at the fit", all = FALSE)
-  expect_length(shown, nrow(core_settings_table()) + 2)
+  expect_match(capture.output(print(cpa_settings(checkpoint = "a.h5"))),
+               "checkpoint +a.h5 \\(default none\\)", all = FALSE)
+})
+
+test_that("print leaves out what is no argument and what acts in another model", {
+  names_of <- function(settings) {
+    shown <- capture.output(print(settings))
+    sub("^[* ] ([a-z_]+) .*", "\\1", grep("^[* ] [a-z_]+ ", shown, value = TRUE))
+  }
+  all <- setdiff(names(formals(cpa_settings)), "...")
+  proteins <- c("fusion", "protein_loss", "protein_background", "recon_weight_pro")
+  molecules <- c("molecule_width", "molecule_depth", "use_drugs_idx")
+  expect_setequal(names_of(cpa_settings()), setdiff(all, c(proteins, molecules)))
+  expect_setequal(names_of(multicpa_settings()), setdiff(all, molecules))
+  expect_setequal(names_of(chemcpa_settings()), setdiff(all, proteins))
+  # Given all the same, it is shown.
+  expect_true("fusion" %in% names_of(cpa_settings(fusion = "poe")))
+  expect_output(print(cpa_settings()), "Not shown, of other models: fusion, .*molecule_width")
 })
 
 test_that("each option of the model refuses what it can't be, with its own name", {
