@@ -75,13 +75,14 @@ average <- function(values, fun) {
 print_split <- function(x) {
   own <- method_averages(x)
   shared <- method_averages(shared_rows(x))
-  alike <- length(unique(own$n)) == 1L
-  told <- paste(own$n, own$method, collapse = ", ")
-  cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (!alike) {
-    paste0(if (max(shared$n) > 0) " (conditions that all methods can score; each alone: " else
-      " (no condition that all methods can score: ", told, ")")
+  lacking <- max(own$n) - own$n
+  some <- max(shared$n) > 0
+  cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (any(lacking > 0)) {
+    paste0(" (", if (some) paste(max(shared$n), "of", max(own$n), "conditions, which all methods can score; ")
+           else "no condition that all methods can score; ",
+           paste(paste(own$method, "lacks", lacking)[lacking > 0], collapse = ", "), ")")
   }, "\n", sep = "")
-  print_averages(if (max(shared$n) > 0) shared else own)
+  print_averages(if (some) shared else own)
 }
 
 # Without the scores of conditions that another method lacks. Methods without any score count for none.

@@ -194,12 +194,12 @@ r2_rows <- function(table) {
     names_axis("y", levels(table$condition))
 }
 
-# Smaller names where there are many rows, and a word that some may be left out.
+# Smaller names where there are many rows, and a word on those that the axis leaves out.
 room_for_rows <- function(table) {
   n <- nrow(unique(table[c("condition", "split")]))
   if (n <= 20L) return(NULL)
   list(ggplot2::theme(axis.text.y = ggplot2::element_text(size = ggplot2::rel(0.7))),
-       ggplot2::labs(caption = paste(n, "rows; names without room are left out, a taller picture has more")))
+       ggplot2::labs(caption = paste(n, "rows: should names lack, a taller picture has room for them")))
 }
 
 # Boxes are those of the scores themselves, cut at the edge.

@@ -133,13 +133,13 @@ test_that("print averages each split over the conditions that all methods can sc
   scores$r2_mean_deg[first & scores$method == "model"] <- 0
   shown <- capture.output(print(scores))
   at <- grep("^Averages, test", shown)
-  expect_match(shown[at], "conditions that all methods can score; each alone: 2 model, .*1 additive")
+  expect_match(shown[at], "\\(1 of 2 conditions, which all methods can score; additive lacks 1\\)")
   expect_match(shown[at + 2L], "^model +1 .* 0.800 ")
   scores$r2_mean[scores$split == "ood" & scores$method == "model"] <- NA
   scores$r2_mean[scores$split == "test" & scores$method == "additive"] <- c(NA, 1)
   scores$r2_mean[scores$split == "test" & scores$method == "model"] <- c(1, NA)
   shown <- capture.output(print(scores))
-  expect_match(shown, "^Averages, test \\(no condition that all methods can score: 1 model", all = FALSE)
+  expect_match(shown, "^Averages, test \\(no condition that all methods can score; model lacks 1", all = FALSE)
 })
 
 test_that("a model less than 0.02 from a baseline is level with it", {

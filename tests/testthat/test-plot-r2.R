@@ -52,7 +52,7 @@ test_that("a condition of two splits is two rows, and many rows say that names m
   expect_true("GeomBoxplot" %in% geoms(plot_r2(both, max_conditions = 3)))
   expect_null(plot_r2(both)$labels$caption)
   more <- do.call(rbind, lapply(1:11, function(k) transform(table, drug = paste("drug", k))))
-  expect_match(plot_r2(more)$labels$caption, "22 rows; names without room are left out")
+  expect_match(plot_r2(more)$labels$caption, "22 rows: should names lack, a taller picture")
 })
 
 test_that("autoplot() and plot() draw scores and comparisons", {
