@@ -110,8 +110,10 @@ print_averages <- function(table) {
   cat(paste0(do.call(paste, c(unname(columns), sep = " ")), "\n"), sep = "")
 }
 
-# In plain words, how the model stands against each baseline, on conditions that both can score: level
-# with it where they are less than 0.02 apart.
+# Averages that are less apart are level.
+level_gap <- 0.02
+
+# In plain words, how the model stands against each baseline, on conditions that both can score.
 # Conditions whose training cells the model saw are counted apart: there it knows more than the
 # additive baseline, which never uses the condition itself.
 verdict <- function(x) {
@@ -142,7 +144,7 @@ compare_methods <- function(x, baseline, metric, words) {
   both <- is.finite(model) & is.finite(other)
   if (!any(both)) return(NULL)
   gain <- mean(model[both]) - mean(other[both])
-  stands <- if (abs(gain) < 0.02) "is level with" else if (gain > 0) "beats" else "does NOT beat"
+  stands <- if (abs(gain) < level_gap) "is level with" else if (gain > 0) "beats" else "does NOT beat"
   paste0(
     "the model ", stands, " the ", baseline,
     " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",

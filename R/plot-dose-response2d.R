@@ -46,7 +46,9 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
                 also = points[[value]]) +
     ggplot2::labs(x = dose_title(response, short_names(table$perturbation_1[1L], 40L)),
                   y = dose_title(response, short_names(table$perturbation_2[1L])),
-                  subtitle = if (nlevels(table$.panel) == 1L) constant_subtitle(c(panel = levels(table$.panel))))
+                  subtitle = if (nlevels(table$.panel) == 1L) {
+                    constant_subtitle(c(panel = levels(table$.panel)))
+                  })
   if (!is.null(points)) {
     points <- map_places(points, attr(table, "lowest"))
     points$.value <- points[[value]]

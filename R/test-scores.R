@@ -45,8 +45,8 @@ compare_on_shared <- function(metric, table) {
   c(list(n = sum(shared), of = length(shared)), lapply(values, function(v) mean(v[shared])))
 }
 
-# A line for each score that the model has, the winner named. The model's kind of counterfactual is told,
-# for the scores of the history are those of the decoded expression.
+# A line for each score that the model has, the winner named, or those that are level. The model's kind of
+# counterfactual is told, for the scores of the history are those of the decoded expression.
 format_test_scores <- function(meta) {
   compared <- meta$test_comparison
   kind <- if (isTRUE(meta$residual)) "by difference" else "decoded"
@@ -66,9 +66,11 @@ format_comparison <- function(of, words, kind) {
   shown <- shown[names(shown) %in% names(of)]
   scores <- paste0(shown, vapply(of[names(shown)], score_text, ""),
                    ifelse(names(shown) == "model", paste0(" (", kind, ")"), ""), collapse = ", ")
-  best <- names(shown)[which.max(unlist(of[names(shown)]))]
-  ahead <- c(model = "the model", additive = "the additive baseline", control = "no effect at all (control)")
-  paste0(words, " ", scores, if (length(shown) > 1L) paste0(": ", ahead[[best]], " is ahead"),
+  names <- c(model = "the model", additive = "the additive baseline", control = "no effect at all (control)")
+  value <- sort(unlist(of[names(shown)]), decreasing = TRUE)
+  best <- names[names(value)[value[1L] - value < level_gap]]
+  ahead <- if (length(best) > 1L) paste(paste(best, collapse = " and "), "are level") else paste(best, "is ahead")
+  paste0(words, " ", scores, if (length(shown) > 1L) paste0(": ", ahead),
          if (of$n < of$of) paste0(" (", of$n, " of ", of$of, " conditions, which all can score)"))
 }
 

@@ -56,6 +56,8 @@ test_that("the print names what is best on the test cells, no effect among it", 
   expect_match(scores(0.8 * all, 0.5 * all, 0.2 * all), "DEG r2 0.80 \\(by difference\\), .*0.50, .*: the model is ahead$")
   expect_match(scores(0.8 * all, 0.9 * all, 0.2 * all), "the additive baseline is ahead")
   expect_match(scores(0.8 * all, 0.5 * all, 0.9 * all), "no effect at all (control) is ahead", fixed = TRUE)
+  expect_match(scores(0.8 * all, 0.79 * all, 0.2 * all), "the model and the additive baseline are level$")
+  expect_match(scores(0.8 * all, 0.81 * all, 0.2 * all), "the additive baseline and the model are level$")
   # What one of them cannot score counts for none of them.
   expect_match(scores(c(1, 1, 0.4), c(NA, NA, 0.5), c(0, 0, 0.1)),
                paste0("DEG r2 0.40 \\(by difference\\), additive baseline 0.50, control 0.10: the additive ",
