@@ -327,6 +327,60 @@ TEST_CASE("the root of an .h5mu file gives the table of all cells", "[h5ad]") {
   CHECK(says(message([] { modalities("/nowhere/cells.h5mu"); }), "/nowhere/cells.h5mu"));
 }
 
+TEST_CASE("numbers of tables are those that were written, in any precision", "[h5ad]") {
+  struct Row {
+    char index[4];
+    std::uint32_t large;
+    std::int32_t least;
+    float dose;
+  };
+  const std::vector<Row> rows = {{"a", 4000000000U, 1, 0.1F}, {"b", 7, INT32_MIN, 1e-9F}};
+  const TemporaryPath path;
+  Contents contents = sample();
+  write(path.text(), contents);
+  {
+    const hid_t out = H5Fopen(path.text().c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    const hsize_t n = rows.size();
+    const hid_t space = H5Screate_simple(1, &n, nullptr), text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, sizeof(Row::index));
+    const hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(Row));
+    H5Tinsert(type, "index", HOFFSET(Row, index), text);
+    H5Tinsert(type, "large", HOFFSET(Row, large), H5T_NATIVE_UINT32);
+    H5Tinsert(type, "least", HOFFSET(Row, least), H5T_NATIVE_INT32);
+    H5Tinsert(type, "dose", HOFFSET(Row, dose), H5T_NATIVE_FLOAT);
+    const auto put = [&](const char* name, hid_t stored, hid_t memory, const void* data) {
+      const hid_t set = H5Dcreate2(out, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+      H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+      H5Dclose(set);
+    };
+    put("uns/records", type, type, rows.data());
+    const std::vector<float> single = {0.3F, 16777217.0F};
+    put("uns/single", H5T_NATIVE_FLOAT, H5T_NATIVE_FLOAT, single.data());
+    // Half precision, as numpy lays it out.
+    const hid_t half = H5Tcopy(H5T_IEEE_F32LE);
+    H5Tset_fields(half, 15, 10, 5, 0, 10);
+    H5Tset_size(half, 2);
+    H5Tset_ebias(half, 15);
+    const std::vector<float> rounded = {0.1F, 2.5F};
+    put("uns/half", half, H5T_NATIVE_FLOAT, rounded.data());
+    for (const hid_t t : {half, type, text}) H5Tclose(t);
+    H5Sclose(space);
+    H5Fclose(out);
+  }
+  const Contents back = read(path.text());
+  const auto item = [&](const std::string& name) -> const auto& {
+    return std::find_if(back.uns.begin(), back.uns.end(),
+                        [&](const Item& one) { return one.path == name; })->content;
+  };
+  const auto& columns = std::get<Table>(item("records")).columns;
+  REQUIRE(columns.size() == 4);
+  CHECK(columns[1].values.numbers == std::vector<double>{4000000000, 7});
+  CHECK(columns[2].values.numbers == std::vector<double>{1, -2147483648.0});
+  CHECK(columns[3].values.numbers == std::vector<double>{0.1, 1e-9});
+  CHECK(std::get<Values>(item("single")).numbers == std::vector<double>{0.3, 16777216});
+  CHECK(std::get<Values>(item("half")).numbers == std::vector<double>{0.1, 2.5});
+}
+
 TEST_CASE("nothing is left of a file that could not be written", "[h5ad]") {
   namespace fs = std::filesystem;
   const TemporaryPath folder;

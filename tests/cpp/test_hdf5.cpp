@@ -149,6 +149,40 @@ TEST_CASE("large compressed arrays span several chunks", "[hdf5]") {
   CHECK(std::equal(part.begin(), part.end(), values.begin() + 131000));
 }
 
+TEST_CASE("a long array of one value is believed, whatever it is read into", "[hdf5]") {
+  const std::vector<std::int8_t> zeros(std::size_t{9} << 20, 0);
+  File file = File::create_image();
+  file.write("codes", zeros, 9);
+  CHECK(file.read<std::int64_t>("codes").size() == zeros.size());
+  CHECK(file.read_rows<double>("codes", 0, zeros.size()).size() == zeros.size());
+}
+
+TEST_CASE("a compression that is not known here is named", "[hdf5]") {
+  constexpr H5Z_filter_t kOwn = 300;  // of the range for testing
+  const H5Z_class2_t copies = {H5Z_CLASS_T_VERS, kOwn, 1, 1, "shrinker", nullptr, nullptr,
+                               [](unsigned, std::size_t, const unsigned*, std::size_t n, std::size_t*,
+                                  void**) { return n; }};
+  REQUIRE(H5Zregister(&copies) >= 0);
+  File file = File::create_image();
+  const hsize_t n = 4;
+  const std::vector<double> values = {1, 2, 3, 4};
+  const hid_t space = H5Screate_simple(1, &n, nullptr), creation = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(creation, 1, &n);
+  H5Pset_filter(creation, kOwn, H5Z_FLAG_MANDATORY, 0, nullptr);
+  const hid_t data = H5Dcreate2(file.id(), "x", H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, creation,
+                                H5P_DEFAULT);
+  H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  H5Dclose(data);
+  H5Pclose(creation);
+  H5Sclose(space);
+  CHECK(file.read<double>("x") == values);
+  const File copy = File::from_image(file.image());
+  file.close();
+  REQUIRE(H5Zunregister(kOwn) >= 0);
+  CHECK(says(message([&] { copy.read<double>("x"); }), "\"x\" is compressed with \"shrinker\""));
+  CHECK(says(message([&] { copy.read_rows<double>("x", 0, 2); }), "shrinker"));
+}
+
 TEST_CASE("what fails names the file and the path", "[hdf5]") {
   File file = File::create_image();
   fill(file);

@@ -45,6 +45,10 @@ bool is_table(const Source& source, const std::string& path);
 /// The record array at `path`; members that are arrays are returned in `matrices` if given.
 Table read_records(const Source& source, const std::string& path, std::vector<Item>* matrices);
 
+/// Numbers of a table that were stored in `size` bytes, as they were before they were rounded to that:
+/// a dose of 0.1 in single precision is 0.1, not 0.10000000149011612.
+void as_written(std::vector<double>& numbers, std::size_t size);
+
 /// Texts that are valid UTF-8; others are taken as Latin-1, with a note.
 std::vector<std::string> read_texts(const Source& source, const std::string& path);
 void repair_texts(const Source& source, const std::string& path, std::vector<std::string>& texts);

@@ -63,9 +63,10 @@ void add_member(const Source& source, const std::string& path, const hdf5::Type&
     values.type = ValueType::text;
     values.texts = source.file.read_member_strings(path, member.name);
     repair_texts(source, where, values.texts);
-  } else if (member.kind == hdf5::Kind::real || (numeric && member.size > 4)) {
+  } else if (member.kind == hdf5::Kind::real || (numeric && member.size >= 4)) {
     values.type = ValueType::real;
     values.numbers = source.file.read_member<double>(path, member.name);
+    if (member.kind == hdf5::Kind::real) as_written(values.numbers, member.size);
     const bool whole = member.kind == hdf5::Kind::integer &&
                        std::all_of(values.numbers.begin(), values.numbers.end(),
                                    [](double v) { return v > -2147483648.0 && v < 2147483648.0; });

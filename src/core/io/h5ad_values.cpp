@@ -1,6 +1,7 @@
 // Arrays of .h5ad files: plain, categorical and nullable.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -67,6 +68,24 @@ std::string from_latin1(const std::string& text) {
   return out;
 }
 
+// The number with `bits` bits of precision that is nearest to `value`.
+double rounded(double value, int bits) {
+  int exponent = 0;
+  const double part = std::frexp(value, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(part, bits)), exponent - bits);
+}
+
+// The number of the fewest decimal places that gives `value` back in `bits` bits of precision.
+double fewest_decimals(double value, int bits) {
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  double scale = 1;
+  for (int places = 0; places <= 22 && std::abs(value) * scale < kExact; ++places, scale *= 10) {
+    const double candidate = std::nearbyint(value * scale) / scale;
+    if (rounded(candidate, bits) == value) return candidate;
+  }
+  return value;
+}
+
 // The fewest digits that give the number back.
 std::string number_text(double value) {
   char text[32];
@@ -124,6 +143,7 @@ std::optional<Values> read_array(const Source& source, const std::string& path) 
     case hdf5::Kind::real:
       out.type = ValueType::real;
       out.numbers = source.file.read<double>(path, &out.shape);
+      as_written(out.numbers, type.size);
       break;
     case hdf5::Kind::boolean:
       out.type = ValueType::boolean;
@@ -189,6 +209,11 @@ std::string old_categories(const Source& source, const std::string& path) {
 }
 
 }  // namespace
+
+void as_written(std::vector<double>& numbers, std::size_t size) {
+  if (size > 4) return;
+  for (double& number : numbers) number = fewest_decimals(number, size == 4 ? 24 : 11);
+}
 
 void repair_texts(const Source& source, const std::string& path, std::vector<std::string>& texts) {
   bool repaired = false;

@@ -165,8 +165,10 @@ class File {
 
   Handle open_object(const std::string& path) const;
   Handle open_dataset(const std::string& path) const;
-  /// Opens a dataset and its size, refusing sizes that the file cannot hold (`size`: bytes each).
-  Handle open_sized(const std::string& path, std::size_t size, Shape& shape, std::size_t& n) const;
+  /// Opens a dataset and its size, refusing sizes that the file cannot hold.
+  Handle open_sized(const std::string& path, Shape& shape, std::size_t& n) const;
+  /// Throws where the library lacks a filter of the dataset.
+  void check_filters(hid_t dataset, const std::string& path) const;
   Handle open_attribute(const std::string& path, const std::string& name) const;
   Handle create_dataset(const std::string& path, hid_t type, const Shape& shape, int deflate);
   void put(const std::string& path, hid_t type, hid_t memory, const Shape& shape, int deflate,

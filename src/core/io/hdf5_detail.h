@@ -51,6 +51,9 @@ Shape dimensions(hid_t space);
 /// Their product; throws std::overflow_error when it does not fit.
 std::size_t count(const Shape& shape);
 Handle make_space(const Shape& shape);
+/// A dataset whose header was damaged may claim any size. Deflate shrinks by 1032 at best; n values
+/// that take more than that and than 64 megabytes are not believed.
+bool is_plausible(hid_t dataset, std::size_t n);
 
 /// Reads n strings stored as `type`. `read(memory_type, buffer)` does the reading.
 using Reader = std::function<herr_t(hid_t, void*)>;

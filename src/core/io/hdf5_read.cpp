@@ -39,15 +39,6 @@ namespace {
 constexpr double kLeastCache = 8e6, kMostCache = 64e6;  // bytes
 constexpr std::size_t kChunkSlots = 12421;  // of the cache's hash table: a prime, as HDF5 asks
 
-// A dataset whose header was damaged may claim any size. Deflate shrinks by 1032 at best; what is
-// larger than that and than 64 megabytes is not believed.
-bool is_plausible(hid_t dataset, std::size_t n, std::size_t size) {
-  constexpr std::size_t kAlways = std::size_t{1} << 26;
-  if (size == 0 || n > std::numeric_limits<std::size_t>::max() / 2 / size) return false;
-  if (n * size <= kAlways) return true;
-  return n * size / 1100 <= H5Dget_storage_size(dataset);
-}
-
 }  // namespace
 
 bool File::exists(const std::string& path) const {
@@ -146,16 +137,16 @@ Type File::type(const std::string& path) const {
   return detail::describe(type.id());
 }
 
-Handle File::open_sized(const std::string& path, std::size_t size, Shape& shape,
-                        std::size_t& n) const {
+Handle File::open_sized(const std::string& path, Shape& shape, std::size_t& n) const {
   Handle dataset = open_dataset(path);
+  check_filters(dataset.id(), path);
   const Handle space(H5Dget_space(dataset.id()), H5Sclose);
   if (!space) fail("measuring", path);
   shape = detail::dimensions(space.id());
   n = shape == Shape{0} ? 0 : static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.id()));
   bool fits = true;
   try {
-    fits = detail::count(shape) == n && is_plausible(dataset.id(), n, size);
+    fits = detail::count(shape) == n && detail::is_plausible(dataset.id(), n);
   } catch (const std::overflow_error&) {
     fits = false;
   }
@@ -172,7 +163,7 @@ std::vector<T> File::read(const std::string& path, Shape* shape) const {
   const Quiet quiet;
   Shape dims;
   std::size_t n = 0;
-  const Handle dataset = open_sized(path, sizeof(T), dims, n);
+  const Handle dataset = open_sized(path, dims, n);
   std::vector<T> out(n);
   if (n > 0 &&
       H5Dread(dataset.id(), detail::native<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()) < 0) {
@@ -207,7 +198,8 @@ std::vector<T> File::read_rows(const std::string& path, std::size_t begin, std::
   } catch (const std::overflow_error&) {
     fail("measuring", path);
   }
-  if (n > 0 && !is_plausible(dataset.id(), n, sizeof(T))) fail("measuring", path);
+  check_filters(dataset.id(), path);
+  if (n > 0 && !detail::is_plausible(dataset.id(), n)) fail("measuring", path);
   std::vector<T> out(n);
   if (n == 0) return out;
   const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr),
@@ -243,7 +235,7 @@ std::vector<T> File::read_member(const std::string& path, const std::string& mem
   }
   Shape shape;
   std::size_t n = 0;
-  const Handle dataset = open_sized(path, sizeof(T) * width, shape, n);
+  const Handle dataset = open_sized(path, shape, n);
   const hid_t value = detail::native<T>();
   const Handle array(H5Tarray_create2(value, static_cast<unsigned>(dims.size()), dims.data()),
                      H5Tclose);

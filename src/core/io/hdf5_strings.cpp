@@ -47,10 +47,9 @@ std::vector<std::string> File::read_strings(const std::string& path, Shape* shap
   const Quiet quiet;
   Shape dims;
   std::size_t n = 0;
-  const Handle dataset = open_sized(path, sizeof(char*), dims, n);
+  const Handle dataset = open_sized(path, dims, n);
   const Handle type(H5Dget_type(dataset.id()), H5Tclose);
   if (H5Tget_class(type.id()) != H5T_STRING) fail("reading text from", path);
-  open_sized(path, H5Tget_size(type.id()), dims, n);
   std::vector<std::string> out;
   const auto read = [&](hid_t memory, void* buffer) {
     return H5Dread(dataset.id(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer);
@@ -74,7 +73,7 @@ std::vector<std::string> File::read_member_strings(const std::string& path,
   const Quiet quiet;
   Shape dims;
   std::size_t n = 0;
-  const Handle dataset = open_sized(path, sizeof(char*), dims, n);
+  const Handle dataset = open_sized(path, dims, n);
   const Handle type(H5Dget_type(dataset.id()), H5Tclose);
   const int index =
       H5Tget_class(type.id()) == H5T_COMPOUND ? H5Tget_member_index(type.id(), member.c_str()) : -1;
@@ -83,7 +82,6 @@ std::vector<std::string> File::read_member_strings(const std::string& path,
   if (H5Tget_class(part.id()) != H5T_STRING) {
     fail("reading text from the member \"" + member + "\" of", path);
   }
-  open_sized(path, H5Tget_size(part.id()), dims, n);
   std::vector<std::string> out;
   const auto read = [&](hid_t memory, void* buffer) -> herr_t {
     const Handle record(H5Tcreate(H5T_COMPOUND, H5Tget_size(memory)), H5Tclose);
