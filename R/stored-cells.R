@@ -1,6 +1,7 @@
 # Expression that stays in an HDF5 file, standing where a matrix of genes x cells would: the core reads
 # the cells that it needs. What R itself has to see is read by blocks of cells.
-#   where       list(path, name, sparse, n_genes, n_cells, n_stored) of the matrix in the file
+#   where       list(path, name, sparse, n_genes, n_cells, n_stored) of the matrix in the file, and
+#               `missing`, the number that stands for NA in it, where there is one
 #   genes       rows of the file (from 1) in the order of the rows here, NA for a row of zeros; NULL: all
 #   cells       cells of the file in the order of the columns here; NULL: all
 #   log_factor  per cell, values are read as log1p(log_factor * value); NULL: as they are

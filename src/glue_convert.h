@@ -88,6 +88,7 @@ inline std::unique_ptr<compert::CellSource> stored_source(const Rcpp::List& x) {
   }
   if (!Rf_isNull(x["log_factor"]))
     changes.log_factor = Rcpp::as<std::vector<double>>(x["log_factor"]);
+  if (where.containsElementNamed("missing")) changes.missing = Rcpp::as<float>(where["missing"]);
   return std::make_unique<compert::CellView>(std::move(cells), std::move(changes));
 }
 

@@ -1,6 +1,8 @@
 // Cells in files: the same values as in memory, in any order; the order of epochs; reading ahead.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <set>
@@ -153,21 +155,53 @@ TEST_CASE("files that can't be read cell by cell are refused", "[stored]") {
   CHECK_THROWS_AS(compert::tenx_labels(file.path), compert::Error);
 }
 
-TEST_CASE("a gene that a cell has twice is refused", "[stored]") {
+TEST_CASE("values of a gene that a cell has more than once are added up", "[stored]") {
   const TemporaryFile file;
   File out = File::create(file.path);
   out.create_group("X");
-  out.write("X/data", std::vector<float>{1, 2, 3, 4}, 4);
-  out.write("X/indices", std::vector<int32_t>{2, 0, 1, 1}, 4);
-  out.write("X/indptr", std::vector<int64_t>{0, 2, 4});
+  out.write("X/data", std::vector<float>{1, 2, 3, 4, 5, 6}, 4);
+  out.write("X/indices", std::vector<int32_t>{2, 0, 1, 2, 1, 2}, 4);
+  out.write("X/indptr", std::vector<int64_t>{0, 2, 5, 6});
   out.set_attribute("X", "encoding-type", std::string("csr_matrix"));
-  out.set_attribute("X", "shape", std::vector<int64_t>{2, 3});
+  out.set_attribute("X", "shape", std::vector<int64_t>{3, 3});
   out.close();
   const StoredCells cells(compert::stored_matrix(file.path, "X"));
   CellBatch batch;
-  const std::vector<int64_t> whole = {0}, twice = {1};
-  cells.fetch(whole.data(), 1, batch);
-  CHECK_THROWS_AS(cells.fetch(twice.data(), 1, batch), compert::Error);
+  const std::vector<int64_t> all = {2, 1, 0};
+  cells.fetch(all.data(), all.size(), batch);
+  CHECK(batch.offsets == std::vector<int64_t>{0, 1, 3, 5});
+  CHECK(dense_of(batch) == std::vector<float>{0, 0, 6, 0, 8, 4, 2, 0, 1});
+}
+
+TEST_CASE("what stands for a missing value becomes one", "[stored]") {
+  const TemporaryFile file;
+  File out = File::create(file.path);
+  const std::vector<int32_t> values = {1, std::numeric_limits<int32_t>::min(), 0, 4};
+  out.write("x", values.data(), Shape{2, 2});
+  out.close();
+  compert::CellView::Changes changes;
+  changes.missing = -2147483648.0F;
+  const compert::CellView view(std::make_unique<StoredCells>(compert::stored_matrix(file.path, "x")),
+                               changes);
+  CellBatch batch;
+  const std::vector<int64_t> both = {0, 1};
+  view.fetch(both.data(), both.size(), batch);
+  REQUIRE(batch.values.size() == 3);
+  CHECK(batch.values[0] == 1);
+  CHECK(std::isnan(batch.values[1]));
+  CHECK(batch.values[2] == 4);
+}
+
+TEST_CASE("a file of several genomes is refused", "[stored]") {
+  const TemporaryFile file;
+  File out = File::create(file.path);
+  for (const std::string genome : {"hg19", "mm10"}) {
+    out.write_strings(genome + "/barcodes", {"AAC"});
+    out.write(genome + "/indptr", std::vector<int64_t>{0, 0});
+  }
+  out.close();
+  CHECK_THROWS_WITH(compert::tenx_labels(file.path),
+                    ContainsSubstring("hg19") && ContainsSubstring("mm10"));
 }
 
 TEST_CASE("a view of no cells has none", "[stored]") {

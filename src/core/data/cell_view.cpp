@@ -1,6 +1,7 @@
 // Cells of another source: some of them, with genes in another order, on another scale.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compert/error.h"
 #include "compert/stored_cells.h"
@@ -41,6 +42,9 @@ void CellView::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const 
       which.push_back(changes_.cells->at(static_cast<std::size_t>(cells[b])));
     source_->fetch(which.data(), n, out);
   }
+  if (changes_.missing)
+    std::replace(out.values.begin(), out.values.end(), *changes_.missing,
+                 std::numeric_limits<float>::quiet_NaN());
   if (!changes_.log_factor.empty()) {
     for (std::size_t b = 0; b < n; ++b) {
       const double factor = changes_.log_factor.at(static_cast<std::size_t>(cells[b]));

@@ -75,14 +75,20 @@ TenxLabels read_labels(const std::string& path) {
   const hdf5::File file = hdf5::File::open_read(path);
   TenxLabels out;
   // Version 3 has "matrix"; version 2 a group that is named after the genome.
-  std::vector<std::string> groups = file.children();
-  for (const std::string& name : groups)
-    if (out.group.empty() && file.is_dataset(join(name, "barcodes")) &&
-        file.is_dataset(join(name, "indptr")))
-      out.group = name;
-  if (out.group.empty())
+  std::vector<std::string> groups;
+  for (const std::string& name : file.children())
+    if (file.is_dataset(join(name, "barcodes")) && file.is_dataset(join(name, "indptr")))
+      groups.push_back(name);
+  if (groups.size() > 1)
+    throw Error("x", "must be a file of one matrix",
+                "\"" + path + "\" has " + std::to_string(groups.size()) + ", of the genomes \"" +
+                    groups[0] + "\", \"" + groups[1] + "\"" + (groups.size() > 2 ? " and more" : ""),
+                "Read the one that is meant and give it as a matrix: x <- HDF5Array::TENxMatrix(path, \"" +
+                    groups[0] + "\")");
+  if (groups.empty())
     throw Error("x", "must be a file of Cell Ranger (a group with barcodes and a matrix)",
                 "\"" + path + "\" has no such group", "Read it with the package that wrote it");
+  out.group = groups[0];
   const bool third = file.is_group(join(out.group, "features"));
   const std::string features = third ? join(out.group, "features") : out.group;
   out.cells = file.read_strings(join(out.group, "barcodes"));
@@ -91,6 +97,25 @@ TenxLabels read_labels(const std::string& path) {
   if (third && file.is_dataset(join(features, "feature_type")))
     out.gene_types = file.read_strings(join(features, "feature_type"));
   return out;
+}
+
+/// Values of the same gene of a cell, next to each other, become their sum.
+void add_up(CellBatch& out) {
+  std::size_t to = 0, from = 0;
+  for (std::size_t b = 0; b < out.n_cells(); ++b) {
+    const std::size_t first = to, end = static_cast<std::size_t>(out.offsets[b + 1]);
+    for (; from < end; ++from) {
+      if (to > first && out.genes[to - 1] == out.genes[from]) {
+        out.values[to - 1] += out.values[from];
+        continue;
+      }
+      out.genes[to] = out.genes[from];
+      out.values[to++] = out.values[from];
+    }
+    out.offsets[b + 1] = static_cast<int64_t>(to);
+  }
+  out.genes.resize(to);
+  out.values.resize(to);
 }
 
 /// Sorts a row's values by gene, where they are not.
@@ -148,14 +173,16 @@ struct StoredCells::Impl {
     return where.sparse ? static_cast<std::size_t>(offsets[cell]) : cell * where.n_genes;
   }
 
-  /// One read: cells order[first .. last), which lie close in the file, to their rows of `out`.
-  void read_run(const int64_t* cells, const std::vector<std::size_t>& order, std::size_t first,
+  /// One read: cells order[first .. last), which lie close in the file, to their rows of `out`. Returns
+  /// whether one of them has a gene more than once.
+  bool read_run(const int64_t* cells, const std::vector<std::size_t>& order, std::size_t first,
                 std::size_t last, CellBatch& out) const {
     const auto cell = [&](std::size_t k) { return static_cast<std::size_t>(cells[order[k]]); };
     const std::size_t begin = begin_of(cell(first)), end = begin_of(cell(last - 1) + 1);
     const std::vector<float> values = file.read_rows<float>(join(where.name, "data"), begin, end);
     const std::vector<int32_t> genes =
         file.read_rows<int32_t>(join(where.name, "indices"), begin, end);
+    bool repeats = false;
     for (std::size_t k = first; k < last; ++k) {
       const std::size_t from = begin_of(cell(k)) - begin, n = begin_of(cell(k) + 1) - begin - from;
       const auto to = static_cast<std::size_t>(out.offsets[order[k]]);
@@ -166,10 +193,10 @@ struct StoredCells::Impl {
         if (out.genes[i] < 0 || static_cast<std::size_t>(out.genes[i]) >= where.n_genes)
           damaged(where, "has the gene " + std::to_string(out.genes[i]) + " where " +
                              std::to_string(where.n_genes) + " are all there are");
-      if (const auto row = out.genes.begin() + static_cast<std::ptrdiff_t>(to);
-          std::adjacent_find(row, row + static_cast<std::ptrdiff_t>(n)) != row + static_cast<std::ptrdiff_t>(n))
-        damaged(where, "has a gene twice in one cell");
+      const int32_t* row = out.genes.data() + to;
+      repeats = repeats || std::adjacent_find(row, row + n) != row + n;
     }
+    return repeats;
   }
 
   /// The same of a dense matrix, into rows of their own: how many values are not 0 is known after.
@@ -247,9 +274,11 @@ void StoredCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) con
     }
     out.genes.resize(static_cast<std::size_t>(out.offsets.back()));
     out.values.resize(out.genes.size());
+    bool repeats = false;
     impl_->by_runs(cells, n, [&](const auto& order, std::size_t first, std::size_t last) {
-      impl_->read_run(cells, order, first, last, out);
+      if (impl_->read_run(cells, order, first, last, out)) repeats = true;
     });
+    if (repeats) add_up(out);
     return;
   }
   std::vector<std::vector<float>> rows(n);

@@ -57,6 +57,8 @@ class CellView final : public CellSource {
     std::size_t n_genes = 0;      ///< of the view, where `genes` is given
     /// Per cell of the view, values become log(1 + factor * value); empty: as they are.
     std::vector<double> log_factor;
+    /// What stands for a missing value in the source: it becomes NaN.
+    std::optional<float> missing;
   };
   CellView(std::unique_ptr<CellSource> source, Changes changes);
   std::size_t n_cells() const override;
