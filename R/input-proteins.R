@@ -89,6 +89,7 @@ find_proteins.Seurat <- function(x, cells, keys, call) {
 #' @exportS3Method find_proteins character
 find_proteins.character <- function(x, cells, keys, call) {
   if (!is.null(cells$experiment)) return(find_proteins(cells$experiment, cells, keys, call))
+  if (!is.null(cells$features)) return(find_tenx_proteins(x, cells, keys, call))
   place <- choose_place(core_h5ad_outline(path.expand(x))$obsm, keys)
   if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
   parts <- read_h5ad_parts(x, character(), obsm = TRUE, uns = TRUE, call = call)
@@ -101,6 +102,15 @@ find_proteins.character <- function(x, cells, keys, call) {
   values <- t(values)
   dimnames(values) <- list(names, colnames(cells$x))
   list(x = values, place = place, assay = place)
+}
+
+# Features of another type than genes, in a file of Cell Ranger.
+find_tenx_proteins <- function(x, cells, keys, call) {
+  types <- cells$features$types
+  place <- choose_place(setdiff(types, "Gene Expression"), keys)
+  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  part <- cells$features$x[which(types == place), ]
+  list(x = as.matrix(read_stored(part, call = call)), place = place, assay = cells$assay)
 }
 
 # Raw counts before normalised values, unless the likelihood wants these.

@@ -25,13 +25,26 @@ cells_of_tenx <- function(path, keys, col_data, call) {
   labels <- with_core_errors(core_tenx_labels(path.expand(path)), call, argument = "x")
   where <- with_core_errors(core_stored_matrix(path.expand(path), labels$group), call,
                             argument = "x")
-  named <- if (anyDuplicated(labels$gene_names)) labels$gene_ids else labels$gene_names
-  x <- new_stored_cells(where, list(named, labels$cells))
-  if (length(labels$gene_types)) x <- x[which(labels$gene_types == "Gene Expression"), ]
+  genes <- seq_along(labels$gene_names)
+  if (length(labels$gene_types)) genes <- which(labels$gene_types == "Gene Expression")
+  all <- new_stored_cells(where, list(tenx_names(labels, genes), labels$cells))
+  x <- if (length(labels$gene_types)) all[genes, ] else all
   list(x = small_to_memory(x, call), col_data = match_col_data(col_data, labels$cells, ncol(x), call),
        container = "10x", assay = "matrix", layer = NULL,
+       features = list(x = all, types = labels$gene_types),
        log_hint = "A 10x file has raw counts: read it into an object and log-normalise that.",
        count_hint = "Give the file that Cell Ranger wrote.")
+}
+
+# Symbols, or ids where two genes have one symbol. Other features keep their names.
+tenx_names <- function(labels, genes) {
+  named <- labels$gene_names
+  again <- named[genes][duplicated(named[genes])]
+  if (length(again) == 0) return(named)
+  cli::cli_inform(c(i = "Genes are named by their ids, as {length(unique(again))} symbol{?s} {?is/are}
+                         there more than once: {.val {utils::head(unique(again), 3)}}."),
+                  class = "compert_gene_ids")
+  replace(named, genes, labels$gene_ids[genes])
 }
 
 # What a DelayedMatrix is read from, when that is one matrix in an HDF5 file of which the delayed
@@ -49,6 +62,7 @@ stored_delayed <- function(x) {
     }
     seed <- seed@seed
   }
+  if (anyDuplicated(genes)) return(NULL)  # the core has one row for every gene of the file
   inside <- if (methods::is(seed, "CSC_H5SparseMatrixSeed")) seed@group else
     if (methods::is(seed, "HDF5ArraySeed") && length(dim(seed)) == 2) seed@name
   if (is.null(inside)) return(NULL)
@@ -56,6 +70,8 @@ stored_delayed <- function(x) {
   where <- tryCatch(core_stored_matrix(seed@filepath, inside), error = identity)
   if (inherits(where, "error")) return(NULL)
   if (!identical(as.double(dim(seed)), c(where$n_genes, where$n_cells))) return(NULL)
+  # What NA is in files of R's whole numbers and truth values.
+  where$missing <- switch(DelayedArray::type(x), integer = -2^31, logical = -128)
   out <- new_stored_cells(where)
   if (!is.null(genes)) out <- out[genes, ]
   if (!is.null(cells)) out <- out[, cells]
