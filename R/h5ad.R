@@ -10,6 +10,8 @@
 #' Sparse matrices (by rows or by columns) become `dgCMatrix`, dense ones stay dense. Categorical
 #' columns become factors (ordered ones stay ordered; categories that are numbers become text),
 #' whole numbers integer, or double beyond 2^31; nullable columns have `NA` where the mask says so.
+#' Numbers of tables and categories in single or half precision become the shortest decimal that is
+#' stored so: a dose of 0.1 is 0.1, not 0.100000001490116.
 #' `obsp`, `varp`, `varm` and what R cannot hold are left out, and a warning names each of them.
 #' Names of cells or genes that occur more than once are made unique, with a warning.
 #'
@@ -63,13 +65,13 @@ read_h5ad <- function(path, ..., assays = NULL, obsm = TRUE, raw = FALSE,
   }
   warn_h5ad("Not all of the file was read as it is.", parts$skipped)
   parts <- unique_h5ad_names(parts)
-  if (as == "list") return(parts[setdiff(names(parts), "skipped")])
+  if (as == "list") return(parts[setdiff(names(parts), c("skipped", "index"))])
   h5ad_to_sce(parts)
 }
 
 # The parts of a file, or of a group of it like "mod/rna", names as they are: `obs` and `var` have
-# row names only where these are unique, X and layers always have theirs. `skipped` (named by path)
-# says what was left out.
+# row names only where these are unique, X and layers always have theirs, and `index` has all: cells,
+# genes and those of raw. `skipped` (named by path) says what was left out.
 read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = FALSE,
                             group = "", call = rlang::caller_env()) {
   path <- check_h5ad_path(path, call)
@@ -96,6 +98,7 @@ read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = 
        raw = if (!is.null(file$raw_x)) {
          list(X = named(file$raw_x, file$raw_var$index), var = h5ad_frame(file$raw_var))
        },
+       index = list(cells = cells, genes = file$var$index, raw = file$raw_var$index),
        skipped = file$skipped)
 }
 
@@ -172,18 +175,14 @@ warn_h5ad <- function(text, notes) {
 
 # `of`: whose names these are, for the warning.
 unique_h5ad_names <- function(parts, of = "") {
-  matrices <- c(list(parts$X), parts$layers)
-  known <- Filter(Negate(is.null), lapply(matrices, dimnames))
-  cells <- if (length(known)) known[[1]][[2]] else rownames(parts$obs)
-  genes <- if (length(known)) known[[1]][[1]] else rownames(parts$var)
-  again <- list(cells = unique(cells[duplicated(cells)]), genes = unique(genes[duplicated(genes)]))
+  again <- lapply(parts$index, function(x) unique(x[duplicated(x)]))
   again <- again[lengths(again) > 0]
   if (length(again) == 0) return(parts)
-  names(again) <- paste0(names(again), of)
+  names(again) <- paste0(sub("raw", "genes of raw", names(again)), of)
   warn_h5ad("Names that occur more than once were made unique.",
             vapply(again, function(x) paste0("first ", name_list(x, 3)), ""))
-  cells <- make.unique(cells)
-  genes <- make.unique(genes)
+  cells <- make.unique(parts$index$cells)
+  genes <- make.unique(parts$index$genes)
   rename <- function(x) {
     if (!is.null(x)) dimnames(x) <- list(genes, cells)
     x
@@ -197,7 +196,7 @@ unique_h5ad_names <- function(parts, of = "") {
     x
   })
   if (!is.null(parts$raw)) {
-    dimnames(parts$raw$X) <- list(make.unique(rownames(parts$raw$X)), cells)
+    dimnames(parts$raw$X) <- list(make.unique(parts$index$raw), cells)
     rownames(parts$raw$var) <- rownames(parts$raw$X)
   }
   parts

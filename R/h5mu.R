@@ -55,32 +55,57 @@ read_h5mu <- function(path, ..., main = NULL, as = c("SingleCellExperiment", "li
   if (as == "SingleCellExperiment") {
     check_package("SingleCellExperiment", "to return one; or use as = \"list\"", call = call)
   }
-  parts <- read_h5mu_parts(path, call)
-  main <- main_modality(names(parts$modalities), main, call)
-  warn_h5ad("Not all of the file was read as it is.", parts$skipped)
-  parts$modalities <- Map(function(part, name) {
-    unique_h5ad_names(part[setdiff(names(part), "skipped")], paste0(" of ", name))
-  }, parts$modalities, names(parts$modalities))
+  names <- h5mu_modalities(path, call)
+  main <- main_modality(names, main, call)
+  parts <- tell_h5mu(read_h5mu_parts(path, call, names))
   if (as == "list") return(parts[c("modalities", "obs")])
-  h5mu_to_sce(parts, main, call)
+  h5mu_to_sce(parts, main, names, call)
 }
 
-# The parts of a file: `modalities`, what read_h5ad_parts() gives of each; `obs`, the global table;
-# `cells`, for each modality the position in it of each row of `obs`, NA where it lacks the cell;
-# `skipped`, all that was left out, named by path.
-read_h5mu_parts <- function(path, call = rlang::caller_env()) {
+# The main modality as a SingleCellExperiment, of the others only what the keys name as proteins:
+# cells that a modality lacks are columns of NA, which can be more than all else.
+h5mu_screen <- function(path, keys, call) {
+  check_package("SingleCellExperiment", "to read an .h5mu file", call = call)
+  names <- h5mu_modalities(path, call)
+  main <- main_modality(names)
+  second <- if (!is.null(keys$proteins)) choose_place(setdiff(names, main), keys)
+  wanted <- c(main, second)
+  h5mu_to_sce(tell_h5mu(read_h5mu_parts(path, call, wanted), wanted), main, wanted, call)
+}
+
+h5mu_modalities <- function(path, call) {
   full <- check_h5ad_path(path, call, "h5mu")
-  todo <- "Write the file anew, or read it with Python's mudata."
-  names <- with_core_errors(core_h5ad_modalities(full), call, todo = todo)
-  if (length(names) == 0) {
-    abort_input("`path` must name an .h5mu file (MuData).",
-                paste0(dQuote(path, FALSE), " has no modalities (groups in \"mod\")."),
-                "Read an .h5ad file with read_h5ad().", call = call)
-  }
+  names <- with_core_errors(core_h5ad_modalities(full), call, todo = todo_h5mu)
+  if (length(names) > 0) return(names)
+  abort_input("`path` must name an .h5mu file (MuData).",
+              paste0(dQuote(path, FALSE), " has no modalities (groups in \"mod\")."),
+              "Read an .h5ad file with read_h5ad().", call = call)
+}
+
+todo_h5mu <- "Write the file anew, or read it with Python's mudata."
+
+# Warns of what is not as in the file; names are unique then.
+tell_h5mu <- function(parts, wanted = names(parts$modalities)) {
+  warn_h5ad("Not all of the file was read as it is.", parts$skipped)
+  parts$modalities[wanted] <- lapply(wanted, function(name) {
+    part <- unique_h5ad_names(parts$modalities[[name]], paste0(" of ", name))
+    part[setdiff(names(part), c("skipped", "index"))]
+  })
+  parts
+}
+
+# The parts of a file: `modalities`, what read_h5ad_parts() gives of each (only the tables where it is
+# not `wanted`); `obs`, the global table; `cells`, for each modality the position in it of each row of
+# `obs`, NA where it lacks the cell; `skipped`, all that was left out, named by path.
+read_h5mu_parts <- function(path, call = rlang::caller_env(), wanted = h5mu_modalities(path, call)) {
+  full <- check_h5ad_path(path, call, "h5mu")
+  names <- h5mu_modalities(path, call)
   root <- with_core_errors(core_read_h5ad(full, FALSE, character(), TRUE, TRUE, FALSE), call,
-                           todo = todo)
+                           todo = todo_h5mu)
   modalities <- lapply(rlang::set_names(names), function(name) {
-    read_h5ad_parts(path, group = paste0("mod/", name), call = call)
+    all <- name %in% wanted
+    read_h5ad_parts(path, if (!all) character(), obsm = all, uns = all, group = paste0("mod/", name),
+                    call = call)
   })
   cells <- lapply(rlang::set_names(names), function(name) {
     cells_of_modality(name, frame_cells(modalities[[name]]), root$obs$index, full, call)
@@ -92,7 +117,7 @@ read_h5mu_parts <- function(path, call = rlang::caller_env()) {
   }, "")
   ours <- root$skipped[names(root$skipped) != "mod"]
   list(modalities = modalities, obs = h5ad_frame(root$obs), cells = cells,
-       skipped = c(ours, beside, unlist(lapply(unname(modalities), `[[`, "skipped"))))
+       skipped = c(ours, beside, unlist(lapply(unname(modalities[wanted]), `[[`, "skipped"))))
 }
 
 # Is this the path of an .h5mu file?
@@ -131,16 +156,16 @@ cells_of_modality <- function(name, own, all, path, call) {
               call = call)
 }
 
-h5mu_to_sce <- function(parts, main, call) {
+# `wanted`: the main modality and those that become alternative experiments.
+h5mu_to_sce <- function(parts, main, wanted, call) {
   first <- parts$modalities[[main]]
   rows <- match(seq_len(nrow(first$obs)), parts$cells[[main]])
-  others <- setdiff(names(parts$modalities), main)
-  warn_dropped_cells(parts$cells[others], is.na(parts$cells[[main]]))
+  warn_dropped_cells(parts$cells[names(parts$cells) != main], is.na(parts$cells[[main]]))
   global <- parts$obs[rows, , drop = FALSE]
   first$obs <- cbind_columns(first$obs, global, main, names(parts$modalities))
   out <- h5ad_to_sce(first)
   SingleCellExperiment::mainExpName(out) <- main
-  for (name in others) {
+  for (name in setdiff(wanted, main)) {
     other <- spread_part(parts$modalities[[name]], parts$cells[[name]][rows], rownames(first$obs),
                          name, call)
     SingleCellExperiment::altExp(out, name) <- h5ad_to_sce(other)
@@ -202,7 +227,7 @@ take_rows <- function(x, at, cells) {
 take_columns <- function(x, at, cells, name, call) {
   gone <- is.na(at)
   if (methods::is(x, "dgCMatrix") && any(gone)) {
-    if (nrow(x) * sum(gone) + length(x@x) > .Machine$integer.max) {
+    if (as.double(nrow(x)) * sum(gone) + length(x@x) > .Machine$integer.max) {
       abort_input("Modalities must have fewer than 2^31 values, `NA` of missing cells included.",
                   paste0(dQuote(name, FALSE), " has ", nrow(x), " features and lacks ", sum(gone),
                          " cells."), "Use as = \"list\", or keep the cells of both.", call = call)

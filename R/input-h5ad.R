@@ -26,7 +26,7 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
   stored <- stored_h5ad(x, name, call)
   parts <- read_h5ad_parts(x, if (is.null(stored)) name else character(), obsm = FALSE, uns = FALSE,
                            call = call)
-  if (!is.null(stored)) dimnames(stored) <- list(rownames(parts$var), rownames(parts$obs))
+  if (!is.null(stored)) dimnames(stored) <- parts$index[c("genes", "cells")]
   values <- if (name == "X") parts$X else parts$layers[[name]]
   list(x = stored %||% as_columns(values, call), col_data = parts$obs, container = "h5ad", assay = name,
        layer = NULL,
@@ -41,9 +41,9 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
 
 is_tenx <- function(path) grepl("[.](h5|hdf5)$", path)
 
-# The main modality of an .h5mu file; the others wait in `experiment`.
+# The main modality of an .h5mu file; that of the proteins waits in `experiment`.
 cells_of_h5mu <- function(x, keys, assay, call) {
-  experiment <- read_h5mu(x)
+  experiment <- h5mu_screen(x, keys, call)
   keys[c("assay", "layer")] <- list(assay, NULL)
   cells <- read_cells(experiment, keys, NULL, call)
   cells$container <- "h5mu"

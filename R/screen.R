@@ -102,6 +102,11 @@ name_cells <- function(cells) {
 
 name_defects <- function(cells) {
   genes <- rownames(cells$x)
+  unique_names <- function(r, python) {
+    if (cells$container != "h5ad") return(paste0("Write ", r, "(x) <- make.unique(", r, "(x))."))
+    paste0("In Python: adata.", python, "_names_make_unique(), and write the file anew; or give what ",
+           "read_h5ad() reads, where they are made unique.")
+  }
   twice <- function(names, what, todo) {
     again <- names[duplicated(names)]
     if (length(again) == 0) return(NULL)
@@ -116,8 +121,8 @@ name_defects <- function(cells) {
       new_defect("no gene names", "`x` must have the genes' names as row names.",
                  "It has no row names.", "Set them: rownames(x) <- genes.")
     },
-    twice(genes, "gene", "Write rownames(x) <- make.unique(rownames(x))."),
-    twice(colnames(cells$x), "cell", "Write colnames(x) <- make.unique(colnames(x)).")
+    twice(genes, "gene", unique_names("rownames", "var")),
+    twice(colnames(cells$x), "cell", unique_names("colnames", "obs"))
   )
 }
 

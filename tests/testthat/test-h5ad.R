@@ -204,3 +204,34 @@ test_that("a file with damaged bytes is read or refused, and never ends the sess
   expect_setequal(outcomes, c("read", "refused"))
   expect_identical(outcome(bytes), "read")
 })
+
+test_that("names that repeat in raw alone, or in a file without X, are made unique too", {
+  x <- toy_counts(3)
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  twice <- rbind(x, x)
+  write_h5ad(list(X = x, raw = list(X = twice, var = data.frame(k = 1:24))), path)
+  expect_warning(file <- read_h5ad(path, raw = TRUE, as = "list"), "genes of raw: first \"gene1\"")
+  expect_identical(rownames(file$raw$X), make.unique(rownames(twice)))
+  expect_identical(rownames(file$raw$var), make.unique(rownames(twice)))
+  expect_identical(file$X, x)
+  skip_without_package("S4Vectors")
+  write_h5ad(list(obs = toy_cells(3), var = S4Vectors::DataFrame(k = 1:2, row.names = c("g", "g"))), path)
+  expect_warning(file <- read_h5ad(path, as = "list"), "genes: first \"g\"")
+  expect_identical(file$var, data.frame(k = 1:2, row.names = c("g", "g.1")))
+})
+
+test_that("doses in single precision are the numbers that were written", {
+  skip_without_package("rhdf5")
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  doses <- c(0.1, 0.3, 1e-9, 2 / 3)
+  write_h5ad(toy_log(4), path, col_data = data.frame(dose = doses, level = factor(doses)))
+  for (name in c("obs/dose", "obs/level/categories")) {
+    h5("h5delete")(path, name)
+    h5("h5createDataset")(path, name, 4, H5type = "H5T_IEEE_F32LE")
+    h5("h5write")(doses, path, name)
+  }
+  obs <- read_h5ad(path, as = "list")$obs
+  expect_identical(obs$dose[1:3], doses[1:3])
+  expect_equal(obs$dose[4], 2 / 3, tolerance = 1e-7)
+  expect_setequal(levels(obs$level)[1:3], c("0.1", "0.3", "1e-09"))
+})

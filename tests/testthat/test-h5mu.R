@@ -173,3 +173,21 @@ test_that("a file with damaged bytes is read or refused, and never ends the sess
   })
   expect_true(all(outcomes %in% c("read", "refused")), info = outcomes)
 })
+
+test_that("a fit reads the main modality, and another only where its proteins are asked for", {
+  skip_without_package("SingleCellExperiment")
+  others <- function(...) {
+    keys <- new_keys("condition", control = "control")
+    keys$proteins <- list(...)$proteins
+    SingleCellExperiment::altExpNames(suppressWarnings(read_cells(fixture("cite"), keys))$experiment)
+  }
+  expect_length(others(), 0)
+  expect_identical(others(proteins = ""), "prot")
+  expect_identical(others(proteins = "prot"), "prot")
+  expect_length(others(proteins = c("CD3", "CD19")), 0)
+})
+
+test_that("more missing values than R can hold are refused before they are made", {
+  x <- Matrix::sparseMatrix(1L, 1L, x = 1, dims = c(60000L, 1L))
+  expect_refused(take_columns(x, c(1L, rep(NA, 50000)), NULL, "atac"), "atac.*lacks 50000 cells")
+})

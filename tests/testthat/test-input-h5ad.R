@@ -50,3 +50,14 @@ test_that("a file that was cut anywhere is refused, and the session goes on", {
   }
   expect_s3_class(as_screen(path, toy_keys()), "compert_screen")
 })
+
+test_that("names that repeat are a defect, of cells in memory and in their file", {
+  path <- testthat::test_path("fixtures", "repeated.h5ad")
+  for (limit in c(0, 1e9)) {
+    withr::with_options(list(compert.in_memory = limit), suppressMessages(cells <- read_cells(path, list())))
+    expect_identical(is_stored(cells$x), limit == 0)
+    defects <- name_defects(cells)
+    expect_identical(defects$check, c("duplicated gene names", "duplicated cell names"))
+    expect_match(defects$todo, "adata[.](var|obs)_names_make_unique.*read_h5ad")
+  }
+})
