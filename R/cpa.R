@@ -17,7 +17,7 @@
 #'   assays and version 5 assays, also with split layers); a matrix, sparse matrix of the Matrix
 #'   package or DelayedMatrix with genes in rows and cells in columns, together with `col_data`; or
 #'   the path of an `.h5ad` file, or of the `.h5` file of 10x Genomics' Cell Ranger together with
-#'   `col_data`.
+#'   `col_data` (its genes have their symbols as names, or ids where two genes have one symbol).
 #' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
 #' @param ... Must be empty: all later arguments are given by name.
@@ -39,7 +39,8 @@
 #' @param molecules Numeric matrix with one named row per perturbation (fingerprints, descriptors,
 #'   any embedding of the molecules), or named SMILES: the perturbation embedding is then a trained
 #'   linear map of these features instead of a free table. See [chemcpa()], which is made for them.
-#' @param col_data Data frame with one row per cell, with a matrix only.
+#' @param col_data Data frame with one row per cell, with a matrix or a 10x file only: in the order of
+#'   the cells, or with their names as row names.
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
 #'   `NULL` when nothing does.
 #' @param degs Your own differentially expressed genes for the scores during training: a named list as in
@@ -58,7 +59,7 @@
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
 #'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix
-#'   seeds of delayed matrices, also inside a SingleCellExperiment, of which genes and cells may have
+#'   seeds of delayed matrices, also inside a SingleCellExperiment, of which cells and different genes may have
 #'   been chosen. A large DelayedMatrix with other delayed operations is computed once, into a temporary
 #'   file. Every epoch shuffles blocks of neighbouring cells (as many as a chunk of the file holds, but
 #'   256 to 1,024), and then the cells of as many blocks as make a window of 64 MB (4,096 to 65,536
@@ -128,7 +129,10 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL)
   warn_defects(defects, call)
   settings$seed <- resolve_seed(settings$seed, call)
   settings$loss_ae <- screen$loss
-  if (!is.null(screen$proteins)) settings$protein_loss <- screen$keys$protein_loss
+  if (!is.null(screen$proteins)) {
+    check_fusion(screen, settings$fusion, call)
+    settings$protein_loss <- screen$keys$protein_loss
+  }
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
   doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")

@@ -10,7 +10,8 @@
 #' Numbers of matrices are stored in single precision when nothing is lost by it, else in double
 #' precision; matrices are compressed with gzip, level 4. Factors become categoricals, text stays
 #' text (with `NA`: a categorical), integer and logical columns with `NA` become nullable arrays,
-#' dates become text. What the format cannot hold is left out, and a warning names each of it.
+#' dates become text. Where columns of a table share a name, the later ones get another. What the format
+#' cannot hold is left out, and a warning names each of it.
 #'
 #' The assay that becomes `X` is, when `assay` does not say otherwise: for SingleCellExperiment and
 #' SummarizedExperiment `X`, else `logcounts`, else `counts`; for Seurat the layer `data` of the
@@ -25,7 +26,7 @@
 #' @param assay Name of the assay that becomes `X`; for Seurat, the assay to write.
 #' @param layer For Seurat: name of the layer that becomes `X`.
 #' @param col_data,row_data With a matrix: data frames of the cells and of the genes, a row for each
-#'   (or `NULL`).
+#'   (or `NULL`). Row names, where both have them, decide which row is whose.
 #'
 #' @return `path`, invisibly.
 #'
@@ -73,6 +74,7 @@ write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
                 obsm = list(), uns = S4Vectors::metadata(x))
   cells <- colnames(x)
   if (inherits(x, "SingleCellExperiment")) parts <- add_sce_parts(parts, x, call)
+  parts$notes <- c(parts$notes, ranges_notes(x))
   write_h5ad_parts(parts, path, rownames(x), cells, dim(x), call)
 }
 
@@ -91,7 +93,7 @@ write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
   found <- seurat_matrices(object, layer, cells, genes, call)
   obsm <- seurat_reductions(x, cells)
   others <- setdiff(assays, assay)
-  notes <- c(found$notes, obsm$notes,
+  notes <- c(found$notes, obsm$notes, seurat_notes(x, object, genes),
              rlang::set_names(rep("another assay, written on its own with `assay`", length(others)),
                               others))
   parts <- list(X = found$matrices[[found$top]],
@@ -169,11 +171,15 @@ match_rows <- function(data, arg, names, n, what, call) {
   }
   own <- frame_names(data)
   if (is.null(own) || is.null(names) || identical(own, names)) return(data)
+  if (identical(own, make.unique(names))) return(data)
   place <- match(names, own)
-  if (anyNA(place) || anyDuplicated(own)) {
-    abort_input(paste0("`", arg, "` must have the ", what, "s of `x` as row names, or none."),
-                paste0("The matrix has ", dQuote(names[is.na(place)][1], FALSE), ", `", arg,
-                       "` has not."),
+  if (anyNA(place) || anyDuplicated(place)) {
+    given <- if (anyNA(place)) {
+      paste0("The matrix has ", dQuote(names[is.na(place)][1], FALSE), ", `", arg, "` has not.")
+    } else {
+      paste0("The matrix has ", dQuote(names[duplicated(names)][1], FALSE), " more than once.")
+    }
+    abort_input(paste0("`", arg, "` must have the ", what, "s of `x` as row names, or none."), given,
                 paste0("Write rownames(", arg, ") <- NULL if the order is the same."), call = call)
   }
   data[place, , drop = FALSE]

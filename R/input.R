@@ -84,11 +84,13 @@ match_col_data <- function(col_data, cells, n, call) {
                 "Matrices have genes in rows and cells in columns: t(x) turns one over.",
                 call = call)
   }
-  named <- is.character(attr(col_data, "row.names")) && !is.null(cells)
+  named <- .row_names_info(col_data) > 0 && !is.null(cells)
   if (!named || identical(rownames(col_data), cells)) return(as.data.frame(col_data))
   if (setequal(rownames(col_data), cells)) {
     return(col_data[match(cells, rownames(col_data)), , drop = FALSE])
   }
+  # Numbers are names only where cells are named by numbers; else they are what is left of an order.
+  if (is.integer(attr(col_data, "row.names"))) return(as.data.frame(col_data))
   stranger <- setdiff(rownames(col_data), cells)[1]
   abort_input("`col_data` must have the cells of `x` as row names, or none.",
               paste0("Row ", dQuote(stranger, FALSE), " is no column of `x`."),

@@ -43,13 +43,17 @@ match_proteins <- function(screen, fit, call = rlang::caller_env()) {
   if (!identical(at, seq_len(nrow(screen$proteins)))) {
     screen$proteins <- screen$proteins[at, , drop = FALSE]
   }
-  if (fit$meta$settings$fusion == "concat" && any(screen$measured != both_modalities)) {
-    abort_input("Cells must have both modalities for a fit with fusion = \"concat\".",
-                paste0(count_of(sum(screen$measured != both_modalities), "cell"), " of ",
-                       length(screen$measured), " lack proteins."),
-                "Fit with fusion = \"poe\", which takes cells that lack one of them.", call = call)
-  }
+  check_fusion(screen, fit$meta$settings$fusion, call)
   screen
+}
+
+check_fusion <- function(screen, fusion, call) {
+  lacking <- sum(screen$measured != both_modalities)
+  if (fusion != "concat" || lacking == 0) return(invisible())
+  abort_input("Cells must have both modalities for a fit with fusion = \"concat\".",
+              paste0(count_of(lacking, "cell"), " of ", length(screen$measured), " lack",
+                     if (lacking == 1) "s", " proteins."),
+              "Fit with fusion = \"poe\", which takes cells that lack one of them.", call = call)
 }
 
 # Cells of which only one modality is to be used; `from` is "all", "rna" or "proteins".

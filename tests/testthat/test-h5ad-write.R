@@ -252,3 +252,20 @@ test_that("no assay is lost for want of a name", {
   expect_matrices(written(se(X = x, counts)), "2")
   expect_matrices(written(se(logcounts = x, logcounts = counts)), "2")
 })
+
+test_that("cells whose names repeat keep their own rows, or are refused", {
+  x <- toy_log(4)
+  colnames(x) <- c("a", "a", "b", "c")
+  table <- data.frame(drug = letters[1:4], row.names = make.unique(colnames(x)))
+  expect_identical(suppressWarnings(read_list(written(x, col_data = table)))$obs, table)
+  expect_identical(suppressWarnings(read_list(written(list(X = x, obs = table))))$obs, table)
+  expect_refused(written(x, col_data = table[4:1, , drop = FALSE]), "has \"a\" more than once")
+})
+
+test_that("a sparse delayed matrix is written whole, whatever the limit of memory", {
+  skip_without_package("DelayedArray")
+  sparse <- as_sparse(toy_log(8))
+  x <- DelayedArray::DelayedArray(sparse)
+  withr::local_options(compert.in_memory = 0)
+  expect_identical(read_list(written(x))$X, sparse)
+})

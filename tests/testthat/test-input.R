@@ -38,3 +38,14 @@ test_that("the wrong scale is a defect, an unusual one a warning", {
   expect_match(scaled$given, "negative values")
   expect_match(about(toy_log() * 100, "gauss")$given, "no logarithm")
 })
+
+test_that("row names that are numbers place the cells of that name, and else are left of an order", {
+  cells <- as.character(1:6)
+  turned <- data.frame(cell = 1:6)[c(3, 1, 2, 6, 5, 4), , drop = FALSE]
+  expect_identical(match_col_data(turned, cells, 6)$cell, 1:6)
+  file <- withr::local_tempfile(fileext = ".csv")
+  utils::write.csv(turned, file)
+  expect_identical(match_col_data(utils::read.csv(file, row.names = 1), cells, 6)$cell, 1:6)
+  expect_identical(match_col_data(turned, letters[1:6], 6)$cell, turned$cell)
+  expect_identical(match_col_data(data.frame(cell = 6:1), cells, 6)$cell, 6:1)
+})
