@@ -38,8 +38,8 @@ check_part_names <- function(matrices, part, call) {
 
 # A dgCMatrix or a double matrix; what is dense stays dense.
 h5ad_values <- function(x, call) {
-  if (inherits(x, "DelayedMatrix") && !DelayedArray::is_sparse(x)) x <- as.matrix(x)
-  as_columns(x, call)
+  if (!inherits(x, "DelayedMatrix")) return(as_columns(x, call))
+  if (DelayedArray::is_sparse(x)) delayed_columns(x) else as_columns(as.matrix(x), call)
 }
 
 # Row names that someone gave, or NULL.
@@ -51,12 +51,19 @@ frame_names <- function(table) {
 pack_table <- function(table, index, where) {
   notes <- character()
   columns <- list()
-  for (name in colnames(table)) {
-    column <- pack_column(table[[name]])
+  given <- as.character(colnames(table))
+  unique_names <- make.unique(given)
+  for (k in seq_along(given)) {
+    name <- unique_names[k]
+    column <- pack_column(table[[k]])
     if (is.null(column)) {
-      notes[paste0(where, "/", name)] <- paste0("a column of class ", class(table[[name]])[1])
+      notes[paste0(where, "/", name)] <- paste0("a column of class ", class(table[[k]])[1])
     } else {
       columns[[name]] <- column
+      if (name != given[k]) {
+        notes[paste0(where, "/", name)] <- paste0("another column ", dQuote(given[k], FALSE),
+                                                  ", written under this name")
+      }
     }
   }
   names(columns) <- as.character(names(columns))
@@ -173,7 +180,8 @@ add_sce_parts <- function(parts, x, call) {
       others <- setdiff(others, "raw")
     }
   }
-  parts$notes <- rlang::set_names(rep("an alternative experiment", length(others)), others)
+  parts$notes <- c(rlang::set_names(rep("an alternative experiment", length(others)), others),
+                   sce_notes(x))
   parts
 }
 

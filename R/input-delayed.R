@@ -6,13 +6,17 @@ read_cells.DelayedMatrix <- function(x, keys, col_data = NULL, call = rlang::cal
   read_cells.matrix(x, keys, col_data, call)
 }
 
-# `values`: how many values of a block are dense at one time (80 MB).
 #' @exportS3Method as_columns DelayedMatrix
-as_columns.DelayedMatrix <- function(x, call = rlang::caller_env(), ..., values = 1e7) {
+as_columns.DelayedMatrix <- function(x, call = rlang::caller_env(), ...) {
   check_package("DelayedArray", "to read a DelayedMatrix", call = call)
   if (delayed_bytes(x) > in_memory_limit(call)) {
     return(small_to_memory(stored_delayed(x) %||% computed_delayed(x, call), call))
   }
+  delayed_columns(x, ...)
+}
+
+# Read as a whole. `values`: how many values of a block are dense at one time (80 MB).
+delayed_columns <- function(x, values = 1e7) {
   n <- ncol(x)
   width <- max(1L, as.integer(values / max(nrow(x), 1)))
   blocks <- lapply(seq.int(1L, max(n, 1L), by = width), function(start) {

@@ -1,0 +1,71 @@
+# What is left of an object in the warning of write_h5ad().
+notes_of <- function(x) {
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  text <- ""
+  withCallingHandlers(write_h5ad(x, path), compert_h5ad_warning = function(w) {
+    text <<- gsub("\\s+", " ", conditionMessage(w))
+    invokeRestart("muffleWarning")
+  })
+  text
+}
+
+toy_experiment <- function() {
+  SingleCellExperiment::SingleCellExperiment(
+    list(counts = as_sparse(toy_counts(8))), colData = S4Vectors::DataFrame(toy_cells(8)))
+}
+
+test_that("a SingleCellExperiment: ranges, pairs and what reductions have beside their numbers", {
+  skip_without_package("SingleCellExperiment")
+  sce <- toy_experiment()
+  pca <- matrix(as.double(1:16), 8, dimnames = list(colnames(sce), c("PC1", "PC2")))
+  SingleCellExperiment::reducedDim(sce, "PCA") <- pca
+  expect_identical(notes_of(sce), "")
+  attr(pca, "percentVar") <- c(60, 40)
+  SingleCellExperiment::reducedDim(sce, "PCA") <- pca
+  SingleCellExperiment::reducedDim(sce, "two") <- `colnames<-`(unname(pca)[, 1:2], c("left", "right"))
+  hits <- S4Vectors::SelfHits(1:3, 2:4, nnode = 8)
+  SingleCellExperiment::colPair(sce, "near") <- hits
+  SingleCellExperiment::rowPair(sce, "linked") <- S4Vectors::SelfHits(1:3, 2:4, nnode = 12)
+  names <- rownames(sce)
+  SummarizedExperiment::rowRanges(sce) <- GenomicRanges::GRanges(
+    rep("chr1", 12), IRanges::IRanges(1:12, width = 5))
+  rownames(sce) <- names
+  for (part in c("PCA: written without its \"percentVar\"", "two: written without its \"column names\"",
+                 "colPairs/near: pairs of cells", "rowPairs/linked: pairs of genes",
+                 "rowRanges: ranges on the genome")) {
+    expect_match(notes_of(sce), part, fixed = TRUE)
+  }
+})
+
+test_that("columns of one name are all written, the later ones under another", {
+  skip_without_package("SummarizedExperiment")
+  se <- SummarizedExperiment::SummarizedExperiment(
+    list(counts = toy_counts(3)),
+    colData = S4Vectors::DataFrame(a = 1:3, a = c("x", "y", "z"), check.names = FALSE))
+  expect_match(notes_of(se), "obs/a.1: another column \"a\", written under this name")
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  suppressWarnings(write_h5ad(se, path))
+  obs <- read_h5ad(path, as = "list")$obs
+  expect_identical(as.list(obs), list(a = 1:3, a.1 = c("x", "y", "z")))
+})
+
+test_that("a Seurat object: graphs, loadings, selected genes and classes", {
+  skip_without_package("SeuratObject")
+  x <- SeuratObject::CreateSeuratObject(as_sparse(toy_counts(8)), meta.data = toy_cells(8))
+  expect_identical(notes_of(x), "")
+  SeuratObject::Idents(x) <- "drug"
+  expect_identical(notes_of(x), "")  # the column is there
+  SeuratObject::Idents(x) <- factor(rep(c("u", "v"), 4))
+  SeuratObject::VariableFeatures(x) <- rownames(x)[1:4]
+  near <- Matrix::sparseMatrix(1:8, 8:1, x = 1, dimnames = list(colnames(x), colnames(x)))
+  graph <- SeuratObject::as.Graph(near)
+  SeuratObject::DefaultAssay(graph) <- "RNA"
+  x[["RNA_nn"]] <- graph
+  parts <- function(names) matrix(0.5, length(names), 2, dimnames = list(names, c("PC_1", "PC_2")))
+  x[["pca"]] <- SeuratObject::CreateDimReducObject(parts(colnames(x)), loadings = parts(rownames(x)),
+                                                   key = "PC_", assay = "RNA")
+  for (part in c("RNA_nn: a graph of cells", "pca: written without its loadings",
+                 "variable features: a selection of genes", "Idents: classes that no column")) {
+    expect_match(notes_of(x), part, fixed = TRUE)
+  }
+})
