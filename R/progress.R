@@ -13,21 +13,26 @@ show_messages <- function(verbose) {
     !isTRUE(getOption("knitr.in.progress"))
 }
 
-# Of a group of processes only the first, of rank 0, says what all would say.
+# Of a group of processes only the first, of rank 0, says what all would say, and writes checkpoints.
+is_first_process <- function(settings) {
+  !isTRUE(settings$distributed) ||
+    identical(Sys.getenv("RANK", Sys.getenv("SLURM_PROCID", "0")), "0")
+}
+
 first_speaks <- function(settings) {
-  rank <- Sys.getenv("RANK", Sys.getenv("SLURM_PROCID", "0"))
-  if (isTRUE(settings$distributed) && !identical(rank, "0")) settings["verbose"] <- list(FALSE)
+  if (!is_first_process(settings)) settings["verbose"] <- list(FALSE)
   settings
 }
 
-# A function for core_fit() that moves the bar, or NULL. The bar belongs to the frame `envir` and
-# ends with it, after an error too.
+# A function for core_fit() that moves the bar, or NULL. It answers FALSE where Ctrl-C came meanwhile: the
+# core then ends with the fit so far. The bar belongs to the frame `envir` and ends with it, after an
+# error too.
 progress_reporter <- function(verbose, envir = rlang::caller_env()) {
   force(envir)
   if (!show_progress(verbose)) return(NULL)
   bar <- NULL
   r2 <- NA_real_
-  function(step) {
+  show <- function(step) {
     if (is.na(step$r2)) step$r2 <- r2 else r2 <<- step$r2
     text <- progress_text(step)
     if (is.null(bar)) {
@@ -38,8 +43,9 @@ progress_reporter <- function(verbose, envir = rlang::caller_env()) {
     }
     cli::cli_progress_update(set = step$epoch, id = bar, extra = list(text = text),
                              .envir = envir)
-    invisible()
+    TRUE
   }
+  function(step) tryCatch(show(step), interrupt = function(cnd) FALSE)
 }
 
 # "loss 0.123, adversaries 0.69 1.95, r2 0.91, 3m left"

@@ -69,11 +69,13 @@ inline void release_threads() {
 #endif
 }
 
-/// Runs `work` on another thread until it ends; `report` gets each epoch on R's thread. Ctrl-C asks
-/// the work to stop; an error in `report` too, and is then thrown on.
+/// Shows an epoch on R's thread; false: Ctrl-C came meanwhile.
+using Report = std::function<bool(const compert::EpochRecord&, int64_t)>;
+
+/// Runs `work` on another thread until it ends; `report` gets each epoch. Ctrl-C asks the work to stop; an
+/// error in `report` too, and is then thrown on.
 template <class Result>
-Result run_job(const std::function<Result(QueuedProgress&)>& work,
-               const std::function<void(const compert::EpochRecord&, int64_t)>& report) {
+Result run_job(const std::function<Result(QueuedProgress&)>& work, const Report& report) {
   check_not_forked();
   release_threads();
   QueuedProgress progress;
@@ -83,7 +85,7 @@ Result run_job(const std::function<Result(QueuedProgress&)>& work,
     for (const auto& [record, last] : progress.drain()) {
       if (failed) continue;
       try {
-        report(record, last);
+        if (!report(record, last)) progress.stop();
       } catch (...) {
         failed = std::current_exception();
         progress.stop();
@@ -91,8 +93,8 @@ Result run_job(const std::function<Result(QueuedProgress&)>& work,
     }
   };
   while (job.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+    if (interrupted()) progress.stop();  // before any code of R, which would end with it
     hand_over();
-    if (interrupted()) progress.stop();
   }
   hand_over();
   if (failed) {

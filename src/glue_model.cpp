@@ -103,13 +103,13 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
   const auto start = std::chrono::steady_clock::now();
   int64_t first_epoch = -1;
   const auto report = [&](const compert::EpochRecord& r, int64_t last) {
-    if (Rf_isNull(progress)) return;
+    if (Rf_isNull(progress)) return true;
     if (first_epoch < 0) first_epoch = r.epoch - 1;
     const double spent =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const double each = spent / static_cast<double>(r.epoch - first_epoch);
     Rcpp::Function tell(progress);
-    tell(List::create(
+    return Rcpp::as<bool>(tell(List::create(
         Rcpp::Named("epoch") = static_cast<double>(r.epoch),
         Rcpp::Named("epochs") = static_cast<double>(last),
         Rcpp::Named("loss_reconstruction") = r.loss_reconstruction,
@@ -117,7 +117,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
         Rcpp::Named("loss_adv_covariates") = r.loss_adv_covariates,
         Rcpp::Named("r2") = std::isnan(validation_score(r)) ? NA_REAL : validation_score(r),
         Rcpp::Named("seconds") = r.seconds,
-        Rcpp::Named("seconds_left") = each * static_cast<double>(last - r.epoch)));
+        Rcpp::Named("seconds_left") = each * static_cast<double>(last - r.epoch))));
   };
   const Trained out = compert_glue::run_job<Trained>(work, report);
   return List::create(Rcpp::Named("state") = compert_glue::raw(out.state),

@@ -98,12 +98,11 @@ List core_pretrain_molecules(const Rcpp::CharacterVector& smiles, const Rcpp::Nu
         return compert::pretrain_molecules(graphs, truth, settings, queue);
       };
   const auto report = [&](const compert::EpochRecord& r, int64_t last) {
-    if (Rf_isNull(progress)) return;
-    Rcpp::Function(progress)(List::create(Rcpp::Named("epoch") = static_cast<double>(r.epoch),
-                                          Rcpp::Named("epochs") = static_cast<double>(last),
-                                          Rcpp::Named("loss_reconstruction") = r.loss_reconstruction,
-                                          Rcpp::Named("r2") = NA_REAL, Rcpp::Named("seconds") = NA_REAL,
-                                          Rcpp::Named("seconds_left") = NA_REAL));
+    if (Rf_isNull(progress)) return true;
+    return Rcpp::as<bool>(Rcpp::Function(progress)(List::create(
+        Rcpp::Named("epoch") = static_cast<double>(r.epoch), Rcpp::Named("epochs") = static_cast<double>(last),
+        Rcpp::Named("loss_reconstruction") = r.loss_reconstruction, Rcpp::Named("r2") = NA_REAL,
+        Rcpp::Named("seconds") = NA_REAL, Rcpp::Named("seconds_left") = NA_REAL)));
   };
   const auto out = compert_glue::run_job<compert::PretrainedMolecules>(work, report);
   return List::create(Rcpp::Named("weights") = compert_glue::list_of(out.weights),

@@ -33,3 +33,23 @@ test_that("the bar moves through a whole run and ends with its frame", {
   expect_gt(suppressMessages(run()), 0)
   expect_identical(cli::cli_progress_num(), 0L)
 })
+
+test_that("Ctrl-C while the bar moves ends the training with the fit so far", {
+  skip_on_os("windows") # no signals
+  cells <- small_cells()
+  text <- progress_text
+  local_replaced("progress_text", function(step) {
+    if (step$epoch == 2) {
+      tools::pskill(Sys.getpid(), tools::SIGINT)
+      Sys.sleep(1)
+    }
+    text(step)
+  })
+  settings <- cpa_settings(epochs = 1e6, patience = 1e6, max_minutes = 1, dim = 8, autoencoder_width = 24,
+                           threads = 1, device = "cpu", seed = 1, verbose = TRUE)
+  expect_warning(fit <- suppressMessages(cpa(
+    cells$x, "condition", control = "control", split = "split", col_data = cells$col_data,
+    settings = settings)), class = "compert_stopped_interrupt")
+  expect_gt(nrow(fit$history), 1)
+  expect_lt(max(fit$history$seconds), 55)
+})
