@@ -97,6 +97,10 @@ core_set_threads <- function(n) {
     invisible(.Call(`_compert_core_set_threads`, n))
 }
 
+core_check_process <- function() {
+    invisible(.Call(`_compert_core_check_process`))
+}
+
 core_knn_purity <- function(x, labels, k) {
     .Call(`_compert_core_knn_purity`, x, labels, k)
 }

@@ -118,6 +118,7 @@ run_task <- function(task, state = NULL) {
 # `doses`: unit and transform; NULL: shares of each perturbation's largest, or with a reference's
 # parity as they are. `molecules`: see read_molecules().
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL) {
+  check_process(call)
   read <- read_screen(x, keys, col_data, call = call)
   scgen <- settings$model == "scgen"
   transform <- doses$transform %||% if (settings$parity == "none") "relative" else "none"

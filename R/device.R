@@ -25,6 +25,9 @@ device_info <- function() {
   )
 }
 
+# A forked process can't compute, and would wait for ever in the first loop over cells.
+check_process <- function(call = rlang::caller_env()) with_core_errors(core_check_process(), call)
+
 #' @export
 print.compert_devices <- function(x, ...) {
   for (k in seq_len(nrow(x))) {

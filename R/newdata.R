@@ -5,6 +5,7 @@
 read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NULL,
                          missing_genes = "error", need = c("covariates", "batch"),
                          call = rlang::caller_env()) {
+  check_process(call)
   keys <- keys_of_training(fit$meta, container_kind(newdata))
   if (!is.null(assay)) keys[c("assay", "layer", "of_fit")] <- list(assay, NULL, NULL)
   if (!is.null(layer)) keys[c("layer", "of_fit")] <- list(layer, setdiff(keys$of_fit, "layer"))

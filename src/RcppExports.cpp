@@ -266,6 +266,14 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
+// core_check_process
+void core_check_process();
+RcppExport SEXP _compert_core_check_process() {
+BEGIN_RCPP
+    core_check_process();
+    return R_NilValue;
+END_RCPP
+}
 // core_knn_purity
 Rcpp::List core_knn_purity(SEXP x, const Rcpp::IntegerVector& labels, int k);
 RcppExport SEXP _compert_core_knn_purity(SEXP xSEXP, SEXP labelsSEXP, SEXP kSEXP) {
@@ -682,6 +690,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_state_history", (DL_FUNC) &_compert_core_state_history, 1},
     {"_compert_core_device_info", (DL_FUNC) &_compert_core_device_info, 0},
     {"_compert_core_set_threads", (DL_FUNC) &_compert_core_set_threads, 1},
+    {"_compert_core_check_process", (DL_FUNC) &_compert_core_check_process, 0},
     {"_compert_core_knn_purity", (DL_FUNC) &_compert_core_knn_purity, 3},
     {"_compert_core_batch_mixing", (DL_FUNC) &_compert_core_batch_mixing, 6},
     {"_compert_core_summarise", (DL_FUNC) &_compert_core_summarise, 8},

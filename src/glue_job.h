@@ -25,11 +25,14 @@
 
 namespace compert_glue {
 
+#ifndef _WIN32
+inline const pid_t loaded_by = getpid();
+#endif
+
 /// A forked R process inherits LibTorch's thread pool without its threads: any parallel region
 /// would wait for ever. Refuse instead.
 inline void check_not_forked() {
 #ifndef _WIN32
-  static const pid_t loaded_by = getpid();
   if (getpid() != loaded_by && compert::device_info().threads > 1)
     throw compert::Error("", "compert can't compute in a forked process",
                          "This R process was forked from one that had loaded compert.",

@@ -200,3 +200,7 @@ List core_device_info() {
 
 // [[Rcpp::export(rng = false)]]
 void core_set_threads(int n) { compert::set_threads(n); }
+
+/// An error where this process cannot compute.
+// [[Rcpp::export(rng = false)]]
+void core_check_process() { compert_glue::check_not_forked(); }

@@ -13,3 +13,33 @@ test_that("a device that is not there is refused with the reason", {
   skip_without(!any(devices$available[-1]), "a machine without CUDA")
   expect_error(small_fit(settings = quick_settings(1, device = "cuda")), "CUDA")
 })
+
+test_that("threads = 0 is what the environment says, whatever an earlier fit used", {
+  skip_without(grepl("OpenMP", core_device_info()$parallel), "OpenMP")
+  withr::defer(core_set_threads(1L))
+  withr::local_envvar(OMP_NUM_THREADS = "2")
+  used <- function(threads) {
+    settings <- quick_settings(1)
+    settings$threads <- threads
+    run_task(new_task(small_cells()$x, new_keys("condition", control = "control", split = "split"),
+                      small_cells()$col_data, settings, NULL, rlang::current_env()))
+    attr(device_info(), "threads")
+  }
+  expect_identical(used(1L), 1L)
+  expect_identical(used(0L), 2L)
+})
+
+test_that("a forked process is refused before it waits for threads that it has not", {
+  skip_on_os("windows")
+  core_set_threads(2L)
+  withr::defer(core_set_threads(1L))
+  cells <- small_cells()
+  tried <- parallel::mclapply(1:2, function(i) {
+    tryCatch(if (i == 1) {
+      cpa(cells$x, "condition", control = "control", col_data = cells$col_data, settings = quick_settings(1))
+    } else {
+      read_newdata(small_fit(), cells$x, col_data = cells$col_data)
+    }, error = conditionMessage)
+  }, mc.cores = 2)
+  expect_match(unlist(tried), "can't compute in a forked process", all = TRUE)
+})
