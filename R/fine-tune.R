@@ -10,7 +10,9 @@
 #' layer at either end, from the genes of `x` to its own and back (Hetzel et al. 2022): use it when
 #' `x` has more genes, or quite others. With `genes = "match"` the network is made for the genes of
 #' `x`; weights of genes that both have are kept, the others are new. `NULL` takes `"match"` when the
-#' genes are the same (in any order), otherwise `"append"`.
+#' genes are the same (in any order), otherwise `"append"`. A fit that has got layers for other genes is
+#' matched by the genes of its network, which are those of the fit before it; appending to it keeps the
+#' layers as far as they are of genes of `x`.
 #' @inheritParams chemcpa
 #' @param fit The `compert_fit` to start from, of [cpa()] or [chemcpa()].
 #' @param molecules As in [chemcpa()], of the same kind as those of `fit`; `NULL` for a fit without.
@@ -21,8 +23,8 @@
 #' @param freeze Parts that are kept as they are: of `"encoder"`, `"decoder"`, `"perturbations"`,
 #'   `"covariates"` and `"dosers"`. Running statistics of batch normalisation follow the new cells.
 #' @param lr_factor The learning rates, as a share of those that the earlier fit was trained with from
-#'   the beginning: small steps keep what it knows. Rates given in `...` are taken as they are; new
-#'   layers for other genes learn ten times as fast as the rest.
+#'   the beginning: small steps keep what it knows. Rates given in `...` are taken as they are; layers
+#'   for other genes learn ten times as fast as the rest.
 #' @param ... Settings of the run to change, by the names of [cpa_settings()], such as `epochs`,
 #'   `autoencoder_lr` or `seed`; what shapes the network is the earlier fit's.
 #' @return A `compert_fit` with its own history. `transfer_table()`: a tibble with one row per part
@@ -66,14 +68,17 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   }, encoder)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
   task <- same_dose_scale(task, registry, read)
-  names <- names_in_fit(task$registry$genes, gene_names, registry$genes)
-  map <- correspondence(task$registry, registry, names, genes)
+  known <- list(own = registry$genes, inner = network_genes(registry))
+  map <- correspondence(task$registry, registry, genes,
+                        lapply(known, names_in_fit, task$registry$genes, gene_names, rlang::current_env()))
+  task$meta$registry$genes_inner <- if (map$genes == "append") known$inner
   started <- with_core_errors(core_transfer(
-    fit$state, task$design, length(names), map$n_inner, settings_json(task$settings), map,
+    fit$state, task$design, length(task$registry$genes), map$n_inner, settings_json(task$settings), map,
     meta_to_json(task$meta)
   ))
-  task$meta$transfer <- c(list(genes = map$genes, matched = map$matched, of = length(names),
-                               unmatched = utils::head(map$unmatched, 20)),
+  task$meta$transfer <- c(list(genes = map$genes, matched = map$matched, of = length(map$own_gene),
+                               unmatched = utils::head(map$unmatched, 20),
+                               rates = trained_rates(fit)),
                           as.list(transfer_parts(started$table)))
   if (show_messages(settings$verbose)) cli::cli_inform(c(i = escape_braces(gene_report(task$meta))))
   run_task(task, started$state)
@@ -97,15 +102,21 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose")))]
   old[c("seed", "epochs", "checkpoint", "distributed")] <- NULL
-  rates <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
-  # Those of a fit that was itself fine-tuned are small already.
-  if (is.null(fit$meta$transfer)) old[rates] <- lapply(old[rates], `*`, lr_factor)
+  rates <- trained_rates(fit)
+  old[names(rates)] <- lapply(rates, `*`, lr_factor)
   verbose <- changes$verbose
   changes$verbose <- NULL
   frozen <- if (length(freeze)) list(frozen = paste(freeze, collapse = ","))
   settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)
   if (length(frozen)) settings$frozen <- frozen$frozen
   settings
+}
+
+# The learning rates that a fit was trained with from the beginning; a fit that was itself fine-tuned
+# remembers them.
+trained_rates <- function(fit) {
+  rates <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
+  fit$meta$transfer$rates %||% jsonlite::fromJSON(core_state_info(fit$state)$settings)[rates]
 }
 
 # A dose means the same to the network as before: the scales of the earlier fit stay, relative ones for the
@@ -138,7 +149,7 @@ same_dose_scale <- function(task, before, molecules, call = rlang::caller_env())
 }
 
 # The genes of `x` as the earlier fit calls them.
-names_in_fit <- function(genes, gene_names, known, call = rlang::caller_env()) {
+names_in_fit <- function(known, genes, gene_names, call = rlang::caller_env()) {
   if (!is.null(gene_names)) {
     check_strings(gene_names, "gene_names", call = call)
     if (!is.null(names(gene_names))) {
@@ -157,29 +168,35 @@ names_in_fit <- function(genes, gene_names, known, call = rlang::caller_env()) {
   ifelse(is.na(place), genes, known[place])
 }
 
-# What corresponds to what, 0-based and -1 for nothing, for core_transfer().
-correspondence <- function(new, old, names, genes, call = rlang::caller_env()) {
+# The genes of the network itself: with layers for other genes, those between these layers.
+network_genes <- function(registry) registry$genes_inner %||% registry$genes
+
+# What corresponds to what, 0-based and -1 for nothing, for core_transfer(). `names`: the new genes as the
+# earlier fit calls its `own`, and those of its network (`inner`).
+correspondence <- function(new, old, genes, names, call = rlang::caller_env()) {
   match0 <- function(x, table) match(x, table, 0L) - 1L
+  inner <- network_genes(old)
   if (!is.null(genes)) genes <- check_choice(genes, c("append", "match"), "genes", call)
-  same <- setequal(names, old$genes)
-  genes <- genes %||% if (same) "match" else "append"
-  common <- sum(names %in% old$genes)
-  if (genes == "match" && common < 2) {
+  genes <- genes %||% if (setequal(names$inner, inner)) "match" else "append"
+  known <- names$inner %in% inner
+  if (genes == "match" && sum(known) < 2) {
     abort_input("`x` and the genes of `fit` must have at least two genes in common.",
-                paste0(common, " of ", count_of(length(names), "gene"), " is known; the first are ",
-                       name_list(utils::head(names, 3)), " here and ",
-                       name_list(utils::head(old$genes, 3)), " there."),
+                paste0(sum(known), " of ", count_of(length(known), "gene"), " is known; the first are ",
+                       name_list(utils::head(names$inner, 3)), " here and ",
+                       name_list(utils::head(inner, 3)), " there."),
                 "Translate them with `gene_names`, or use genes = \"append\".", call)
   }
+  if (genes == "append") known <- known | names$own %in% old$genes
   covariates <- base::names(new$covariates)
   level <- unname(lapply(covariates, function(name) {
     match0(new$covariates[[name]], old$covariates[[name]] %||% character())
   }))
-  list(gene = if (genes == "append") seq_along(old$genes) - 1L else match0(names, old$genes),
+  list(gene = if (genes == "append") seq_along(inner) - 1L else match0(names$inner, inner),
+       own_gene = match0(names$own, old$genes),
        perturbation = match0(new$perturbations, old$perturbations),
        covariate = match0(covariates, base::names(old$covariates)), level = level,
-       genes = genes, n_inner = if (genes == "append") length(old$genes) else 0L,
-       matched = common, unmatched = names[!names %in% old$genes])
+       genes = genes, n_inner = if (genes == "append") length(inner) else 0L,
+       matched = sum(known), unmatched = names$own[!known])
 }
 
 # The core's table by part of the network.

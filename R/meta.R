@@ -94,6 +94,9 @@ meta_from_json <- function(json) {
   meta <- jsonlite::fromJSON(json, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
   texts <- function(x) lapply(x, as.character)
   meta$registry$genes <- as.character(meta$registry$genes)
+  if (!is.null(meta$registry$genes_inner)) {
+    meta$registry$genes_inner <- as.character(meta$registry$genes_inner)
+  }
   if (!is.null(meta$registry$proteins)) {
     meta$registry$proteins <- as.character(meta$registry$proteins)
     meta$keys$proteins <- as.character(meta$keys$proteins)

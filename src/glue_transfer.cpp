@@ -21,6 +21,7 @@ std::vector<int64_t> indices(SEXP x) {
 compert::Correspondence correspondence_of(const List& x) {
   compert::Correspondence map;
   map.gene = indices(x["gene"]);
+  map.own_gene = indices(x["own_gene"]);
   map.perturbation = indices(x["perturbation"]);
   map.covariate = indices(x["covariate"]);
   map.level = compert_glue::cell_lists(x["level"]);

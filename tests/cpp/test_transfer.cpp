@@ -120,6 +120,34 @@ TEST_CASE("dispersions of other genes are new", "[transfer]") {
   CHECK(after.values().at("dispersion").values == fresh.at("dispersion").values);
 }
 
+TEST_CASE("layers for other genes go along with these genes", "[transfer]") {
+  compert::Architecture a = sizes(3);
+  a.n_genes_inner = 12;
+  const std::string counts = R"(,"loss_ae":"nb","reg_multi_task":1)";
+  Model wide(a, settings(counts)), after(a, settings(counts + ",\"seed\":5"));
+  compert::Correspondence map = same(12);
+  map.own_gene = {2, -1, 0};
+  const auto was = wide.values(), fresh = after.values();
+  compert::transfer(wide, after, map);
+  const auto is = after.values();
+  for (std::size_t g = 0; g < 3; ++g) {
+    const bool known = map.own_gene[g] >= 0;
+    const auto& from = known ? was : fresh;
+    const std::size_t k = known ? static_cast<std::size_t>(map.own_gene[g]) : g;
+    for (const char* name : {"dispersion", "degs_predictor.network.3.bias"})
+      CHECK(is.at(name).values[g] == from.at(name).values[k]);
+    for (std::size_t inner = 0; inner < 12; ++inner) {
+      const auto at = [&](const compert::NamedArrays& v, std::size_t gene) {
+        return std::make_pair(v.at("encoder.network.henc_linear.weight").values[inner * 3 + gene],
+                              v.at("decoder.network.hdec_linear.weight").values[gene * 12 + inner]);
+      };
+      CHECK(at(is, g) == at(from, k));
+    }
+  }
+  map.own_gene = {3, -1, 0};
+  CHECK_THROWS_AS(compert::transfer(wide, after, map), compert::Error);
+}
+
 TEST_CASE("genes, perturbations and levels are taken by correspondence", "[transfer]") {
   const Model before = trained(12, settings(",\"doser_type\":\"sigm\""));
   const int64_t genes = 5, old_genes = 12;

@@ -102,10 +102,10 @@ test_that("other genes, levels and perturbations keep what has a counterpart", {
 
 test_that("genes go by other names, Ensembl versions are ignored", {
   known <- c("ENSG01", "ENSG02.7", "TP53")
-  expect_identical(names_in_fit(c("ENSG02.9", "ENSG01.1", "x"), NULL, known),
+  expect_identical(names_in_fit(known, c("ENSG02.9", "ENSG01.1", "x"), NULL),
                    c("ENSG02.7", "ENSG01", "x"))
-  expect_identical(names_in_fit(c("a", "b"), c(a = "TP53"), known), c("TP53", "b"))
-  expect_refused(names_in_fit(c("a", "b"), "TP53", known), "one name per gene")
+  expect_identical(names_in_fit(known, c("a", "b"), c(a = "TP53")), c("TP53", "b"))
+  expect_refused(names_in_fit(known, c("a", "b"), "TP53"), "one name per gene")
 })
 
 test_that("frozen parts stay, and it is said", {
@@ -152,4 +152,61 @@ test_that("wrong input is refused", {
   other <- bulk_fit()
   other$meta$model <- "scgen"
   expect_refused(tune(cells, fit = other), "`fit` must come from `cpa\\(\\)` or `chemcpa\\(\\)`.*from `scgen")
+})
+
+test_that("lr_factor is a share of the first rates, however often a fit was fine-tuned", {
+  cells <- bulk_cells()
+  rate <- function(fit, name = "autoencoder_lr") fit$meta$settings[[name]]
+  tuned <- tune(cells, epochs = 1)
+  again <- tune(cells, fit = tuned, epochs = 1, lr_factor = 0.5)
+  expect_equal(rate(again), rate(bulk_fit()) / 2)
+  expect_equal(rate(again, "dosers_lr"), rate(bulk_fit(), "dosers_lr") / 2)
+  expect_equal(rate(tune(cells, fit = again, epochs = 1)), rate(bulk_fit()) / 10)
+})
+
+# A network of genes 61 to 120 with layers for all 120.
+wide_fit <- local({
+  made <- NULL
+  function() {
+    if (is.null(made)) {
+      b <- bulk_cells(61:120)
+      first <- cpa(b$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                   col_data = b$col_data, settings = tune_settings())
+      made <<- list(first = first, wide = tune(bulk_cells(1:120), fit = first, epochs = 1, lr_factor = 0))
+    }
+    made
+  }
+})
+first_layer <- function(fit, name = "0") {
+  w <- core_weights(fit$state)[[paste0("encoder.network.", name, ".weight")]]
+  matrix(w, attr(w, "shape")[1], byrow = TRUE)
+}
+
+test_that("a fit with layers for other genes is matched by the genes of its network", {
+  genes <- rownames(small_cells()$x)
+  expect_identical(wide_fit()$wide$meta$registry$genes_inner, genes[61:120])
+  file <- withr::local_tempfile(fileext = ".h5")
+  save_fit(wide_fit()$wide, file)
+  matched <- tune(bulk_cells(c(70, 1, 65, 2)), fit = load_fit(file), genes = "match", epochs = 1,
+                  lr_factor = 0)
+  before <- first_layer(wide_fit()$first)
+  after <- first_layer(matched)
+  expect_identical(after[, c(1, 3)], before[, c(10, 5)])
+  expect_false(any(after[, c(2, 4)] %in% before))
+  expect_identical(matched$meta$transfer$matched, 2L)
+  expect_null(matched$meta$registry$genes_inner)
+  expect_refused(tune(bulk_cells(1:50), fit = wide_fit()$wide, genes = "match"), "two genes in common")
+})
+
+test_that("its layers for other genes go along with these genes", {
+  wide <- wide_fit()$wide
+  same <- tune(bulk_cells(1:120), fit = wide, epochs = 1, lr_factor = 0)
+  expect_identical(same$meta$transfer$genes, "append")
+  expect_setequal(transfer_table(same)$state[transfer_table(same)$part != "adversary"], "kept")
+  fewer <- tune(bulk_cells(c(40:1, 50)), fit = wide, epochs = 1, lr_factor = 0)
+  expect_identical(first_layer(fewer, "henc_linear"), first_layer(wide, "henc_linear")[, c(40:1, 50)])
+  expect_identical(first_layer(fewer), first_layer(wide))
+  expect_identical(fewer$meta$transfer$matched, 41L)
+  last <- function(fit) core_weights(fit$state)[["decoder.network.hdec_linear.bias"]]
+  expect_identical(last(fewer)[1:41], last(wide)[c(40:1, 50)])
 })

@@ -59,6 +59,7 @@ class Transfer {
   Transfer(const Model& trained, Model& fresh, const Correspondence& map, int64_t genes_before)
       : from_(trained.values()),
         map_(map),
+        own_(map.own_gene),
         settings_(fresh.settings()),
         last_("decoder.network." + std::to_string(3 * layers(fresh.settings()))) {
     const Network& network = fresh.impl().network;
@@ -68,6 +69,10 @@ class Transfer {
     inputs_ = with_proteins(map.gene, genes_before, encoded);
     outputs_ = of_outputs(with_proteins(map.gene, genes_before, decoded), network.head().outputs(),
                           genes_before + decoded);
+    if (own_.empty() && trained.architecture().n_genes_inner == 0 && fresh.architecture().n_genes_inner == 0)
+      own_ = map.gene;
+    own_.resize(static_cast<std::size_t>(fresh.architecture().n_genes), -1);
+    own_outputs_ = of_outputs(own_, network.head().outputs(), trained.architecture().n_genes);
   }
 
   /// The parameter of the trained model that `name` of the new one stands for, and how.
@@ -75,7 +80,9 @@ class Transfer {
     Axes a;
     if (name == "encoder.network.0.weight") a.columns = &inputs_;
     if (name == last_ + ".weight" || name == last_ + ".bias") a.rows = &outputs_;
-    if (name == "dispersion") a.rows = &map_.gene;
+    if (begins(name, "encoder.network.henc_linear.weight")) a.columns = &own_;
+    if (begins(name, "decoder.network.hdec_linear.")) a.rows = &own_outputs_;
+    if (name == "dispersion" || begins(name, "degs_predictor.network.3.")) a.rows = &own_;
     if (name == "drug_embeddings.weight") a.rows = &map_.perturbation;
     if (name == "dosers.beta" || name == "dosers.bias") a.columns = &map_.perturbation;
     if (begins(name, "dosers.") && settings_.doser_type == "mlp")
@@ -111,8 +118,9 @@ class Transfer {
 
   NamedArrays from_;
   const Correspondence& map_;
+  std::vector<int64_t> own_;
   Settings settings_;
-  std::vector<int64_t> inputs_, outputs_;
+  std::vector<int64_t> inputs_, outputs_, own_outputs_;
   std::string last_;
 };
 
@@ -139,6 +147,7 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
                 "Fit a new model");
   const int64_t genes_before = before.n_genes_inner > 0 ? before.n_genes_inner : before.n_genes;
   check(map.gene, now.n_genes_inner > 0 ? now.n_genes_inner : now.n_genes, genes_before, "gene");
+  if (!map.own_gene.empty()) check(map.own_gene, now.n_genes, before.n_genes, "own_gene");
   check(map.perturbation, now.n_perturbations, before.n_perturbations, "perturbation");
   const auto covariates = static_cast<int64_t>(before.covariate_levels.size());
   check(map.covariate, static_cast<int64_t>(now.covariate_levels.size()), covariates, "covariate");
@@ -154,8 +163,8 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
     for (auto& [name, array] : values) {
       Transferred each{name, static_cast<int64_t>(array.values.size()), take.run(name, array),
                        impl.network.store().is_frozen(name)};
-      if (begins(name, "decoder.network.") && array.shape.size() == 2 && each.kept > 0 &&
-          now.n_genes_inner == 0)
+      if (begins(name, now.n_genes_inner > 0 ? "decoder.network.hdec_" : "decoder.network.") &&
+          array.shape.size() == 2 && each.kept > 0)
         impl.start_output = false;
       out.push_back(each);
     }
@@ -198,6 +207,7 @@ Model with_perturbations(const Model& trained, const std::vector<double>& featur
     return v;
   };
   map.gene = all(a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes);
+  map.own_gene = all(a.n_genes);
   map.perturbation = all(known);
   map.perturbation.resize(static_cast<std::size_t>(a.n_perturbations), -1);
   map.covariate = all(static_cast<int64_t>(a.covariate_levels.size()));

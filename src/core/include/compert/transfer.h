@@ -12,6 +12,9 @@ namespace compert {
 struct Correspondence {
   /// Per gene of the new network (of its inner one, where it has layers for other genes).
   std::vector<int64_t> gene;
+  /// Per gene of the new model, of the trained model's genes; empty: `gene`, or with layers for other genes
+  /// in one of the two, none.
+  std::vector<int64_t> own_gene;
   std::vector<int64_t> perturbation;           ///< per perturbation of the new model
   std::vector<int64_t> covariate;              ///< per covariate of the new model
   std::vector<std::vector<int64_t>> level;     ///< per covariate, per level
