@@ -98,6 +98,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
 # Trains what new_task() has prepared; `state`: the model to start from, or NULL for a new one.
 run_task <- function(task, state = NULL) {
   settings <- first_speaks(task$settings)
+  check_checkpoint(settings, task$call)
   if (show_messages(settings$verbose)) {
     inform_task(task)
     warn_slow_blas()
@@ -110,6 +111,7 @@ run_task <- function(task, state = NULL) {
     meta_to_json(task$meta), state, progress_reporter(settings$verbose)
   ), call = task$call)
   tell_stop(result, settings, task$call)
+  tell_unwritten(result, settings, task$call)
   with_test_scores(new_fit(result$state), task$screen, result$stopped, task$call)
 }
 

@@ -35,6 +35,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   }
   check_count(epochs, "epochs")
   settings <- first_speaks(resumed_settings(fit, epochs, rlang::list2(...)))
+  check_checkpoint(settings)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles())
   screen$split <- training_split(fit, screen, "newdata")
   plan <- new_plan(screen, fit$meta$registry, "test")
@@ -48,6 +49,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
   ))
   tell_stop(result, settings)
+  tell_unwritten(result, settings)
   with_test_scores(new_fit(result$state), screen, result$stopped)
 }
 

@@ -109,7 +109,8 @@
 #'   down where training has long to go on, and the highest of them may be of early weights. 0: only
 #'   better ones count.
 #' @param checkpoint File that keeps the fit at every evaluation, for [load_fit()]; `NULL` for
-#'   none.
+#'   none. An existing file must be such a one, and is replaced. Where it can't be written any more,
+#'   training goes on, with a warning at the end.
 #' @param device `"auto"` (CUDA when LibTorch has it), `"cpu"`, `"cuda"`, `"cuda:<index>"`, or
 #'   `"privateuseone"`: a backend from outside that has registered itself with LibTorch.
 #' @param precision `"float32"`, `"float64"`, or `"bf16-mixed"`: single precision whose training rounds

@@ -36,3 +36,39 @@ test_that("a killed R process leaves a checkpoint that predicts and goes on", {
   more <- resume_fit(fit, cells$x, epochs = 1, col_data = cells$col_data)
   expect_identical(nrow(more$history), nrow(fit$history) + 1L)
 })
+
+checkpointed <- function(file, ...) quick_settings(2, checkpoint = file, ...)
+
+test_that("a checkpoint that can't be written is refused before the first epoch", {
+  folder <- withr::local_tempdir()
+  file <- file.path(folder, "below", "fit.h5")
+  expect_refused(small_fit(settings = checkpointed(file)), "`checkpoint` must be .*does not exist")
+  expect_refused(small_fit(settings = checkpointed(folder)), "is a folder")
+  expect_refused(resume_fit(small_fit(), small_cells()$x, 1, col_data = small_cells()$col_data,
+                            checkpoint = file), "does not exist")
+})
+
+test_that("a file that is no fit stays, a fit is replaced", {
+  file <- withr::local_tempfile(fileext = ".txt")
+  writeLines("my thesis", file)
+  expect_refused(small_fit(settings = checkpointed(file)), "holds something else")
+  expect_identical(readLines(file), "my thesis")
+  unlink(file)
+  small_fit(settings = checkpointed(file))
+  small_fit(settings = checkpointed(file, patience = 7))
+  expect_identical(load_fit(file)$meta$settings$patience, 7L)
+})
+
+test_that("a checkpoint that can't be written any more costs nothing but itself", {
+  folder <- withr::local_tempdir()
+  file <- file.path(folder, "fit.h5")
+  dir.create(file.path(folder, "fit.h5.part", "in", "the way"), recursive = TRUE)
+  cells <- small_cells()
+  fit <- function(settings) {
+    cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+        col_data = cells$col_data, settings = settings)
+  }
+  expect_warning(made <- fit(checkpointed(file)), "from epoch 1 on", class = "compert_no_checkpoint")
+  expect_identical(made$history$loss_reconstruction, fit(quick_settings(2))$history$loss_reconstruction)
+  expect_false(file.exists(file))
+})

@@ -29,18 +29,15 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void write_atomically(const std::string& path, const std::vector<uint8_t>& bytes) {
+/// Whether it could be written; a file that is there already stays whole.
+bool write_atomically(const std::string& path, const std::vector<uint8_t>& bytes) {
   const std::string temporary = path + ".part";
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    out.flush();
-    if (!out)
-      throw Error("checkpoint", "must be a file that can be written", path,
-                  "Choose a path in a folder that exists and has space");
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0)
-    throw Error("checkpoint", "must be a file that can be replaced", path);
+  std::ofstream out(temporary, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (out && std::rename(temporary.c_str(), path.c_str()) == 0) return true;
+  std::remove(temporary.c_str());
+  return false;
 }
 
 /// Means over the steps of an epoch. By default every loss is averaged over the steps that compute
@@ -223,9 +220,10 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       network.store().restore(epoch_start);
       weights_are_best = best_at_start;
       network.store().clear_moments();
-      result = {Stopped::kNotFinite, (loss != nullptr ? "the " + std::string(loss) : "a loss of another process") +
-                                         " is not finite in epoch " + std::to_string(epochs_done + 1) +
-                                         (at_once ? ", batch " + std::to_string(b + 1) : "")};
+      result.stopped = Stopped::kNotFinite;
+      result.message = (loss != nullptr ? "the " + std::string(loss) : "a loss of another process") +
+                       " is not finite in epoch " + std::to_string(epochs_done + 1) +
+                       (at_once ? ", batch " + std::to_string(b + 1) : "");
       break;
     }
     if (result.stopped != Stopped::kEpochs) break;
@@ -271,7 +269,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     history.push_back(record);
     if ((on_grid || ending) && !settings.checkpoint.empty() && (!group || group->rank() == 0)) {
       const bool keeps_last = go_to_best(best);
-      write_atomically(settings.checkpoint, state(meta));
+      const bool written = write_atomically(settings.checkpoint, state(meta));
+      result.unwritten = written ? 0 : result.unwritten > 0 ? result.unwritten : epochs_done;
       if (keeps_last) go_to_last();
     }
     progress.on_epoch(record, last_epoch);

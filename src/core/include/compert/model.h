@@ -66,6 +66,7 @@ enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite };
 struct FitResult {
   Stopped stopped = Stopped::kEpochs;
   std::string message;  ///< for kNotFinite: epoch, batch and term
+  int64_t unwritten = 0;  ///< the epoch since which no checkpoint could be written; 0: the last one was
 };
 
 /// What of a summary is computed beside means and variances; arrays that are not stay empty.
