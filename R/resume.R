@@ -10,7 +10,8 @@
 #'   [cpa()] takes. Their perturbations, covariates and genes must be those of the fit.
 #' @param epochs How many epochs to add.
 #' @param ... Run settings to change, by the names of [cpa_settings()]: for instance `max_minutes`,
-#'   `patience`, `checkpoint`, `device`, `threads`, `verbose`. What shapes the network (`dim`,
+#'   `patience`, `checkpoint`, `device`, `threads`, `verbose`, or learning rates (`embeddings_lr`, a
+#'   multiple of `autoencoder_lr`, follows it). What shapes the network (`dim`,
 #'   widths, depths, `loss_ae`, `doser_type`) cannot be changed.
 #' @inheritParams cell_embedding
 #' @return A `compert_fit` with the longer history.
@@ -83,6 +84,10 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   old$distributed <- NULL  # of the run, not of the fit
   verbose <- changes$verbose
   changes$verbose <- NULL
+  # The network keeps it as a multiple of the autoencoder's.
+  if (is.numeric(changes$autoencoder_lr) && is.null(changes$embeddings_lr) && old$autoencoder_lr > 0) {
+    changes$embeddings_lr <- old$embeddings_lr * (changes$autoencoder_lr / old$autoencoder_lr)
+  }
   settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)
   settings$frozen <- fit$meta$settings$frozen %||% ""
   settings

@@ -49,3 +49,18 @@ test_that("run settings may change, the network may not", {
   expect_error(resume_fit(fit, small_cells()$x), "`epochs` must say")
   expect_error(resume_fit(fit, small_cells()$x, 0), "`epochs` must be")
 })
+
+test_that("learning rates may change, those of embeddings with the autoencoder's", {
+  cells <- small_cells()
+  fit <- small_fit(settings = quick_settings(1))
+  go_on <- function(...) resume_fit(fit, cells$x, 1, col_data = cells$col_data, ...)
+  rates <- function(fit) unlist(fit$meta$settings[c("autoencoder_lr", "embeddings_lr")])
+  times <- rates(fit)[[2]] / rates(fit)[[1]]
+  for (rate in c(3e-4, 1e-3, 1.5e-3, 6e-4, 1e-4)) {
+    expect_equal(rates(go_on(autoencoder_lr = rate, embeddings_lr = rate * times)),
+                 c(autoencoder_lr = rate, embeddings_lr = rate * times))
+  }
+  expect_equal(rates(go_on(autoencoder_lr = 5e-4))[[2]], 5e-4 * times)
+  expect_refused(go_on(embeddings_lr = 1),
+                 paste0("`embeddings_lr` must stay ", times, " times autoencoder_lr"))
+})

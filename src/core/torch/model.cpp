@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "impl.h"
 #include "product.h"
@@ -54,6 +55,20 @@ void check_products(const Settings& s, const Network& network) {
   const std::string why = product_library().no_bfloat16;
   if (!why.empty())
     throw Error("precision", "must be \"float32\" or \"float64\" here", "\"bf16-mixed\" was given, but " + why);
+}
+
+/// The embeddings' rate is kept as a multiple of the autoencoder's, which the network was made with.
+void check_embeddings_rate(const Settings& now, const Settings& s) {
+  const double was = now.embeddings_lr * s.autoencoder_lr, is = s.embeddings_lr * now.autoencoder_lr;
+  if (std::abs(was - is) <= 1e-9 * std::abs(was)) return;
+  const auto text = [](double v) {
+    std::ostringstream out;
+    out << v;
+    return out.str();
+  };
+  throw Error("embeddings_lr", "must stay " + text(now.embeddings_lr / now.autoencoder_lr) + " times autoencoder_lr",
+              text(s.embeddings_lr) + " was given with autoencoder_lr " + text(s.autoencoder_lr),
+              "Give autoencoder_lr only, which embeddings_lr follows");
 }
 
 }  // namespace
@@ -130,7 +145,7 @@ void Model::set_run_settings(const Settings& s) {
   COMPERT_SAME(parity);
 #undef COMPERT_SAME
   same("reg_multi_task", now.reg_multi_task > 0, s.reg_multi_task > 0);
-  same("embeddings_lr", now.embeddings_lr * s.autoencoder_lr, s.embeddings_lr * now.autoencoder_lr);
+  check_embeddings_rate(now, s);
   // The best score is one of the metric that was chosen then.
   if (now.stopping_metric != s.stopping_metric) {
     const auto best = std::find_if(impl_->history.begin(), impl_->history.end(), [this](const EpochRecord& r) {
