@@ -118,7 +118,7 @@
 #'   with AMX, or AVX-512 with bfloat16, wide models train faster; it needs a build with oneDNN.
 #'   Predictions and evaluations are float32 all the same. A CUDA device multiplies float32 as TF32
 #'   (10 bits of mantissa), and bfloat16 (as PyTorch's autocast) where asked to.
-#' @param threads Number of threads; 0 leaves LibTorch's choice.
+#' @param threads Number of threads; 0 takes the environment variable `OMP_NUM_THREADS`, or else every core.
 #' @param distributed Whether this process is one of a group that trains one model together: see
 #'   [launch_local()].
 #' @param seed One whole number that rules split, initialisation and shuffling. `NULL` draws it with

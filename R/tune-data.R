@@ -122,3 +122,5 @@ trial_data <- function(data) {
   if (!is.null(package)) requireNamespace(package, quietly = TRUE)
   tuning_cache$data
 }
+
+forget_trial_data <- function() rm(list = ls(tuning_cache), envir = tuning_cache)

@@ -61,3 +61,12 @@ test_that("a search in this process leaves LibTorch's threads as they were", {
   small_search(trials = 1, space = list(dim = 4))
   expect_identical(attr(device_info(), "threads"), 2L)
 })
+
+test_that("SerialParam() leaves threads as they were, and no cells behind", {
+  skip_without_biocparallel()
+  core_set_threads(2L)
+  withr::defer(core_set_threads(1L))
+  small_search(trials = 1, space = list(dim = 4), BPPARAM = BiocParallel::SerialParam())
+  expect_identical(attr(device_info(), "threads"), 2L)
+  expect_identical(ls(tuning_cache), character())
+})

@@ -42,10 +42,12 @@ void set_threads(int64_t n) {
 }
 
 void use_threads(int64_t n) {
+  if (n == 0) {  // whatever an earlier fit has used
+    const char* asked = std::getenv("OMP_NUM_THREADS");
+    n = asked == nullptr ? 0 : std::atoi(asked);
+  }
   // LibTorch alone would count physical cores: one on a machine of two hardware threads.
-  if (n == 0 && std::getenv("OMP_NUM_THREADS") == nullptr)
-    n = std::max<int64_t>(1, std::thread::hardware_concurrency());
-  if (n > 0) set_threads(n);
+  set_threads(n > 0 ? n : std::max<int64_t>(1, std::thread::hardware_concurrency()));
 }
 
 at::Device pick_device(const std::string& setting) {
