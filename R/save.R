@@ -66,7 +66,7 @@ guard_size <- function() 40L
 
 # Writes beside `file`, adds the guard, then renames: the file is there whole or not at all.
 write_whole <- function(bytes, file, call = rlang::caller_env()) {
-  part <- tempfile(paste0(".", basename(file), "-"), tmpdir = dirname(file))
+  part <- temporary_in(dirname(file), paste0(".", basename(file), "-"))
   on.exit(unlink(part))
   written <- tryCatch({
     writeBin(bytes, part)

@@ -100,13 +100,15 @@ plain_hash <- function(x) {
   rlang::hash(list(names(x), plain(x)))
 }
 
-# The cells for other processes: a file in the folder of the search, that is read once by each.
-# Data that are a path are that already.
-share_data <- function(data, dir) {
-  if (is.character(data$x)) return(list(data = data, file = NULL))
-  file <- tempfile(".cells-", tmpdir = dir, fileext = ".rds")
-  saveRDS(data, file, compress = FALSE)
-  list(data = file, file = file)
+# The cells for other processes: `file`, in the folder of the search, that is read once by each. Data
+# that are a path are that already.
+share_data <- function(data, file, call = rlang::caller_env()) {
+  if (is.character(data$x)) return(data)
+  if (saved_whole(data, file)) return(file)
+  abort_input("`dir` must have room for the cells, which other processes read there.",
+              paste0("Writing ", format(utils::object.size(data), units = "auto"), " to ",
+                     dQuote(dirname(file), FALSE), " failed."),
+              "Look at its permissions and at the free space, or leave `BPPARAM` out.", call)
 }
 
 tuning_cache <- new.env(parent = emptyenv())

@@ -23,6 +23,8 @@ describe_search <- function(space, settings, method, rungs, reduction, metric, t
       method, if (halving) paste0(" of ", trials, " trials by ", metric$name, ", epochs ",
                                   paste(rungs, collapse = ", "), ", reduction ", reduction))),
     seed = part(seed, as.character(seed)),
+    roles = part(task$registry[c("control", "batch")], paste0(
+      "control ", task$registry$control, ", batch ", task$registry$batch %||% "none")),
     data = part(hash_task(task), paste0(
       count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), ", ",
       count_of(length(task$registry$perturbations), "perturbation")))
@@ -39,12 +41,16 @@ read_folder <- function(dir, call = rlang::caller_env()) {
   if (!file.exists(dir)) return(NULL)
   kept <- read_rds(search_file(dir))
   whole <- is.list(kept) && identical(kept$format, 1L)
-  if (whole || (dir.exists(dir) && length(list.files(dir, all.files = TRUE, no.. = TRUE)) == 0)) {
-    return(if (whole) kept)
-  }
+  if (whole || (dir.exists(dir) && is_unused(dir))) return(if (whole) kept)
   abort_input("`dir` must be a new folder, or one that holds a search of `tune_fit()`.",
               paste0(dQuote(dir, FALSE), if (dir.exists(dir)) " holds other files." else
                 " is a file."), "Give another path.", call)
+}
+
+# Empty, but for what a start leaves that did not get as far as to write what is searched.
+is_unused <- function(dir) {
+  files <- setdiff(list.files(dir, all.files = TRUE, no.. = TRUE), basename(temporary_files(dir)))
+  length(files) == 0 || (identical(files, "search.rds") && file.size(search_file(dir)) == 0)
 }
 
 # Makes the folder, or goes on with the search that is in it.
@@ -53,8 +59,8 @@ claim_folder <- function(dir, kept, description, seed, call = rlang::caller_env(
   id <- rlang::hash(vapply(description, `[[`, "", "hash"))
   if (!is.null(kept)) {
     check_same_search(dir, kept$parts, description, call)
-    # What a process that was killed left half-written.
-    unlink(list.files(dir, "^[.](cells|part|trial)-", all.files = TRUE, full.names = TRUE))
+    files <- temporary_files(dir)
+    unlink(files[is_abandoned(files)])
     return(list(dir = normalizePath(dir), id = kept$id))
   }
   made <- dir.exists(dir) || dir.create(dir, showWarnings = FALSE, recursive = TRUE)
@@ -92,11 +98,21 @@ read_rds <- function(file) {
 
 # Writes beside `file` and renames, so that the file is there whole or not at all.
 write_rds <- function(object, file) {
-  part <- tempfile(".part-", tmpdir = dirname(file))
+  part <- temporary_in(dirname(file), ".part-")
   on.exit(unlink(part))
+  saved_whole(object, part) &&
+    tryCatch(file.rename(part, file), error = function(cnd) FALSE, warning = function(cnd) FALSE)
+}
+
+# Whether all of it is in the file: R does not say when a disk is full at the moment of closing.
+saved_whole <- function(object, file) {
   tryCatch({
-    saveRDS(object, part)
-    file.rename(part, file)
+    con <- file(file, "wb")
+    size <- tryCatch({
+      saveRDS(object, con)
+      seek(con)
+    }, finally = close(con))
+    file.size(file) == size
   }, error = function(cnd) FALSE, warning = function(cnd) FALSE)
 }
 

@@ -60,8 +60,9 @@
 #' @section Going on: With `dir`, each trial leaves in it a record and its fit ([load_fit()]) at the
 #'   end of each rung. When a search was interrupted, killed or ran out of its time, the same call
 #'   with the same `dir` does what is missing. With `method = "random"`, `trials` may then be
-#'   larger, and `metric` another one. A `dir` that holds another search is an error. Failed trials
-#'   are not tried again; remove their records (`trial-0001-rung-1.rds`) for that.
+#'   larger, and `metric` another one. One call at a time works in a folder. A `dir` that holds
+#'   another search is an error. Failed trials are not tried again; remove their records
+#'   (`trial-0001-rung-1.rds`) for that.
 #' @section Errors: As in [cpa()] and [search_space()]; no test cells; a setting that is both fixed
 #'   and searched; a `dir` with something else in it; not one trial with a value of the metric. A
 #'   trial that fails does not end the search.
@@ -136,9 +137,9 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
 # Runs the search with its processes started and its cells where they can read them.
 with_backend <- function(search) {
   if (is.null(search$param)) return(run_search(search))
-  shared <- share_data(search$data, search$dir)
-  on.exit(unlink(shared$file), add = TRUE)
-  search$data <- shared$data
+  file <- temporary_in(search$dir, ".cells-")
+  on.exit(unlink(file), add = TRUE)
+  search$data <- share_data(search$data, file, search$call)
   end <- start_backend(search$param)
   on.exit(end(), add = TRUE, after = FALSE)
   run_search(search)

@@ -52,3 +52,53 @@ test_that("records are whole or not there", {
   expect_false(write_rds(1, file.path(dir, "absent", "file.rds")))
   expect_identical(list.files(dir, all.files = TRUE, no.. = TRUE), basename(file))
 })
+
+test_that("another control or batch is another search", {
+  cells <- small_cells()
+  cells$col_data$donor <- rep(c("p", "q"), length.out = nrow(cells$col_data))
+  describe <- function(control, batch = NULL) {
+    keys <- new_keys("condition", covariates = c("cell_type", setdiff("donor", batch)), control = control,
+                     batch = batch, split = "split")
+    task <- suppressWarnings(new_task(cells$x, keys, cells$col_data, quick_settings(), NULL,
+                                      rlang::current_env()))
+    describe_search(new_space(tuned_space()), tuned_settings(), "random", 2, 3, read_metric("score"),
+                    3, 1, task)
+  }
+  dir <- withr::local_tempdir()
+  claim_folder(dir, NULL, describe("control"), 1)
+  same <- function(...) check_same_search(dir, read_folder(dir)$parts, describe(...), rlang::current_env())
+  expect_silent(same("control"))
+  expect_refused(same("IFNb"), "roles: control control, batch none there; control IFNb, batch none here")
+  expect_refused(same("control", "donor"), "batch none there; control control, batch donor here")
+})
+
+test_that("a start that did not get as far as its description is no other file", {
+  dir <- withr::local_tempdir()
+  file.create(search_file(dir), temporary_in(dir, ".part-"))
+  expect_null(read_folder(dir))
+  writeLines("mine", search_file(dir))
+  expect_refused(read_folder(dir), "holds other files")
+})
+
+test_that("a file that does not get all of it is not whole", {
+  skip_without(file.exists("/dev/full"), "a device that is always full")
+  expect_false(saved_whole(list(1), "/dev/full"))
+  expect_false(saved_whole(runif(1e5), "/dev/full"))
+  file <- withr::local_tempfile()
+  expect_true(saved_whole(list(a = 1:3), file))
+  expect_identical(readRDS(file), list(a = 1:3))
+})
+
+test_that("what a killed process has left goes, what another one writes stays", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  file <- function(stem, host, pid) file.path(dir, paste0(stem, "@", host, "@", pid, "@-5d2"))
+  gone <- as.integer(system("sh -c 'echo $$'", intern = TRUE))
+  ours <- c(file(".cells-", host_name(), Sys.getpid()), file(".cells-", "elsewhere", gone),
+            temporary_in(dir, ".trial-0001-rung-1.h5-"))
+  left <- c(file(".part-", host_name(), gone), file(".cells-", host_name(), gone))
+  file.create(ours, left)
+  description <- list(seed = list(hash = "a", words = "1"))
+  claim_folder(dir, list(id = "b", parts = description), description, 1)
+  expect_setequal(list.files(dir, all.files = TRUE, no.. = TRUE), basename(ours))
+})
