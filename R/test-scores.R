@@ -4,14 +4,14 @@
 # fit is made and is given back.
 with_test_scores <- function(fit, screen, stopped, call = rlang::caller_env()) {
   if (identical(stopped, "interrupt") || !any(screen$split == "test" & !screen$control)) return(fit)
-  unscored <- function(why) {
+  unscored <- function(why, class = NULL) {
     cli::cli_warn(c("The fit is trained, but not scored on its test cells.", "!" = escape_braces(why),
                     i = "Score it by `evaluate_r2(fit, newdata)`, with the cells of the training."),
-                  call = call, class = "compert_unscored")
+                  call = call, class = c(class, "compert_unscored"))
     fit
   }
   tryCatch(score_test_cells(fit, screen), error = function(cnd) unscored(plain_message(cnd)),
-           interrupt = function(cnd) unscored("Scoring was interrupted."))
+           interrupt = function(cnd) unscored("Scoring was interrupted.", "compert_scoring_interrupted"))
 }
 
 # Averages over the test conditions, per method, and what print() compares.

@@ -20,13 +20,20 @@ run_trial <- function(job) {
                 paste0("Writing to ", dQuote(job$dir, FALSE), " failed."),
                 "Look at its permissions and at the free space.")
   }
+  if (outcome$interrupted) abort_interrupted()
   record
 }
 
-# list(fit, scored, message): the fit is NULL when it failed. `scored` is the row of the history
-# whose weights the fit keeps. Warnings of single trials say nothing new; how training stopped does.
+abort_interrupted <- function() {
+  cli::cli_abort("The search was interrupted.", class = "compert_search_interrupted", call = NULL)
+}
+
+# list(fit, scored, message, interrupted): the fit is NULL when it failed. `scored` is the row of the
+# history whose weights the fit keeps. Warnings of single trials say nothing new; how training stopped does,
+# and Ctrl-C while the fit, which is whole, was scored.
 fit_trial <- function(job, data) {
   stopped <- NULL
+  interrupted <- FALSE
   before <- NULL
   fit <- tryCatch(withCallingHandlers({
     if (is.null(job$from)) {
@@ -38,20 +45,25 @@ fit_trial <- function(job, data) {
     }
   }, warning = function(cnd) {
     if (any(startsWith(class(cnd), "compert_stopped_"))) stopped <<- cnd
+    if (inherits(cnd, "compert_scoring_interrupted")) interrupted <<- TRUE
     tryInvokeRestart("muffleWarning")
   }), error = function(cnd) cnd)
-  if (inherits(stopped, "compert_stopped_interrupt")) {
-    cli::cli_abort("The search was interrupted.", class = "compert_search_interrupted", call = NULL)
-  }
-  if (inherits(fit, "error")) return(list(message = plain_message(fit)))
+  if (inherits(stopped, "compert_stopped_interrupt")) abort_interrupted()
+  failed <- function(message) list(message = message, interrupted = interrupted)
+  if (inherits(fit, "error")) return(failed(plain_message(fit)))
   history <- fit$history[seq_len(nrow(fit$history)) > NROW(before$history), , drop = FALSE]
-  kept <- which(history$best %in% TRUE)
   message <- if (is.null(stopped)) NA_character_ else plain_message(stopped)
-  if (is.null(before) && length(kept) == 0) {
-    return(list(message = if (is.na(message)) "No epoch was scored." else message))
+  scored <- kept_epoch(history, fit$meta$settings$restore_best)
+  if (is.null(before) && is.null(scored)) {
+    return(failed(if (is.na(message)) "No epoch was scored." else message))
   }
-  scored <- if (length(kept)) as.list(history[kept[length(kept)], , drop = FALSE])
-  list(fit = fit, scored = scored, message = message)
+  list(fit = fit, scored = scored, message = message, interrupted = interrupted)
+}
+
+# The scored epoch whose weights a fit ends with: of the best score, or without `restore_best` the last.
+kept_epoch <- function(history, restore_best) {
+  rows <- which(if (restore_best) history$best %in% TRUE else !is.na(history$r2_mean))
+  if (length(rows)) as.list(history[rows[length(rows)], , drop = FALSE])
 }
 
 first_fit <- function(job, data) {

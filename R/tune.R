@@ -14,7 +14,7 @@
 #' @param metric What is compared: `"score"`, the mean of `r2_mean` and `r2_mean_deg` of the test
 #'   cells, by which [cpa()] stops early as well; or a column of a fit's history. More is better,
 #'   or, with a leading minus (`"-loss_reconstruction"`), less. The value is that of the epoch whose
-#'   weights the fit keeps.
+#'   weights the fit keeps: the best one, or with `restore_best = FALSE` the last that was scored.
 #' @param grace,reduction,max_epochs Of `"halving"` only: epochs of the first rung (`NULL`: 5), the
 #'   factor between two rungs (`NULL`: 3), epochs of the last one (`NULL`: `epochs` of `settings`,
 #'   or 100).

@@ -103,3 +103,22 @@ test_that("Ctrl-C ends the search, not the trial, and nothing is lost", {
                class = "compert_search_interrupted")
   expect_identical(records_in(dir), basename(record))
 })
+
+test_that("without restore_best a trial is worth the weights that its fit ends with", {
+  history <- data.frame(epoch = 1:4, r2_mean = c(0.2, 0.9, 0.3, NA), best = c(TRUE, TRUE, FALSE, NA))
+  expect_identical(kept_epoch(history, TRUE)$epoch, 2L)
+  expect_identical(kept_epoch(history, FALSE)$epoch, 3L)
+  expect_null(kept_epoch(history[4, ], FALSE))
+  settings <- tuned_settings(8, restore_best = FALSE, patience = 100, best_tolerance = 0)
+  found <- small_search(settings = settings, trials = 2, space = list(autoencoder_lr = c(0.05, 0.1)))
+  expect_identical(found$trials$best_epoch, c(8L, 8L))
+  expect_equal(found$trials$r2_mean[found$best_trial], found$best$history$r2_mean[8])
+})
+
+test_that("Ctrl-C while a trial is scored ends the search, and the trial is kept", {
+  local_replaced("evaluate_screen", function(...) rlang::interrupt())
+  dir <- withr::local_tempdir()
+  expect_error(small_search(trials = 2, dir = dir), class = "compert_search_interrupted")
+  expect_identical(records_in(dir), "trial-0001-rung-1.rds")
+  expect_identical(read_rds(file.path(dir, records_in(dir)))$status, "trained")
+})
