@@ -65,6 +65,10 @@ core_settings <- function(json) {
     .Call(`_compert_core_settings`, json)
 }
 
+core_check_values <- function(json) {
+    invisible(.Call(`_compert_core_check_values`, json))
+}
+
 core_settings_table <- function(parity = "none", model = "cpa") {
     .Call(`_compert_core_settings_table`, parity, model)
 }

@@ -13,8 +13,9 @@
 #'   class `compert_range`.
 #' @section Errors:
 #' A name that is no setting, and a value that the setting can't have, with the message of
-#' [cpa_settings()]. Settings that do not change the model (`verbose`, `checkpoint`, `distributed`), and
-#' `loss_ae`, because scores on counts and on log-normalised values can't be compared.
+#' [cpa_settings()]; what contradicts other settings is an error of [tune_fit()], which knows all of
+#' them. Settings that do not change the model (`verbose`, `checkpoint`, `distributed`), and `loss_ae`,
+#' because scores on counts and on log-normalised values can't be compared.
 #' @source The search spaces of Ray Tune, which `run_autotune` of theislab/cpa uses.
 #' @references Bergstra and Bengio (2012) Random search for hyper-parameter optimization. Journal of
 #'   Machine Learning Research 13, 281-305.
@@ -123,7 +124,7 @@ check_entry <- function(entry, name, call) {
                        "integer_uniform()."), call)
   }
   ends <- if (is_range(entry)) c(entry$lower, entry$upper) else entry
-  for (value in ends) new_settings(stats::setNames(list(value), name), call = call)
+  for (value in ends) check_value(value, name, call)
   table <- core_settings_table()
   whole <- table$type[match(name, table$name)] %in% "integer"
   if (!is_range(entry) || !whole || entry$kind == "integer_uniform") return(invisible())

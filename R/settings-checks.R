@@ -6,12 +6,20 @@ new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
   for (name in names(given)) check_setting(given[[name]], name, call)
   file <- given[["checkpoint"]]
   if (is.character(file)) given[["checkpoint"]] <- path.expand(file)
-  complete <- jsonlite::fromJSON(with_core_errors(
-    core_settings(settings_json(given)), call,
-    todo = "Print cpa_settings() to see every setting with its default."
-  ))
+  complete <- jsonlite::fromJSON(with_core_errors(core_settings(settings_json(given)), call,
+                                                  todo = print_settings_hint()))
   if (is.null(given[["seed"]])) complete["seed"] <- list(NULL)
   structure(c(complete, list(verbose = verbose)), given = given, class = "compert_settings")
+}
+
+print_settings_hint <- function() "Print cpa_settings() to see every setting with its default."
+
+# One value of one setting, whatever the others are.
+check_value <- function(value, name, call) {
+  check_setting(value, name, call)
+  if (name == "seed") check_count(value, name, min = 0, call = call)
+  with_core_errors(core_check_values(settings_json(rlang::set_names(list(value), name))), call,
+                   todo = print_settings_hint())
 }
 
 check_setting <- function(value, name, call) {
@@ -19,7 +27,7 @@ check_setting <- function(value, name, call) {
   if (plain && !is.object(value) && length(value) == 1 && !is.na(value)) return(invisible())
   abort_input(paste0("`", name, "` must be one number, one text, or TRUE or FALSE."),
               paste0("It is ", describe(value), "."),
-              "Print cpa_settings() to see every setting with its default.", call = call)
+              print_settings_hint(), call = call)
 }
 
 # Settings as the JSON object that the core reads. Numbers are written in full: jsonlite stops at 15

@@ -82,6 +82,10 @@ check_search <- function(space, settings, method, split, call = rlang::caller_en
                 paste0("It is ", describe(given[["checkpoint"]]), "."),
                 "Leave it out; `dir` keeps the fits of all trials.", call)
   }
+  if (isTRUE(given[["distributed"]])) {
+    abort_input("`settings` must have no `distributed`: each trial is trained by one process.",
+                "It is TRUE.", "Leave it out; `BPPARAM` runs several trials at a time.", call)
+  }
   if (method == "halving" && "epochs" %in% names(space)) {
     abort_input("`space` must leave `epochs` out with method = \"halving\".",
                 "It has \"epochs\", which the rungs decide.",
@@ -92,6 +96,25 @@ check_search <- function(space, settings, method, split, call = rlang::caller_en
                 "Without `split` the seed draws the test cells, and trials could not be compared.",
                 "Make a split column with split_cells(), or leave `seed` out.", call)
   }
+}
+
+# Values that are good by themselves may contradict each other, or what is the same in all trials.
+check_trials <- function(plan, given, call = rlang::caller_env()) {
+  for (trial in seq_along(plan$seed)) {
+    new_settings(trial_settings(given, plan, trial, 0), call = call)
+  }
+}
+
+# Losses of parts that no trial will have.
+check_metric <- function(metric, space, settings, call = rlang::caller_env()) {
+  needs <- list(loss_kl = "variational", loss_adv_perturbations = "reg_adversary",
+                loss_adv_covariates = c("reg_adversary", "reg_adversary_cov"))[[metric$column]]
+  on <- vapply(needs, function(name) settings[[name]] > 0, NA)
+  if (length(needs) == 0 || any(on) || any(c(needs, "parity") %in% names(space))) return(invisible())
+  abort_input("`metric` must be something that the fits of the search have.",
+              paste0(dQuote(metric$column, FALSE), " is not there without `", needs[1], "`."),
+              paste0("Give cpa_settings(", needs[1], " = ", if (needs[1] == "variational") "TRUE" else "1",
+                     "), or another metric."), call)
 }
 
 # "score" or a column of the history; a leading minus means that less is better.

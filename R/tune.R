@@ -64,8 +64,9 @@
 #'   another search is an error. Failed trials are not tried again; remove their records
 #'   (`trial-0001-rung-1.rds`) for that.
 #' @section Errors: As in [cpa()] and [search_space()]; no test cells; a setting that is both fixed
-#'   and searched; a `dir` with something else in it; not one trial with a value of the metric. A
-#'   trial that fails does not end the search.
+#'   and searched; a trial whose settings contradict each other; a `dir` with something else in it; a
+#'   metric that the fits don't have; not one trial with a value of it. A trial that fails does not
+#'   end the search.
 #' @references Jamieson and Talwalkar (2016) Non-stochastic best arm identification and
 #'   hyperparameter optimization. AISTATS, PMLR 51, 240-248. Li et al. (2018) Hyperband: a novel
 #'   bandit-based approach to hyperparameter optimization. Journal of Machine Learning Research 18
@@ -101,11 +102,14 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   metric <- read_metric(metric)
   rungs <- rung_epochs(method, grace, reduction, max_epochs, settings)
   check_search(space, settings, method, split)
+  check_metric(metric, space, settings)
   check_model(settings, "cpa", "cpa_settings()", here)
   check_backend(BPPARAM)
   kept <- read_folder(dir)
   fixed_seed <- attr(settings, "given")[["seed"]]
   seed <- resolve_seed(seed %||% fixed_seed %||% kept$seed)
+  plan <- draw_trials(space, trials, seed, fixed_seed %||% if (is.null(split)) seed)
+  check_trials(plan, attr(settings, "given"))
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
                    settings_with_loss(settings, loss), sep)
   run_settings <- settings
@@ -115,7 +119,6 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   description <- describe_search(space, settings, method, rungs, reduction %||% 3, metric, trials,
                                  seed, cells$task)
   folder <- claim_folder(dir, kept, description, seed)
-  plan <- draw_trials(space, trials, seed, fixed_seed %||% if (is.null(split)) seed)
   search <- list(
     id = folder$id, dir = folder$dir, rungs = rungs, reduction = reduction %||% 3, metric = metric,
     plan = plan, given = utils::modifyList(list(threads = 1), as.list(attr(settings, "given"))),

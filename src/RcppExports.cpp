@@ -179,6 +179,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_check_values
+void core_check_values(const std::string& json);
+RcppExport SEXP _compert_core_check_values(SEXP jsonSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< const std::string& >::type json(jsonSEXP);
+    core_check_values(json);
+    return R_NilValue;
+END_RCPP
+}
 // core_settings_table
 Rcpp::DataFrame core_settings_table(const std::string& parity, const std::string& model);
 RcppExport SEXP _compert_core_settings_table(SEXP paritySEXP, SEXP modelSEXP) {
@@ -682,6 +691,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_h5ad_obsmap", (DL_FUNC) &_compert_core_h5ad_obsmap, 2},
     {"_compert_core_write_h5ad", (DL_FUNC) &_compert_core_write_h5ad, 3},
     {"_compert_core_settings", (DL_FUNC) &_compert_core_settings, 1},
+    {"_compert_core_check_values", (DL_FUNC) &_compert_core_check_values, 1},
     {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 2},
     {"_compert_core_fit", (DL_FUNC) &_compert_core_fit, 8},
     {"_compert_core_state_meta", (DL_FUNC) &_compert_core_state_meta, 1},

@@ -60,6 +60,9 @@ std::string core_settings(const std::string& json) {
 }
 
 // [[Rcpp::export(rng = false)]]
+void core_check_values(const std::string& json) { compert::check_values(json); }
+
+// [[Rcpp::export(rng = false)]]
 Rcpp::DataFrame core_settings_table(const std::string& parity = "none",
                                     const std::string& model = "cpa") {
   std::vector<std::string> name, type, value, allowed, meaning;

@@ -29,6 +29,8 @@ test_that("wrong input is refused", {
   expect_refused(scgen(cells$x, "condition", control = "control", col_data = cells$col_data,
                        settings = cpa_settings()), "scgen_settings")
   expect_refused(scgen_settings(loss_ae = "nb"), "scgen")
+  expect_refused(scgen_settings(reg_counterfactual = 3),
+                 "`reg_counterfactual` must be 0 for scGen.*3 was given")
   # There is no argument `loss` here.
   expect_refused(scgen(cells$counts, "condition", control = "control", col_data = cells$col_data),
                  "Log-normalise.* cpa\\(loss = \"nb\"\\) fits counts")

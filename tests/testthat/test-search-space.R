@@ -46,6 +46,13 @@ test_that("wrong spaces are refused", {
   expect_refused(search_space(verbose = c(TRUE, FALSE)), "does not change the model")
 })
 
+test_that("values are good or bad by themselves, whatever the defaults of the others", {
+  expect_s3_class(search_space(mixup_alpha = c(0.1, 0.3)), "compert_space")
+  expect_s3_class(search_space(autoencoder_lr = c(0, 1e-3)), "compert_space")
+  expect_refused(search_space(mixup_alpha = c(-1, 0.3)), "`mixup_alpha` must be")
+  expect_refused(search_space(seed = c(1, -2)), "`seed` must be")
+})
+
 test_that("wrong ranges are refused", {
   expect_refused(uniform(1), "two ends.*`upper` is missing")
   expect_refused(integer_uniform(upper = 3), "`lower` is missing")

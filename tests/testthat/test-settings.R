@@ -42,6 +42,7 @@ test_that("unknown names and wrong values are refused, by name", {
     expect_refused(cpa_settings(doser_type = bad), "`doser_type` must be")
   }
   expect_refused(cpa_settings(device = "gpu"), "`device` must be")
+  expect_refused(cpa_settings(device = "cuda:99999999999999999999"), "`device` must be")
   expect_refused(cpa_settings(verbose = "yes"), "`verbose` must be")
   expect_refused(cpa_settings(batch_size = 1), "`batch_size` must be")
 })

@@ -62,6 +62,7 @@ test_that("what is fixed, searched or decided by the rungs is so once", {
   }
   expect_refused(check(list(dim = 4), dim = 8), "\"dim\" is in `settings` and in `space`")
   expect_refused(check(list(dim = 4), checkpoint = "a.h5"), "must have no `checkpoint`")
+  expect_refused(check(list(dim = 4), distributed = TRUE), "must have no `distributed`")
   expect_refused(check(list(epochs = 4), method = "halving"), "which the rungs decide")
   expect_refused(check(list(seed = 1:4), split = NULL), "only together with `split`")
   expect_silent(check(list(seed = 1:4, epochs = 4), dim = 8))
@@ -73,4 +74,28 @@ test_that("metrics are the score or columns of the history", {
   expect_true(all(setdiff(tuning_metrics(), "score") %in% names(small_fit()$history)))
   expect_refused(read_metric("r2_means"), "Did you mean \"r2_mean\"")
   expect_refused(read_metric(1), "`metric` must be one text")
+})
+
+test_that("settings of a trial must not contradict each other", {
+  check <- function(space, ...) {
+    check_trials(draw_trials(new_space(space), 8, 1), attr(cpa_settings(...), "given"))
+  }
+  expect_silent(check(list(mixup_alpha = c(0.1, 0.3)), reg_alignment = 0, reg_counterfactual = 0))
+  expect_refused(check(list(mixup_alpha = c(0.1, 0.3))), "`mixup_alpha` must be 0 with")
+  expect_refused(check(list(reg_alignment = c(0, 3)), mixup_alpha = 0.1, reg_alignment = 0,
+                       reg_counterfactual = 0), "`mixup_alpha` must be 0 with")
+  expect_refused(small_search(space = list(mixup_alpha = c(0.1, 0.3))), "`mixup_alpha` must be 0 with")
+})
+
+test_that("a metric that no trial will have is refused before the first", {
+  check <- function(metric, space = list(dim = 4), ...) {
+    check_metric(read_metric(metric), new_space(space), cpa_settings(...))
+  }
+  expect_refused(check("-loss_kl"), "\"loss_kl\" is not there without `variational`")
+  expect_refused(check("loss_adv_covariates"), "without `reg_adversary`")
+  expect_silent(check("-loss_kl", variational = TRUE))
+  expect_silent(check("-loss_kl", list(variational = c(TRUE, FALSE))))
+  expect_silent(check("loss_adv_covariates", list(parity = c("none", "theislab"))))
+  expect_silent(check("loss_adv_covariates", parity = "fb"))
+  expect_silent(check("r2_var"))
 })

@@ -59,7 +59,9 @@ test_that("a search on a sample of the cells", {
 test_that("other metrics choose other trials", {
   by_loss <- small_search(metric = "-loss_reconstruction")
   expect_identical(by_loss$best_trial, which.min(by_loss$trials$loss_reconstruction))
-  expect_refused(small_search(metric = "loss_adv_covariates"), "is missing in all of them")
+  expect_refused(small_search(metric = "loss_adv_covariates"), "is not there without `reg_adversary`")
+  expect_refused(small_search(metric = "loss_adv_covariates", space = list(reg_adversary = 0)),
+                 "is missing in all of them")
   expect_refused(small_search(metric = "accuracy"), "`metric` must be one of \"score\"")
 })
 
@@ -126,7 +128,8 @@ test_that("what a search says, it says once", {
   expect_match(said[2], "3 trials of dim, autoencoder_lr; each in full; seed 1 of the search")
   dir <- withr::local_tempdir()
   said <- testthat::capture_messages(expect_error(
-    small_search(trials = 2, settings = loud, metric = "loss_adv_covariates", dir = dir)))
+    small_search(trials = 2, settings = loud, metric = "loss_adv_covariates", dir = dir,
+                 space = list(reg_adversary = 0))))
   expect_match(said[3], "2 records of finished trials are in .* The same call")
 })
 

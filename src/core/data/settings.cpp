@@ -100,7 +100,7 @@ bool is_chemcpa(const Settings& s) { return s.parity.rfind("chemcpa", 0) == 0; }
 
 void check_device(const std::string& device) {
   bool good = device == "auto" || device == "cpu" || device == "cuda" || device == "privateuseone";
-  if (device.rfind("cuda:", 0) == 0 && device.size() > 5)
+  if (device.rfind("cuda:", 0) == 0 && device.size() > 5 && device.size() < 15)  // an index that is a number
     good = std::all_of(device.begin() + 5, device.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!good)
     throw Error("device", "must be \"auto\", \"cpu\", \"cuda\", \"cuda:<index>\" or \"privateuseone\"",
@@ -148,6 +148,9 @@ void check_together(const Settings& s) {
   if (s.model == "scgen" && (s.parity != "none" || s.loss_ae != "gauss" || s.mixup_alpha > 0))
     throw Error("model", "must go with loss \"gauss\", no parity and no mixup if it is \"scgen\"",
                 "loss_ae \"" + s.loss_ae + "\", parity \"" + s.parity + "\"");
+  if (s.model == "scgen" && s.reg_counterfactual > 0)
+    throw Error("reg_counterfactual", "must be 0 for scGen",
+                plain(s.reg_counterfactual) + " was given, and its network knows no conditions to exchange");
   if (s.reg_multi_task > 0 && (s.mixup_alpha > 0 || s.model == "scgen"))
     throw Error("reg_multi_task", "must be 0 with mixup and for scGen",
                 "a mixed cell has no condition of its own, and scGen no embeddings");
@@ -165,9 +168,8 @@ void check_together(const Settings& s) {
                 "facebookresearch/CPA has neither a variational encoder nor the loss \"zinb\"");
 }
 
-}  // namespace
-
-Settings settings_from_json(const std::string& json) {
+/// Each value by itself.
+Settings read_settings(const std::string& json) {
   const Json given = Json::parse(json, nullptr, false);
   if (!given.is_object()) throw Error("settings", "must be a JSON object", json.substr(0, 80));
   Settings s = default_settings("none");  // also says which entries choose the defaults
@@ -184,9 +186,18 @@ Settings settings_from_json(const std::string& json) {
     set(s, *f, value);
   }
   check_device(s.device);
+  return s;
+}
+
+}  // namespace
+
+Settings settings_from_json(const std::string& json) {
+  Settings s = read_settings(json);
   check_together(s);
   return s;
 }
+
+void check_values(const std::string& json) { read_settings(json); }
 
 std::string settings_to_json(const Settings& settings) {
   Json out = Json::object();

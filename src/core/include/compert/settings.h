@@ -106,6 +106,8 @@ struct SettingInfo {
 /// Reads settings from a JSON object over the defaults that its `model` and `parity` entries
 /// select. Unknown names, wrong types and values out of range throw `Error`, naming the setting.
 Settings settings_from_json(const std::string& json);
+/// The same errors but for values that only contradict each other.
+void check_values(const std::string& json);
 /// All settings as one JSON object.
 std::string settings_to_json(const Settings& settings);
 /// Name, type, default, allowed values and meaning of every setting, in a fixed order.
