@@ -1,9 +1,10 @@
 #' Train a fit further
 #'
 #' Goes on where a fit stopped: weights, optimisers, learning-rate schedule, early stopping and
-#' history continue, so that 10 epochs and 10 more are the same as 20, to the bit (with
-#' `lr_schedule = "linear"`, which runs over the epochs of one call, they are not). The fit that is
-#' given stays as it is.
+#' history continue, so that 10 epochs and 10 more are the same as 20, to the bit. Exceptions are what
+#' runs over the epochs of one call, `lr_schedule = "linear"` and `kl_annealing_frac`; and the scores, the
+#' best epoch and with it the restored weights where `checkpoint_freq` does not divide the first number of
+#' epochs, since the last epoch of a call is always scored. The fit that is given stays as it is.
 #'
 #' @param fit A `compert_fit`.
 #' @param newdata The cells that the fit was trained on (a fit keeps none), in any container that

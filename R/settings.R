@@ -97,7 +97,8 @@
 #'   where there are no test cells to stop at and few training cells of a condition.
 #' @param max_minutes Time limit of training in minutes; 0 sets none.
 #' @param checkpoint_freq Epochs between two evaluations of the test cells.
-#' @param patience Evaluations without a better score after which training stops.
+#' @param patience Evaluations in a row without a better score through which training goes on: it stops
+#'   at the next one, and with `parity = "theislab"` at the last of these.
 #' @param stopping_metric Score of the test cells that stops training and chooses the weights: `"r2"`,
 #'   the mean of `r2_mean` and `r2_mean_deg`; `"r2_all"`, with those of the variances; or
 #'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.

@@ -41,8 +41,9 @@
 #'   `trials`, one row per trial: `trial`; the searched settings; `seed` of the fit; `rung`, the
 #'   last one that it took part in; `epochs_trained`; `best_epoch`, `score`, `r2_mean`,
 #'   `r2_mean_deg`, `r2_var`, `r2_var_deg` and the metric at the best epoch; `status`
-#'   (`"finished"`, `"stopped"` after a rung, `"failed"`); `message`, why it failed or why training
-#'   stopped; `seconds`.
+#'   (`"finished"`, `"stopped"` after a rung, `"failed"`); `message`, why it failed or stopped at a
+#'   value that is not finite (`NA` where training ended by its epochs, `patience` or `max_minutes`);
+#'   `seconds`.
 #'
 #'   `rungs`, one row per trial and rung that was trained: `trial`, `rung`, `epochs`, the metric at
 #'   the best epoch of that rung, `seconds`.
@@ -55,8 +56,9 @@
 #'   first. On the processor, equal arguments give equal tables, whether one process works, or
 #'   several, or the search was broken off and called again; only `seconds` differ (and, with
 #'   `max_minutes`, everything). A trial is judged by the best epoch that it has had so far. One
-#'   whose training stopped before the end of a rung (`patience`, which counts anew in every rung)
-#'   is not trained further, but stays in the contest.
+#'   whose training stopped before the end of a rung (`patience`, which goes on counting from rung to
+#'   rung) is not trained further, but stays in the contest. What runs over the epochs of one call,
+#'   `lr_schedule = "linear"` and `kl_annealing_frac`, starts again in every rung.
 #' @section Going on: With `dir`, each trial leaves in it a record and its fit ([load_fit()]) at the
 #'   end of each rung. When a search was interrupted, killed or ran out of its time, the same call
 #'   with the same `dir` does what is missing. With `method = "random"`, `trials` may then be
