@@ -104,15 +104,13 @@ write_rds <- function(object, file) {
     tryCatch(file.rename(part, file), error = function(cnd) FALSE, warning = function(cnd) FALSE)
 }
 
-# Whether all of it is in the file: R does not say when a disk is full at the moment of closing.
+# Whether all of it is in the file. Uncompressed: R does not say of a compressed one that the disk was full
+# when it was closed.
 saved_whole <- function(object, file) {
   tryCatch({
-    con <- file(file, "wb")
-    size <- tryCatch({
-      saveRDS(object, con)
-      seek(con)
-    }, finally = close(con))
-    file.size(file) == size
+    con <- file(file, "wb", raw = TRUE)
+    tryCatch(saveRDS(object, con), finally = close(con))
+    TRUE
   }, error = function(cnd) FALSE, warning = function(cnd) FALSE)
 }
 

@@ -31,14 +31,15 @@ test_that("threads = 0 is what the environment says, whatever an earlier fit use
 
 test_that("a forked process is refused before it waits for threads that it has not", {
   skip_on_os("windows")
+  cells <- small_cells()
+  fit <- small_fit()
   core_set_threads(2L)
   withr::defer(core_set_threads(1L))
-  cells <- small_cells()
   tried <- parallel::mclapply(1:2, function(i) {
     tryCatch(if (i == 1) {
       cpa(cells$x, "condition", control = "control", col_data = cells$col_data, settings = quick_settings(1))
     } else {
-      read_newdata(small_fit(), cells$x, col_data = cells$col_data)
+      read_newdata(fit, cells$x, col_data = cells$col_data)
     }, error = conditionMessage)
   }, mc.cores = 2)
   expect_match(unlist(tried), "can't compute in a forked process", all = TRUE)
