@@ -52,7 +52,8 @@ cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected", "c
   which <- check_choice(which, c("basal", "treated", "corrected", "custom"), "which")
   need_newdata(missing(x), "cell_embedding", arg = "x")
   parts <- latent_parts(fit, which, add)
-  screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes)
+  screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes,
+                         labels = if (parts$perturbation) "own" else "unused")
   embed_screen(fit, screen, which, parts)
 }
 

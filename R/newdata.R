@@ -1,19 +1,30 @@
 # What every verb on a fit does with the user's cells: read, match genes, encode.
 
 # The screen of `newdata`, read by the fit's column names, with the fit's genes in the fit's order.
-# `need` are the roles whose columns must be there.
+# `need` are the roles whose columns must be there. `labels`: what the cells' own conditions are used
+# for. "start": controls are what the answer starts from, and without a perturbation column all cells are
+# taken as such; "own": the answer is about the conditions, so that the column must be there; "unused".
 read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NULL,
                          missing_genes = "error", need = c("covariates", "batch"),
-                         call = rlang::caller_env()) {
+                         labels = c("start", "own", "unused"), call = rlang::caller_env()) {
   check_process(call)
+  labels <- labels[1L]
+  if (labels == "own") need <- c("perturbation", need)
   keys <- keys_of_training(fit$meta, container_kind(newdata))
   if (!is.null(assay)) keys[c("assay", "layer", "of_fit")] <- list(assay, NULL, NULL)
   if (!is.null(layer)) keys[c("layer", "of_fit")] <- list(layer, setdiff(keys$of_fit, "layer"))
   keys$protein_names <- fit$meta$registry$proteins
   keys$gene_names <- fit$meta$registry$genes
   screen <- as_screen(newdata, keys, col_data = col_data, need = need, call = call)
+  if (labels == "start" && is.null(screen$keys$perturbation)) inform_all_controls(screen, keys)
   screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)
   match_proteins(screen, fit, call)
+}
+
+inform_all_controls <- function(screen, keys) {
+  text <- paste0("There is no column ", dQuote(keys$perturbation, FALSE), ": all ",
+                 count_of(ncol(screen$x), "cell"), " are taken as controls.")
+  cli::cli_inform(c(i = escape_braces(text)), class = "compert_all_controls")
 }
 
 # The columns that training read, and the assay and layer (`of_fit`) for its own kind of container,

@@ -30,7 +30,9 @@ protein_expression <- function(fit, newdata,
   what <- check_choice(what, c("denoised", "foreground_probability", "background", "foreground"),
                        "what")
   parts <- as_composition(fit, add)
-  screen <- use_modality(read_newdata(fit, newdata, assay, layer, col_data, missing_genes), from)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         labels = if (parts$perturbation) "own" else "unused")
+  screen <- use_modality(screen, from)
   answer <- with_core_errors(
     core_proteins(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen),
                   seq_len(ncol(screen$x)) - 1L, parts$perturbation, parts$without)

@@ -32,7 +32,9 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
   type <- check_choice(type, c("mean", "variance"), "type")
   need_newdata(missing(newdata), "reconstruct")
   parts <- as_composition(fit, add)
-  screen <- use_modality(read_newdata(fit, newdata, assay, layer, col_data, missing_genes), from)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         labels = if (parts$perturbation) "own" else "start")
+  screen <- use_modality(screen, from)
   cells <- seq_len(ncol(screen$x))
   answer <- with_core_errors(
     core_reconstruct(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), cells - 1L,

@@ -43,7 +43,8 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   if (isTRUE(!keys$perturbation %in% names(cells$col_data))) {
     return(c(out, list(defects = bind_defects(absent, defects))))
   }
-  labels <- read_labels(cells, keys, need)
+  labels <- if (is.null(keys$perturbation)) unlabelled_controls(cells, asked) else
+    read_labels(cells, keys, need)
   if (is.null(keys$dose) && !is.null(asked$dose) && nrow(absent) == 0) {
     labels <- control_doses(labels, asked, names(cells$col_data))
   }
@@ -58,7 +59,7 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
 }
 
 readable_screen <- function(cells, keys, scale, ok) {
-  if (!any(ok)) return(NULL)
+  if (!any(ok) || is.null(keys$perturbation)) return(NULL)
   cells$x <- cells$x[, ok, drop = FALSE]
   cells$col_data <- cells$col_data[ok, , drop = FALSE]
   if (!is.null(keys$split) && !is.null(read_split(cells$col_data[[keys$split]], "")$defects)) {
@@ -146,16 +147,9 @@ value_defects <- function(values, loss) {
   )
 }
 
-# Perturbations, doses and controls of the cells. Without a perturbation column all cells are
-# controls.
+# Perturbations, doses and controls of the cells.
 read_labels <- function(cells, keys, need = all_roles()) {
   names <- colnames(cells$x)
-  n <- length(names)
-  if (is.null(keys$perturbation)) {
-    return(list(parts = rep(list(keys$control), n), doses = rep(list(1), n), code = rep(1L, n),
-                is_control = rep(TRUE, n), control = keys$control, ok = rep(TRUE, n),
-                defects = no_defects()))
-  }
   dose <- if (!is.null(keys$dose)) cells$col_data[[keys$dose]]
   pairs <- parse_pairs(cells$col_data[[keys$perturbation]], dose, keys$sep, names)
   found <- find_control(keys, cells$col_data, pairs)
@@ -168,6 +162,29 @@ read_labels <- function(cells, keys, need = all_roles()) {
   list(parts = tidy$parts[pairs$code], doses = tidy$doses[pairs$code], code = pairs$code,
        is_control = vapply(tidy$parts, identical, NA, found$control)[pairs$code],
        control = found$control, ok = pairs$ok[pairs$code], defects = defects)
+}
+
+# Without a perturbation column all cells are controls, unless their doses say otherwise.
+unlabelled_controls <- function(cells, keys) {
+  n <- ncol(cells$x)
+  own <- keys$control_dose %||% 1
+  dose <- if (!is.null(keys$dose)) level_names(cells$col_data[[keys$dose]])
+  values <- unique(dose)
+  others <- values[!vapply(split_doses(values, keys$sep), function(d) all(d %in% own), NA)]
+  other <- dose %in% others
+  list(parts = rep(list(keys$control), n), doses = rep(list(own), n), code = rep(1L, n),
+       is_control = rep(TRUE, n), control = keys$control, ok = !other,
+       defects = if (any(other)) treated_defect(keys, colnames(cells$x)[other], dose[other]) else
+         no_defects())
+}
+
+treated_defect <- function(keys, cells, dose) {
+  new_defect("doses without perturbations",
+             "Cells at other doses than the controls' must have a column of perturbations.",
+             paste0("Cell ", dQuote(cells[1], FALSE), " has dose ", dose[1], and_more(length(cells)),
+                    " and there is no column ", dQuote(keys$perturbation, FALSE), "; controls have dose ",
+                    format_dose(keys$control_dose %||% 1), "."),
+             paste0("Add that column, or give the control cells only."), n = length(cells))
 }
 
 # Cells of a dosed screen without a dose column: controls have the dose that they had in training;

@@ -98,7 +98,7 @@ augment.compert_fit <- function(x, data, ..., assay = NULL, layer = NULL, col_da
   check_no_dots(...)
   validate_fit(x, "x")
   need_newdata(missing(data), "augment", arg = "data")
-  screen <- read_newdata(x, data, assay, layer, col_data, missing_genes)
+  screen <- read_newdata(x, data, assay, layer, col_data, missing_genes, labels = "own")
   tibble::as_tibble(beside_own(screen$col_data, list(
     .cell = colnames(screen$x), .condition = pair_labels(x, screen$parts, screen$doses),
     .seen = seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates),

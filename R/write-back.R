@@ -38,7 +38,8 @@ write_back <- function(fit, x, ..., which = c("basal", "treated", "corrected"), 
                 paste0("It is ", describe(x), ", which has no place for embeddings."),
                 "Use `cell_embedding(fit, x)`, which returns them as a matrix.")
   }
-  screen <- read_newdata(fit, x, assay, layer, missing_genes = missing_genes)
+  screen <- read_newdata(fit, x, assay, layer, missing_genes = missing_genes,
+                         labels = if (identical(which, "basal")) "unused" else "own")
   embeddings <- lapply(stats::setNames(nm = which), function(w) embed_screen(fit, screen, w))
   if (inherits(x, "Seurat")) add_reductions(x, embeddings, fit, screen$assay) else
     add_reduced_dims(x, embeddings, fit)

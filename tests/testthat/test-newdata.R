@@ -104,3 +104,41 @@ test_that("row codes number equal rows alike, in the order in which they appear"
   table <- expand.grid(a = 1:4, b = letters[1:3], c = c(TRUE, FALSE))[c(1:24, 24:1), ]
   expect_identical(row_codes(table), c(1:24, 24:1))
 })
+
+test_that("cells without perturbations are controls for some questions, and that is said", {
+  cells <- small_cells()
+  fit <- small_fit()
+  bare <- cells$col_data["cell_type"]
+  what <- condition(condition = "IFNb", cell_type = "B")
+  said <- "There is no column \"condition\": all 240 cells are taken as controls"
+  flat <- function(expr) gsub("\\s+", " ", paste(capture_messages(expr), collapse = " "))
+  expect_match(flat(predict(fit, cells$x, what, col_data = bare)), said)
+  expect_match(flat(dose_response(fit, cells$x, space = "genes", dose = 1, col_data = bare)), said)
+  expect_match(flat(reconstruct(fit, cells$x, add = NULL, col_data = bare)), said)
+  expect_silent(cell_embedding(fit, cells$x, "basal", col_data = bare))
+  expect_silent(predict(fit, cells$x, what, col_data = cells$col_data))
+  own <- "There is no column \"condition\""
+  expect_refused(cell_embedding(fit, cells$x, "treated", col_data = bare), own)
+  expect_refused(cell_embedding(fit, cells$x, "corrected", col_data = bare), own)
+  expect_refused(reconstruct(fit, cells$x, col_data = bare), own)
+  expect_refused(augment(fit, cells$x, col_data = bare), own)
+  renamed <- small_sce()
+  renamed$condition <- NULL
+  expect_refused(write_back(fit, renamed), own)
+  expect_silent(write_back(fit, renamed, which = "basal"))
+})
+
+test_that("cells at doses that controls do not have are not taken as controls", {
+  cells <- dosed_cells()
+  fit <- dosed_fit()
+  bare <- cells$col_data[c("cell_type", "dose")]
+  what <- condition("B", cell_type = "T")
+  ask <- function(table) predict(fit, cells$x, what, col_data = table, summarise = "condition")
+  expect_refused(ask(bare), "\"c13\" has dose 0.1 \\(and 71 more cells\\) and there is no column \"drug\"")
+  bare$dose <- "0"
+  screen <- suppressMessages(read_newdata(fit, cells$x, col_data = bare))
+  expect_identical(unique(screen$doses), list(0))
+  expect_message(ask(bare), "all 84 cells are taken as")
+  bare$dose <- NULL
+  expect_message(ask(bare), "all 84 cells are taken as")
+})

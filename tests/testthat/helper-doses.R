@@ -1,0 +1,29 @@
+# A small screen with doses: control at 0, A at three doses, B at 10 only, A+B at one pair, C held out.
+# Numbers are drawn under a fixed seed.
+dosed_cells <- function() {
+  one <- data.frame(drug = rep(c("control", "A", "A", "A", "B", "A+B", "C"), each = 12),
+                    dose = rep(c("0", "0.1", "1", "10", "10", "1+10", "5"), each = 12))
+  one$cell_type <- rep(c("T", "NK"), length.out = nrow(one))
+  one$split <- ifelse(one$drug == "C" | one$dose == "10" & one$drug == "A", "ood",
+                      rep(c("train", "train", "test"), length.out = nrow(one)))
+  x <- withr::with_seed(5, matrix(stats::rexp(8 * nrow(one)), 8))
+  dimnames(x) <- list(paste0("g", 1:8), paste0("c", seq_len(nrow(one))))
+  rownames(one) <- colnames(x)
+  list(x = x, col_data = one)
+}
+
+dosed_fit <- local({
+  made <- list()
+  function(..., settings = quick_settings(1)) {
+    key <- rlang::hash(list(..., settings))
+    if (is.null(made[[key]])) {
+      cells <- dosed_cells()
+      made[[key]] <<- suppressWarnings(cpa(
+        cells$x, "drug", dose = "dose", covariates = "cell_type", control = "control",
+        split = "split", molecules = cbind(f = c(A = 1, B = 2, C = 3, D = 4)),
+        col_data = cells$col_data, ..., settings = settings
+      ))
+    }
+    made[[key]]
+  }
+})
