@@ -149,7 +149,8 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
 
 # `...` is there so that all later arguments are written by name; it must be empty.
 check_no_dots <- function(..., call = rlang::caller_env(),
-                          valid = rlang::fn_fmls_names(rlang::caller_fn())) {
+                          valid = rlang::fn_fmls_names(rlang::caller_fn()),
+                          settings = rlang::fn_fmls(rlang::caller_fn())$settings) {
   extra <- rlang::exprs(...)
   if (length(extra) == 0) return(invisible())
   valid <- setdiff(valid, "...")
@@ -162,7 +163,17 @@ check_no_dots <- function(..., call = rlang::caller_env(),
   }
   abort_input(paste0("Arguments must be among ", name_list(valid, 40), "."),
               paste0("There is no argument `", name, "`."),
-              paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = call)
+              setting_advice(name, extra[[1]], settings) %||%
+                paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = call)
+}
+
+# How to write a setting that was given as an argument of its own, where a verb takes `settings`: the
+# default there is a call to the function that makes them.
+setting_advice <- function(name, value, settings) {
+  known <- setdiff(rlang::fn_fmls_names(cpa_settings), "...")
+  if (!is.call(settings) || !name %in% known) return(NULL)
+  value <- if (rlang::is_syntactic_literal(value)) rlang::as_label(value) else "..."
+  paste0("It is a setting: write settings = ", rlang::as_label(settings[[1]]), "(", name, " = ", value, ").")
 }
 
 # The cells, which every verb on a screen begins with.

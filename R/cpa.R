@@ -168,8 +168,12 @@ inform_task <- function(task) {
   )
   bullets <- c(i = text)
   if (task$chose_loss && is_count_loss(screen$loss)) {
-    bullets <- c(bullets, i = paste("Only raw counts were found: the negative binomial likelihood",
-                                    "is used. Log-normalise for loss = \"gauss\"."))
+    named <- intersect(c("assay", "layer"), names(Filter(Negate(is.null), screen$keys)))
+    found <- if (length(named)) paste0("`", named[length(named)], "` names raw counts") else
+      "Only raw counts were found"
+    bullets <- c(bullets, i = paste0(found, ": the negative binomial likelihood is used. ",
+                                     if (length(named)) "Name log-normalised values" else "Log-normalise",
+                                     " for loss = \"gauss\"."))
   }
   if (is.null(task$plan)) {
     bullets <- c(bullets, "!" = paste("No perturbed condition has 5 test cells: training is not",

@@ -47,7 +47,16 @@ check_settings <- function(settings, arg = "settings", call = rlang::caller_env(
   if (inherits(settings, "compert_settings")) return(invisible())
   abort_input(paste0("`", arg, "` must come from `cpa_settings()`."),
               paste0("It is ", describe(settings), "."),
-              "Write settings = cpa_settings(epochs = 100, ...).", call = call)
+              settings_advice(settings), call = call)
+}
+
+settings_advice <- function(settings) {
+  if (inherits(settings, "compert_tuning")) return("Write settings = found$best_settings.")
+  if (inherits(settings, "compert_fit")) {
+    return(c("Of a search, give found$best_settings: found$best is the fit.",
+             "Write settings = cpa_settings(epochs = 100, ...)."))
+  }
+  "Write settings = cpa_settings(epochs = 100, ...)."
 }
 
 # The settings of a run: `loss` laid over them; the two must not contradict each other.

@@ -35,6 +35,11 @@ test_that("one line says what is fitted; verbose = FALSE says nothing", {
   expect_silent(fit_toy())
   nb <- capture_messages(fit_toy(toy_counts(160), settings = quick(verbose = NULL)))
   expect_match(gsub("\\s+", " ", paste(nb, collapse = " ")), "Only raw counts were found")
+  skip_without_package("SingleCellExperiment")
+  both <- SingleCellExperiment::SingleCellExperiment(list(counts = toy_counts(160), logcounts = toy_log(160)),
+                                                     colData = toy_cells(160))
+  named <- capture_messages(fit_toy(both, cells = NULL, assay = "counts", settings = quick(verbose = NULL)))
+  expect_match(gsub("\\s+", " ", paste(named, collapse = " ")), "`assay` names raw counts: the negative")
 })
 
 test_that("one seed, one fit; another seed, another; set.seed() governs where none is given", {

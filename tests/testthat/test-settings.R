@@ -124,3 +124,16 @@ test_that("settings that contradict each other are refused together", {
   expect_refused(cpa_settings(parity = "fb", variational = TRUE), "`parity` must be")
   expect_refused(cpa_settings(parity = "fb", loss_ae = "zinb"), "`parity` must be")
 })
+
+test_that("a setting that was given as an argument is told its place", {
+  cells <- small_cells()
+  fit <- function(...) cpa(cells$x, "condition", control = "control", col_data = cells$col_data, ...)
+  expect_refused(fit(epochs = 5), "no argument `epochs`.*settings = cpa_settings\\(epochs = 5\\)")
+  expect_refused(fit(dim = 4 + 4), "settings = cpa_settings\\(dim = ...\\)")
+  expect_refused(fit(epoch = 5), "Leave it out or correct its name")
+  expect_refused(chemcpa(cells$x, seed = 5), "settings = chemcpa_settings\\(seed = 5\\)")
+  expect_refused(predict(small_fit(), cells$x, epochs = 5), "Leave it out or correct its name")
+  expect_refused(fit(settings = small_fit()), "found\\$best_settings: found\\$best is the fit")
+  expect_refused(fit(settings = structure(list(), class = "compert_tuning")), "found\\$best_settings")
+  expect_refused(fit(settings = 5), "Write settings = cpa_settings\\(epochs")
+})
