@@ -44,6 +44,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
     abort_input("`perturbation` and `pair` must not be given both.", "Both are.",
                 "Leave `perturbation` out to ask for the two of `pair` together.")
   }
+  stop_at_combination(fit, perturbation)
   wanted <- if (is.null(pair)) known_perturbations(fit, perturbation) else check_pair(fit, pair)
   genes <- check_genes(fit, genes)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
@@ -69,6 +70,20 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
   difference <- mean[, at, drop = FALSE] - mean[, reference, drop = FALSE]
   tibble::as_tibble(add_response(rows, mean[, at, drop = FALSE], difference, genes,
                                  fit$meta$registry$genes))
+}
+
+# A combination in the place of a perturbation.
+stop_at_combination <- function(fit, perturbation, call = rlang::caller_env()) {
+  registry <- fit$meta$registry
+  if (!is.character(perturbation)) return(invisible())
+  for (name in setdiff(perturbation, registry$perturbations)) {
+    parts <- split_text(name, registry$sep)[[1L]]
+    if (length(parts) < 2L || !all(parts %in% registry$perturbations)) next
+    abort_input("`perturbation` must name single perturbations.",
+                paste0(dQuote(name, FALSE), " is a combination of ", length(parts), "."),
+                if (length(parts) == 2L) paste0("Write `pair = ", deparse(parts), "`.") else
+                  "evaluate_r2() and rank_degs() tell of combinations of more than two.", call)
+  }
 }
 
 # The columns that say the condition: of single perturbations, or of two of which one may be absent.

@@ -57,3 +57,11 @@ test_that("wrong questions are refused", {
   expect_refused(observed_response(small_fit(), cells$x[, control],
                                    col_data = cells$col_data[control, ]), "none of \"IFNb\"")
 })
+
+test_that("a combination is asked for by its two perturbations", {
+  cells <- dosed_cells()
+  ask <- function(...) observed_response(dosed_fit(), cells$x, col_data = cells$col_data, ...)
+  expect_refused(ask(perturbation = "A+B"), "\"A\\+B\" is a combination of 2.*`pair = c\\(\"A\", \"B\"\\)`")
+  expect_refused(ask(perturbation = "A+B+C"), "combination of 3")
+  expect_refused(ask(perturbation = "A+X"), "was not in training")
+})
