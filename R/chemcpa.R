@@ -18,12 +18,10 @@
 #' @param molecule_encoder `NULL`: SMILES become RDKit's descriptors ([smiles_features()]).
 #'   `"graph"`: a message-passing network reads the molecular graphs of SMILES and is trained with the
 #'   model; what [pretrain_molecules()] returns: the same, starting from what it learned.
-#' @param dose_unit Unit of the doses, such as `"uM"`, `"nM"` or `"mg/kg"`; kept in the fit, so that
-#'   [condition()] may ask in another one. `NULL`: unknown.
 #' @param dose_transform How doses come before the network: `"log"`, `log(1 + 1000 u) / log(1001)`
-#'   with u the dose as a share of the highest trained dose; `"max"`, as a share of the highest trained dose
-#'   of all; `"relative"`, of the perturbation's own highest dose (of a drug without cells, the highest
-#'   of all); or `"none"`, as they are. `NULL`: `"log"`, and with `parity` what the reference does:
+#'   with u the dose as a share of the highest dose in `x`; `"max"`, as this share itself; `"relative"`, of
+#'   the perturbation's own highest dose (of a drug without cells, the highest of all); or `"none"`, as they
+#'   are. `NULL`: `"log"`, and with `parity` what the reference does:
 #'   `"max"` for `"chemcpa"`, else `"none"`.
 #' @param settings Hyperparameters, from [chemcpa_settings()].
 #' @return A `compert_fit`, see [cpa()].

@@ -125,21 +125,36 @@ stop_without_conditions <- function(n, keys, call, arg = "condition") {
 
 # Conditions ready for the core: parts and doses, covariates (NA where not asked for), labels, and
 # the design `target` in the registry's codes. A control that was asked for without a dose has the
-# dose that it had in training.
-resolve_conditions <- function(condition, registry, keys, call = rlang::caller_env()) {
+# dose that it had in training. `open_doses` tells the doses of others that have none (a function of
+# their parts, see open-doses.R); `row` is the row of `condition` that each comes from, and `open`
+# whether it has a dose from there.
+resolve_conditions <- function(condition, registry, keys, call = rlang::caller_env(),
+                               open_doses = NULL) {
   condition <- as_condition(condition, keys, call)
   tidy <- tidy_pairs(condition$perturbation, doses_in_unit(condition$dose, registry, call),
                      registry$control)
   control <- vapply(tidy$parts, identical, NA, registry$control)
-  tidy$doses[control & !dose_given(condition$dose)] <-
-    list(max(registry$dose_range[[registry$control]], 0))
+  given <- dose_given(condition$dose)
+  tidy$doses[control & !given] <- list(control_dose(registry))
   columns <- condition_columns(keys)
   covariates <- lapply(rlang::set_names(names(registry$covariates)), function(name) {
     condition[[columns[[name]]]] %||% rep(NA_character_, nrow(condition))
   })
+  open <- !given & !control & !is.null(keys$dose) & !is.null(open_doses)
+  # Names are checked before their doses are looked for.
+  target <- encode_design(registry, tidy$parts, tidy$doses, covariates, call)
+  row <- seq_along(open)
+  if (any(open)) {
+    choices <- lapply(tidy$doses, list)
+    choices[open] <- lapply(tidy$parts[open], open_doses, call)
+    row <- rep(row, lengths(choices))
+    tidy <- list(parts = tidy$parts[row], doses = unlist(choices, recursive = FALSE))
+    covariates <- lapply(covariates, `[`, row)
+    target <- encode_design(registry, tidy$parts, tidy$doses, covariates, call)
+  }
   list(parts = tidy$parts, doses = tidy$doses, covariates = covariates,
        label = condition_label(tidy$parts, if (!is.null(keys$dose)) tidy$doses, registry$sep),
-       target = encode_design(registry, tidy$parts, tidy$doses, covariates, call))
+       target = target, row = row, open = open[row])
 }
 
 # A covariate that some do not name is NA in their rows: it may have any value there.

@@ -12,15 +12,21 @@
 #'   front (`own_dose`); a perturbation column of such a name is left out: `condition("A")`.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
 #'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
-#'   means 1 for every part (and for the control the dose it had in training). In
-#'   `condition_grid()` every value is one dose that all parts take.
+#'   leaves it open, see Open doses. In `condition_grid()` every value is one dose that all parts take.
 #' @param dose_unit Unit of the doses, such as `"nM"`: they are converted to the unit that the fit was
-#'   made with (`dose_unit` of [chemcpa()]). `NULL`: they are in that unit. [split_cells()], which
+#'   made with (`dose_unit` of [cpa()]). `NULL`: they are in that unit. [split_cells()], which
 #'   knows no unit of its column, refuses one.
 #' @param sep What joins the names of a combination, and its doses, in these texts; `NULL` when
 #'   nothing does. Left out, names are joined as in the screen; where that is not by `"+"`, doses of a
 #'   combination need it. A `sep` that reads a text otherwise than the screen does is an error.
 #'
+#' @section Open doses:
+#' Where measured conditions are chosen, as by [split_cells()], [evaluate_r2()], [plot_means()] and
+#' [cycle_uncertainty()], a condition without a dose means every dose that was measured. Where one state is
+#' asked for, as by [predict()][predict.compert_fit], it means the only dose that training saw of the
+#' combination, or else of each of its perturbations; where there are several, that is an error that lists
+#' them. A perturbation without training cells has the only dose of all others. The control has its own
+#' dose. Without a dose column every dose is 1, as the table of a condition shows it for an open one.
 #' @return A tibble of class `compert_condition` with one row per condition and columns
 #'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
 #'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1

@@ -16,7 +16,7 @@
 #' @param newdata Cells of the screen, in any container that [cpa()] takes: controls for `"forward"`,
 #'   measured cells of the condition for `"back"`.
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked for
-#'   at every level.
+#'   at every level, a dose that it leaves open at every dose that was measured.
 #' @param direction `"forward"`, control to condition to control; `"back"`, condition to control to
 #'   condition; or both.
 #' @param n_cells Most cells that are sent on the way; of more, as many are drawn.
@@ -53,9 +53,10 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   seed <- resolve_seed(seed)
   need <- c(if ("back" %in% direction) c("perturbation", "dose"), "covariates", "batch")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = need)
-  targets <- make_targets(fit, condition)
+  measured <- measured_conditions(fit, screen)
+  targets <- make_targets(fit, condition, open_doses = any_dose(measured, only_dose(fit)))
   stop_at_batch(fit, targets, rlang::current_env())
-  asked <- every_level(fit, targets)
+  asked <- measured_levels(fit, every_level(fit, targets), measured)
   trips <- data.frame(row = rep(seq_along(asked$parts), each = length(direction)),
                       direction = rep(direction, length(asked$parts)))
   cells <- trip_cells(fit, screen, asked, trips)
@@ -70,6 +71,26 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
     list(seen = about$fixed$seen, direction = trips$direction, n_cells = lengths(cells)),
     do.call(rbind, scores)
   )))
+}
+
+# What the screen of the fit and the cells at hand hold, without batches.
+measured_conditions <- function(fit, screen) {
+  known <- fit$meta$conditions
+  names <- condition_covariates(fit)
+  here <- which(!duplicated(row_codes(c(list(screen$code), screen$covariates[names]))))
+  list(parts = c(known$parts, screen$parts[here]), doses = c(known$doses, screen$doses[here]),
+       covariates = list2DF(Map(function(a, b) c(a, as.character(b[here])), known$covariates[names],
+                                screen$covariates[names]), length(known$parts) + length(here)))
+}
+
+# Of conditions that leave the dose open, the doses that were measured at each level; all where none was.
+measured_levels <- function(fit, asked, measured) {
+  key <- function(of) paste(condition_key(of$parts, of$doses), row_keys(of$covariates), sep = "\f")
+  there <- key(asked) %in% key(measured)
+  level <- paste(asked$row, row_keys(asked$covariates), sep = "\f")
+  keep <- there | !asked$open | !level %in% level[there]
+  list(parts = asked$parts[keep], doses = asked$doses[keep],
+       covariates = asked$covariates[keep, , drop = FALSE])
 }
 
 # The cells that can start each trip: controls, or cells of the condition, of its covariates.
@@ -115,7 +136,7 @@ round_trip <- function(fit, screen, cells, asked, row, direction) {
   registry <- fit$meta$registry
   small <- subset_screen(screen, cells)
   goal <- trip_target(fit, asked$parts[[row]], asked$doses[[row]])
-  home <- trip_target(fit, registry$control, max(registry$dose_range[[registry$control]], 0))
+  home <- trip_target(fit, registry$control, control_dose(registry))
   if (direction == "back") {
     there <- home
     home <- goal

@@ -89,13 +89,9 @@ dose_curve <- function(fit, name, trained, n_points) {
   all[c(TRUE, diff(all) > 1e-9 * max(all))]
 }
 
-# From 0 to the highest dose that training saw.
+# From 0 to the highest dose that training saw, of a molecule that it did not see to that of the others.
 dose_steps <- function(fit, name, n_points) {
-  registry <- fit$meta$registry
-  highest <- max(registry$dose_range[[name]])
-  # A molecule that no cell had is asked at the doses of the others.
-  if (!is.finite(highest)) highest <- registry$dose_top
-  seq(0, highest, length.out = n_points)
+  seq(0, trained_range(fit$meta$registry, name)[2L], length.out = n_points)
 }
 
 # Names of perturbations, checked; all but the control for `NULL`.

@@ -24,7 +24,10 @@
 #'   the cells lack them.
 #' @param perturbation Names of perturbations, a [condition()] (for combinations and doses), or
 #'   `NULL` for all, control included.
-#' @param dose One dose for all, or one per name. Not used with a [condition()].
+#' @param dose One dose for all, or one per name. `NULL`: of each perturbation the highest dose that
+#'   training saw, of one without training cells the highest of all others, of the control its own (with
+#'   the `parity` of a reference 1 for all, as there). Not used with a [condition()], which says its
+#'   doses as in [predict()][predict.compert_fit].
 #' @param covariate Name of one covariate; names of several, whose vectors are added up for every
 #'   combination of their levels; or `NULL` for all, one by one.
 #' @return `cell_embedding()`: matrix, cells x d. `perturbation_embedding()`: matrix, perturbations
@@ -89,7 +92,7 @@ name_embedding <- function(z, rows, stem) {
 
 #' @rdname cell_embedding
 #' @export
-perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = 1) {
+perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = NULL) {
   check_no_dots(...)
   validate_fit(fit)
   asked <- asked_perturbations(fit, perturbation, dose)
@@ -104,13 +107,14 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   registry <- fit$meta$registry
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
-    asked <- as_condition(perturbation, fit$meta$keys, call)
-    parts <- asked$perturbation
-    doses <- doses_in_unit(asked$dose, registry, call)
-    names <- condition_label(parts, doses, registry$sep)
+    asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit))
+    parts <- asked$parts
+    doses <- asked$doses
+    names <- asked$label
   } else {
     names <- if (is.null(perturbation)) registry$perturbations else perturbation
     check_strings(names, "perturbation", call = call)
+    if (is.null(dose)) dose <- strongest_doses(fit, names)
     check_doses(dose, length(names), call)
     parts <- as.list(names)
     doses <- as.list(rep_len(as.numeric(dose), length(names)))
@@ -119,6 +123,16 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   blank <- if (length(blank)) as.data.frame(blank, check.names = FALSE) else
     data.frame(row.names = seq_along(parts))
   list(names = names, design = encode_design(registry, parts, doses, blank))
+}
+
+# The dose at which each perturbation is embedded by itself: the highest that training saw of it, of the
+# control its own, and 1 with the parity of a reference, as there.
+strongest_doses <- function(fit, names) {
+  registry <- fit$meta$registry
+  if (!fit$meta$settings$parity %in% "none") return(rep(1, length(names)))
+  vapply(names, function(name) {
+    if (name == registry$control) control_dose(registry) else trained_range(registry, name)[2L]
+  }, 0, USE.NAMES = FALSE)
 }
 
 check_doses <- function(dose, n, call = rlang::caller_env()) {

@@ -57,9 +57,10 @@ group_names <- function(fit, groups) {
   do.call(paste, c(unname(as.list(groups$covariates)), list(label), sep = ", "))
 }
 
-# Rows of `groups` that a condition() names; a covariate that it leaves out matches every level.
+# Rows of `groups` that a condition() names; a covariate that it leaves out matches every level, and
+# so does a dose.
 asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
-  targets <- make_targets(fit, condition, call)
+  targets <- make_targets(fit, condition, call, any_dose(groups))
   stop_at_batch(fit, targets, call)
   what <- condition_key(targets$parts, targets$doses)
   hits <- lapply(seq_along(what), function(k) {
@@ -70,7 +71,7 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
     }
     which(same)
   })
-  none <- which(lengths(hits) == 0L)
+  none <- which(!targets$row %in% targets$row[lengths(hits) > 0L])
   if (length(none)) {
     abort_input(
       "`condition` must name conditions with observed cells in `newdata`.",

@@ -27,7 +27,8 @@
 #'   that the fit was made with. Genes are matched by name: their order is free and further genes
 #'   are ignored.
 #' @param condition A [condition()] or [condition_grid()] with K conditions. A covariate that it
-#'   leaves out keeps each source cell's own level.
+#'   leaves out keeps each source cell's own level; a dose that it leaves out is the only trained one of the
+#'   perturbation.
 #' @param ... Not used.
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
 #'   `"sample"`: draws from the model's distribution, of a variational encoder's state too (negative
@@ -66,8 +67,11 @@
 #'   `source`, `cell` or `draw` is `cpa_own_condition`.
 #' @section Errors:
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
-#' condition or one without rows; `n_samples` where nothing is drawn. Doses outside the trained range
-#' give one warning with the range.
+#' condition or one without rows; no dose where training saw several; `n_samples` where nothing is drawn.
+#' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
+#' give one warning with the range. Without the column of perturbations all cells of `newdata` are taken
+#' as controls, with a message; verbs that ask for the cells' own condition, and cells at other doses than
+#' the control's, need it.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
 #' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]
@@ -154,21 +158,23 @@ check_samples <- function(n_samples, type, summarise, residual, call = rlang::ca
   }
 }
 
-# One warning when a dose lies outside what training saw for its perturbation. Dose 0 does not where
-# it is the control.
+# One warning when a dose lies outside what training saw for its perturbation (of one that it never saw:
+# for the others). Dose 0 does not where it is the control.
 warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env()) {
   registry <- fit$meta$registry
   acting <- acting_pairs(fit, targets$parts, targets$doses)
   asked <- data.frame(part = unlist(acting$parts), dose = unlist(acting$doses))
   asked <- unique(asked[asked$part != registry$control, , drop = FALSE])
-  range <- registry$dose_range[asked$part]
-  low <- vapply(range, function(r) r[1L], 0)
-  high <- vapply(range, function(r) r[2L], 0)
-  slack <- 1e-8 * pmax(1, abs(high))
+  range <- lapply(asked$part, trained_range, registry = registry)
+  low <- vapply(range, `[`, 0, 1L)
+  high <- vapply(range, `[`, 0, 2L)
+  slack <- 1e-8 * high
   out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
   if (length(out) == 0L) return(invisible())
-  lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": trained on ",
-                  format_dose(low), " to ", format_dose(high))[out]
+  own <- vapply(asked$part, function(name) all(is.finite(registry$dose_range[[name]])), NA)
+  lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": ",
+                  ifelse(own, "trained on ", "not trained on, others on "), format_dose(low),
+                  ifelse(low < high, paste0(" to ", format_dose(high)), ""))[out]
   cli::cli_warn(c(
     "Some doses lie outside the trained range; predictions there are extrapolations.",
     stats::setNames(escape_braces(utils::head(lines, 5L)),

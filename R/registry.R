@@ -8,13 +8,15 @@
 # `doses`: unit and transform (see doses.R). `further`: perturbations that no cell has, known by what
 # their molecules are.
 new_registry <- function(screen, doses = list(transform = "relative"), further = character()) {
-  pairs <- unique(data.frame(code = screen$code))
-  first <- match(pairs$code, screen$code)
+  first <- which(!duplicated(screen$code))
   parts <- screen$parts[first]
-  atom <- unlist(parts, use.names = FALSE)
-  perturbations <- sort_names(c(atom, screen$keys$control, further))
-  given <- split(unlist(screen$doses[first], use.names = FALSE), factor(atom, perturbations))
-  range <- lapply(given, function(d) if (length(d)) range(d) else c(NA_real_, NA_real_))
+  perturbations <- sort_names(c(unlist(parts, use.names = FALSE), screen$keys$control, further))
+  whole <- dose_ranges(screen, first, perturbations)
+  train <- which(screen$split == "train")
+  trained <- if (is.null(screen$split)) whole else
+    dose_ranges(screen, train[!duplicated(screen$code[train])], perturbations)
+  # Controls have their dose wherever they are.
+  trained[screen$keys$control] <- whole[screen$keys$control]
   c(list(
     genes = rownames(screen$x),
     proteins = rownames(screen$proteins),
@@ -23,9 +25,16 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
     covariates = lapply(screen$covariates, sort_names),
     batch = screen$keys$batch,
     n_slots = max(lengths(parts)),
-    dose_range = range,
+    dose_range = trained,
     sep = screen$keys$sep
-  ), dose_scaling(doses$transform, doses$unit, range, screen$keys$control))
+  ), dose_scaling(doses$transform, doses$unit, whole, screen$keys$control))
+}
+
+# Lowest and highest dose of each perturbation in some cells; NA where it is in none of them.
+dose_ranges <- function(screen, cells, perturbations) {
+  atom <- unlist(screen$parts[cells], use.names = FALSE)
+  given <- split(unlist(screen$doses[cells], use.names = FALSE), factor(atom, perturbations))
+  lapply(given, function(d) if (length(d)) range(d) else c(NA_real_, NA_real_))
 }
 
 # The design of cells or conditions in the registry's codes, 0-based: perturbation and dose are

@@ -1,12 +1,12 @@
 # The K conditions that are asked for, as codes, and the cells that each starts from.
 
 # The conditions as lists and codes. A covariate that is not named is NA here and -1 in the codes:
-# every source cell keeps its own level.
-make_targets <- function(fit, condition, call = rlang::caller_env()) {
-  asked <- resolve_conditions(condition, fit$meta$registry, fit$meta$keys, call)
+# every source cell keeps its own level. `open_doses`: see open-doses.R.
+make_targets <- function(fit, condition, call = rlang::caller_env(), open_doses = only_dose(fit)) {
+  asked <- resolve_conditions(condition, fit$meta$registry, fit$meta$keys, call, open_doses)
   covariates <- list2DF(asked$covariates, length(asked$parts))
   list(parts = asked$parts, doses = asked$doses, covariates = covariates, label = asked$label,
-       design = asked$target)
+       design = asked$target, row = asked$row, open = asked$open)
 }
 
 # K integer vectors (1-based cells of `screen`), one per condition.

@@ -6,7 +6,8 @@
 #' @param x A `compert_fit`; for `tidy()` also what [evaluate_r2()] or [compare_r2()] returns.
 #' @param data For `augment()`: cells in any container that [cpa()] takes.
 #' @param ... Not used.
-#' @param dose Dose at which perturbations are embedded ([perturbation_embedding()]).
+#' @param dose Doses at which perturbations are embedded; `NULL` for the highest trained dose of each
+#'   ([perturbation_embedding()]).
 #' @inheritParams cell_embedding
 #' @return `tidy()`: a tibble with one row per perturbation and latent dimension: `perturbation`,
 #'   `dose`, `dimension`, `estimate`; of scores, their rows as a plain tibble. `glance()`: one row with `model`, `loss`, `n_cells`
@@ -43,8 +44,10 @@ generics::augment
 
 #' @rdname tidiers
 #' @export
-tidy.compert_fit <- function(x, ..., dose = 1) {
+tidy.compert_fit <- function(x, ..., dose = NULL) {
   check_no_dots(...)
+  validate_fit(x, "x")
+  dose <- dose %||% strongest_doses(x, x$meta$registry$perturbations)
   z <- perturbation_embedding(x, dose = dose)
   tibble::tibble(
     perturbation = rep(rownames(z), each = ncol(z)),

@@ -74,7 +74,8 @@ every_level <- function(fit, targets) {
   covariates <- do.call(rbind, lapply(grids, `[[`, "grid"))
   rownames(covariates) <- NULL
   if (length(names) == 0L) covariates <- data.frame(row.names = seq_along(from))
-  list(parts = targets$parts[from], doses = targets$doses[from], covariates = covariates)
+  list(parts = targets$parts[from], doses = targets$doses[from], covariates = covariates,
+       row = targets$row[from], open = targets$open[from])
 }
 
 # Distinct training conditions, batches together, that have enough cells.

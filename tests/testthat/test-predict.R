@@ -186,7 +186,7 @@ test_that("unknown names, wrong types and empty sources are refused", {
 
 test_that("a dose outside the trained range warns once, with the range", {
   expect_warning(ask(condition(condition = "IFNb", dose = 3)), class = "compert_extrapolation",
-                 regexp = "\"IFNb\" at dose 3: trained on 1 to 1")
+                 regexp = "\"IFNb\" at dose 3: trained on 1$")
   expect_no_warning <- function(expr) expect_warning(expr, NA)
   expect_no_warning(ask())
 })
@@ -208,4 +208,21 @@ test_that("every fit answers for itself when they are asked in turn, also after 
   longer <- resume_fit(one, small_cells()$x, epochs = 1, col_data = small_cells()$col_data)
   expect_false(identical(ask(fit = longer), first))
   expect_identical(ask(fit = one), first)
+})
+
+test_that("doses of held-out cells are no trained doses, and new drugs have the range of the others", {
+  fit <- dosed_fit()
+  warned <- function(...) {
+    said <- tryCatch(warn_dose_range(fit, make_targets(fit, condition(...))),
+                     compert_extrapolation = conditionMessage)
+    gsub("\\s+", " ", said %||% "")
+  }
+  expect_match(warned("A", dose = 10), "\"A\" at dose 10: trained on 0.1 to 1")
+  expect_match(warned("C", dose = 11), "\"C\" at dose 11: not trained on, others on 0.1 to 10")
+  expect_match(warned("D", dose = 11), "\"D\" at dose 11: not trained on")
+  expect_identical(warned("D", dose = 5), "")
+  expect_identical(warned("A", dose = 1), "")
+  fit$meta$registry$dose_range$A <- c(1e-11, 1e-9)
+  expect_match(warned("A", dose = 2e-9), "trained on 1e-11 to 1e-09")
+  expect_match(warned("A", dose = 1e-12), "at dose 1e-12")
 })

@@ -107,3 +107,17 @@ test_that("genes are matched by name", {
   expect_identical(as.matrix(match_genes(as_sparse(x[-1, ]), registry, "zero")), zero)
   expect_refused(match_genes(x[1:3, ], registry, "zero"), "lacks 9 of 12 genes")
 })
+
+test_that("ranges of doses are those of training cells; shares are of all cells", {
+  cells <- toy_cells()
+  cells$dose[cells$drug == "A"] <- rep(c("0.5", "5"), length.out = 15)
+  cells$split <- ifelse(cells$dose == "5" | cells$drug == "B", "ood", "train")
+  cells$drug[cells$drug == "A+B"] <- "A"
+  cells$dose[cells$dose == "0.5+2"] <- "0.5"
+  registry <- new_registry(toy_screen(cells = cells, split = "split"))
+  expect_identical(registry$dose_range, list(A = c(0.5, 0.5), B = c(NA_real_, NA_real_), control = c(1, 1)))
+  expect_identical(registry$dose_scale, c(5, 2, 1))
+  cells$split[cells$drug == "control"] <- "test"
+  registry <- new_registry(toy_screen(cells = cells, split = "split"))
+  expect_identical(registry$dose_range$control, c(1, 1))
+})

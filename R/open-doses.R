@@ -1,0 +1,71 @@
+# What a condition without a dose means where the screen has doses.
+
+# Distinct doses (a list of numeric vectors) at which `rows` hold the combination `parts`.
+doses_at <- function(parts, rows) {
+  here <- vapply(rows$parts, identical, NA, parts)
+  doses <- rows$doses[here]
+  doses[!duplicated(doses)]
+}
+
+# Where measured conditions are chosen: every dose that `rows` hold. Where they hold none, what
+# `otherwise` says, or NA, which no cell has.
+any_dose <- function(rows, otherwise = function(parts, call) list(rep(NA_real_, length(parts)))) {
+  function(parts, call) {
+    doses <- doses_at(parts, rows)
+    if (length(doses)) doses else otherwise(parts, call)
+  }
+}
+
+# Where one state is asked for: the only dose that training saw of it. A combination that training lacks
+# has the doses of its perturbations; a perturbation that it lacks those of the others.
+only_dose <- function(fit) {
+  trained <- trained_conditions(fit)
+  trained <- acting_pairs(fit, trained$parts, trained$doses)
+  control <- vapply(trained$parts, identical, NA, fit$meta$registry$control)
+  trained <- list(parts = trained$parts[!control], doses = trained$doses[!control])
+  atom <- as.character(unlist(trained$parts))
+  dose <- as.double(unlist(trained$doses))
+  function(parts, call) {
+    whole <- doses_at(parts, trained)
+    if (length(whole) == 1L) return(whole)
+    if (length(whole) > 1L) abort_open_dose(fit, parts, whole, call)
+    list(vapply(parts, function(part) {
+      seen <- if (part %in% atom) dose[atom == part] else dose
+      seen <- sort(unique(seen))
+      if (length(seen) == 1L) return(seen)
+      if (length(seen) == 0L) return(1)
+      abort_open_dose(fit, part, as.list(seen), call)
+    }, 0, USE.NAMES = FALSE))
+  }
+}
+
+abort_open_dose <- function(fit, parts, doses, call) {
+  registry <- fit$meta$registry
+  sep <- registry$sep %||% "+"
+  name <- condition_label(list(parts), NULL, sep)
+  doses <- doses[do.call(order, as.data.frame(do.call(rbind, doses)))]
+  text <- paste_parts(format_dose(unlist(doses)), lengths(doses), sep)
+  shown <- paste(utils::head(text, 12L), collapse = ", ")
+  more <- if (length(text) > 12L) paste0(" and ", length(text) - 12L, " more")
+  one <- doses[[length(doses)]]
+  one <- if (length(one) == 1L) format_dose(one) else paste0("c(", paste(format_dose(one), collapse = ", "), ")")
+  seen <- all(parts %in% unlist(trained_conditions(fit)$parts))
+  abort_input(
+    "`condition` must say the dose where training saw several.",
+    paste0(if (seen) paste0("The trained doses of ", dQuote(name, FALSE), " are ") else
+             paste0("Training saw no cell of ", dQuote(name, FALSE), "; the others' doses are "),
+           shown, more, if (!is.null(registry$dose_unit)) paste0(" ", registry$dose_unit), "."),
+    paste0("Write `dose = ", one, "` in condition()."), call, class = "compert_open_dose"
+  )
+}
+
+# The range of doses that training saw of a perturbation; of one without training cells, that of all
+# others.
+trained_range <- function(registry, name) {
+  own <- registry$dose_range[[name]]
+  if (length(own) == 2L && all(is.finite(own))) return(own)
+  all <- unlist(registry$dose_range[setdiff(names(registry$dose_range), registry$control)])
+  if (any(is.finite(all))) range(all[is.finite(all)]) else c(1, 1)
+}
+
+control_dose <- function(registry) max(registry$dose_range[[registry$control]], 0)
