@@ -23,6 +23,8 @@
 #' @param ... Must be empty: all later arguments are given by name.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
 #'   `NULL`: every part has dose 1. See "Doses" in [cpa()].
+#' @param dose_unit Unit of the doses, such as `"uM"`, `"nM"` or `"mg/kg"`; kept in the fit, so that
+#'   [condition()] may ask in another one and axes say it. `NULL`: unknown.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
@@ -82,7 +84,8 @@
 #' @export
 cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, batch = NULL,
                 split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
-                col_data = NULL, sep = "+", degs = NULL, settings = cpa_settings()) {
+                col_data = NULL, sep = "+", degs = NULL, dose_unit = NULL,
+                settings = cpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
@@ -92,7 +95,8 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
   keys$degs <- check_own_degs(degs)
   check_model(settings, "cpa", "cpa_settings()")
-  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env()))
+  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
+                    list(unit = check_dose_unit(dose_unit))))
 }
 
 # Trains what new_task() has prepared; `state`: the model to start from, or NULL for a new one.
@@ -117,14 +121,14 @@ run_task <- function(task, state = NULL) {
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),
 # evaluation plan, complete settings and what the fit remembers.
-# `doses`: unit and transform; NULL: shares of each perturbation's largest, or with a reference's
+# `doses`: unit and transform; without one: shares of each perturbation's largest, or with a reference's
 # parity as they are. `molecules`: see read_molecules().
-new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL) {
+new_task <- function(x, keys, col_data, settings, molecules, call, doses = list()) {
   check_process(call)
   read <- read_screen(x, keys, col_data, call = call)
   scgen <- settings$model == "scgen"
-  transform <- doses$transform %||% if (settings$parity == "none") "relative" else "none"
-  defects <- all_defects(read, known_molecules(molecules), transform == "none" && !scgen)
+  doses$transform <- doses$transform %||% if (settings$parity == "none") "relative" else "none"
+  defects <- all_defects(read, known_molecules(molecules), doses$transform == "none" && !scgen)
   # scGen takes the mean of others for a perturbation that training never meets.
   if (scgen) defects <- defects[defects$check != "untrained perturbation", ]
   abort_defects(defects, call)
@@ -138,7 +142,6 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = NULL)
   }
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
-  doses <- doses %||% list(transform = if (settings$parity == "none") "relative" else "none")
   registry <- new_registry(screen, doses, known_molecules(molecules))
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind

@@ -54,7 +54,7 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
                      protein_loss = NULL, dose = NULL, covariates = NULL, control, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, protein_assay = NULL,
                      molecules = NULL, col_data = NULL, sep = "+", degs = NULL,
-                     settings = multicpa_settings()) {
+                     dose_unit = NULL, settings = multicpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
@@ -75,7 +75,8 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
       if (settings$parity != "none") settings$protein_loss
     ))
   }
-  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env()))
+  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
+                    list(unit = check_dose_unit(dose_unit))))
 }
 
 # An argument, or what the settings were given; they must not contradict each other.

@@ -24,7 +24,7 @@
 #' @export
 scgen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, batch = NULL,
                   split = NULL, assay = NULL, layer = NULL, col_data = NULL, sep = "+",
-                  settings = scgen_settings()) {
+                  dose_unit = NULL, settings = scgen_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
@@ -33,7 +33,7 @@ scgen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
   check_model(settings, "scgen", "scgen_settings()")
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, "gauss", sep)
   run_task(new_task(x, keys, col_data, settings, NULL, rlang::current_env(),
-                    list(transform = "none")))
+                    list(unit = check_dose_unit(dose_unit), transform = "none")))
 }
 
 #' @rdname scgen

@@ -91,7 +91,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
                      BPPARAM = NULL, # nolint: object_name_linter. The name of all of Bioconductor.
                      dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
                      assay = NULL, layer = NULL, loss = NULL, molecules = NULL, col_data = NULL,
-                     sep = "+", settings = cpa_settings()) {
+                     sep = "+", dose_unit = NULL, settings = cpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
   here <- rlang::current_env()
@@ -107,6 +107,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   check_metric(metric, space, settings)
   check_model(settings, "cpa", "cpa_settings()", here)
   check_backend(BPPARAM)
+  dose_unit <- check_dose_unit(dose_unit)
   kept <- read_folder(dir)
   fixed_seed <- attr(settings, "given")[["seed"]]
   seed <- resolve_seed(seed %||% fixed_seed %||% kept$seed)
@@ -126,7 +127,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
     plan = plan, given = utils::modifyList(list(threads = 1), as.list(attr(settings, "given"))),
     columns = list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
                    control = control, batch = batch, split = split, loss = loss, sep = sep,
-                   molecules = molecules),
+                   molecules = molecules, dose_unit = dose_unit),
     data = cells$data, param = BPPARAM, verbose = settings$verbose, call = here
   )
   if (show_messages(settings$verbose)) inform_search(cells$task, space, trials, method, rungs, seed)

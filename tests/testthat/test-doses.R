@@ -21,3 +21,23 @@ test_that("scales come from the treated doses of training", {
   # The control keeps 1; a drug without cells has the top.
   expect_identical(s$dose_scale, c(10, 5, 1, 10))
 })
+
+test_that("every model and a search keep the unit of the doses", {
+  cells <- dosed_cells()
+  fit <- dosed_fit(dose_unit = "\u00b5M")
+  expect_identical(fit$meta$registry$dose_unit, "uM")
+  ask <- function(...) {
+    predict(fit, cells$x, condition("B", ...), col_data = cells$col_data, summarise = "condition")
+  }
+  expect_identical(ask(dose = 10000, dose_unit = "nM"), ask(dose = 10))
+  skip_without_package("ggplot2")
+  expect_identical(plot_dose_response(dose_response(fit))$labels$x, "Dose (uM)")
+  baseline <- scgen(cells$x, "drug", dose = "dose", control = "control", dose_unit = "nM",
+                    col_data = cells$col_data,
+                    settings = scgen_settings(epochs = 1, seed = 1, verbose = FALSE))
+  expect_identical(baseline$meta$registry$dose_unit, "nM")
+  expect_identical(multi_fit(dose_unit = "nM")$meta$registry$dose_unit, "nM")
+  found <- small_search(trials = 1, dose_unit = "nM")
+  expect_identical(found$best$meta$registry$dose_unit, "nM")
+  expect_refused(small_search(trials = 1, dose_unit = "drops"), "`dose_unit` must be")
+})
