@@ -30,7 +30,7 @@
 #' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control (but for the parities
 #' of theislab/chemCPA, whose networks act at dose 0). Without
 #' doses the control has dose 1, as in the references, and dose 0 of a perturbation is a state
-#' without either, which no cell was measured in.
+#' without either, which no cell was measured in; a message and the caption of plots say so.
 #' @section Errors:
 #' Unknown names, a negative dose, `space = "genes"` without `newdata`. Doses above the trained
 #' range give one warning.
@@ -151,7 +151,8 @@ gene_response <- function(fit, screen, grid, source, residual, genes,
   difference <- answer$mean_difference - observed_means(screen, cells)
   names(levels) <- own_names(names(levels), response_names)
   rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
-  with_dose_unit(add_response(rows, mean, difference, genes, fit$meta$registry$genes), fit)
+  table <- with_dose_unit(add_response(rows, mean, difference, genes, fit$meta$registry$genes), fit)
+  with_single_dose(table, fit, unlist(doses))
 }
 
 # Mean of some cells (numbers), wherever they lie.

@@ -76,9 +76,25 @@ doses_in_unit <- function(doses, registry, call = rlang::caller_env()) {
   })
 }
 
-# A table of doses keeps their unit, for the axes of its plots.
+# A table of doses keeps their unit and what joins them, for its plots.
 with_dose_unit <- function(table, fit) {
-  structure(tibble::as_tibble(table), dose_unit = fit$meta$registry$dose_unit)
+  registry <- fit$meta$registry
+  structure(tibble::as_tibble(table), dose_unit = registry$dose_unit, dose_sep = registry$sep)
+}
+
+# Of a screen without doses only dose 1 was measured, of the control too. The table of a response at other
+# doses says it, for its plots.
+with_single_dose <- function(table, fit, doses) {
+  if (!is.null(fit$meta$keys$dose) || all(doses == 1)) return(table)
+  text <- "Without a dose column dose 0 is not the control; only dose 1 was measured."
+  cli::cli_inform(c(i = text), class = "compert_single_dose")
+  structure(table, dose_note = text)
+}
+
+# The note in two lines, as wide as a small plot.
+dose_note <- function(table) {
+  note <- attr(table, "dose_note")
+  if (!is.null(note)) sub("; ", ";\n", note, fixed = TRUE)
 }
 
 # "Dose of A (uM)"

@@ -50,7 +50,8 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
                        linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
     ggplot2::labs(x = dose_title(response), y = response_words(measured = !is.null(points))[[value]],
-                  colour = NULL, subtitle = constant_subtitle(attr(table, "constant"))) +
+                  colour = NULL, subtitle = constant_subtitle(attr(table, "constant")),
+                  caption = dose_note(response)) +
     theme_compert() +
     names_legend(levels(table$.line))
   if (!is.null(points)) {

@@ -48,7 +48,7 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
                   y = dose_title(response, short_names(table$perturbation_2[1L])),
                   subtitle = if (nlevels(table$.panel) == 1L) {
                     constant_subtitle(c(panel = levels(table$.panel)))
-                  })
+                  }, caption = dose_note(response))
   if (!is.null(points)) {
     points <- map_places(points, attr(table, "lowest"))
     points$.value <- points[[value]]

@@ -11,7 +11,8 @@
 #'   a fit without covariates, where doses have one direction) or `"euclidean"` (latent units).
 #' @param log_dose `TRUE` draws logarithmic dose axes; dose 0 is drawn at a tenth of the lowest dose
 #'   above 0, which no line leads to.
-#' @param sep What joins the doses of a combination, as in the table's dose column.
+#' @param sep What joins the doses of a combination in the table's dose column; `NULL` for what joins them
+#'   in the screen of the fit.
 #' @return A ggplot. Lines: with one perturbation a line per covariate combination, with several a line
 #'   per perturbation and a panel per covariate combination (more than 12 lines have a panel each). Maps:
 #'   a panel per combination and covariates. What there is one of stands in the subtitle.
@@ -34,14 +35,15 @@
 #' plot_uncertainty(prediction_uncertainty(fit, two, min_cells = 3), log_dose = TRUE)
 #' @export
 plot_uncertainty <- function(uncertainty, ..., value = c("cosine", "euclidean"), log_dose = FALSE,
-                             sep = "+") {
+                             sep = NULL) {
   check_no_dots(...)
   need_ggplot()
   need_columns(uncertainty, c("seen", "cosine", "nearest_cosine", "euclidean"), "uncertainty",
                "prediction_uncertainty()")
   value <- check_choice(value, c("cosine", "euclidean"), "value")
   check_flag(log_dose, "log_dose")
-  check_string(sep, "sep")
+  check_string(sep, "sep", null_ok = TRUE)
+  sep <- sep %||% attr(uncertainty, "dose_sep") %||% "+"
   table <- uncertainty_table(uncertainty, value, sep)
   if (is.null(table$dose_2)) return(uncertainty_lines(table, value, log_dose))
   uncertainty_map(table, value, log_dose, sep)

@@ -75,3 +75,15 @@ test_that("the default grid has the trained doses and steps between the low ones
   asked <- condition("Trametinib", dose = 1)
   expect_identical(attr(prediction_uncertainty(fit, asked, min_cells = 1), "dose_unit"), "uM")
 })
+
+test_that("curves of a fit without doses say that dose 0 is not the control", {
+  cells <- small_cells()
+  curve <- function(fit, x, ...) dose_response(fit, x$x, space = "genes", col_data = x$col_data, ...)
+  expect_message(table <- curve(small_fit(), cells, dose = c(0, 1)), class = "compert_single_dose")
+  expect_silent(alone <- curve(small_fit(), cells, dose = 1))
+  expect_silent(dosed <- curve(dosed_fit(), dosed_cells(), dose = c(0, 1)))
+  skip_without_package("ggplot2")
+  expect_match(plot_dose_response(table)$labels$caption, "dose 0 is not the control;\nonly dose 1 was measured")
+  expect_null(plot_dose_response(alone)$labels$caption)
+  expect_null(plot_dose_response(dosed)$labels$caption)
+})

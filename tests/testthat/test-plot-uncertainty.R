@@ -83,3 +83,16 @@ test_that("the axis has the unit, and no line leads to dose 0 of a logarithmic a
   expect_identical(p$labels$x, "Dose (nM)")
   expect_equal(ggplot2::ggplot_build(p)$data[[1]]$x, c(-1, 0))
 })
+
+test_that("doses are split as those of the screen are joined", {
+  skip_without_package("ggplot2")
+  table <- tibble::tibble(drug = "A_B", dose = c("0.1_1", "1_1", "0.1_2", "1_2"), seen = "parts only",
+                          cosine = 0:3, nearest_cosine = "A", euclidean = 0:3, nearest_euclidean = "A")
+  fit <- dosed_fit()
+  fit$meta$registry$sep <- "_"
+  p <- plot_uncertainty(with_dose_unit(table, fit))
+  expect_identical(p$labels$x, "Dose of A")
+  expect_identical(p$labels$y, "Dose of B")
+  expect_identical(plot_uncertainty(table, sep = "_")$labels$x, "Dose of A")
+  expect_refused(plot_uncertainty(table), "combinations of two")
+})
