@@ -171,7 +171,9 @@ rbind.compert_condition <- function(..., deparse.level = 1) {
 
 #' @export
 format.compert_condition <- function(x, ...) {
-  label <- condition_label(x$perturbation, x$dose)
+  given <- dose_given(x$dose)
+  label <- condition_label(x$perturbation)
+  label[given] <- condition_label(x$perturbation[given], x$dose[given])
   for (k in seq_along(x$dose)) {
     unit <- attr(x$dose[[k]], "unit")
     if (is.null(unit)) next

@@ -151,16 +151,14 @@ tidy_pairs <- function(parts, doses, control = NULL) {
   list(parts = unname(lapply(both, `[[`, "parts")), doses = unname(lapply(both, `[[`, "doses")))
 }
 
-# The label that people read: names joined by `sep`; doses follow each name unless all are 1.
+# The label that people read: names joined by `sep`, each followed by its dose. `doses` is NULL where the
+# screen has none; a dose that is not known (NA) is left out.
 condition_label <- function(parts, doses = NULL, sep = "+") {
   sep <- sep %||% "+"
   if (is.null(doses)) return(paste_parts(unlist(parts, use.names = FALSE), lengths(parts), sep))
   dose <- unlist(doses, use.names = FALSE)
-  dose[is.na(dose)] <- 1
-  row <- rep(seq_along(parts), lengths(parts))
-  dosed <- row %in% row[dose != 1]
   name <- unlist(parts, use.names = FALSE)
-  paste_parts(ifelse(dosed, paste0(name, "@", format_dose(dose)), name), lengths(parts), sep)
+  paste_parts(ifelse(is.na(dose), name, paste0(name, "@", format_dose(dose))), lengths(parts), sep)
 }
 
 # Consecutive texts, `size` of them at a time, each group as one text.

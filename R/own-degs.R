@@ -10,11 +10,13 @@ check_own_degs <- function(degs, call = rlang::caller_env()) {
 }
 
 # The names that conditions go by, the most exact first, each a vector with one name per condition:
-# "covariates, label", label, perturbation (for every dose).
+# "covariates, perturbation@dose", "perturbation@dose", and for every dose "covariates, perturbation" and
+# the perturbation.
 deg_names <- function(parts, doses, covariates, keys) {
+  bare <- condition_label(parts, NULL, keys$sep)
   label <- condition_label(parts, if (!is.null(keys$dose)) doses, keys$sep)
-  list(do.call(paste, c(unname(as.list(covariates)), list(label), sep = ", ")), label,
-       condition_label(parts, NULL, keys$sep))
+  within <- function(label) do.call(paste, c(unname(as.list(covariates)), list(label), sep = ", "))
+  list(within(label), label, within(bare), bare)
 }
 
 # The names of `degs` as `known` spells them: the order of parts never matters, and the control as
@@ -70,7 +72,7 @@ stop_unknown_degs <- function(degs, known, genes, call) {
       "`degs` must be named by conditions of the screen.",
       paste0("No condition is called ", name_list(names(degs)), "."),
       paste0(if (length(degs)) did_you_mean(names(degs)[1], unlist(known)), "Perturbations are ",
-             name_list(known[[3]]), "."), call
+             name_list(known[[4]]), "."), call
     )
   }
   none <- lengths(named) > 0 & !vapply(named, function(own) any(own %in% genes), NA)

@@ -27,7 +27,7 @@ test_that("condition_grid() crosses everything, the first axis slowest", {
   grid <- condition_grid(drug = c("A", "A+B"), dose = c(0.1, 1), cell_type = c("x", "y"))
   expect_identical(nrow(grid), 8L)
   expect_identical(format(grid)[c(1, 2, 3, 5)],
-                   c("A@0.1, cell_type = x", "A@0.1, cell_type = y", "A, cell_type = x",
+                   c("A@0.1, cell_type = x", "A@0.1, cell_type = y", "A@1, cell_type = x",
                      "A@0.1+B@0.1, cell_type = x"))
   expect_identical(condition_grid(drug = "A+B", dose = list(c(1, 2)))$dose, list(c(1, 2)))
 })
@@ -52,6 +52,6 @@ test_that("print says each condition on a line", {
                 "<1 condition>\n  A@1\\+B@0.5, cell_type = T")
   expect_output(print(condition_grid(drug = letters), n = 3), "... and 23 more")
   units <- rbind(condition("A", dose = 1), condition("A+B", dose = c(1, 20), dose_unit = "nM"))
-  expect_output(print(units), "<2 conditions>\n  A\n  A@1 nM\\+B@20 nM")
+  expect_output(print(units), "<2 conditions>\n  A@1\n  A@1 nM\\+B@20 nM")
   expect_output(print(units["dose"]), "tibble")
 })

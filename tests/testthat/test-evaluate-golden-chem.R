@@ -67,8 +67,7 @@ test_that("preset chemcpa gives the reference's numbers from the reference's wei
   scores <- do.call(evaluate_r2, c(arguments, list(degs = cells$degs, preset = "chemcpa")))
   model <- scores[scores$method == "model", ]
   expect_identical(unique(model$n_controls), 24L)
-  at <- match(paste0(model$cell_type, ", ", model$drug,
-                     ifelse(model$dose == 1, "", paste0("@", model$dose))), cells$label)
+  at <- match(paste0(model$cell_type, ", ", model$drug, "@", model$dose), cells$label)
   by_category <- expected("evaluate_r2_per_category")
   expect_identical(setdiff(seq_along(cells$label), at), which(is.nan(by_category[1, ])))
   expect_equal(t(as.matrix(model[four])), by_category[, at], tolerance = 1e-9, ignore_attr = TRUE)

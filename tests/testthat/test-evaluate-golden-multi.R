@@ -69,8 +69,7 @@ test_that("preset multicpa gives the reference's six numbers from the reference'
                           col_data = cells$col_data)
     model <- scores[scores$method == "model", ]
     expect_identical(unique(model$n_controls), 25L)
-    at <- match(paste0(model$cell_type, ", ", model$drug,
-                       ifelse(model$dose == 1, "", paste0("@", model$dose))), cells$label)
+    at <- match(paste0(model$cell_type, ", ", model$drug, "@", model$dose), cells$label)
     by_category <- expected("evaluate_r2_per_category")
     # Conditions of up to 30 cells have none.
     expect_identical(setdiff(seq_along(cells$label), at), which(by_category[1, ] == -1))

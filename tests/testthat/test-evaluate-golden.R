@@ -61,8 +61,7 @@ test_that("preset fb gives the reference's numbers from the reference's weights"
   expect_identical(unique(scores$n_controls), 40L)
   model <- scores[scores$method == "model", ]
   expected <- h5("h5read")(file, "f64/evaluate_r2_per_category")
-  key <- paste0(model$cell_type, ", ", model$drug, ifelse(model$dose == 1, "",
-                                                          paste0("@", model$dose)))
+  key <- paste0(model$cell_type, ", ", model$drug, "@", model$dose)
   at <- match(key, label)
   expect_identical(setdiff(seq_along(label), at), which(expected[1, ] == -1))
   ours <- t(as.matrix(model[c("r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")]))

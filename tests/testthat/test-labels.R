@@ -53,7 +53,8 @@ test_that("each kind of bad label or dose is one defect that names a cell", {
 
 test_that("labels are built from pairs and keys tell all conditions apart", {
   expect_identical(condition_label(list("A", c("A", "B"), c("A", "B")),
-                                   list(1, c(1, 1), c(0.5, 1))), c("A", "A+B", "A@0.5+B@1"))
+                                   list(1, c(1, 1), c(0.5, 1))), c("A@1", "A@1+B@1", "A@0.5+B@1"))
+  expect_identical(condition_label(list("A", c("A", "B")), list(NA, c(1, 2))), c("A", "A@1+B@2"))
   expect_identical(condition_label(list(), list()), character())
   key <- condition_key(list("A+B", c("A", "B"), c("A", "B")), list(1, c(1, 1), c(1, 2)))
   expect_identical(anyDuplicated(key), 0L)
@@ -76,7 +77,7 @@ test_that("labels and keys of many conditions are those of each alone", {
   expect_identical(condition_label(parts, doses), each(condition_label))
   expect_identical(condition_key(parts, doses), each(condition_key))
   expect_identical(condition_label(parts, doses),
-                   c("A", "A@1+B@0.3", "B@2", "A+B+C", "A+B"))
+                   c("A@1", "A@1+B@0.3", "B@2", "A@1+B@1+C@1", "A@1+B@1"))
   expect_identical(condition_label(parts), c("A", "A+B", "B", "A+B+C", "A+B"))
   expect_identical(condition_key(list(), list()), character())
 })

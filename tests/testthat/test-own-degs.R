@@ -72,3 +72,10 @@ test_that("what is lost in part is said in one warning", {
   expect_equal(scores, with_degs(list(IFNb = genes(5))))
   expect_warning(with_degs(list("NK, IFNb" = genes(5)), split = "ood"), "None of the conditions that")
 })
+
+test_that("names with covariates may leave the dose out, and dose 1 is written as others are", {
+  keys <- toy_keys()
+  names <- deg_names(list("A", c("A", "B")), list(1, c(1, 2)), data.frame(cell_type = c("T", "NK")), keys)
+  expect_identical(names, list(c("T, A@1", "NK, A@1+B@2"), c("A@1", "A@1+B@2"), c("T, A", "NK, A+B"),
+                               c("A", "A+B")))
+})

@@ -226,3 +226,10 @@ test_that("doses of held-out cells are no trained doses, and new drugs have the 
   expect_match(warned("A", dose = 2e-9), "trained on 1e-11 to 1e-09")
   expect_match(warned("A", dose = 1e-12), "at dose 1e-12")
 })
+
+test_that("labels have the dose wherever the screen has doses, 1 as well", {
+  cells <- dosed_cells()
+  answer <- suppressWarnings(predict(dosed_fit(), cells$x, condition(c("A", "A", "B"), dose = c(0.1, 1, 10)),
+                                     col_data = cells$col_data, summarise = "condition"))
+  expect_identical(colnames(answer), c("A@0.1", "A@1", "B@10"))
+})

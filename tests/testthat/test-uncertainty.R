@@ -51,7 +51,7 @@ test_that("conditions with few cells are no reference, and batches count togethe
   fit <- untrained(screen)
   expect_identical(length(reference_conditions(fit, 6)$parts), 6L)
   expect_refused(reference_conditions(fit, 7), "at least 7 cells.*has 6.*min_cells = 6")
-  fit$meta$conditions$n_cells[fit$meta$conditions$label == "A"] <- 3L
+  fit$meta$conditions$n_cells[fit$meta$conditions$label == "A@1"] <- 3L
   expect_false("A" %in% unlist(reference_conditions(fit, 6)$parts))
   toy <- toy_screen(batch = "donor", split = NULL)
   toy$split <- rep("train", 60)
