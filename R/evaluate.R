@@ -65,7 +65,8 @@
 #' @param preset Whose conventions: see "Presets". Every argument below that is not `NULL` overrides
 #'   the preset.
 #' @param split Splits to score, of `"train"`, `"test"` and `"ood"`.
-#' @param condition A [condition()]: score only these conditions. The batch is no part of them.
+#' @param condition A [condition()]: score only these conditions; what covariates and doses it leaves open
+#'   may have any value. The batch is no part of them.
 #' @param baselines `FALSE` leaves the baselines out.
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).

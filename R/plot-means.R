@@ -13,8 +13,8 @@
 #'
 #' @inheritParams evaluate_r2
 #' @param newdata The cells of the condition and their controls, in any container that [cpa()] takes.
-#' @param condition A [condition()] that was measured. Several, or a covariate left open, make a panel
-#'   each, with r2 in its heading and whether training saw it.
+#' @param condition A [condition()] that was measured. Several, as where a covariate or the dose is left
+#'   open, make a panel each, with r2 in its heading and whether training saw it.
 #' @param value `"mean"`, or `"difference"`: the change from the measured mean of the controls, which
 #'   means have in common otherwise.
 #' @param n_labels Number of DEGs with a name, in the order of their ranks.

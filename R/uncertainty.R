@@ -14,7 +14,7 @@
 #'
 #' @param fit A `compert_fit`.
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked
-#'   for at every level.
+#'   for at every level; a dose that it leaves open is the only trained one ([condition()]).
 #' @param ... Not used.
 #' @param min_cells Fewest training cells (batches together) that a training condition must have.
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own

@@ -46,7 +46,7 @@ test_that("conditions are described by label, covariates and number of cells", {
   fit <- untrained(additive_screen())
   targets <- make_targets(fit, condition(drug = c("A", "A+B"), cell_type = c("K562", "A549")))
   table <- describe_conditions(fit, targets, c(3L, 4L))
-  expect_identical(rownames(table), c("A, K562", "A+B, A549"))
+  expect_identical(rownames(table), c("A@1, K562", "A@1+B@1, A549"))
   expect_identical(table$seen, c("condition", "parts only"))
   open <- make_targets(fit, condition(drug = "A"))
   expect_null(describe_conditions(fit, open, 3L)$cpa_cell_type)

@@ -132,7 +132,7 @@ test_that("doses make classes when asked; controls are one class", {
   labels <- function(dose) latent_labels(fit, screen, dose)
   expect_identical(names(labels(FALSE)), c("perturbation", "cell_type"))
   expect_setequal(labels(FALSE)$perturbation, c("control", "A", "B", "A+B"))
-  expect_setequal(labels(TRUE)$perturbation, c("control", "A", "A@2", "B", "A+B"))
+  expect_setequal(labels(TRUE)$perturbation, c("control", "A@1", "A@2", "B@1", "A@1+B@1"))
   expect_identical(labels(TRUE)$cell_type, as.character(screen$covariates$cell_type))
 })
 

@@ -5,7 +5,7 @@ test_that("covariates that are not named are open, in table and codes", {
   expect_identical(targets$doses, list(1, c(3, 2)))
   expect_true(all(is.na(targets$covariates$cell_type)))
   expect_identical(targets$design$covariates, matrix(-1L, 1, 2))
-  expect_identical(targets$label, c("A", "A@3+B@2"))
+  expect_identical(targets$label, c("A@1", "A@3+B@2"))
 })
 
 test_that("matched cells are those of the asked covariates", {
