@@ -152,8 +152,9 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
     covariates <- lapply(covariates, `[`, row)
     target <- encode_design(registry, tidy$parts, tidy$doses, covariates, call)
   }
+  shown <- if (!is.null(keys$dose) || has_hidden_doses(tidy$doses, keys)) tidy$doses
   list(parts = tidy$parts, doses = tidy$doses, covariates = covariates,
-       label = condition_label(tidy$parts, if (!is.null(keys$dose)) tidy$doses, registry$sep),
+       label = condition_label(tidy$parts, shown, registry$sep),
        target = target, row = row, open = open[row])
 }
 

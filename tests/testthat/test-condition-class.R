@@ -17,6 +17,13 @@ test_that("covariates that are not named are those of the cell", {
   expect_identical(found$covariates, list(cell_type = NA_character_))
 })
 
+test_that("labels of a screen without doses tell those that a repeated name asks for", {
+  keys <- modifyList(toy_keys(), list(dose = NULL))
+  label <- function(asked) resolve_conditions(asked, toy_registry(), keys)$label
+  expect_identical(label(condition_grid(c("A", "B"))), c("A", "B"))
+  expect_identical(label(condition_grid(c("A", "A+A"))), c("A@1", "A@2"))
+})
+
 test_that("the control without a dose has the dose of training; padding is dropped", {
   cells <- toy_cells()
   cells$dose[cells$drug == "control"] <- "0"
