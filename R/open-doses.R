@@ -34,12 +34,13 @@ only_dose <- function(fit) {
       seen <- sort(unique(seen))
       if (length(seen) == 1L) return(seen)
       if (length(seen) == 0L) return(1)
-      abort_open_dose(fit, part, as.list(seen), call)
+      abort_open_dose(fit, part, as.list(seen), call, alone = length(parts) == 1L)
     }, 0, USE.NAMES = FALSE))
   }
 }
 
-abort_open_dose <- function(fit, parts, doses, call) {
+# `alone`: whether `parts` are all that was asked for.
+abort_open_dose <- function(fit, parts, doses, call, alone = TRUE) {
   registry <- fit$meta$registry
   sep <- registry$sep %||% "+"
   name <- condition_label(list(parts), NULL, sep)
@@ -55,7 +56,8 @@ abort_open_dose <- function(fit, parts, doses, call) {
     paste0(if (seen) paste0("The trained doses of ", dQuote(name, FALSE), " are ") else
              paste0("Training saw no cell of ", dQuote(name, FALSE), "; the others' doses are "),
            shown, more, if (!is.null(registry$dose_unit)) paste0(" ", registry$dose_unit), "."),
-    paste0("Write `dose = ", one, "` in condition()."), call, class = "compert_open_dose"
+    if (alone) paste0("Write `dose = ", one, "` in condition().") else
+      "Write `dose = c(...)` in condition(), one number per perturbation.", call, class = "compert_open_dose"
   )
 }
 
