@@ -107,11 +107,17 @@ write_rds <- function(object, file) {
 # Whether all of it is in the file. Uncompressed: R does not say of a compressed one that the disk was full
 # when it was closed.
 saved_whole <- function(object, file) {
-  tryCatch({
+  whole <- TRUE
+  # Muffled, so that close() comes to its end.
+  note <- function(cnd) {
+    whole <<- FALSE
+    invokeRestart("muffleWarning")
+  }
+  tryCatch(withCallingHandlers({
     con <- file(file, "wb", raw = TRUE)
     tryCatch(saveRDS(object, con), finally = close(con))
-    TRUE
-  }, error = function(cnd) FALSE, warning = function(cnd) FALSE)
+  }, warning = note), error = function(cnd) whole <<- FALSE)
+  whole
 }
 
 trial_file <- function(dir, trial, rung, ending) {
