@@ -25,8 +25,9 @@
 #' [cycle_uncertainty()], a condition without a dose means every dose that was measured. Where one state is
 #' asked for, as by [predict()][predict.compert_fit], it means the only dose that training saw of the
 #' combination, or else of each of its perturbations; where there are several, that is an error that lists
-#' them. A perturbation without training cells has the only dose of all others. The control has its own
-#' dose. Without a dose column every dose is 1, as the table of a condition shows it for an open one.
+#' them. A perturbation without training cells has what corresponds to the only dose of all others: where
+#' doses are relative (see Doses in [cpa()]) the same share of its own highest dose. The control has its
+#' own dose. Without a dose column every dose is 1, as the table of a condition shows it for an open one.
 #' @return A tibble of class `compert_condition` with one row per condition and columns
 #'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
 #'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1

@@ -12,7 +12,8 @@
 #' @param space `"latent"`, or `"genes"` (needs `newdata`).
 #' @param perturbation Names; `NULL` for all but the control.
 #' @param dose Numbers from 0; `NULL` for `n_points` equal steps from 0 to the highest trained dose
-#'   of each perturbation. Where training saw several doses of it, they and as many steps of equal
+#'   of each perturbation (of one without training cells, what corresponds to that of the others, as in
+#'   [perturbation_embedding()]). Where training saw several doses of it, they and as many steps of equal
 #'   ratios between them are there too, so that low doses have a curve of their own.
 #' @param n_points Number of steps of the default grid.
 #' @param genes Names of genes to return one by one, for `space = "genes"`.
@@ -89,7 +90,8 @@ dose_curve <- function(fit, name, trained, n_points) {
   all[c(TRUE, diff(all) > 1e-9 * max(all))]
 }
 
-# From 0 to the highest dose that training saw, of a molecule that it did not see to that of the others.
+# From 0 to the highest dose that training saw, of a perturbation that it did not see to what corresponds
+# to that of the others.
 dose_steps <- function(fit, name, n_points) {
   seq(0, trained_range(fit$meta$registry, name)[2L], length.out = n_points)
 }

@@ -58,7 +58,7 @@ dose_scaling <- function(transform, unit, range, control) {
   list(dose_unit = unit, dose_transform = transform, dose_scale = unname(largest), dose_top = top)
 }
 
-# Whether a perturbation's range of doses was measured: it had cells.
+# Whether a perturbation's range of doses is known: it has cells among those that the range is of.
 has_doses <- function(range) !is.null(range) && all(is.finite(range))
 
 # The doses of conditions in the fit's unit. Those without a unit are taken to be in it.

@@ -25,9 +25,10 @@
 #' @param perturbation Names of perturbations, a [condition()] (for combinations and doses), or
 #'   `NULL` for all, control included.
 #' @param dose One dose for all, or one per name. `NULL`: of each perturbation the highest dose that
-#'   training saw, of one without training cells the highest of all others, of the control its own (with
-#'   the `parity` of a reference 1 for all, as there). Not used with a [condition()], which says its
-#'   doses as in [predict()][predict.compert_fit].
+#'   training saw, of one without training cells what corresponds to the highest of all others (where
+#'   doses are relative, the same share of its own highest), of the control its own (with the `parity`
+#'   of a reference 1 for all, as there). Not used with a [condition()], which says its doses as in
+#'   [predict()][predict.compert_fit].
 #' @param covariate Name of one covariate; names of several, whose vectors are added up for every
 #'   combination of their levels; or `NULL` for all, one by one.
 #' @return `cell_embedding()`: matrix, cells x d. `perturbation_embedding()`: matrix, perturbations
@@ -114,6 +115,8 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   } else {
     names <- if (is.null(perturbation)) registry$perturbations else perturbation
     check_strings(names, "perturbation", call = call)
+    unknown <- setdiff(names, registry$perturbations)
+    if (length(unknown)) abort_unknown_perturbation(registry, unknown, as.list(names), call)
     if (is.null(dose)) dose <- strongest_doses(fit, names)
     check_doses(dose, length(names), call)
     parts <- as.list(names)

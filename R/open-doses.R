@@ -17,7 +17,7 @@ any_dose <- function(rows, otherwise = function(parts, call) list(rep(NA_real_, 
 }
 
 # Where one state is asked for: the only dose that training saw of it. A combination that training lacks
-# has the doses of its perturbations; a perturbation that it lacks those of the others.
+# has the doses of its perturbations; a perturbation that it lacks what corresponds to those of the others.
 only_dose <- function(fit) {
   trained <- trained_conditions(fit)
   trained <- acting_pairs(fit, trained$parts, trained$doses)
@@ -30,17 +30,18 @@ only_dose <- function(fit) {
     if (length(whole) == 1L) return(whole)
     if (length(whole) > 1L) abort_open_dose(fit, parts, whole, call)
     list(vapply(parts, function(part) {
-      seen <- if (part %in% atom) dose[atom == part] else dose
+      seen <- if (part %in% atom) dose[atom == part] else
+        corresponding_doses(fit$meta$registry, dose, atom, part)
       seen <- sort(unique(seen))
       if (length(seen) == 1L) return(seen)
       if (length(seen) == 0L) return(1)
-      abort_open_dose(fit, part, as.list(seen), call, alone = length(parts) == 1L)
+      abort_open_dose(fit, part, as.list(seen), call, alone = length(parts) == 1L, own = part %in% atom)
     }, 0, USE.NAMES = FALSE))
   }
 }
 
-# `alone`: whether `parts` are all that was asked for.
-abort_open_dose <- function(fit, parts, doses, call, alone = TRUE) {
+# `alone`: whether `parts` are all that was asked for. `own`: whether `doses` are theirs.
+abort_open_dose <- function(fit, parts, doses, call, alone = TRUE, own = TRUE) {
   registry <- fit$meta$registry
   sep <- registry$sep %||% "+"
   name <- condition_label(list(parts), NULL, sep)
@@ -50,24 +51,34 @@ abort_open_dose <- function(fit, parts, doses, call, alone = TRUE) {
   more <- if (length(text) > 12L) paste0(" and ", length(text) - 12L, " more")
   one <- doses[[length(doses)]]
   one <- if (length(one) == 1L) format_dose(one) else paste0("c(", paste(format_dose(one), collapse = ", "), ")")
-  seen <- all(parts %in% unlist(trained_conditions(fit)$parts))
   abort_input(
     "`condition` must say the dose where training saw several.",
-    paste0(if (seen) paste0("The trained doses of ", dQuote(name, FALSE), " are ") else
-             paste0("Training saw no cell of ", dQuote(name, FALSE), "; the others' doses are "),
+    paste0(if (own) paste0("The trained doses of ", dQuote(name, FALSE), " are ") else
+             paste0("Training saw no cell treated with ", dQuote(name, FALSE),
+                    "; the others' doses correspond to "),
            shown, more, if (!is.null(registry$dose_unit)) paste0(" ", registry$dose_unit), "."),
     if (alone) paste0("Write `dose = ", one, "` in condition().") else
       "Write `dose = c(...)` in condition(), one number per perturbation.", call, class = "compert_open_dose"
   )
 }
 
-# The range of doses that training saw of a perturbation; of one without training cells, that of all
-# others.
+# Doses of `from` (a name per dose) as doses of `to` that are the same to the network, which sees relative
+# doses as shares; without the digits that rounding adds.
+corresponding_doses <- function(registry, dose, from, to) {
+  if (!identical(registry$dose_transform, "relative")) return(dose)
+  scale <- rlang::set_names(as.double(registry$dose_scale), registry$perturbations)
+  signif(unname(dose / scale[from]) * scale[[to]], 12)
+}
+
+# The range of doses that training saw of a perturbation; of one without training cells, what corresponds
+# to that of all others.
 trained_range <- function(registry, name) {
   own <- registry$dose_range[[name]]
-  if (length(own) == 2L && all(is.finite(own))) return(own)
-  all <- unlist(registry$dose_range[setdiff(names(registry$dose_range), registry$control)])
-  if (any(is.finite(all))) range(all[is.finite(all)]) else c(1, 1)
+  if (has_doses(own)) return(own)
+  others <- registry$dose_range[setdiff(names(registry$dose_range), registry$control)]
+  others <- Filter(has_doses, others)
+  if (length(others) == 0L) return(c(1, 1))
+  range(corresponding_doses(registry, unlist(others), rep(names(others), lengths(others)), name))
 }
 
 control_dose <- function(registry) max(registry$dose_range[[registry$control]], 0)

@@ -28,7 +28,7 @@
 #'   are ignored.
 #' @param condition A [condition()] or [condition_grid()] with K conditions. A covariate that it
 #'   leaves out keeps each source cell's own level; a dose that it leaves out is the only trained one of the
-#'   perturbation.
+#'   perturbation (see Open doses in [condition()], also for perturbations without training cells).
 #' @param ... Not used.
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
 #'   `"sample"`: draws from the model's distribution, of a variational encoder's state too (negative
@@ -159,7 +159,7 @@ check_samples <- function(n_samples, type, summarise, residual, call = rlang::ca
 }
 
 # One warning when a dose lies outside what training saw for its perturbation (of one that it never saw:
-# for the others). Dose 0 does not where it is the control.
+# what corresponds to the others' doses). Dose 0 does not where it is the control.
 warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env()) {
   registry <- fit$meta$registry
   acting <- acting_pairs(fit, targets$parts, targets$doses)
@@ -171,9 +171,10 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
   slack <- 1e-8 * high
   out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
   if (length(out) == 0L) return(invisible())
-  own <- vapply(asked$part, function(name) all(is.finite(registry$dose_range[[name]])), NA)
+  own <- vapply(registry$dose_range[asked$part], has_doses, NA)
   lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": ",
-                  ifelse(own, "trained on ", "not trained on, others on "), format_dose(low),
+                  ifelse(own, "trained on ", "not trained on, others on what corresponds to "),
+                  format_dose(low),
                   ifelse(low < high, paste0(" to ", format_dose(high)), ""))[out]
   cli::cli_warn(c(
     "Some doses lie outside the trained range; predictions there are extrapolations.",

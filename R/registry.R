@@ -5,6 +5,8 @@
 # Names are sorted in C-locale order (facebookresearch/CPA sorts too: spec of its one-hot columns);
 # the control is an ordinary perturbation with its own code. Codes are positions minus 1.
 #
+# `dose_range` is of training cells; `dose_scale` and `dose_top` are of all.
+#
 # `doses`: unit and transform (see doses.R). `further`: perturbations that no cell has, known by what
 # their molecules are.
 new_registry <- function(screen, doses = list(transform = "relative"), further = character()) {

@@ -12,6 +12,17 @@ dosed_cells <- function() {
   list(x = x, col_data = one)
 }
 
+# B at 10 and C, held out, at 0.05.
+held_out_fit <- function() {
+  cells <- dosed_cells()
+  cells$col_data$dose[cells$col_data$drug == "C"] <- "0.05"
+  keep <- cells$col_data$drug %in% c("control", "B", "C")
+  suppressWarnings(cpa(
+    cells$x[, keep], "drug", dose = "dose", control = "control", split = "split",
+    molecules = cbind(f = c(B = 2, C = 3)), col_data = cells$col_data[keep, ], settings = quick_settings(1)
+  ))
+}
+
 dosed_fit <- local({
   made <- list()
   function(..., settings = quick_settings(1)) {

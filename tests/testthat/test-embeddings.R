@@ -78,11 +78,11 @@ test_that("without a dose a perturbation is embedded at its highest trained dose
   at <- function(name, dose) perturbation_embedding(fit, name, dose = dose)[1, ]
   expect_identical(z["A", ], at("A", 1))
   expect_identical(z["B", ], at("B", 10))
-  expect_identical(z["C", ], at("C", 10))
+  expect_identical(z["C", ], at("C", 5))
   expect_identical(sum(z["control", ]^2), 0)
   expect_true(all(is.na(similarity(z)["control", ])))
-  expect_identical(unique(tidy(fit)$dose), c(1, 10, 0))
-  expect_identical(tidy(fit)$dose[tidy(fit)$dimension == 1], c(1, 10, 10, 10, 0))
+  expect_identical(unique(tidy(fit)$dose), c(1, 10, 5, 0))
+  expect_identical(tidy(fit)$dose[tidy(fit)$dimension == 1], c(1, 10, 5, 10, 0))
   expect_identical(perturbation_embedding(fit, condition("B"))[1, ], at("B", 10))
   expect_refused(perturbation_embedding(fit, condition("A")), "trained doses of \"A\"")
   fit$meta$settings$parity <- "fb"

@@ -17,8 +17,8 @@ test_that("one state without a dose has the only trained one", {
 test_that("where training saw several doses they are listed", {
   expect_refused(asked_doses("A"), "say the dose.*trained doses of \"A\" are 0.1, 1\\..*`dose = 1`")
   expect_refused(asked_doses(drug = "A+C"), "trained doses of \"A\".*`dose = c\\(\\.\\.\\.\\)`")
-  expect_refused(asked_doses("C"), "Training saw no cell of \"C\"; the others' doses are 0.1, 1, 10")
-  expect_refused(asked_doses("D"), "no cell of \"D\"")
+  expect_refused(asked_doses("C"), "saw no cell treated with \"C\"; the others' doses correspond to 0.05, 0.5, 5")
+  expect_refused(asked_doses("D"), "no cell treated with \"D\"; .* correspond to 0.1, 1, 10")
   expect_refused(asked_doses("E"), "\"E\" was never perturbed")
   fit <- dosed_fit()
   fit$meta$registry$dose_unit <- "uM"
@@ -37,7 +37,34 @@ test_that("a perturbation without training cells has the only dose of the others
   fit <- small_fit()
   fit$meta$keys$dose <- "dose"
   fit$meta$registry$perturbations <- c("IFNb", "New", "control")
+  fit$meta$registry$dose_scale <- c(1, 1, 1)
   expect_identical(make_targets(fit, condition("New"))$doses, list(1))
+  fit$meta$registry$dose_scale <- c(2, 0.1, 1)
+  expect_identical(make_targets(fit, condition("New"))$doses, list(0.05))
+  fit$meta$registry$dose_transform <- "max"
+  expect_identical(make_targets(fit, condition("New"))$doses, list(1))
+})
+
+test_that("a held-out perturbation is asked at the shares of the others' doses", {
+  fit <- held_out_fit()
+  expect_identical(fit$meta$registry$dose_scale, c(10, 0.05, 1))
+  asked <- make_targets(fit, condition("C"))
+  expect_identical(asked$doses, list(0.05))
+  expect_equal(asked$design$dose[1], 1)
+  expect_no_warning(warn_dose_range(fit, asked))
+  expect_warning(warn_dose_range(fit, make_targets(fit, condition("C", dose = 10))),
+                 class = "compert_extrapolation")
+  expect_identical(perturbation_embedding(fit, "C"), perturbation_embedding(fit, "C", dose = 0.05))
+  expect_identical(range(dose_response(fit, perturbation = "C", n_points = 3)$dose), c(0, 0.05))
+})
+
+test_that("a perturbation that training has at dose 0 only has no trained dose", {
+  fit <- dosed_fit()
+  pure <- vapply(fit$meta$conditions$parts, identical, NA, "B")
+  fit$meta$conditions$doses[pure] <- list(0)
+  pair <- vapply(fit$meta$conditions$parts, identical, NA, c("A", "B"))
+  fit$meta$conditions$doses[pair] <- list(c(1, 0))
+  expect_refused(make_targets(fit, condition("B")), "no cell treated with \"B\"; .* correspond to 0.1, 1\\.")
 })
 
 test_that("among measured conditions a condition without a dose is all of its doses", {
@@ -84,7 +111,9 @@ test_that("without a dose column there is dose 1 only", {
 test_that("a range of doses is that of training, and of the others where there is none", {
   registry <- dosed_fit()$meta$registry
   expect_identical(trained_range(registry, "A"), c(0.1, 1))
-  expect_identical(trained_range(registry, "C"), c(0.1, 10))
+  expect_identical(trained_range(registry, "C"), c(0.05, 5))
   expect_identical(trained_range(registry, "D"), c(0.1, 10))
   expect_identical(control_dose(registry), 0)
+  registry$dose_transform <- "log"
+  expect_identical(trained_range(registry, "C"), c(0.1, 10))
 })

@@ -218,7 +218,7 @@ test_that("doses of held-out cells are no trained doses, and new drugs have the 
     gsub("\\s+", " ", said %||% "")
   }
   expect_match(warned("A", dose = 10), "\"A\" at dose 10: trained on 0.1 to 1")
-  expect_match(warned("C", dose = 11), "\"C\" at dose 11: not trained on, others on 0.1 to 10")
+  expect_match(warned("C", dose = 6), "\"C\" at dose 6: not trained on, others on what corresponds to 0.05 to 5")
   expect_match(warned("D", dose = 11), "\"D\" at dose 11: not trained on")
   expect_identical(warned("D", dose = 5), "")
   expect_identical(warned("A", dose = 1), "")
