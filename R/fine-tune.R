@@ -67,7 +67,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
     list(kind = registry$feature_kind, n = registry$n_features)
   }, encoder)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
-  task <- same_dose_scale(task, registry, read)
+  task <- same_dose_scale(task, fit, read)
   known <- list(own = registry$genes, inner = network_genes(registry))
   map <- correspondence(task$registry, registry, genes,
                         lapply(known, names_in_fit, task$registry$genes, gene_names, rlang::current_env()))
@@ -121,16 +121,18 @@ trained_rates <- function(fit) {
 
 # A dose means the same to the network as before: the scales of the earlier fit stay, relative ones for the
 # perturbations that it knows.
-same_dose_scale <- function(task, before, molecules, call = rlang::caller_env()) {
+same_dose_scale <- function(task, fit, molecules, call = rlang::caller_env()) {
+  before <- fit$meta$registry
   unit <- task$registry$dose_unit
   if (identical(is.null(unit), is.null(before$dose_unit))) {
     in_unit <- function(dose) {
       if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
     }
     known <- match(task$registry$perturbations, before$perturbations)
-    # Of a perturbation without cells in the earlier fit no scale was measured; without cells here as
-    # well it has the top of that fit.
-    known[!vapply(before$dose_range[known], has_doses, NA)] <- NA
+    # Of a perturbation without any cells in the earlier fit (training, test or ood) no scale was measured;
+    # without cells here as well it has the top of that fit.
+    measured <- unlist(fit$meta$conditions$parts)
+    known[!task$registry$perturbations %in% measured] <- NA
     task$registry$dose_top <- in_unit(before$dose_top)
     here <- unlist(task$screen$parts[!duplicated(task$screen$code)], use.names = FALSE)
     without <- !task$registry$perturbations %in% c(here, task$registry$control)

@@ -57,6 +57,20 @@ test_that("a drug that was known by its molecule alone gets the scale of its own
   expect_equal(scale[c("IFNb", "X", "Y")], c(IFNb = 1, X = 10, Y = 1))  # Y: the top of the first fit
 })
 
+test_that("a drug that the earlier fit only held out keeps its scale", {
+  fit <- held_out_fit()
+  cells <- dosed_cells()
+  low <- cells$col_data$drug %in% c("control", "B", "C")
+  cells$col_data$dose[cells$col_data$drug == "C"] <- "0.01"
+  cells$col_data$split[cells$col_data$drug == "C"] <- "train"
+  tuned <- suppressWarnings(fine_tune(
+    fit, cells$x[, low], "drug", dose = "dose", control = "control", split = "split",
+    molecules = cbind(f = c(B = 2, C = 3)), col_data = cells$col_data[low, ], epochs = 1, verbose = FALSE
+  ))
+  expect_identical(tuned$meta$registry$perturbations, c("B", "C", "control"))
+  expect_equal(tuned$meta$registry$dose_scale, c(10, 0.05, 1))
+})
+
 test_that("the network cannot stand still while embeddings move", {
   expect_refused(tune_settings(autoencoder_lr = 0), "`embeddings_lr` must be 0")
 })
