@@ -53,7 +53,9 @@ dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes")
   validate_fit(fit)
   space <- check_choice(space, c("latent", "genes"), "space")
   grid <- dose_grid(fit, perturbation, dose, n_points)
-  if (space == "latent") return(with_dose_unit(latent_response(fit, grid), fit))
+  if (space == "latent") {
+    return(with_single_dose(with_dose_unit(latent_response(fit, grid), fit), fit, grid$dose))
+  }
   if (is.null(newdata)) need_newdata(TRUE, "dose_response")
   residual <- pick_residual(fit, residual)
   genes <- check_genes(fit, genes)

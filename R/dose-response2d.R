@@ -45,7 +45,10 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = c("latent", "genes
   pair <- check_pair(fit, perturbation)
   grid <- dose_grid2d(fit, pair, dose, n_points)
   fixed <- check_fixed(fit, fixed, pair, space)
-  if (space == "latent") return(with_dose_unit(latent_response2d(fit, grid), fit))
+  if (space == "latent") {
+    table <- with_dose_unit(latent_response2d(fit, grid), fit)
+    return(with_single_dose(table, fit, c(grid$dose_1, grid$dose_2)))
+  }
   if (is.null(newdata)) need_newdata(TRUE, "dose_response2d")
   residual <- pick_residual(fit, residual)
   genes <- check_genes(fit, genes)

@@ -24,6 +24,11 @@ test_that("latent responses of two are the sum of those of one", {
   expect_equal(two$norm_of_shift[6], sqrt(sum(v^2)), tolerance = 1e-5)
   expect_equal(two$norm_of_shift[1], 0, tolerance = 1e-6)
   expect_identical(dose_response2d(fit, n_points = 2)$perturbation_1, rep("A", 4))
+  expect_silent(dose_response2d(fit))
+  fit$meta$keys$dose <- NULL
+  expect_message(map <- dose_response2d(fit), class = "compert_single_dose")
+  skip_without_package("ggplot2")
+  expect_match(plot_dose_response2d(map)$labels$caption, "dose 0 is not the control")
 })
 
 test_that("gene responses of two are those of predict()", {
