@@ -12,7 +12,7 @@
 #' never its own neighbour; among equal distances the one of the earlier row is nearer.
 #'
 #' @param embedding Matrix, drugs x dimensions, with drug names as row names: those of
-#'   [perturbation_embedding()], at one dose for all.
+#'   [`perturbation_embedding(fit, dose = )`][perturbation_embedding], at one dose for all.
 #' @param pathway Pathways, named by drug. Drugs without one (`NA`, `""`, or not named) get a value
 #'   of their own but are nobody's neighbours.
 #' @param ... Not used.
