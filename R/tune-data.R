@@ -4,17 +4,17 @@
 # list(task, data): `task` is what cpa() makes of the cells (new_task()), `data` the arguments `x`,
 # `col_data`, `assay` and `layer` of every trial.
 tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream, molecules = NULL,
-                         call = rlang::caller_env()) {
+                         call = rlang::caller_env(), doses = list()) {
   if (is.character(x) && length(x) == 1 && file.exists(x)) x <- normalizePath(x)
   molecules <- read_molecules(molecules, call = call)
   data <- list(x = x, col_data = col_data, assay = keys$assay, layer = keys$layer)
   if (is.null(sample_cells)) {
-    task <- new_task(x, keys, col_data, settings, molecules, call)
+    task <- new_task(x, keys, col_data, settings, molecules, call, doses)
   } else {
-    whole <- suppressWarnings(new_task(x, keys, col_data, settings, molecules, call))
+    whole <- suppressWarnings(new_task(x, keys, col_data, settings, molecules, call, doses))
     data <- sample_data(data, whole, sample_cells, stream, call)
     keys[c("assay", "layer")] <- list(data$assay, data$layer)
-    task <- new_task(data$x, keys, data$col_data, settings, molecules, call)
+    task <- new_task(data$x, keys, data$col_data, settings, molecules, call, doses)
   }
   if (is.null(task$plan)) {
     abort_input("A search must have test cells, by which trials are compared.",

@@ -23,8 +23,9 @@ describe_search <- function(space, settings, method, rungs, reduction, metric, t
       method, if (halving) paste0(" of ", trials, " trials by ", metric$name, ", epochs ",
                                   paste(rungs, collapse = ", "), ", reduction ", reduction))),
     seed = part(seed, as.character(seed)),
-    roles = part(task$registry[c("control", "batch")], paste0(
-      "control ", task$registry$control, ", batch ", task$registry$batch %||% "none")),
+    roles = part(task$registry[c("control", "batch", "dose_unit")], paste0(
+      "control ", task$registry$control, ", batch ", task$registry$batch %||% "none",
+      ", dose unit ", task$registry$dose_unit %||% "none")),
     data = part(hash_task(task), paste0(
       count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), ", ",
       count_of(length(task$registry$perturbations), "perturbation")))

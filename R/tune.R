@@ -118,7 +118,7 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   run_settings <- settings
   run_settings["seed"] <- list(fixed_seed %||% seed)
   cells <- tuning_cells(x, keys, col_data, run_settings, sample_cells,
-                        search_streams(seed, 0)$cells, molecules, here)
+                        search_streams(seed, 0)$cells, molecules, here, doses = list(unit = dose_unit))
   description <- describe_search(space, settings, method, rungs, reduction %||% 3, metric, trials,
                                  seed, cells$task)
   folder <- claim_folder(dir, kept, description, seed)

@@ -68,8 +68,23 @@ test_that("another control or batch is another search", {
   claim_folder(dir, NULL, describe("control"), 1)
   same <- function(...) check_same_search(dir, read_folder(dir)$parts, describe(...), rlang::current_env())
   expect_silent(same("control"))
-  expect_refused(same("IFNb"), "roles: control control, batch none there; control IFNb, batch none here")
-  expect_refused(same("control", "donor"), "batch none there; control control, batch donor here")
+  expect_refused(same("IFNb"), "roles: control control, batch none, .* there; control IFNb, batch none, .* here")
+  expect_refused(same("control", "donor"), "batch none, .* there; control control, batch donor, .* here")
+})
+
+test_that("another unit of the doses is another search", {
+  dir <- withr::local_tempdir()
+  cells <- small_cells()$col_data
+  cells$dose <- ifelse(cells$condition == "control", "0", "1")
+  search <- function(unit, ...) {
+    small_search(trials = 1, dir = dir, col_data = cells, dose = "dose", dose_unit = unit, ...)
+  }
+  expect_identical(search("uM")$best$meta$registry$dose_unit, "uM")
+  expect_refused(search("nM"), "roles: .* dose unit uM there; .* dose unit nM here")
+  expect_refused(search(NULL), "dose unit uM there; .* dose unit none here")
+  dir <- withr::local_tempdir()
+  search("uM", sample_cells = 200)
+  expect_refused(search("nM", sample_cells = 200), "dose unit uM there; .* dose unit nM here")
 })
 
 test_that("a start that did not get as far as its description is no other file", {
