@@ -15,6 +15,8 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   if (!is.null(layer)) keys[c("layer", "of_fit")] <- list(layer, setdiff(keys$of_fit, "layer"))
   keys$protein_names <- fit$meta$registry$proteins
   keys$gene_names <- fit$meta$registry$genes
+  keys$unused <- labels == "unused"
+  keys$known_control_doses <- unlist(fit$meta$conditions$doses[fit$meta$conditions$control])
   screen <- as_screen(newdata, keys, col_data = col_data, need = need, call = call)
   if (labels == "start" && is.null(screen$keys$perturbation)) inform_all_controls(screen, keys)
   screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)

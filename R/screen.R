@@ -164,26 +164,31 @@ read_labels <- function(cells, keys, need = all_roles()) {
        control = found$control, ok = pairs$ok[pairs$code], defects = defects)
 }
 
-# Without a perturbation column all cells are controls, unless their doses say otherwise.
+# Without a perturbation column all cells are controls, unless their doses say otherwise. Where labels
+# are not used, doses are not looked at.
 unlabelled_controls <- function(cells, keys) {
   n <- ncol(cells$x)
   own <- keys$control_dose %||% 1
-  dose <- if (!is.null(keys$dose)) level_names(cells$col_data[[keys$dose]])
+  known <- keys$known_control_doses %||% own
+  dose <- if (!is.null(keys$dose) && !isTRUE(keys$unused)) cells$col_data[[keys$dose]]
+  dose <- dose %||% rep(own, n)
+  if (is.factor(dose) || is.logical(dose)) dose <- as.character(dose)
   values <- unique(dose)
-  others <- values[!vapply(split_doses(values, keys$sep), function(d) all(d %in% own), NA)]
-  other <- dose %in% others
-  list(parts = rep(list(keys$control), n), doses = rep(list(own), n), code = rep(1L, n),
+  given <- split_doses(values, keys$sep)
+  other <- dose %in% values[!vapply(given, function(d) all(format_dose(d) %in% format_dose(known)), NA)]
+  code <- match(dose, values)
+  list(parts = rep(list(keys$control), n), doses = lapply(given, max)[code], code = code,
        is_control = rep(TRUE, n), control = keys$control, ok = !other,
-       defects = if (any(other)) treated_defect(keys, colnames(cells$x)[other], dose[other]) else
+       defects = if (any(other)) treated_defect(keys, colnames(cells$x)[other], dose[other], known) else
          no_defects())
 }
 
-treated_defect <- function(keys, cells, dose) {
+treated_defect <- function(keys, cells, dose, known) {
   new_defect("doses without perturbations",
              "Cells at other doses than the controls' must have a column of perturbations.",
              paste0("Cell ", dQuote(cells[1], FALSE), " has dose ", dose[1], and_more(length(cells)),
                     " and there is no column ", dQuote(keys$perturbation, FALSE), "; controls have dose ",
-                    format_dose(keys$control_dose %||% 1), "."),
+                    paste(format_dose(sort(unique(known))), collapse = " or "), "."),
              paste0("Add that column, or give the control cells only."), n = length(cells))
 }
 

@@ -25,10 +25,9 @@ held_out_fit <- function() {
 
 dosed_fit <- local({
   made <- list()
-  function(..., settings = quick_settings(1)) {
-    key <- rlang::hash(list(..., settings))
+  function(..., cells = dosed_cells(), settings = quick_settings(1)) {
+    key <- rlang::hash(list(..., cells, settings))
     if (is.null(made[[key]])) {
-      cells <- dosed_cells()
       made[[key]] <<- suppressWarnings(cpa(
         cells$x, "drug", dose = "dose", covariates = "cell_type", control = "control",
         split = "split", molecules = cbind(f = c(A = 1, B = 2, C = 3, D = 4)),

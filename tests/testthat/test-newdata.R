@@ -142,3 +142,26 @@ test_that("cells at doses that controls do not have are not taken as controls", 
   bare$dose <- NULL
   expect_message(ask(bare), "all 84 cells are taken as")
 })
+
+test_that("doses of cells without perturbations matter only where controls are needed", {
+  cells <- dosed_cells()
+  bare <- cells$col_data[c("cell_type", "dose")]
+  embed <- function(table) cell_embedding(dosed_fit(), cells$x, "basal", col_data = table)
+  expect_identical(embed(bare), embed(cells$col_data))
+  expect_refused(cell_embedding(dosed_fit(), cells$x, "treated", col_data = bare), "no column \"drug\"")
+})
+
+test_that("controls may have every dose that controls had in training", {
+  cells <- dosed_cells()
+  control <- cells$col_data$drug == "control"
+  cells$col_data$dose[control] <- c("0", "0", "0.3333333333333333", "0.3333333333333333")
+  fit <- dosed_fit(cells = cells)
+  bare <- cells$col_data[control, c("cell_type", "dose")]
+  ask <- function(table) {
+    predict(fit, cells$x[, control], condition("B"), col_data = table, summarise = "condition")
+  }
+  expect_message(answer <- ask(bare), "all 12 cells are taken as")
+  expect_equal(answer, ask(cells$col_data[control, ]))
+  bare$dose[5] <- "0.5"
+  expect_refused(ask(bare), "\"c5\" has dose 0.5 .*controls have dose 0 or 0.333333333333333")
+})
