@@ -47,7 +47,7 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
   held
 }
 
-# Cells of the conditions: same parts (and doses, where given), same covariates where named.
+# Cells of the conditions: same parts (and doses, where known), same covariates where named.
 match_conditions <- function(screen, condition, call) {
   unit <- unlist(lapply(condition$dose, attr, "unit"))
   if (length(unit) > 0) {
@@ -69,7 +69,8 @@ match_conditions <- function(screen, condition, call) {
   parts <- screen$parts[first]
   bare <- function(parts) lapply(parts, function(p) rep(0, length(p)))
   of_code <- list(condition_key(parts, bare(parts)), condition_key(parts, screen$doses[first]))
-  dosed <- dose_given(condition$dose)
+  # Without a dose column every dose is said: 1, or the number of times that a name is there.
+  dosed <- dose_given(condition$dose) | is.null(screen$keys$dose)
   tidy$doses[!dosed] <- bare(tidy$parts[!dosed])
   asked <- condition_key(tidy$parts, tidy$doses)
   columns <- condition_columns(screen$keys)

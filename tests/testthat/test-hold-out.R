@@ -18,6 +18,20 @@ test_that("rows with and without a dose are held out as they say, units refused"
                  "without a `dose_unit`.*It is \"nM\"")
 })
 
+test_that("without a dose column a condition has the doses that its label says", {
+  cells <- toy_cells()["drug"]
+  cells$drug[cells$drug == "A+B"] <- "A+A"
+  hold <- function(out, ...) {
+    split_cells(cells, "drug", control = "control", hold_out = out, seed = 1, verbose = FALSE, ...)
+  }
+  held <- function(...) unique(hold(...)$drug[hold(...)$split == "ood"])
+  expect_identical(held(condition("A")), "A")
+  expect_identical(held(condition("A+A")), "A+A")
+  expect_identical(held(condition("A", dose = 2)), "A+A")
+  expect_identical(held(list(drug = "A+A")), "A+A")
+  expect_setequal(held(list(contains = "A")), c("A", "A+A"))
+})
+
 test_that("a share of no condition is told as that", {
   expect_refused(split_toy(hold_out = 0.01),
                  "0.01 of 6 conditions, which rounds to none.*at least 1/6")
