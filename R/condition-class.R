@@ -127,9 +127,9 @@ stop_without_conditions <- function(n, keys, call, arg = "condition") {
 # the design `target` in the registry's codes. A control that was asked for without a dose has the
 # dose that it had in training. `open_doses` tells the doses of others that have none (a function of
 # their parts, see open-doses.R); `row` is the row of `condition` that each comes from, and `open`
-# whether it has a dose from there.
+# whether it has a dose from there. `measured`: the doses of the fit's screen.
 resolve_conditions <- function(condition, registry, keys, call = rlang::caller_env(),
-                               open_doses = NULL) {
+                               open_doses = NULL, measured = list()) {
   condition <- as_condition(condition, keys, call)
   tidy <- tidy_pairs(condition$perturbation, doses_in_unit(condition$dose, registry, call),
                      registry$control)
@@ -152,7 +152,7 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
     covariates <- lapply(covariates, `[`, row)
     target <- encode_design(registry, tidy$parts, tidy$doses, covariates, call)
   }
-  shown <- if (!is.null(keys$dose) || has_hidden_doses(tidy$doses, keys)) tidy$doses
+  shown <- shown_doses(tidy$doses, keys, c(measured, tidy$doses))
   list(parts = tidy$parts, doses = tidy$doses, covariates = covariates,
        label = condition_label(tidy$parts, shown, registry$sep),
        target = target, row = row, open = open[row])
@@ -173,7 +173,8 @@ rbind.compert_condition <- function(..., deparse.level = 1) {
 #' @export
 format.compert_condition <- function(x, ...) {
   given <- dose_given(x$dose)
-  label <- condition_label(x$perturbation)
+  # An open dose is the number of times that the name was written.
+  label <- condition_label(Map(rep, x$perturbation, ifelse(given, 1, x$dose)))
   label[given] <- condition_label(x$perturbation[given], x$dose[given])
   for (k in seq_along(x$dose)) {
     unit <- attr(x$dose[[k]], "unit")

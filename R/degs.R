@@ -126,7 +126,7 @@ de_groups <- function(screen, covariates, by_dose) {
        reference = ifelse(is.na(reference) | control, -1L, reference - 1L),
        n = tabulate(code, length(cell)), level = covariate_label(screen, covariates, cell),
        label = condition_label(screen$parts[cell],
-                               if (by_dose && !is.null(screen$keys$dose)) screen$doses[cell],
+                               if (by_dose) shown_doses(screen$doses[cell], screen$keys, screen$doses),
                                screen$keys$sep),
        covariates = covariates)
 }

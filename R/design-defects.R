@@ -87,8 +87,8 @@ few_cell_defects <- function(screen, least = 5) {
   few <- which(size < least)
   if (length(few) == 0) return(NULL)
   first <- match(few, code)
-  label <- condition_label(screen$parts[first], if (!is.null(screen$keys$dose)) screen$doses[first],
-                           screen$keys$sep)
+  shown <- shown_doses(screen$doses[first], screen$keys, screen$doses)
+  label <- condition_label(screen$parts[first], shown, screen$keys$sep)
   levels <- screen$covariates[first, screen$keys$covariates, drop = FALSE]
   for (level in levels) label <- paste0(label, ", ", level)
   new_defect("few cells", paste0("Conditions should have at least ", least, " cells."),

@@ -108,7 +108,8 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   registry <- fit$meta$registry
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
-    asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit))
+    asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit),
+                                fit$meta$conditions$doses)
     parts <- asked$parts
     doses <- asked$doses
     names <- asked$label

@@ -157,7 +157,8 @@ evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlan
 
 # Names of what is scored are told from unknown ones by all conditions of the screen.
 own_degs <- function(fit, screen, groups, rows, degs, call) {
-  known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys)
+  known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys,
+                     c(fit$meta$conditions$doses, groups$doses))
   find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
                 rownames(screen$x), fit$meta$registry, call)
 }

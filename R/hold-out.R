@@ -167,8 +167,8 @@ stop_no_share <- function(share, n, call) {
 inform_split <- function(screen, value, name) {
   n <- table(factor(value, c("train", "test", "ood")))
   ood <- value == "ood"
-  label <- condition_label(screen$parts[ood], if (!is.null(screen$keys$dose)) screen$doses[ood],
-                           screen$keys$sep)
+  shown <- shown_doses(screen$doses[ood], screen$keys, screen$doses)
+  label <- condition_label(screen$parts[ood], shown, screen$keys$sep)
   levels <- lapply(screen$keys$covariates, function(name) screen$covariates[[name]][ood])
   held <- unique(do.call(paste, c(levels, list(label), sep = ", ")))
   what <- if (length(held) > 0) paste0("; held out: ", name_list(held)) else ""

@@ -189,3 +189,9 @@ condition_key <- function(parts, doses) {
 has_hidden_doses <- function(doses, keys) {
   is.null(keys$dose) && any(unlist(doses, use.names = FALSE) != 1)
 }
+
+# The doses that labels tell; NULL where they tell none. `all`: those of the whole screen, so that a
+# condition has one label, whichever others are beside it.
+shown_doses <- function(doses, keys, all = doses) {
+  if (!is.null(keys$dose) || has_hidden_doses(all, keys)) doses
+}

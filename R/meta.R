@@ -39,8 +39,8 @@ seen_conditions <- function(screen) {
                                  screen$split[first]), method = "radix"))
   first <- first[order]
   list(
-    label = condition_label(screen$parts[first],
-                            if (!is.null(screen$keys$dose)) screen$doses[first], screen$keys$sep),
+    label = condition_label(screen$parts[first], shown_doses(screen$doses[first], screen$keys),
+                            screen$keys$sep),
     parts = screen$parts[first],
     doses = screen$doses[first],
     covariates = as.list(screen$covariates[first, , drop = FALSE]),

@@ -62,9 +62,8 @@ kind_of_name <- function(container) {
 # "B+A@2": what people read. Doses only where the screen has them, or hides them; covariates are other
 # columns.
 pair_labels <- function(fit, parts, doses) {
-  keys <- fit$meta$keys
-  doses <- if (!is.null(keys$dose) || has_hidden_doses(doses, keys)) doses
-  condition_label(parts, doses, fit$meta$registry$sep)
+  shown <- shown_doses(doses, fit$meta$keys, c(fit$meta$conditions$doses, doses))
+  condition_label(parts, shown, fit$meta$registry$sep)
 }
 
 # Names of the covariates that describe a condition: all but the batch.

@@ -11,10 +11,10 @@ check_own_degs <- function(degs, call = rlang::caller_env()) {
 
 # The names that conditions go by, the most exact first, each a vector with one name per condition:
 # "covariates, perturbation@dose", "perturbation@dose", and for every dose "covariates, perturbation" and
-# the perturbation.
-deg_names <- function(parts, doses, covariates, keys) {
+# the perturbation. `all`: the doses of the whole screen.
+deg_names <- function(parts, doses, covariates, keys, all = doses) {
   bare <- condition_label(parts, NULL, keys$sep)
-  label <- condition_label(parts, if (!is.null(keys$dose)) doses, keys$sep)
+  label <- condition_label(parts, shown_doses(doses, keys, all), keys$sep)
   within <- function(label) do.call(paste, c(unname(as.list(covariates)), list(label), sep = ", "))
   list(within(label), label, within(bare), bare)
 }
@@ -40,14 +40,15 @@ spell_as_known <- function(degs, known, registry, call) {
               "The order of parts never matters: put their genes together.", call)
 }
 
-# A label in one spelling: parts are split at `sep` and sorted as they stand, their doses too; one
-# that is there twice has dose 2.
+# A label in one spelling: parts are split at `sep` and sorted as they stand, their doses too; where one
+# is there twice, it has dose 2 and the others dose 1.
 tidy_label <- function(label, registry) {
   parts <- split_text(label, registry$sep)
   tidy <- tidy_pairs(parts, lapply(parts, function(p) rep(1, length(p))), registry$control)
   part <- unlist(tidy$parts, use.names = FALSE)
   times <- unlist(tidy$doses, use.names = FALSE)
-  paste_parts(ifelse(times > 1, paste0(part, "@", times), part), lengths(tidy$parts),
+  repeated <- rep(vapply(tidy$doses, function(d) any(d > 1), NA), lengths(tidy$parts))
+  paste_parts(ifelse(repeated, paste0(part, "@", times), part), lengths(tidy$parts),
               registry$sep %||% "+")
 }
 

@@ -84,7 +84,8 @@ plan_degs <- function(screen, registry, group, conditions, n_degs, seen_only, ca
     all <- which(!duplicated(group))
     known <- deg_names(screen$parts[all], screen$doses[all],
                        screen$covariates[all, screen$keys$covariates, drop = FALSE], screen$keys)
-    scored <- deg_names(conditions$perturbation, conditions$dose, conditions$covariates, screen$keys)
+    scored <- deg_names(conditions$perturbation, conditions$dose, conditions$covariates, screen$keys,
+                        screen$doses[all])
     own <- find_own_degs(own, scored, known, rownames(screen$x), registry, call)
     return(lapply(own, function(g) g - 1L))
   }

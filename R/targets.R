@@ -3,7 +3,8 @@
 # The conditions as lists and codes. A covariate that is not named is NA here and -1 in the codes:
 # every source cell keeps its own level. `open_doses`: see open-doses.R.
 make_targets <- function(fit, condition, call = rlang::caller_env(), open_doses = only_dose(fit)) {
-  asked <- resolve_conditions(condition, fit$meta$registry, fit$meta$keys, call, open_doses)
+  asked <- resolve_conditions(condition, fit$meta$registry, fit$meta$keys, call, open_doses,
+                              fit$meta$conditions$doses)
   covariates <- list2DF(asked$covariates, length(asked$parts))
   list(parts = asked$parts, doses = asked$doses, covariates = covariates, label = asked$label,
        design = asked$target, row = asked$row, open = asked$open)

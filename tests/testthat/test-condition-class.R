@@ -24,6 +24,12 @@ test_that("labels of a screen without doses tell those that a repeated name asks
   expect_identical(label(condition_grid(c("A", "A+A"))), c("A@1", "A@2"))
 })
 
+test_that("a condition prints a repeated name as it is written", {
+  expect_identical(format(condition(c("A", "A+A", "B+A+A"), cell_type = "T")),
+                   paste0(c("A", "A+A", "A+A+B"), ", cell_type = T"))
+  expect_identical(format(condition("A+A", dose = "1+0.5")), "A@1.5")
+})
+
 test_that("the control without a dose has the dose of training; padding is dropped", {
   cells <- toy_cells()
   cells$dose[cells$drug == "control"] <- "0"
