@@ -184,16 +184,6 @@ need_cells <- function(gone, call = rlang::caller_env()) {
                     "path of an .h5ad file."), call = call)
 }
 
-# A column of the cells' table, by name.
-check_column <- function(name, columns, arg, call = rlang::caller_env()) {
-  check_string(name, arg, call = call)
-  if (name %in% columns) return(invisible())
-  abort_input(paste0("`", arg, "` must name a column of the cells' table."),
-              paste0("There is no column ", dQuote(name, FALSE), "."),
-              paste0(did_you_mean(name, columns), "The columns are ", name_list(columns, 12), "."),
-              call = call)
-}
-
 # A package that only some inputs need.
 check_package <- function(package, why, call = rlang::caller_env()) {
   if (requireNamespace(package, quietly = TRUE)) return(invisible())

@@ -4,7 +4,7 @@
 # row's own elements, so that `[`, rbind() and dplyr carry it along. On the perturbation: `key`, the
 # column name that it was written under, and `written`, a text that was split, with the `sep` it was
 # split at and whether that was `given`. On the dose: `unit`, and `default` where none was given
-# (holding out "A" without a dose means all its doses). Covariates have the names of
+# (where there is a dose column, holding out "A" without a dose means all its doses). Covariates have the names of
 # condition_columns().
 new_condition <- function(parts, doses, covariates = list()) {
   tidy <- tidy_pairs(parts, doses)

@@ -27,7 +27,8 @@
 #' combination, or else of each of its perturbations; where there are several, that is an error that lists
 #' them. A perturbation without training cells has what corresponds to the only dose of all others: where
 #' doses are relative (see Doses in [cpa()]) the same share of its own highest dose. The control has its
-#' own dose. Without a dose column every dose is 1, as the table of a condition shows it for an open one.
+#' own dose. Without a dose column a dose is how often the name is written, 1 for `"A"` and 2 for `"A+A"`; the
+#' table of a condition shows an open dose so.
 #' @return A tibble of class `compert_condition` with one row per condition and columns
 #'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
 #'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1

@@ -16,8 +16,9 @@
 #' @param x The cells: a SingleCellExperiment or SummarizedExperiment; a Seurat object (version 4
 #'   assays and version 5 assays, also with split layers); a matrix, sparse matrix of the Matrix
 #'   package or DelayedMatrix with genes in rows and cells in columns, together with `col_data`; or
-#'   the path of an `.h5ad` file, or of the `.h5` file of 10x Genomics' Cell Ranger together with
-#'   `col_data` (its genes have their symbols as names, or ids where two genes have one symbol).
+#'   the path of an `.h5ad` file, of an `.h5mu` file (its main modality, see [read_h5mu()]), or of the
+#'   `.h5` file of 10x Genomics' Cell Ranger together with `col_data` (its genes have their symbols as
+#'   names, or ids where two genes have one symbol).
 #' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
 #' @param ... Must be empty: all later arguments are given by name.
@@ -46,7 +47,8 @@
 #' @param sep What joins the names of a combination in the perturbation column, and their doses.
 #'   `NULL` when nothing does.
 #' @param degs Your own differentially expressed genes for the scores during training: a named list as in
-#'   [evaluate_r2()], with the same errors and warnings. `NULL`: the 50 genes with the largest Welch |t| of each condition.
+#'   [evaluate_r2()], with the same errors and warnings. `NULL`: the 50 genes with the largest Welch |t| of
+#'   each condition.
 #' @param settings Hyperparameters, from [cpa_settings()].
 #'
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],

@@ -85,8 +85,7 @@ measured_conditions <- function(fit, screen) {
 
 # Of conditions that leave the dose open, the doses that were measured at each level; all where none was.
 measured_levels <- function(fit, asked, measured) {
-  key <- function(of) paste(condition_key(of$parts, of$doses), row_keys(of$covariates), sep = "\f")
-  there <- key(asked) %in% key(measured)
+  there <- place_key(asked) %in% place_key(measured)
   level <- paste(asked$row, row_keys(asked$covariates), sep = "\f")
   keep <- there | !asked$open | !level %in% level[there]
   list(parts = asked$parts[keep], doses = asked$doses[keep],

@@ -36,7 +36,8 @@
 #'   named list of matrices for `NULL`.
 #'   `similarity()`: matrix n x n.
 #' @section Errors:
-#' Names that the fit never saw; missing genes; a fit without covariates.
+#' Names that the fit never saw; missing genes; a fit without covariates; treated states of cells without the
+#' column of perturbations.
 #' @source `get_latent`, `get_drug_embeddings`, `mix_drugs`, `get_covars_embeddings` and
 #'   `get_covars_embeddings_combined` in `cpa/api.py` of facebookresearch/CPA.
 #' @seealso [plot_embedding()], [plot_similarity()], [write_back()]

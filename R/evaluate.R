@@ -71,7 +71,8 @@
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
 #' @param degs Your own DEGs: a named list of gene names, named by perturbation (for every dose), by
-#'   perturbation and dose (`"A@0.5"`), or by covariates and one of these (`"B, IFNb"`). Conditions that it does not name
+#'   perturbation and dose (`"A@0.5"`), or by covariates and one of these (`"B, IFNb"`). Conditions that it
+#'   does not name
 #'   have no scores of DEGs. Names and genes that are unknown are named in a warning.
 #'   The order of the parts of a combination does not matter.
 #' @param min_cells Fewest observed cells of a condition in its split.
@@ -89,7 +90,8 @@
 #'   that the model started from) and `note`. A column of yours that has one of these names gets
 #'   `own_` in front (`own_split`), and so does one called `dose` that is not the dose. `print()` shows the
 #'   preset, the averages of each split over the conditions that all methods can score, and says whether
-#'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it. `summary()` gives the averages per split and method,
+#'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it.
+#'   `summary()` gives the averages per split and method,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
 #'   without conditions.
 #' @section Errors:

@@ -16,7 +16,8 @@
 #' The assay that becomes `X` is, when `assay` does not say otherwise: for SingleCellExperiment and
 #' SummarizedExperiment `X`, else `logcounts`, else `counts`; for Seurat the layer `data` of the
 #' default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
-#' genes become layers; an assay without a name of its own has its number as name. Reductions go to `obsm` (those of Seurat with the prefix `X_`, as scanpy has
+#' genes become layers; an assay without a name of its own has its number as name. Reductions go to `obsm`
+#' (those of Seurat with the prefix `X_`, as scanpy has
 #' them), `metadata()` and Seurat's `misc` to `uns`.
 #'
 #' @param x A SingleCellExperiment, SummarizedExperiment or Seurat object, a matrix, sparse or

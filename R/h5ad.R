@@ -102,13 +102,6 @@ read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = 
        skipped = file$skipped)
 }
 
-# What a file, or a group of it, has: list(x, raw, layers, obsm), the first two logical, the others
-# names.
-h5ad_outline <- function(path, group = "", call = rlang::caller_env()) {
-  with_core_errors(core_h5ad_outline(check_h5ad_path(path, call), group), call,
-                   todo = "Write the file anew, or read it with Python's anndata.")
-}
-
 check_h5ad_path <- function(path, call, kind = "h5ad") {
   check_string(path, "path", call = call)
   full <- path.expand(path)

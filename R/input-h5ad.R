@@ -54,8 +54,8 @@ cells_of_h5mu <- function(x, keys, assay, call) {
 check_file <- function(x, call) {
   path <- path.expand(x)
   if (file.exists(path) && !dir.exists(path)) return(invisible())
-  near <- list.files(dirname(path), "[.]h5ad$")
-  abort_input("A text given as `x` must be the path of an .h5ad file.",
+  near <- list.files(dirname(path), "[.](h5ad|h5mu|h5)$")
+  abort_input("A text given as `x` must be the path of an .h5ad, .h5mu or 10x .h5 file.",
               paste0(dQuote(x, FALSE), if (dir.exists(path)) " is a folder." else
                 " does not exist."),
               paste0("Files of this kind in that folder: ", name_list(near), "."), call = call)

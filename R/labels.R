@@ -185,6 +185,9 @@ condition_key <- function(parts, doses) {
   paste_parts(text, lengths(parts), "\u001e")
 }
 
+# The same with the covariates that a condition is asked for or was measured under.
+place_key <- function(of) paste(condition_key(of$parts, of$doses), row_keys(of$covariates), sep = "\f")
+
 # Whether doses differ that no column tells: "A+A" is A at dose 2.
 has_hidden_doses <- function(doses, keys) {
   is.null(keys$dose) && any(unlist(doses, use.names = FALSE) != 1)

@@ -93,8 +93,9 @@ perturbation_features <- function(molecules, registry, call) {
   if (length(absent) > 0) {
     abort_input("`molecules` must have an entry for every perturbation.",
                 paste0("It lacks ", name_list(absent), "."),
-                c(hint_of_sep(given, absent, registry), paste0("Add them (NA for what is no molecule: its embedding is then learned ",
-                       "freely); those that it has are ", name_list(given), ".")), call)
+                c(hint_of_sep(given, absent, registry),
+                  paste0("Add them (NA for what is no molecule: its embedding is then learned freely); ",
+                         "those that it has are ", name_list(given), ".")), call)
   }
   row <- match(registry$perturbations, given)
   has <- as.double(is.na(row) | !molecules$free[row])

@@ -14,7 +14,8 @@
 #' @section Proteins:
 #' `proteins` names where they are: an `altExp` of a SingleCellExperiment, an assay of a Seurat object,
 #' an array of `obsm` in an `.h5ad`, a modality of an `.h5mu`, a type of features in a 10x `.h5`, or
-#' rows of `x`. `NULL` looks for the usual names (`"ADT"`, `"Antibody Capture"`, `"protein_expression"`, ...); `FALSE` fits the RNA
+#' rows of `x`. `NULL` looks for the usual names (`"ADT"`, `"Antibody Capture"`, `"protein_expression"`,
+#' ...); `FALSE` fits the RNA
 #' alone. A cell without proteins has `NA` in all of them (`fusion = "poe"` only).
 #'
 #' Raw counts are modelled as a mixture of background and foreground (`protein_loss = "nb_mixture"`,

@@ -70,13 +70,19 @@ corresponding_doses <- function(registry, dose, from, to) {
   signif(unname(dose / scale[from]) * scale[[to]], 12)
 }
 
+# Whether a perturbation's range is that of cells which training saw treated; where controls have dose 0,
+# cells at dose 0 are controls.
+was_treated <- function(range, registry) {
+  has_doses(range) && (range[2L] > 0 || !isTRUE(registry$dose_range[[registry$control]][1L] == 0))
+}
+
 # The range of doses that training saw of a perturbation; of one without training cells, what corresponds
 # to that of all others.
 trained_range <- function(registry, name) {
   own <- registry$dose_range[[name]]
-  if (has_doses(own)) return(own)
+  if (was_treated(own, registry)) return(own)
   others <- registry$dose_range[setdiff(names(registry$dose_range), registry$control)]
-  others <- Filter(has_doses, others)
+  others <- Filter(function(range) was_treated(range, registry), others)
   if (length(others) == 0L) return(c(1, 1))
   range(corresponding_doses(registry, unlist(others), rep(names(others), lengths(others)), name))
 }

@@ -1,6 +1,7 @@
 # Answers in the container that the question came in.
 
-# `values`: named list of matrices of N columns, rows as the core has them (genes, then proteins); `about`: data frame with N rows; `screen`: what was
+# `values`: named list of matrices of N columns, rows as the core has them (genes, then proteins); `about`:
+# data frame with N rows; `screen`: what was
 # read from the user's object `newdata`.
 wrap_output <- function(values, about, screen, fit, type, newdata) {
   registry <- fit$meta$registry

@@ -77,7 +77,8 @@ colour_layer <- function(colour) {
 }
 
 # Names above, below, beside or askew of their points, wherever no other name or point is, rather
-# within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7 inches wide.
+# within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7
+# inches wide.
 place_names <- function(table, letter = 0.0135) {
   table$name <- short_names(table$name)
   share <- function(v) (v - min(v)) / max(max(v) - min(v), 1e-9)

@@ -60,7 +60,8 @@
 #'   the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
 #'   where there are several, and `seen`, what training saw of the condition: `"condition"`,
 #'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
-#'   `"drug new to covariate"`, or `"drug new"`; dose 0 is the control, as [dose_response()] says. With `summarise = "condition"` it holds
+#'   `"drug new to covariate"`, or `"drug new"`; dose 0 is the control, as [dose_response()] says. With
+#'   `summarise = "condition"` it holds
 #'   `cpa_condition`, `cpa_source`, the covariates and the batch that the condition names, `seen` and
 #'   `n_cells` (source cells); assays are `mean` and `variance`. Where names would be the same, yours
 #'   gets `own_`: a column `seen` of the source cells becomes `own_seen`, a covariate `condition`,
@@ -71,7 +72,7 @@
 #' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
 #' give one warning with the range. Without the column of perturbations all cells of `newdata` are taken
 #' as controls, with a message; verbs that ask for the cells' own condition, and cells at other doses than
-#' the control's, need it.
+#' controls had in training, need it.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
 #' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]
@@ -171,7 +172,7 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
   slack <- 1e-8 * high
   out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
   if (length(out) == 0L) return(invisible())
-  own <- vapply(registry$dose_range[asked$part], has_doses, NA)
+  own <- vapply(registry$dose_range[asked$part], was_treated, NA, registry = registry)
   lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": ",
                   ifelse(own, "trained on ", "not trained on, others on what corresponds to "),
                   format_dose(low),

@@ -16,7 +16,8 @@
 #' @return Like [predict()][predict.compert_fit] with one column per cell of `newdata`, in its
 #'   order, and `cpa_source` = `"reconstruction"`.
 #' @section Errors:
-#' Missing genes, and perturbations or covariate levels that the fit never saw.
+#' Missing genes, and perturbations or covariate levels that the fit never saw; no column of perturbations,
+#' unless `add` leaves the perturbation out.
 #' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA; `custom_predict` in
 #'   `cpa/_model.py` of theislab/cpa.
 #' @examples
@@ -26,7 +27,8 @@
 #' reconstruct(fit, screen)
 #' @export
 reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "variance"),
-                        from = c("all", "rna", "proteins"), assay = NULL, layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+                        from = c("all", "rna", "proteins"), assay = NULL, layer = NULL,
+                        col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   type <- check_choice(type, c("mean", "variance"), "type")

@@ -12,7 +12,7 @@ new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
   structure(c(complete, list(verbose = verbose)), given = given, class = "compert_settings")
 }
 
-print_settings_hint <- function() "Print cpa_settings() to see every setting with its default."
+print_settings_hint <- function() "See ?cpa_settings for every setting and its default."
 
 # One value of one setting, whatever the others are.
 check_value <- function(value, name, call) {

@@ -10,7 +10,8 @@
 #'   the nearest known one.
 #' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
 #'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa; those of
-#'   [chemcpa_settings()] and [multicpa_settings()] are told there. Other settings are laid over the defaults that this one
+#'   [chemcpa_settings()] and [multicpa_settings()] are told there. Other settings are laid over the
+#'   defaults that this one
 #'   selects. `"fb"` has the dose curves of that reference's Python interface and the length of its command line's
 #'   runs. Scores during training follow one rule whatever the parity: conditions of at least 5 test cells,
 #'   predicted from controls of the same covariates; the references' own are in [evaluate_r2()] (`preset`).

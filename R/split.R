@@ -89,7 +89,8 @@ auto_split <- function(screen, seed, share = 0.25) {
 #'   row per cell (the `col_data` of a matrix).
 #' @param hold_out What nobody shall see in training, one of
 #'   * a [condition()], [condition_grid()] or a data frame with the screen's own columns: these
-#'     conditions; covariates and doses that a row does not name may have any value;
+#'     conditions; covariates that a row does not name may have any value, and so may doses where
+#'     there is a column of them;
 #'   * a list of filters that must hold together, named by columns of the table, e.g.
 #'     `list(cell_type = "B", condition = "IFNb")`; besides columns, `contains` (perturbations that
 #'     occur in it, alone or in a combination), `n_parts` (2 for all doubles), and `n` or `share`

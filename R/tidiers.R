@@ -10,7 +10,8 @@
 #'   ([perturbation_embedding()]).
 #' @inheritParams cell_embedding
 #' @return `tidy()`: a tibble with one row per perturbation and latent dimension: `perturbation`,
-#'   `dose`, `dimension`, `estimate`; of scores, their rows as a plain tibble. `glance()`: one row with `model`, `loss`, `n_cells`
+#'   `dose`, `dimension`, `estimate`; of scores, their rows as a plain tibble. `glance()`: one row with
+#'   `model`, `loss`, `n_cells`
 #'   (training), `n_genes`, `n_perturbations` (without the control), `n_covariates`,
 #'   `n_parameters`, `epochs`, `best_epoch` (the last one with `best` in the history of the
 #'   [fit][compert_fit]; its weights are the fit's unless `restore_best` is `FALSE`), `seconds`, `seed`,

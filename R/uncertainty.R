@@ -43,9 +43,8 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   check_count(min_cells, "min_cells")
   asked <- every_level(fit, make_targets(fit, condition))
   known <- reference_conditions(fit, min_cells)
-  key <- function(of) paste(condition_key(of$parts, of$doses), row_keys(of$covariates), sep = "\f")
   far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known),
-                          match(key(asked), key(known)))
+                          match(place_key(asked), place_key(known)))
   groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
   about <- describe_rows(fit, groups, data.frame(group = seq_along(asked$parts), split = "",
                                                  n_cells = 0L))
@@ -83,7 +82,7 @@ reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
   known <- trained_conditions(fit)
   n <- fit$meta$conditions$n_cells[fit$meta$conditions$split == "train"]
   covariates <- known$covariates[condition_covariates(fit)]
-  key <- paste(condition_key(known$parts, known$doses), row_keys(covariates), sep = "\f")
+  key <- place_key(list(parts = known$parts, doses = known$doses, covariates = covariates))
   cells <- vapply(split(n, factor(key, unique(key))), sum, 0)
   first <- which(!duplicated(key))[cells >= min_cells]
   if (length(first) == 0L) {

@@ -13,7 +13,8 @@
 #'   reductions `cpa_basal` (key `CPAbasal_`) and so on, and `Misc(x, "cpa")`. That entry is a list
 #'   of the fit's settings, column names, seed and history, never the weights.
 #' @section Errors:
-#' Other containers; cells or genes that do not go with the fit.
+#' Other containers; cells or genes that do not go with the fit; no column of perturbations, unless only the
+#' basal state is asked for.
 #' @source `CPA.get_latent_representation` in `cpa/_model.py` of theislab/cpa.
 #' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
 #' screen <- kang_example()

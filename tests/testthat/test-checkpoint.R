@@ -1,7 +1,7 @@
 # A fit that dies leaves its last checkpoint.
 
 test_that("a killed R process leaves a checkpoint that predicts and goes on", {
-  skip_on_os("windows") # no signals
+  skip_without(.Platform$OS.type != "windows", "signals")
   folder <- withr::local_tempdir()
   cells <- small_cells()
   saveRDS(cells, file.path(folder, "cells.rds"))

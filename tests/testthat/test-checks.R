@@ -19,7 +19,6 @@ test_that("checks name the argument, at the caller", {
   expect_refused(check_strings(c("a", "a"), "x"), "\"a\" is there twice")
   expect_refused(check_flag(NA, "x"), "`TRUE` or `FALSE`")
   expect_refused(check_number(-1, "x", 0), "number of at least 0")
-  expect_refused(check_column("drg", c("drug", "dose"), "perturbation"), "Did you mean \"drug\"")
 })
 
 test_that("a choice is resolved or refused with the nearest one", {

@@ -145,7 +145,7 @@ test_that("a time limit ends training with a message, Ctrl-C with a warning, bot
                                     max_minutes = 0.01)),
     class = "compert_stopped_max_minutes"))
   expect_lt(nrow(fit$history), 1e6)
-  skip_on_os("windows")
+  skip_without(.Platform$OS.type != "windows", "signals")
   # The signal comes when training has written its first checkpoint, so it meets training only.
   file <- withr::local_tempfile(fileext = ".h5")
   system(paste0("(while [ ! -s ", file, " ]; do sleep 0.1; done; sleep 0.3; kill -INT ",

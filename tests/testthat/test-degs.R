@@ -127,7 +127,7 @@ test_that("covariates without controls and single cells are left out and named",
   p <- list(x = p$x[, -lone], cells = p$cells[-lone, ])
   said <- expect_warning(top <- rank_planted(p), class = "compert_one_cell")
   flat <- function(warning) gsub("\\s+", " ", conditionMessage(warning))
-  expect_match(flat(said), "1 condition has one cell or one control: \"cell_type = T, B(@1)?\"")
+  expect_match(flat(said), "1 condition has one cell or one control: \"cell_type = T, B@1\"")
   few <- p$cells$drug %in% c("dmso", "A") | !duplicated(p$cells$drug)
   said <- expect_warning(rank_degs(p$x[, few], "drug", control = "dmso", col_data = p$cells[few, ]),
                          class = "compert_one_cell")

@@ -30,7 +30,7 @@ test_that("threads = 0 is what the environment says, whatever an earlier fit use
 })
 
 test_that("a forked process is refused before it waits for threads that it has not", {
-  skip_on_os("windows")
+  skip_without(.Platform$OS.type != "windows", "forked processes")
   cells <- small_cells()
   fit <- small_fit()
   core_set_threads(2L)

@@ -124,7 +124,7 @@ test_that("parts of a modality are read by its group", {
   parts <- read_h5ad_parts(fixture("cite"), "counts", uns = FALSE, group = "mod/rna")
   expect_null(parts$X)
   expect_identical(as.matrix(parts$layers$counts), rna)
-  expect_identical(h5ad_outline(fixture("cite"), "mod/rna"),
+  expect_identical(core_h5ad_outline(fixture("cite"), "mod/rna"),
                    list(x = TRUE, raw = FALSE, layers = "counts", obsm = "X_pca"))
   expect_refused(read_h5ad_parts(fixture("cite"), "spliced", group = "mod/rna"),
                  "Group \"mod/rna\" of .* has no layer \"spliced\".*counts")

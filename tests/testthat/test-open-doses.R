@@ -113,6 +113,12 @@ test_that("a range of doses is that of training, and of the others where there i
   expect_identical(trained_range(registry, "A"), c(0.1, 1))
   expect_identical(trained_range(registry, "C"), c(0.05, 5))
   expect_identical(trained_range(registry, "D"), c(0.1, 10))
+  # Where controls have dose 0, cells at dose 0 are controls: B was not treated.
+  registry$dose_range$B <- c(0, 0)
+  expect_identical(trained_range(registry, "B"), c(0.1, 1))
+  registry$dose_range$control <- c(1, 1)
+  expect_identical(trained_range(registry, "B"), c(0, 0))
+  registry <- dosed_fit()$meta$registry
   expect_identical(control_dose(registry), 0)
   registry$dose_transform <- "log"
   expect_identical(trained_range(registry, "C"), c(0.1, 10))

@@ -187,7 +187,6 @@ test_that("unknown names, wrong types and empty sources are refused", {
 test_that("a dose outside the trained range warns once, with the range", {
   expect_warning(ask(condition(condition = "IFNb", dose = 3)), class = "compert_extrapolation",
                  regexp = "\"IFNb\" at dose 3: trained on 1$")
-  expect_no_warning <- function(expr) expect_warning(expr, NA)
   expect_no_warning(ask())
 })
 

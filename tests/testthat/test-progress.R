@@ -35,7 +35,7 @@ test_that("the bar moves through a whole run and ends with its frame", {
 })
 
 test_that("Ctrl-C while the bar moves ends the training with the fit so far", {
-  skip_on_os("windows") # no signals
+  skip_without(.Platform$OS.type != "windows", "signals")
   cells <- small_cells()
   text <- progress_text
   local_replaced("progress_text", function(step) {

@@ -105,7 +105,7 @@ test_that("a file that does not get all of it is not whole", {
 })
 
 test_that("what a killed process has left goes, what another one writes stays", {
-  skip_on_os("windows")
+  skip_without(.Platform$OS.type != "windows", "signals to other processes")
   dir <- withr::local_tempdir()
   file <- function(stem, host, pid) file.path(dir, paste0(stem, "@", host, "@", pid, "@-5d2"))
   gone <- as.integer(system("sh -c 'echo $$'", intern = TRUE))

@@ -48,7 +48,7 @@ test_that("a process that can't do its work ends the search with one error", {
 test_that("processes that fork are refused, and what is no backend", {
   expect_refused(check_backend(2), "`BPPARAM` must be `NULL` or a parameter object")
   skip_without_package("BiocParallel")
-  skip_on_os("windows")
+  skip_without(.Platform$OS.type != "windows", "forked processes")
   expect_refused(check_backend(BiocParallel::MulticoreParam(2)), "MulticoreParam.*SnowParam")
   expect_refused(check_backend(BiocParallel::SnowParam(2, type = "FORK")), "fresh processes")
   expect_silent(check_backend(BiocParallel::SnowParam(2)))

@@ -88,7 +88,7 @@ test_that("training that meets values that are not finite is a trial with a mess
 })
 
 test_that("Ctrl-C ends the search, not the trial, and nothing is lost", {
-  skip_on_os("windows") # no signals
+  skip_without(.Platform$OS.type != "windows", "signals")
   dir <- withr::local_tempdir()
   record <- file.path(dir, "trial-0001-rung-1.rds")
   space <- list(epochs = c(1, 1e6), dim = c(4, 8))

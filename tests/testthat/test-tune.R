@@ -85,7 +85,7 @@ test_that("more trials, or another metric, go on from the trials that are there"
 })
 
 test_that("a killed search goes on to the same table", {
-  skip_on_os("windows") # no signals
+  skip_without(.Platform$OS.type != "windows", "signals")
   dir <- withr::local_tempdir()
   folder <- file.path(dir, "search")
   saveRDS(small_cells(), file.path(dir, "cells.rds"))

@@ -137,7 +137,7 @@ const std::vector<SettingField>& setting_fields() {
       {"checkpoint_freq", &Settings::checkpoint_freq, 1, {},
        "epochs between evaluations of the test cells (and checkpoints)"},
       {"patience", &Settings::patience, 0, {},
-       "evaluations without a better score after which training stops"},
+       "evaluations in a row without a better score that training survives; it stops at the next"},
       {"stopping_metric", &Settings::stopping_metric, 0, {"r2", "r2_all", "cpa_metric"},
        "score of the test cells that stops training and chooses the weights: r2 = mean of r2_mean and "
        "r2_mean_deg, r2_all = with those of the variances, cpa_metric = that of theislab/cpa"},

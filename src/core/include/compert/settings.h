@@ -81,7 +81,7 @@ struct Settings {
   int64_t epochs = 0;            ///< 0: chosen from the number of training cells
   double max_minutes = 0;        ///< 0: no limit
   int64_t checkpoint_freq = 5;   ///< epochs between evaluations
-  int64_t patience = 8;          ///< evaluations without improvement before stopping
+  int64_t patience = 8;          ///< evaluations without improvement that training survives
   std::string stopping_metric = "r2";
   bool restore_best = true;
   double best_tolerance = 2;     ///< in standard deviations of the score between evaluations
