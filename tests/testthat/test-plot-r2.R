@@ -26,6 +26,7 @@ test_that("methods of equal score lie apart, in their order", {
   at <- do.call(rbind, lapply(built[2:4], function(layer) layer[1L, c("colour", "y")]))
   expect_identical(at$colour[order(-at$y)], unname(method_colours(c("model", "control", "additive"))))
   expect_identical(anyDuplicated(at$y), 0L)
+  withr::local_pdf(NULL)  # where text is measured
   expect_silent(ggplot2::ggplotGrob(plot_r2(table, methods = "model")))
 })
 
