@@ -187,7 +187,7 @@ outcome <- function(bytes) {
 
 test_that("a file that is cut at any byte is refused", {
   bytes <- readBin(fixture("old07"), "raw", file.size(fixture("old07")))
-  # Every byte is tried in tests/cpp/test_h5ad.cpp.
+  # Every byte is tried in tests/cpp/test_h5ad_damage.cpp.
   at <- c(0:8, seq(9, 2047, by = 97), seq(2048, length(bytes) - 1, by = 970), length(bytes) - 1)
   outcomes <- vapply(at, function(n) outcome(bytes[seq_len(n)]), "")
   expect_identical(unique(outcomes), "refused", info = at[outcomes != "refused"][1])
