@@ -61,7 +61,7 @@ write_large_file <- function(path, n_cells, n_genes, seed = 1) {
   per_cell <- diff(x@p)
   total <- sum(as.double(per_cell[drawn]))
   for (part in c("data", "indices")) {
-    h5("h5createDataset", path, paste0("X/", part), dims = total, chunk = 1e5, level = 0,
+    h5("h5createDataset", path, paste0("X/", part), dims = total, chunk = 1e5, filter = "NONE", shuffle = FALSE,
        storage.mode = if (part == "data") "double" else "integer",
        H5type = if (part == "data") "H5T_IEEE_F32LE" else "H5T_STD_I32LE")
   }

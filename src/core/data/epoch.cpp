@@ -1,6 +1,7 @@
 #include "epoch.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "compert/error.h"
 #include "random.h"
@@ -10,14 +11,6 @@ namespace {
 
 constexpr double kWindowBytes = 64e6;
 constexpr std::size_t kFewest = 4096, kMost = 65536;
-
-CellBatch read_window(const CellSource& cells, const std::vector<int64_t>& order, std::size_t begin,
-                      std::size_t size) {
-  CellBatch out;
-  if (begin < order.size())
-    cells.fetch(order.data() + begin, std::min(size, order.size() - begin), out);
-  return out;
-}
 
 }  // namespace
 
@@ -64,11 +57,30 @@ ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& train,
       size_(std::max(window_of(cells), batch)),  // a batch may lie in two windows, not in three
       order_(epoch_order(cells, train, seed, epoch)) {
   find_positions();
-  now_ = read_window(cells_, order_, 0, size_);
+  now_ = read_window(order_, 0);
   read_on();
 }
 
 ReadAhead::~ReadAhead() = default;
+
+ReadAhead::Window ReadAhead::read_window(const std::vector<int64_t>& order, std::size_t begin) const {
+  Window out;
+  const std::size_t n = std::min(size_, order.size() - std::min(begin, order.size()));
+  if (n == 0) return out;
+  std::vector<std::size_t> rank(n);
+  std::iota(rank.begin(), rank.end(), 0);
+  const int64_t* wanted = order.data() + begin;
+  std::sort(rank.begin(), rank.end(),
+            [wanted](std::size_t a, std::size_t b) { return wanted[a] < wanted[b]; });
+  std::vector<int64_t> sorted;
+  out.row.resize(n);
+  for (const std::size_t k : rank) {
+    out.row[k] = static_cast<int32_t>(sorted.size());
+    sorted.push_back(wanted[k]);
+  }
+  cells_.fetch(sorted.data(), n, out.cells);
+  return out;
+}
 
 void ReadAhead::find_positions() {
   position_.assign(cells_.n_cells(), -1);
@@ -80,16 +92,16 @@ void ReadAhead::find_positions() {
 void ReadAhead::read_on() const {
   const std::size_t begin = (first_ + 1) * size_;
   coming_ = std::async(std::launch::async, [this, begin] {
-    if (begin < order_.size()) return read_window(cells_, order_, begin, size_);
+    if (begin < order_.size()) return read_window(order_, begin);
     following_ = epoch_order(cells_, train_, seed_, epoch_ + 1);
-    return read_window(cells_, following_, 0, size_);
+    return read_window(following_, 0);
   });
 }
 
 void ReadAhead::advance() const {
   if (coming_.valid()) next_ = coming_.get();
   now_ = std::move(next_);
-  next_ = CellBatch();
+  next_ = Window();
   ++first_;
   read_on();
 }
@@ -104,10 +116,9 @@ void ReadAhead::next_epoch() {
   read_on();
 }
 
-const CellBatch& ReadAhead::holding(std::size_t position, std::size_t& row) const {
-  const std::size_t window = position / size_;
-  row = position % size_;
-  if (window == first_) return now_;
+/// The window with a position of the order: `first_` or the one after.
+const ReadAhead::Window& ReadAhead::holding(std::size_t position) const {
+  if (position / size_ == first_) return now_;
   if (coming_.valid()) next_ = coming_.get();
   return next_;
 }
@@ -130,9 +141,10 @@ void ReadAhead::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const
     throw Error("cells", "must be asked for in the order of the epoch",
                 "cell " + std::to_string(cells[0]) + " is not near the ones before");
   for (std::size_t b = 0; b < n; ++b) {
-    std::size_t row = 0;
-    const CellBatch& window =
-        holding(static_cast<std::size_t>(position_[static_cast<std::size_t>(cells[b])]), row);
+    const auto position = static_cast<std::size_t>(position_[static_cast<std::size_t>(cells[b])]);
+    const Window& held = holding(position);
+    const CellBatch& window = held.cells;
+    const auto row = static_cast<std::size_t>(held.row[position % size_]);
     const auto begin = static_cast<std::ptrdiff_t>(window.offsets[row]),
                end = static_cast<std::ptrdiff_t>(window.offsets[row + 1]);
     out.genes.insert(out.genes.end(), window.genes.begin() + begin, window.genes.begin() + end);

@@ -37,10 +37,16 @@ class ReadAhead final : public CellSource {
   double density() const override { return cells_.density(); }
 
  private:
+  /// Cells of an order, as they lie in the source; row[k] is where the k-th of the order is among them.
+  struct Window {
+    CellBatch cells;
+    std::vector<int32_t> row;
+  };
+  Window read_window(const std::vector<int64_t>& order, std::size_t begin) const;
   void find_positions();
   void read_on() const;
   void advance() const;
-  const CellBatch& holding(std::size_t position, std::size_t& row) const;
+  const Window& holding(std::size_t position) const;
   const CellSource& cells_;
   const std::vector<int64_t>& train_;
   int64_t seed_, epoch_;
@@ -50,8 +56,8 @@ class ReadAhead final : public CellSource {
   std::vector<int32_t> position_;           // per cell, in `order_`
   // Windows `first_` and `first_ + 1`; the later one may still be on its way.
   mutable std::size_t first_ = 0;
-  mutable CellBatch now_, next_;
-  mutable std::future<CellBatch> coming_;
+  mutable Window now_, next_;
+  mutable std::future<Window> coming_;
 };
 
 }  // namespace compert

@@ -93,9 +93,13 @@ class File {
   /// Rows begin to end - 1 of a dataset of any number of dimensions >= 1.
   template <typename T>
   std::vector<T> read_rows(const std::string& path, std::size_t begin, std::size_t end) const;
+  /// The same of a dataset of one dimension, into memory for end - begin values.
+  template <typename T>
+  void read_into(const std::string& path, std::size_t begin, std::size_t end, T* out) const;
   /// Keeps a dataset open, so that the chunks of one read are still there for the next: many small reads
-  /// of a chunked dataset would fetch and inflate each chunk again. Returns the rows of a chunk, 1 where
-  /// the dataset is not chunked.
+  /// of a chunked dataset would fetch and inflate each chunk again. Returns how many rows are read at
+  /// least: those of a chunk, 1 where any part can be read by itself (no chunks, or one dimension and
+  /// nothing to inflate).
   std::size_t keep_open(const std::string& path);
   /// One value: a scalar dataset or one of length 1.
   template <typename T>
@@ -166,6 +170,13 @@ class File {
   Handle open_object(const std::string& path) const;
   Handle open_dataset(const std::string& path) const;
   /// Opens a dataset and its size, refusing sizes that the file cannot hold.
+  std::vector<hsize_t> select_rows(const Handle& dataset, const Handle& space, const std::string& path,
+                                   std::size_t begin, std::size_t end) const;
+  template <typename T>
+  void read_selected(const Handle& dataset, const Handle& space, const std::string& path,
+                     const std::vector<hsize_t>& size, T* out) const;
+  /// The dataset that is kept open, else `opened`, which is opened now.
+  const Handle& kept_or_opened(const std::string& path, Handle& opened) const;
   Handle open_sized(const std::string& path, Shape& shape, std::size_t& n) const;
   /// Throws where the library lacks a filter of the dataset.
   void check_filters(hid_t dataset, const std::string& path) const;

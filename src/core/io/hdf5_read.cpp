@@ -84,9 +84,14 @@ std::size_t File::keep_open(const std::string& path) {
     // Room for all chunks that a row runs through, twice.
     double bytes = 2 * static_cast<double>(H5Tget_size(type.id())) * static_cast<double>(rows);
     for (std::size_t k = 1; k < dims.size(); ++k) bytes *= static_cast<double>(dims[k]);
+    bytes = std::clamp(bytes, kLeastCache, kMostCache);
+    // Without a cache HDF5 reads just what is asked for, which a filter does not allow.
+    if (dims.size() == 1 && H5Pget_nfilters(creation.id()) == 0) {
+      rows = 1;
+      bytes = 0;
+    }
     const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
-    if (!access || H5Pset_chunk_cache(access.id(), kChunkSlots,
-                                      static_cast<std::size_t>(std::clamp(bytes, kLeastCache, kMostCache)),
+    if (!access || H5Pset_chunk_cache(access.id(), kChunkSlots, static_cast<std::size_t>(bytes),
                                       H5D_CHUNK_CACHE_W0_DEFAULT) < 0)
       fail("opening", path);
     dataset = Handle(H5Dopen2(id(), path.c_str(), access.id()), H5Dclose);
@@ -173,14 +178,16 @@ std::vector<T> File::read(const std::string& path, Shape* shape) const {
   return out;
 }
 
-template <typename T>
-std::vector<T> File::read_rows(const std::string& path, std::size_t begin, std::size_t end) const {
-  const Quiet quiet;
+const Handle& File::kept_or_opened(const std::string& path, Handle& opened) const {
   const auto kept = kept_.find(path);
-  Handle opened;
-  if (kept == kept_.end()) opened = open_dataset(path);
-  const Handle& dataset = kept == kept_.end() ? opened : kept->second;
-  const Handle space(H5Dget_space(dataset.id()), H5Sclose);
+  if (kept != kept_.end()) return kept->second;
+  opened = open_dataset(path);
+  return opened;
+}
+
+/// Selects rows begin to end - 1 of `space`, and checks that they are there. Returns what they measure.
+std::vector<hsize_t> File::select_rows(const Handle& dataset, const Handle& space, const std::string& path,
+                                       std::size_t begin, std::size_t end) const {
   if (!space) fail("measuring", path);
   const Shape dims = detail::dimensions(space.id());
   if (dims.empty() || begin > end || end > dims[0]) {
@@ -200,17 +207,42 @@ std::vector<T> File::read_rows(const std::string& path, std::size_t begin, std::
   }
   check_filters(dataset.id(), path);
   if (n > 0 && !detail::is_plausible(dataset.id(), n)) fail("measuring", path);
-  std::vector<T> out(n);
-  if (n == 0) return out;
-  const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr),
-                      H5Sclose);
-  if (H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) <
-          0 ||
-      H5Dread(dataset.id(), detail::native<T>(), memory.id(), space.id(), H5P_DEFAULT, out.data()) <
-          0) {
+  if (n > 0 && H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, size.data(),
+                                   nullptr) < 0)
     fail("reading rows of", path);
-  }
+  return size;
+}
+
+template <typename T>
+std::vector<T> File::read_rows(const std::string& path, std::size_t begin, std::size_t end) const {
+  const Quiet quiet;
+  Handle opened;
+  const Handle& dataset = kept_or_opened(path, opened);
+  const Handle space(H5Dget_space(dataset.id()), H5Sclose);
+  const std::vector<hsize_t> size = select_rows(dataset, space, path, begin, end);
+  std::vector<T> out(detail::count(Shape(size.begin(), size.end())));
+  read_selected(dataset, space, path, size, out.data());
   return out;
+}
+
+template <typename T>
+void File::read_into(const std::string& path, std::size_t begin, std::size_t end, T* out) const {
+  const Quiet quiet;
+  Handle opened;
+  const Handle& dataset = kept_or_opened(path, opened);
+  const Handle space(H5Dget_space(dataset.id()), H5Sclose);
+  const std::vector<hsize_t> size = select_rows(dataset, space, path, begin, end);
+  if (size.size() != 1) fail("reading a row of", path);
+  read_selected(dataset, space, path, size, out);
+}
+
+template <typename T>
+void File::read_selected(const Handle& dataset, const Handle& space, const std::string& path,
+                         const std::vector<hsize_t>& size, T* out) const {
+  if (std::find(size.begin(), size.end(), 0) != size.end()) return;
+  const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose);
+  if (H5Dread(dataset.id(), detail::native<T>(), memory.id(), space.id(), H5P_DEFAULT, out) < 0)
+    fail("reading rows of", path);
 }
 
 template <typename T>
@@ -252,6 +284,7 @@ std::vector<T> File::read_member(const std::string& path, const std::string& mem
 #define COMPERT_INSTANTIATE(T)                                                                    \
   template std::vector<T> File::read<T>(const std::string&, Shape*) const;                        \
   template std::vector<T> File::read_rows<T>(const std::string&, std::size_t, std::size_t) const; \
+  template void File::read_into<T>(const std::string&, std::size_t, std::size_t, T*) const;       \
   template T File::read_scalar<T>(const std::string&) const;                                      \
   template std::vector<T> File::read_member<T>(const std::string&, const std::string&) const;
 

@@ -6,6 +6,7 @@
 
 #include "compert/error.h"
 #include "h5ad_detail.h"
+#include "stored_detail.h"
 
 namespace compert {
 namespace {
@@ -13,91 +14,9 @@ namespace {
 using h5ad::detail::join;
 
 constexpr std::size_t kBlock = 256, kMostInBlock = 1024;  // cells; a read of some 100 kB
+constexpr double kChunks = 4;  // of a block: those at its ends are read for its neighbours too
 constexpr std::size_t kMostAtOnce = 1 << 22;  // values of one read
 constexpr std::size_t kGap = 1 << 12;         // values that are read over rather than skipped
-
-[[noreturn]] void damaged(const StoredMatrix& where, const std::string& problem) {
-  throw Error("x", "must be an intact file",
-              "In \"" + where.path + "\", \"" + where.name + "\" " + problem + ".",
-              "The file may be damaged; copy or download it again.");
-}
-
-/// Genes and cells of a sparse matrix; files say them as cells x genes (.h5ad) or genes x cells
-/// (10x), so that the number of offsets tells which.
-void measure_sparse(const hdf5::File& file, StoredMatrix& out) {
-  for (const char* part : {"data", "indices", "indptr"})
-    if (!file.is_dataset(join(out.name, part))) damaged(out, "has no \"" + std::string(part) + "\"");
-  std::vector<int64_t> shape;
-  for (const char* attribute : {"shape", "h5sparse_shape"})
-    if (shape.empty() && file.has_attribute(out.name, attribute))
-      shape = file.attribute_ints(out.name, attribute);
-  const bool by_attribute = !shape.empty();
-  if (!by_attribute && file.is_dataset(join(out.name, "shape"))) {
-    shape = file.read<int64_t>(join(out.name, "shape"));
-    std::reverse(shape.begin(), shape.end());
-  }
-  if (shape.size() != 2 || shape[0] < 0 || shape[1] < 0) damaged(out, "has no valid shape");
-  for (const char* attribute : {"encoding-type", "h5sparse_format"}) {
-    if (!file.has_attribute(out.name, attribute)) continue;
-    if (file.attribute_string(out.name, attribute).rfind("csc", 0) == 0)
-      throw Error("x", "must be stored cell by cell (csr) to be read from its file",
-                  "\"" + out.name + "\" of \"" + out.path + "\" is stored gene by gene (csc)",
-                  "In Python: adata.X = scipy.sparse.csr_matrix(adata.X), and write it anew");
-  }
-  out.n_cells = static_cast<std::size_t>(shape[0]);
-  out.n_genes = static_cast<std::size_t>(shape[1]);
-  const hdf5::Shape n = file.shape(join(out.name, "data")), offsets = file.shape(join(out.name, "indptr"));
-  if (n.size() != 1 || offsets.size() != 1 || offsets[0] != out.n_cells + 1 ||
-      file.shape(join(out.name, "indices")) != n)
-    damaged(out, "has arrays whose lengths contradict its shape");
-  out.n_stored = n[0];
-}
-
-StoredMatrix look_up(const std::string& path, const std::string& name) {
-  const hdf5::File file = hdf5::File::open_read(path);
-  StoredMatrix out{path, name};
-  if (file.is_group(name)) {
-    measure_sparse(file, out);
-  } else if (file.is_dataset(name)) {
-    const hdf5::Shape shape = file.shape(name);
-    if (shape.size() != 2) damaged(out, "is no matrix");
-    out.sparse = false;
-    out.n_cells = shape[0];
-    out.n_genes = shape[1];
-    out.n_stored = out.n_cells * out.n_genes;
-  } else {
-    damaged(out, "is not there");
-  }
-  return out;
-}
-
-TenxLabels read_labels(const std::string& path) {
-  const hdf5::File file = hdf5::File::open_read(path);
-  TenxLabels out;
-  // Version 3 has "matrix"; version 2 a group that is named after the genome.
-  std::vector<std::string> groups;
-  for (const std::string& name : file.children())
-    if (file.is_dataset(join(name, "barcodes")) && file.is_dataset(join(name, "indptr")))
-      groups.push_back(name);
-  if (groups.size() > 1)
-    throw Error("x", "must be a file of one matrix",
-                "\"" + path + "\" has " + std::to_string(groups.size()) + ", of the genomes \"" +
-                    groups[0] + "\", \"" + groups[1] + "\"" + (groups.size() > 2 ? " and more" : ""),
-                "Read the one that is meant and give it as a matrix: x <- HDF5Array::TENxMatrix(path, \"" +
-                    groups[0] + "\")");
-  if (groups.empty())
-    throw Error("x", "must be a file of Cell Ranger (a group with barcodes and a matrix)",
-                "\"" + path + "\" has no such group", "Read it with the package that wrote it");
-  out.group = groups[0];
-  const bool third = file.is_group(join(out.group, "features"));
-  const std::string features = third ? join(out.group, "features") : out.group;
-  out.cells = file.read_strings(join(out.group, "barcodes"));
-  out.gene_ids = file.read_strings(join(features, third ? "id" : "genes"));
-  out.gene_names = file.read_strings(join(features, third ? "name" : "gene_names"));
-  if (third && file.is_dataset(join(features, "feature_type")))
-    out.gene_types = file.read_strings(join(features, "feature_type"));
-  return out;
-}
 
 /// Values of the same gene of a cell, next to each other, become their sum.
 void add_up(CellBatch& out) {
@@ -118,9 +37,16 @@ void add_up(CellBatch& out) {
   out.values.resize(to);
 }
 
-/// Sorts a row's values by gene, where they are not.
+/// Whether genes ascend, each once, from 0 or more to fewer than `n_genes`.
+bool is_row(const int32_t* genes, std::size_t n, std::size_t n_genes) {
+  if (n == 0) return true;
+  bool ascends = genes[0] >= 0 && static_cast<std::size_t>(genes[n - 1]) < n_genes;
+  for (std::size_t i = 1; i < n; ++i) ascends &= genes[i - 1] < genes[i];
+  return ascends;
+}
+
+/// Sorts a row's values by gene.
 void sort_row(int32_t* genes, float* values, std::size_t n) {
-  if (std::is_sorted(genes, genes + n)) return;
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(),
@@ -135,16 +61,6 @@ void sort_row(int32_t* genes, float* values, std::size_t n) {
 
 }  // namespace
 
-StoredMatrix stored_matrix(const std::string& path, const std::string& name) {
-  hdf5::rehearse(path, [&] { look_up(path, name); });
-  return look_up(path, name);
-}
-
-TenxLabels tenx_labels(const std::string& path) {
-  hdf5::rehearse(path, [&] { read_labels(path); });
-  return read_labels(path);
-}
-
 struct StoredCells::Impl {
   explicit Impl(const StoredMatrix& w) : where(w), file(hdf5::File::open_read(w.path)) {
     // A chunk is read as a whole: so is what lies between two cells of one, and neighbours are read
@@ -157,7 +73,8 @@ struct StoredCells::Impl {
       chunk = file.keep_open(where.name) * where.n_genes;
     gap = std::max(kGap, chunk);
     const std::size_t stored = std::max<std::size_t>(1, where.n_stored);
-    block = std::clamp(static_cast<std::size_t>(static_cast<double>(chunk) / static_cast<double>(stored) *
+    block = std::clamp(static_cast<std::size_t>(kChunks * static_cast<double>(chunk) /
+                                                static_cast<double>(stored) *
                                                 static_cast<double>(where.n_cells)),
                        kBlock, kMostInBlock);
     if (!where.sparse) return;
@@ -178,25 +95,45 @@ struct StoredCells::Impl {
   bool read_run(const int64_t* cells, const std::vector<std::size_t>& order, std::size_t first,
                 std::size_t last, CellBatch& out) const {
     const auto cell = [&](std::size_t k) { return static_cast<std::size_t>(cells[order[k]]); };
+    const auto place = [&](std::size_t k) { return static_cast<std::size_t>(out.offsets[order[k]]); };
     const std::size_t begin = begin_of(cell(first)), end = begin_of(cell(last - 1) + 1);
-    const std::vector<float> values = file.read_rows<float>(join(where.name, "data"), begin, end);
-    const std::vector<int32_t> genes =
-        file.read_rows<int32_t>(join(where.name, "indices"), begin, end);
+    bool as_stored = true;  // neighbours in the file are neighbours in `out`
+    for (std::size_t k = first + 1; k < last; ++k)
+      as_stored = as_stored && cell(k) == cell(k - 1) + 1 && order[k] == order[k - 1] + 1;
+    if (as_stored) {
+      read(begin, end, out.genes.data() + place(first), out.values.data() + place(first));
+    } else {
+      std::vector<int32_t> genes(end - begin);
+      std::vector<float> values(end - begin);
+      read(begin, end, genes.data(), values.data());
+      for (std::size_t k = first; k < last; ++k) {
+        const std::size_t from = begin_of(cell(k)) - begin, n = begin_of(cell(k) + 1) - begin - from;
+        std::copy_n(genes.data() + from, n, out.genes.data() + place(k));
+        std::copy_n(values.data() + from, n, out.values.data() + place(k));
+      }
+    }
     bool repeats = false;
     for (std::size_t k = first; k < last; ++k) {
-      const std::size_t from = begin_of(cell(k)) - begin, n = begin_of(cell(k) + 1) - begin - from;
-      const auto to = static_cast<std::size_t>(out.offsets[order[k]]);
-      std::copy_n(genes.data() + from, n, out.genes.data() + to);
-      std::copy_n(values.data() + from, n, out.values.data() + to);
-      sort_row(out.genes.data() + to, out.values.data() + to, n);
-      for (std::size_t i = to; i < to + n; ++i)
-        if (out.genes[i] < 0 || static_cast<std::size_t>(out.genes[i]) >= where.n_genes)
-          damaged(where, "has the gene " + std::to_string(out.genes[i]) + " where " +
-                             std::to_string(where.n_genes) + " are all there are");
-      const int32_t* row = out.genes.data() + to;
-      repeats = repeats || std::adjacent_find(row, row + n) != row + n;
+      const std::size_t n = begin_of(cell(k) + 1) - begin_of(cell(k));
+      repeats = put_in_order(out.genes.data() + place(k), out.values.data() + place(k), n) || repeats;
     }
     return repeats;
+  }
+
+  void read(std::size_t begin, std::size_t end, int32_t* genes, float* values) const {
+    file.read_into(join(where.name, "indices"), begin, end, genes);
+    file.read_into(join(where.name, "data"), begin, end, values);
+  }
+
+  /// Sorts a row by gene. Returns whether it has one more than once.
+  bool put_in_order(int32_t* genes, float* values, std::size_t n) const {
+    if (is_row(genes, n, where.n_genes)) return false;
+    for (std::size_t i = 0; i < n; ++i)
+      if (genes[i] < 0 || static_cast<std::size_t>(genes[i]) >= where.n_genes)
+        damaged(where, "has the gene " + std::to_string(genes[i]) + " where " +
+                           std::to_string(where.n_genes) + " are all there are");
+    sort_row(genes, values, n);
+    return std::adjacent_find(genes, genes + n) != genes + n;
   }
 
   /// The same of a dense matrix, into rows of their own: how many values are not 0 is known after.
