@@ -19,6 +19,14 @@ additive_baseline <- function(screen, groups, rows, train, reference, scale = id
        note = vapply(shifts, function(s) s$note %||% NA_character_, ""))
 }
 
+# Cells that baselines learn from. Without a split those under a condition that the fit was trained on, but
+# for the scored ones: which of them training left for the test cannot be told. `of_row`: the scored row.
+training_cells <- function(fit, screen, groups, of_row) {
+  if (!is.null(screen$split)) return(screen$split %in% "train")
+  seen <- seen_in_training(fit, groups$parts, groups$doses, groups$covariates)
+  (seen == "condition")[groups$of_cell] & is.na(of_row)
+}
+
 # mean(condition) - mean(control) of training cells, for every group that has both. `column` is the
 # group's column in `shift`, NA without one.
 training_shifts <- function(screen, groups, train, scale = identity) {

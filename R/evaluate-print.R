@@ -43,9 +43,16 @@ print.compert_r2 <- function(x, ...) {
     return(invisible(x))
   }
   for (split in unique(x$split)) print_split(unclass_r2(x)[x$split %in% split, , drop = FALSE])
-  cat("\n", paste0(verdict(x), "\n"), "\n", sep = "")
+  cat("\n", paste0(c(verdict(x), words_without_split(x)), "\n"), "\n", sep = "")
   print(tibble::as_tibble(unclass_r2(x)), ...)
   invisible(x)
+}
+
+words_without_split <- function(x) {
+  if (anyNA(x$split) && "additive" %in% x$method) {
+    c("Without a split column the baselines learn from all other cells of trained conditions,",
+      "test cells among them.")
+  }
 }
 
 unclass_r2 <- function(x) {

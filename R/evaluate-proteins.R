@@ -26,7 +26,7 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
   if (baselines) {
     own <- screen
     own$x <- screen$proteins
-    train <- if (is.null(screen$split)) is.na(rows$of_cell) else screen$split %in% "train"
+    train <- training_cells(fit, screen, groups, rows$of_cell)
     methods$control <- reference
     methods$additive <- additive_baseline(own, groups, table, train & has, reference, scale)
   }

@@ -32,7 +32,7 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
   notes <- list(model = ifelse(lengths(control$source) == 0L,
                                "no control cells of the same covariates", NA_character_))
   if (baselines) {
-    train <- if (is.null(screen$split)) is.na(rows$of_cell) else screen$split %in% "train"
+    train <- training_cells(fit, screen, groups, rows$of_cell)
     methods$control <- control_baseline(reference)
     methods$additive <- additive_baseline(measured, groups, table, train, reference)
     notes$additive <- methods$additive$note

@@ -65,6 +65,18 @@ test_that("what was measured nowhere else has no additive baseline, and says so"
   expect_match(additive$note, "no training cells with \"A\" alone")
 })
 
+test_that("without a split column baselines learn from conditions of the training only", {
+  screen <- additive_screen()
+  fit <- untrained(screen)
+  screen["split"] <- list(NULL)
+  groups <- condition_groups(fit, screen)
+  scored <- screen$covariates$cell_type == "K562" & vapply(screen$parts, identical, NA, "A")
+  train <- training_cells(fit, screen, groups, ifelse(scored, 1L, NA))
+  expect_identical(train, !scored & lengths(screen$parts) == 1L)
+  screen$split <- rep(c("train", "test"), length.out = ncol(screen$x))
+  expect_identical(training_cells(fit, screen, groups, NULL), screen$split == "train")
+})
+
 test_that("parts are taken at the nearest dose, by ratio", {
   expect_identical(dose_distance(c(1, 10, 0), 1)[1], 0)
   expect_lt(dose_distance(3, 10), dose_distance(3, 0.5))

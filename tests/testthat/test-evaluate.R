@@ -165,6 +165,22 @@ test_that("an automatic split is found again on the same cells only", {
   expect_true(all(is.na(some$split)))
 })
 
+test_that("no baseline learns from held-out cells when the split column is left out", {
+  # A at 5 is held out like A at 10 and unlike all else: nearer to it than 1, which training saw.
+  cells <- dosed_cells()
+  cells$col_data$drug[cells$col_data$drug == "C"] <- "A"
+  cells$x[, cells$col_data$dose == "5"] <- 100
+  fit <- dosed_fit(cells = cells)
+  run <- function(col_data) {
+    evaluate_r2(fit, cells$x, condition = condition(drug = "A", dose = 10), col_data = col_data,
+                min_cells = 1, seed = 1)
+  }
+  open <- run(cells$col_data[c("drug", "dose", "cell_type")])
+  expect_gt(min(open$r2_mean[open$method == "additive"]), -100)
+  expect_output(print(open), "Without a split column the baselines learn from all other cells of trained")
+  expect_false(any(grepl("Without a split", capture.output(print(run(cells$col_data))))))
+})
+
 test_that("counts are scored with the variance of the preset", {
   fit <- small_fit(loss = "nb", layer = NULL)
   cells <- small_cells()
