@@ -15,13 +15,12 @@ seen_in_training <- function(fit, parts, doses, covariates) {
   whole <- paste(known, condition_key(rows$parts, rows$doses), sep = "\f")
   all_parts <- unlist(rows$parts)
   single <- paste(rep(known, lengths(rows$parts)), all_parts, sep = "\f")
-  keys <- paste(asked, condition_key(parts, doses), sep = "\f")
-  vapply(seq_along(parts), function(i) {
-    if (keys[i] %in% whole) return("condition")
-    if (!all(parts[[i]] %in% all_parts)) return("drug new")
-    if (!all(paste(asked[i], parts[[i]], sep = "\f") %in% single)) return("drug new to covariate")
-    "parts only"
-  }, "")
+  whole_seen <- paste(asked, condition_key(parts, doses), sep = "\f") %in% whole
+  part <- unlist(parts)
+  row <- rep(seq_along(parts), lengths(parts))
+  new <- tabulate(row[!part %in% all_parts], length(parts)) > 0L
+  new_here <- tabulate(row[!paste(asked[row], part, sep = "\f") %in% single], length(parts)) > 0L
+  seen_levels[ifelse(whole_seen, 1L, ifelse(new, 4L, ifelse(new_here, 3L, 2L)))]
 }
 
 # The same for many rows, worked out once per distinct pair of condition and covariates. `code`: a
@@ -51,16 +50,19 @@ acting_pairs <- function(fit, parts, doses) {
 
 # A condition that leaves a covariate open has been seen as well as its least known level was.
 seen_of_targets <- function(fit, targets) {
-  names <- condition_covariates(fit)
-  levels <- fit$meta$registry$covariates[names]
-  vapply(seq_along(targets$parts), function(k) {
-    asked <- targets$covariates[k, names, drop = FALSE]
-    choices <- Map(function(value, all) if (is.na(value)) all else value, asked, levels)
-    grid <- if (length(choices)) expand.grid(choices, stringsAsFactors = FALSE) else asked
-    n <- nrow(grid)
-    seen <- seen_in_training(fit, rep(targets$parts[k], n), rep(targets$doses[k], n), grid)
-    seen_levels[max(match(seen, seen_levels))]
-  }, "")
+  row <- seq_along(targets$parts)
+  covariates <- as.list(targets$covariates[condition_covariates(fit)])
+  for (name in names(covariates)) {
+    levels <- fit$meta$registry$covariates[[name]]
+    open <- is.na(covariates[[name]])
+    at <- rep(seq_along(row), ifelse(open, length(levels), 1L))
+    row <- row[at]
+    covariates <- lapply(covariates, `[`, at)
+    covariates[[name]][open[at]] <- rep(levels, sum(open))
+  }
+  seen <- seen_in_training(fit, targets$parts[row], targets$doses[row],
+                           list2DF(covariates, length(row)))
+  seen_levels[vapply(split(match(seen, seen_levels), row), max, 1L, USE.NAMES = FALSE)]
 }
 
 # The entries of meta$conditions that are training cells; covariates as a data frame.

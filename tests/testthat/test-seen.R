@@ -57,3 +57,22 @@ test_that("a screen without covariates has no places to tell apart", {
   expect_identical(seen_in_training(fit, list("A", c("A", "B")), list(1, c(1, 1)), none),
                    c("condition", "parts only"))
 })
+
+test_that("many conditions are looked up at once, open covariates among them", {
+  screen <- additive_screen()
+  screen$split[screen$covariates$cell_type == "A549" &
+                 vapply(screen$parts, identical, NA, "B")] <- "ood"
+  fit <- untrained(screen)
+  asked <- 0L
+  trained <- trained_conditions
+  local_replaced("trained_conditions", function(fit) {
+    asked <<- asked + 1L
+    trained(fit)
+  })
+  what <- condition(drug = c("A", "B", "B", "A+B", "A+B"), cell_type = c("K562", NA, "K562", NA, "K562"))
+  targets <- make_targets(fit, what)
+  asked <- 0L
+  expect_identical(seen_of_targets(fit, targets),
+                   seen_levels[c(1, 3, 1, 3, 2)])
+  expect_identical(asked, 1L)
+})
