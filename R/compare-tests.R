@@ -40,9 +40,8 @@ paired_tests <- function(d) {
 
 #' @export
 print.compert_comparison <- function(x, ...) {
-  if (!all(c("group", "metric", "model", "mean", "median", "p_t", "p_wilcoxon") %in% names(x))) {
-    return(NextMethod())
-  }
+  needed <- c("group", "metric", "model", "n_conditions", "mean", "median", "p_t", "p_wilcoxon")
+  if (!all(needed %in% names(x))) return(NextMethod())
   scores <- attr(x, "scores")
   cat("r2 of ", length(unique(x$model)), " models on ", nrow(scores$conditions),
       " conditions that all of them have", sep = "")

@@ -28,9 +28,8 @@ empty_covariates <- function(fit) {
 
 #' @export
 print.compert_r2 <- function(x, ...) {
-  if (is.null(attr(x, "preset")) || !all(c("method", metric_names) %in% names(x))) {
-    return(NextMethod())
-  }
+  needed <- c("method", "split", "seen", "n_cells", metric_names)
+  if (is.null(attr(x, "preset")) || !all(needed %in% names(x))) return(NextMethod())
   cat("r2 of predicted condition statistics, ", attr(x, "words"), "\n", sep = "")
   left_out <- attr(x, "left_out")
   left_out <- left_out[left_out > 0]
@@ -173,8 +172,8 @@ summary.compert_r2 <- function(object, ..., fun = mean) {
   # The preset may name proteins, which a fit of RNA alone has not.
   attr(object, "order") <- intersect(attr(object, "order"), names(object))
   order <- union(attr(object, "order"), metrics_of(object))
-  splits <- attr(object, "splits")
-  if (anyNA(object$split)) splits <- NA_character_
+  if (!"split" %in% names(object)) object$split <- rep(NA_character_, nrow(object))
+  splits <- union(if (!anyNA(object$split)) attr(object, "splits"), unique(object$split))
   parts <- lapply(splits, function(split) summarise_split(object, split, order, fun))
   tibble::as_tibble(do.call(rbind, parts))
 }

@@ -38,4 +38,6 @@ test_that("the print has a line per model and group, and says against what is te
 
 test_that("a table that lost its columns prints as a tibble", {
   expect_match(capture.output(print(comparison()[1:3]))[1], "tibble")
+  whole <- comparison()
+  expect_match(capture.output(print(whole[setdiff(names(whole), "n_conditions")]))[1], "tibble")
 })

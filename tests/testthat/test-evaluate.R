@@ -150,6 +150,19 @@ test_that("a model less than 0.02 from a baseline is level with it", {
   expect_output(print(scores), "is level with the control baseline.*: 0.870 against 0.884")
 })
 
+test_that("tables that were bound together or lost columns are printed and summed up", {
+  scores <- score()
+  for (lost in c("seen", "split", "n_cells")) {
+    expect_match(capture.output(print(scores[setdiff(names(scores), lost)]))[1], "tibble")
+  }
+  whole <- summary(scores[setdiff(names(scores), "split")])
+  expect_identical(whole$split, rep(NA_character_, 4))
+  expect_identical(whole$n_conditions, rep(3L, 4))
+  both <- rbind(score(split = "ood"), score(split = "test"))
+  expect_identical(unique(summary(both)$split), c("ood", "test"))
+  expect_equal(summary(both)[5:8, ], summary(scores)[1:4, ])
+})
+
 test_that("an automatic split is found again on the same cells only", {
   cells <- small_cells()
   fit <- suppressWarnings(cpa(cells$x, "condition", control = "control", covariates = "cell_type",
