@@ -185,9 +185,21 @@ warn_other_truth <- function(tables, keys, shared) {
 comparison_groups <- function(conditions, by) {
   rows <- list(all = seq_len(nrow(conditions)))
   if (length(by) == 0L) return(rows)
-  place <- do.call(order, c(unname(as.list(conditions[by])), list(method = "radix")))
+  values <- as.list(conditions[by])
+  # The dose is the last of the user's columns. Those of combinations are text.
+  dose <- intersect(names(conditions)[ncol(conditions) - 1L], by[vapply(values, is.character, NA)])
+  values[dose] <- lapply(values[dose], dose_ranks)
+  place <- do.call(order, c(unname(values), list(method = "radix")))
   label <- do.call(paste, c(unname(lapply(conditions[by], as.character)), sep = ", "))
   names <- unique(label[place])
   groups <- split(seq_along(label), factor(label, names, own_names(names, "all")))
   if (length(groups) == 1L) rows else c(groups, rows)
+}
+
+# Places of doses such as "0.5+2" by their numbers, the first one first.
+dose_ranks <- function(text) {
+  distinct <- unique(text)
+  numbers <- lapply(regmatches(distinct, gregexpr("[0-9.]+(e[+-]?[0-9]+)?", distinct)), as.double)
+  columns <- lapply(seq_len(max(lengths(numbers), 1L)), function(k) vapply(numbers, `[`, 0, k))
+  match(text, distinct[do.call(order, c(columns, list(na.last = FALSE)))])
 }

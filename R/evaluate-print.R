@@ -76,17 +76,21 @@ average <- function(values, fun) {
   if (length(values)) fun(values) else NA_real_
 }
 
-# The averages of a split, over the conditions that all methods can score. Where there are none, every
-# method has its own.
+# The averages of a split, over the conditions that all methods can score, but for those without any score.
+# Where there are none, every method has its own.
 print_split <- function(x) {
   own <- method_averages(x)
   shared <- method_averages(shared_rows(x))
-  lacking <- max(own$n) - own$n
   some <- max(shared$n) > 0
+  lacking <- max(own$n) - own$n
+  none <- own$n == 0
+  every <- paste0("all methods", if (any(none)) paste(" but", paste(own$method[none], collapse = ", ")))
+  lacks <- paste(own$method, "lacks", lacking)[lacking > 0 & !none]
   cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (any(lacking > 0)) {
-    paste0(" (", if (some) paste(max(shared$n), "of", max(own$n), "conditions, which all methods can score; ")
-           else "no condition that all methods can score; ",
-           paste(paste(own$method, "lacks", lacking)[lacking > 0], collapse = ", "), ")")
+    paste0(" (", paste(c(
+      if (some) paste(max(shared$n), "of", max(own$n), "conditions, which", every, "can score")
+      else paste("no condition that", every, "can score"),
+      if (length(lacks)) paste(lacks, collapse = ", ")), collapse = "; "), ")")
   }, "\n", sep = "")
   print_averages(if (some) shared else own)
 }

@@ -100,6 +100,13 @@ test_that("reference, baselines and metrics are chosen", {
   expect_true(is.na(x$p_t[x$model == "additive"][1]))
 })
 
+test_that("doses of combinations stand in the order of their numbers", {
+  a <- scored()
+  a$dose <- rep(c("10", "0.5+2+3", "3", "1+10", "1", "0.5", "1e+05", "0.5+10", "1", "3", "10", "0.5"), 3)
+  expect_identical(unique(compare_r2(a = a)$group),
+                   c("0.5", "0.5+2+3", "0.5+10", "1", "1+10", "3", "10", "1e+05", "all"))
+})
+
 test_that("tables of different measurements are noticed", {
   other <- scored()
   other$r2_mean[other$method == "control"] <- 0.1

@@ -150,6 +150,18 @@ test_that("a model less than 0.02 from a baseline is level with it", {
   expect_output(print(scores), "is level with the control baseline.*: 0.870 against 0.884")
 })
 
+test_that("averages leave out a method that can score nothing, and say so", {
+  scores <- score(split = "ood")
+  scores$r2_mean[scores$method == "additive"] <- NA
+  expect_output(print(scores), paste0("^[^\n]*\n\nAverages, ood \\(1 of 1 conditions, which all methods but ",
+                                      "additive can score\\)\n"))
+  twice <- rbind(scores, transform(scores, split = "test"))
+  twice$r2_mean[twice$split == "ood" & twice$method == "control"] <- NA
+  twice$split <- "ood"
+  twice$cell_type <- rep(c("B", "NK"), each = 4)
+  expect_output(print(twice), "1 of 2 conditions, which all methods but additive can score; control lacks 1\\)")
+})
+
 test_that("tables that were bound together or lost columns are printed and summed up", {
   scores <- score()
   for (lost in c("seen", "split", "n_cells")) {
