@@ -19,8 +19,9 @@
 #' @param by Columns to group by, such as `"dose"`, `"cell_type"` or `"split"`; `NULL` for none.
 #'   `"dose"` stands for the dose whatever its column is called.
 #' @param reference The model that the others are tested against; `NULL` for the first.
-#' @param baselines Baselines to compare with: `"control"` (no effect), `"additive"`, both, or
-#'   `character()`. They are taken from the first table.
+#' @param baselines Names of baselines to compare with, of those that [evaluate_r2()] was asked for:
+#'   `"control"` (no effect), `"additive"`, `"mean"`, `"interpolation"`; `character()` for none. They are
+#'   taken from the first table.
 #' @param metric Scores of [evaluate_r2()] to compare.
 #' @return A tibble of class `compert_comparison` with one row per group, metric and model: `group`
 #'   (in words; `"all"` is every condition, and the only group where there is but one; a level of this
@@ -31,7 +32,7 @@
 #'   `print()` shows it as tables; [plot_r2()] draws it.
 #' @section Errors:
 #' Tables without names or not from [evaluate_r2()]; tables of different presets; no condition that
-#' all models have; unknown columns, models or metrics.
+#' all models have; baselines that the first table lacks; unknown columns, models or metrics.
 #' @source `notebooks/chemCPA_Table_2` and `chemCPA_Table_3` of theislab/chemCPA.
 #' @seealso [evaluate_r2()], [plot_r2()]
 #' @examples
@@ -46,12 +47,19 @@ compare_r2 <- function(..., by = "dose", reference = NULL, baselines = "control"
                        metric = c("r2_mean", "r2_mean_deg")) {
   tables <- named_tables(...)
   check_among(metric, c(metric_names, protein_metrics), "metric")
-  if (length(baselines)) check_among(baselines, c("control", "additive"), "baselines")
+  baselines <- check_baselines(baselines)
   clash <- intersect(names(tables), baselines)
   if (length(clash)) {
     abort_input("Models must not have the names of baselines.",
                 paste0("One is called ", name_list(clash), "."),
                 "Give it another name, or leave the baseline out of `baselines`.")
+  }
+  absent <- setdiff(baselines, tables[[1L]]$method)
+  if (length(absent)) {
+    abort_input("`baselines` must have rows in the first table.",
+                paste0("It has none of ", name_list(absent), "."),
+                paste0("Write `evaluate_r2(..., baselines = c(",
+                       paste0("\"", baselines, "\"", collapse = ", "), "))`."))
   }
   keys <- shared_keys(tables)
   by <- grouping_columns(by, keys)

@@ -36,7 +36,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   need_newdata(missing(newdata), "evaluate_effects")
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual))
   check_count(n_degs, "n_degs", min = 2)
-  check_flag(baselines, "baselines")
+  baselines <- check_baselines(baselines)
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)
   check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,

@@ -48,7 +48,7 @@ print.compert_r2 <- function(x, ...) {
 }
 
 words_without_split <- function(x) {
-  if (anyNA(x$split) && "additive" %in% x$method) {
+  if (anyNA(x$split) && any(x$method %in% setdiff(baseline_names, "control"))) {
     c("Without a split column the baselines learn from all other cells of trained conditions,",
       "test cells among them.")
   }
@@ -137,21 +137,35 @@ verdict <- function(x) {
 
 verdict_of <- function(x, which) {
   if (nrow(x) == 0L) return(NULL)
-  lines <- c(compare_methods(x, "additive", "r2_mean_deg", "r2 of the means of DEGs"),
-             compare_methods(x, "additive", "r2_lfc_deg", "r2 of the effects on DEGs"),
-             compare_methods(x, "control", "r2_mean_deg", "r2 of the means of DEGs"),
-             if ("r2_mean_protein" %in% names(x)) c(
-               compare_methods(x, "additive", "r2_mean_protein", "r2 of the means of proteins"),
-               compare_methods(x, "control", "r2_mean_protein", "r2 of the means of proteins")
-             ))
+  learned <- setdiff(baseline_names, "control")
+  genes <- c(r2_mean_deg = "r2 of the means of DEGs", r2_lfc_deg = "r2 of the effects on DEGs")
+  proteins <- c(r2_mean_protein = "r2 of the means of proteins")
+  compared <- function(baselines, metrics) {
+    unlist(lapply(baselines, function(one) Map(compare_methods, list(x), one, names(metrics), metrics)))
+  }
+  lines <- c(compared(learned, genes), compared("control", genes[1L]),
+             if (names(proteins) %in% names(x)) compared(c(learned, "control"), proteins),
+             words_without_additive(x))
   if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
 }
 
+words_without_additive <- function(x) {
+  additive <- x$r2_mean[x$method == "additive"]
+  if (length(additive) && !any(is.finite(additive)) && !"mean" %in% x$method) {
+    paste("the additive baseline has no score;",
+          "`baselines = c(\"control\", \"mean\")` compares with the mean effect of the others")
+  }
+}
+
+# The mean baseline stands in where there is no additive one.
 compare_methods <- function(x, baseline, metric, words) {
   model <- x[[metric]][x$method == "model"]
   other <- x[[metric]][x$method == baseline]
   if (length(other) != length(model)) return(NULL)
   both <- is.finite(model) & is.finite(other)
+  additive <- x[[metric]][x$method == "additive"]
+  instead <- baseline == "mean" && length(additive) == length(model)
+  if (instead) both <- both & !is.finite(additive)
   if (!any(both)) return(NULL)
   gain <- mean(model[both]) - mean(other[both])
   stands <- if (abs(gain) < level_gap) "is level with" else if (gain > 0) "beats" else "does NOT beat"
@@ -159,7 +173,7 @@ compare_methods <- function(x, baseline, metric, words) {
     "the model ", stands, " the ", baseline,
     " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",
     sprintf("%.3f", mean(other[both])), " (better in ", sum(model[both] > other[both]), " of ",
-    sum(both), ")"
+    sum(both), if (instead) " without an additive baseline", ")"
   )
 }
 

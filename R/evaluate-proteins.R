@@ -23,12 +23,12 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
   methods <- lapply(name_kinds(both, options), function(m) {
     scaled(lapply(m, protein_rows, registry = fit$meta$registry))
   })
-  if (baselines) {
+  if (length(baselines)) {
     own <- screen
     own$x <- screen$proteins
     train <- training_cells(fit, screen, groups, rows$of_cell)
-    methods$control <- reference
-    methods$additive <- additive_baseline(own, groups, table, train & has, reference, scale)
+    methods <- c(methods, baseline_methods(baselines, own, groups, table, train & has, reference,
+                                           options$ddof, scale))
   }
   list(truth = scaled(truth), methods = methods)
 }

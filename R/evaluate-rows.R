@@ -29,13 +29,12 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
     protein_statistics(fit, screen, groups, rows, control, targets, both, options, baselines, seed)
   }
   methods <- lapply(methods, function(m) lapply(m, gene_rows, registry = fit$meta$registry))
-  notes <- list(model = ifelse(lengths(control$source) == 0L,
-                               "no control cells of the same covariates", NA_character_))
-  if (baselines) {
+  notes <- list(model = ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
+  if (length(baselines)) {
     train <- training_cells(fit, screen, groups, rows$of_cell)
-    methods$control <- control_baseline(reference)
-    methods$additive <- additive_baseline(measured, groups, table, train, reference)
-    notes$additive <- methods$additive$note
+    others <- baseline_methods(baselines, measured, groups, table, train, reference, options$ddof)
+    methods <- c(methods, others)
+    notes <- c(notes, lapply(others, `[[`, "note"))
   }
   list(truth = truth, reference = reference, methods = methods, notes = notes,
        source = control$source, proteins = proteins)

@@ -4,7 +4,7 @@
 #' would give from control cells is compared with what was measured: the vector over genes of means
 #' and of variances, by `r2 = 1 - sum((truth - prediction)^2) / sum((truth - mean(truth))^2)`
 #' (the coefficient of determination: at most 1, unbounded below, not a squared correlation). The
-#' same scores of two baselines stand beside the model's, because r2 over all genes is high for any
+#' same scores of baselines stand beside the model's, because r2 over all genes is high for any
 #' prediction that resembles a cell.
 #'
 #' @section Rows:
@@ -14,8 +14,17 @@
 #' covariates: no effect) and `"additive"`: these controls plus, learned on training cells only, the
 #' average over other covariate combinations of mean(condition) - mean(control); for a condition that
 #' was measured under no other covariates, the sum of the shifts of its single perturbations (same
-#' covariates if measured there, else the average over others; nearest dose). Where that is impossible
-#' the row is `NA` and `note` says why.
+#' covariates if measured there, else the average over others; nearest dose). Two more have to be asked
+#' for by `baselines`. `"mean"`, for drugs that were left out entirely: the controls plus the average over the
+#' training conditions of all other perturbations (other names; the same one at other doses is left out) of
+#' mean(condition) - mean(control), under the same covariates, at the same dose if any has it, else at all
+#' doses. The dose of a combination is the set of those of its parts. `"interpolation"`: the controls plus
+#' what lies at the dose on the straight line between the shifts at the next lower and the next higher
+#' training dose of the same perturbation under the same covariates, and the variance on the line between
+#' theirs; over the logarithm of the dose, from dose 0 over the dose.
+#' Where that is impossible the row is `NA` and `note` says why. Where `newdata` has no split column, training
+#' cells are those under the conditions that the fit was trained on, without the scored ones; test cells
+#' among them cannot be told.
 #'
 #' @section Scores:
 #' \describe{
@@ -61,13 +70,14 @@
 #' @inheritParams predict.compert_fit
 #' @param fit A `compert_fit`.
 #' @param newdata All cells of the screen, in any container that [cpa()] takes: the held-out cells,
-#'   controls, and the training cells that the additive baseline learns from.
+#'   controls, and the training cells that the baselines learn from.
 #' @param preset Whose conventions: see "Presets". Every argument below that is not `NULL` overrides
 #'   the preset.
 #' @param split Splits to score, of `"train"`, `"test"` and `"ood"`.
 #' @param condition A [condition()]: score only these conditions; what covariates and doses it leaves open
 #'   may have any value. The batch is no part of them.
-#' @param baselines `FALSE` leaves the baselines out.
+#' @param baselines Names of baselines, of `"control"`, `"additive"`, `"mean"` and `"interpolation"` (see
+#'   "Rows"). `TRUE` stands for the first two, `FALSE` for none.
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
 #' @param degs Your own DEGs: a named list of gene names, named by perturbation (for every dose), by
@@ -90,7 +100,8 @@
 #'   that the model started from) and `note`. A column of yours that has one of these names gets
 #'   `own_` in front (`own_split`), and so does one called `dose` that is not the dose. `print()` shows the
 #'   preset, the averages of each split over the conditions that all methods can score, and says whether
-#'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it.
+#'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it. The mean
+#'   baseline is compared with where there is no additive one.
 #'   `summary()` gives the averages per split and method,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
 #'   without conditions.
@@ -125,7 +136,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   options <- r2_options(fit, preset, own)
   options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)
-  check_flag(baselines, "baselines")
+  baselines <- check_baselines(baselines)
   check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "covariates", "batch"))
@@ -135,7 +146,8 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
 
 # The scores of a screen that is read and split; `options` are complete.
 evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs = NULL,
-                            baselines = TRUE, seed = NULL, call = rlang::caller_env()) {
+                            baselines = check_baselines(TRUE), seed = NULL,
+                            call = rlang::caller_env()) {
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, call)
   if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))

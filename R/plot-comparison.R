@@ -87,7 +87,7 @@ comparison_means <- function(table, limits) {
 
 # Baselines keep their colours of plot_r2(); models take the palette's others.
 comparison_colours <- function(models) {
-  known <- method_colours(c("control", "additive"))
+  known <- method_colours(union(c("control", "additive"), intersect(models, baseline_names)))
   own <- setdiff(models, names(known))
   free <- setdiff(palette_compert(8L), known)
   known[own] <- if (length(own) <= length(free)) free[seq_along(own)] else

@@ -83,7 +83,7 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
                 paste0("Name the covariates, or write `max_panels = ", n, "`."), call)
   }
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, call)
-  parts <- row_statistics(fit, screen, groups, rows, options, FALSE, resolve_seed(seed, call))
+  parts <- row_statistics(fit, screen, groups, rows, options, character(), resolve_seed(seed, call))
   about <- describe_rows(fit, groups, rows$table)
   named <- beside_own(about$own, list(method = rep("", n)))
   list(predicted = parts$methods$model, truth = parts$truth, reference = parts$reference$mean,

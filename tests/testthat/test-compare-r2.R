@@ -100,6 +100,17 @@ test_that("reference, baselines and metrics are chosen", {
   expect_true(is.na(x$p_t[x$model == "additive"][1]))
 })
 
+test_that("every baseline of the first table may be compared with", {
+  a <- scored()
+  average <- a[a$method == "additive", ]
+  average$method <- "mean"
+  x <- compare_r2(a = rbind(a, average), b = scored(0.1), baselines = c("mean", "additive"))
+  expect_identical(unique(x$model), c("a", "b", "mean", "additive"))
+  expect_equal(x$mean[x$model == "mean"], x$mean[x$model == "additive"])
+  expect_refused(compare_r2(a = a, baselines = c("control", "mean")),
+                 "none of \"mean\".*evaluate_r2\\(..., baselines = c\\(\"control\", \"mean\"\\)\\)")
+})
+
 test_that("doses of combinations stand in the order of their numbers", {
   a <- scored()
   a$dose <- rep(c("10", "0.5+2+3", "3", "1+10", "1", "0.5", "1e+05", "0.5+10", "1", "3", "10", "0.5"), 3)

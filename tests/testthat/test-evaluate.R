@@ -162,6 +162,32 @@ test_that("averages leave out a method that can score nothing, and say so", {
   expect_output(print(twice), "1 of 2 conditions, which all methods but additive can score; control lacks 1\\)")
 })
 
+test_that("the mean baseline is compared with where there is no additive one", {
+  cells <- dosed_cells()
+  scores <- evaluate_r2(dosed_fit(), cells$x, col_data = cells$col_data, split = "ood", min_cells = 1,
+                        baselines = c("control", "additive", "mean", "interpolation"), seed = 1)
+  expect_identical(unique(scores$method)[3:6], c("control", "additive", "mean", "interpolation"))
+  of <- function(method, drug) scores$r2_mean_deg[scores$method == method & scores$drug == drug]
+  expect_true(all(is.na(of("additive", "C"))) && all(is.finite(of("additive", "A"))))
+  expect_true(all(is.finite(c(of("mean", "C"), of("mean", "A")))))
+  expect_match(scores$note[scores$method == "interpolation"], "at a lower and a higher dose")
+  finite <- is.finite(scores$r2_mean_deg)
+  scores$r2_mean_deg[finite] <- ifelse(scores$method == "model", 0.9, 0.1)[finite]
+  shown <- capture.output(print(scores))
+  expect_match(shown, "the model beats the mean baseline .* \\(better in 2 of 2 without an additive", all = FALSE)
+  expect_match(shown, "the model beats the additive baseline .* \\(better in 2 of 2\\)", all = FALSE)
+  alone <- evaluate_r2(dosed_fit(), cells$x, col_data = cells$col_data, split = "ood", min_cells = 1,
+                       baselines = "mean", seed = 1)
+  expect_identical(alone$r2_mean[alone$method == "mean"], scores$r2_mean[scores$method == "mean"])
+  expect_output(print(alone), "the mean baseline .* of 4\\)")
+  drug <- evaluate_r2(dosed_fit(), cells$x, col_data = cells$col_data, min_cells = 1,
+                      condition = condition(drug = "C"), split = "ood")
+  expect_output(print(drug), "additive baseline has no score; `baselines = c\\(\"control\", \"mean\"\\)`")
+  effects <- evaluate_effects(dosed_fit(), cells$x, col_data = cells$col_data, split = "ood", min_cells = 1,
+                              baselines = "mean")
+  expect_identical(unique(effects$method)[-(1:2)], "mean")
+})
+
 test_that("tables that were bound together or lost columns are printed and summed up", {
   scores <- score()
   for (lost in c("seen", "split", "n_cells")) {

@@ -146,11 +146,17 @@ test_that("proteins are scored as they are by hand", {
   }
   for (scale in c("model", "log")) {
     scores <- evaluate_r2(fit, cite_rows(), split = "ood", scale = scale, residual = FALSE,
-                          col_data = table, seed = 1)
+                          baselines = c("control", "additive", "mean"), col_data = table, seed = 1)
     row <- function(method) unlist(scores[scores$method == method, c("r2_mean_protein", "r2_var_protein")])
     f <- if (scale == "log") log1p else identity
     expect_equal(unname(c(row("model"), row("control"))), hand(f), tolerance = 1e-5)
     expect_true(all(is.finite(row("additive"))))
+    other <- table$split == "train" & table$cell_type == "NK"
+    other <- lapply(split(which(other), table$drug[other]), function(at) f(rowMeans(cells$adt[, at])))
+    shifts <- lapply(other[setdiff(names(other), c("control", table$drug[table$split == "ood"]))],
+                     function(one) one - other$control)
+    mean_effect <- f(rowMeans(control)) + Reduce(`+`, shifts) / length(shifts)
+    expect_equal(unname(row("mean")), c(r2(f(rowMeans(adt)), mean_effect), unname(row("control")[2])))
   }
   expect_output(print(scores), "protein")
   shown <- summary(scores)

@@ -100,3 +100,9 @@ test_that("wrong tables and words are refused", {
   expect_error(plot_r2(scores(), methods = "linear"), "`methods` must be some of")
   expect_error(plot_r2(scores(), limits = c(1, 0)), "`limits` must be")
 })
+
+test_that("every method and baseline has a colour of its own", {
+  methods <- c("model", "model_decoded", baseline_names, "a", "b")
+  expect_identical(anyDuplicated(method_colours(methods)), 0L)
+  expect_identical(anyDuplicated(comparison_colours(c("a", "b", baseline_names))), 0L)
+})
