@@ -29,6 +29,16 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
 # Few source cells are drawn from more often: about 500 draws, 1 to 5 per cell.
 draws_per_cell <- function(n_cells) max(1, min(5, ceiling(500 / n_cells)))
 
+# At most `most` source cells of a condition, drawn under the seed, the same ones from the same cells: all
+# that is predicted of them is held at once.
+some_source_cells <- function(source, seed, most = 2000L) {
+  many <- which(lengths(source) > most)
+  source[many] <- lapply(source[many], function(cells) {
+    sort(cells[order(seeded_uniform(length(cells), seed))[seq_len(most)]])
+  })
+  source
+}
+
 # Counts of cells (columns) brought to the total `goal`, then log(1 + value).
 log_normalise <- function(counts, goal) {
   total <- colSums(counts)

@@ -17,6 +17,9 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
   measured <- screen
   if (options$log_counts) measured$x <- log_values(screen)
   control <- evaluation_controls(screen, groups, table, options)
+  if (options$log_counts && is_control_word(options$controls)) {
+    control$source <- some_source_cells(control$source, seed)
+  }
   truth <- group_statistics(measured$x, zero_based(rows$of_cell), nrow(table), options$ddof)
   stats <- group_statistics(measured$x, control$reference_of_cell, control$n_reference,
                             options$ddof)

@@ -42,8 +42,8 @@
 #' genes give `NA`; a constant truth gives 1 if met exactly and 0 otherwise, as in scikit-learn.
 #' Fits on log-normalised values are scored on these. Fits on counts are scored on log-normalised
 #' values too (`scale = "log"`: cells brought to the median total, log(1 + value); the prediction is
-#' one to five draws per source cell, about 500 in all, treated alike), because on raw counts a few
-#' strong genes decide; the references' presets score raw counts (`scale = "model"`).
+#' draws treated alike: one per source cell, of fewer than 500 cells up to five each, from at most 2,000
+#' cells, which `seed` draws where there are more), because on raw counts a few strong genes decide; the references' presets score raw counts (`scale = "model"`).
 #'
 #' @section Presets:
 #' | | `compert` | `fb` | `fb_api` | `chemcpa` | `multicpa` | `theislab` |
@@ -86,7 +86,8 @@
 #'   have no scores of DEGs. Names and genes that are unknown are named in a warning.
 #'   The order of the parts of a combination does not matter.
 #' @param min_cells Fewest observed cells of a condition in its split.
-#' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from.
+#' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from, all of
+#'   them on the scale `"log"` too.
 #' @param ddof 0 or 1: variances are divided by n - `ddof`.
 #' @param variance Predicted variance: `"predicted"` (mean of the decoder's variances),
 #'   `"of_means"` (variance over cells of predicted means), `"total"` (their sum) or `"sampled"`

@@ -26,6 +26,36 @@ test_that("few cells are drawn from more often", {
   expect_identical(vapply(c(1, 40, 200, 900), draws_per_cell, 0), c(5, 5, 3, 1))
 })
 
+test_that("of many source cells some are drawn under the seed, the same for every condition", {
+  source <- list(1:3, 101:5000, integer(), 101:5000)
+  some <- some_source_cells(source, 7)
+  expect_identical(lengths(some), c(3L, 2000L, 0L, 2000L))
+  expect_identical(some[c(1, 3)], source[c(1, 3)])
+  expect_identical(some[[2]], some[[4]])
+  expect_true(all(some[[2]] %in% source[[2]]) && !anyDuplicated(some[[2]]))
+  expect_lt(abs(mean(some[[2]]) - mean(source[[2]])), 100)
+  expect_false(identical(some[[2]], some_source_cells(source, 8)[[2]]))
+})
+
+test_that("scores of counts start from so many cells at most; what is measured is of all cells", {
+  cells <- small_cells()
+  fit <- small_fit(loss = "nb", layer = NULL)
+  run <- function(...) {
+    evaluate_r2(fit, cells$counts, col_data = cells$col_data, split = "ood", seed = 1, ...)
+  }
+  whole <- run()
+  original <- some_source_cells
+  local_replaced("some_source_cells", function(source, seed) original(source, seed, most = 9L))
+  few <- run()
+  expect_identical(unique(whole$n_controls), 40L)
+  expect_identical(unique(few$n_controls), 9L)
+  expect_identical(few$r2_mean[few$method == "control"], whole$r2_mean[whole$method == "control"])
+  expect_identical(few, run())
+  chosen <- which(cells$col_data$condition == "control")
+  expect_identical(unique(run(controls = chosen)$n_controls), length(chosen))
+  expect_identical(unique(run(scale = "model")$n_controls), 40L)
+})
+
 test_that("variances of rows have the denominator n - ddof", {
   x <- rbind(c(1, 2, 6))
   expect_equal(row_variances(x, 1), var(c(1, 2, 6)))
