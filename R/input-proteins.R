@@ -49,6 +49,7 @@ find_proteins.default <- function(x, cells, keys, call) {
   at <- match(rows, rownames(cells$x), 0L)
   at[rows %in% keys$gene_names] <- 0L  # the fit has a gene of that name: it is the row
   if (all(at == 0L)) return(NULL)
+  stop_doubled_rows(rows[at > 0L], rownames(cells$x), call)
   if (any(at == 0L)) {
     abort_input("`x` must have all proteins among its rows.",
                 paste0("It lacks ", name_list(rows[at == 0L]), "."),
@@ -57,6 +58,17 @@ find_proteins.default <- function(x, cells, keys, call) {
   }
   parts <- split_rows(cells$x, at)
   list(x = parts$dense, genes = parts$others, place = "rows", assay = cells$assay)
+}
+
+# Of rows with one name the first may be the gene.
+stop_doubled_rows <- function(proteins, rows, call) {
+  twice <- intersect(proteins, rows[duplicated(rows)])
+  if (length(twice) == 0L) return(invisible())
+  abort_input("Rows that are proteins must have names that no other row has.",
+              paste0(name_list(twice), if (length(twice) == 1L) " is" else " are",
+                     " there more than once."),
+              paste("Rename them, such as \"CD4\" to \"CD4_protein\", or put the proteins into an altExp",
+                    "of a SingleCellExperiment."), call = call)
 }
 
 #' @exportS3Method find_proteins SummarizedExperiment

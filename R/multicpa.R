@@ -37,8 +37,8 @@
 #'   [reconstruct()] as an `altExp` (Seurat: an assay) of the same name, or for a matrix as attribute
 #'   `"proteins"`. [evaluate_r2()] has two more scores, `r2_mean_protein` and `r2_var_protein`.
 #' @inheritSection cpa Doses
-#' @section Errors: As [cpa()]; proteins that are not found, in part missing in a cell, or no counts
-#'   where counts are needed; `fusion = "concat"` with cells that lack proteins.
+#' @section Errors: As [cpa()]; proteins that are not found, that are rows named as other rows, in part
+#'   missing in a cell, or no counts where counts are needed; `fusion = "concat"` with cells that lack proteins.
 #' @references Inecik, Uhlmann, Lotfollahi, Theis (2022) MultiCPA: Multimodal Compositional
 #'   Perturbation Autoencoder. bioRxiv 2022.07.08.499049. Gayoso et al. (2021) Joint probabilistic
 #'   modeling of single-cell multi-omic data with totalVI. Nature Methods 18, 272-282.

@@ -36,6 +36,18 @@ test_that("rows that are proteins are told by name, in any order", {
   expect_refused(screen_of(cite_rows()), "usual names")
 })
 
+test_that("rows of genes and proteins of one name are refused", {
+  cells <- cite_cells()
+  rows <- cite_rows(`rownames<-`(cells$adt, c("gene2", "CD2", "gene4", "CD4", "CD5")))
+  proteins <- rownames(rows)[15:19]
+  twice <- "names that no other row has.*\"gene2\", \"gene4\" are there more than once"
+  expect_refused(screen_of(rows, proteins = proteins), twice)
+  expect_refused(screen_of(as_sparse(rows), proteins = proteins), twice)
+  expect_refused(screen_of(rows, names = proteins), twice)
+  expect_identical(rownames(screen_of(rows[-c(2, 4), ], proteins = proteins)$proteins), proteins)
+  expect_refused(screen_of(rows, proteins = c("CD2", "CD4")), "Names of genes must be different")
+})
+
 test_that("an altExp is found by its usual name, or named, with the assay asked for", {
   adt <- cite_cells()$adt
   screen <- screen_of(cite_sce())
@@ -166,6 +178,8 @@ test_that("a row that is named as a gene of the fit is that gene, not a protein"
   rna(fit_of(named(2)))
   rna(fit_of(named(1:5)))
   expect_refused(read_newdata(fit_of(named(2)), rbind(cells$genes, cells$adt[-2, ]),
+                              col_data = cells$col_data), "lacks \"gene2\".*is that gene")
+  expect_refused(read_newdata(fit_of(named(2)), rbind(cells$genes, named(2)),
                               col_data = cells$col_data), "lacks \"gene2\".*is that gene")
 })
 
