@@ -147,6 +147,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   registry <- new_registry(screen, doses, known_molecules(molecules))
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
+  registry$feature_names <- molecules$columns
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan,
        design = training_design(registry, screen, molecules, settings$model,

@@ -15,7 +15,8 @@
 #' layers as far as they are of genes of `x`.
 #' @inheritParams chemcpa
 #' @param fit The `compert_fit` to start from, of [cpa()] or [chemcpa()].
-#' @param molecules As in [chemcpa()], of the same kind as those of `fit`; `NULL` for a fit without.
+#' @param molecules As in [chemcpa()], of the same kind as those of `fit`; features of a matrix are matched
+#'   by the names of its columns where both have some. `NULL` for a fit without.
 #' @param genes `"append"`, `"match"` or `NULL`, see Genes.
 #' @param gene_names What the genes of `x` are called in `fit`, where names differ: a character
 #'   vector with one name per row of `x`, or one named by rows of `x`. Version suffixes of Ensembl
@@ -30,8 +31,8 @@
 #' @return A `compert_fit` with its own history. `transfer_table()`: a tibble with one row per part
 #'   of the network, `part`, `values` (numbers in it), `kept` (how many came from the earlier fit) and
 #'   `state` (`"kept"`, `"partly kept"`, `"new"`, with `"frozen"` where it is).
-#' @section Errors: Another likelihood than the earlier fit's, fewer than two common genes, features
-#'   of another kind, and all errors of [cpa()].
+#' @section Errors: Another likelihood than the earlier fit's, fewer than two common genes, no molecules
+#'   for a fit that has some, features of another kind or name, and all errors of [cpa()].
 #' @references Hetzel et al. (2022) NeurIPS 35; theislab/chemCPA v2.0,
 #'   `chemCPA/experiments_run.py`.
 #' @examples
@@ -46,7 +47,7 @@
 fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, covariates = NULL,
                       control, batch = NULL, split = NULL, assay = NULL, layer = NULL,
                       dose_unit = NULL, genes = NULL, gene_names = NULL, freeze = character(),
-                      lr_factor = 0.1, col_data = NULL, sep = "+") {
+                      lr_factor = 0.1, col_data = NULL, sep = "+", degs = NULL) {
   validate_fit(fit)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
@@ -61,11 +62,8 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
                    settings$loss_ae, sep)
-  described <- isTRUE(registry$n_features > 0)
-  encoder <- if (described && registry$feature_kind == "graph") list(width = registry$n_features)
-  read <- read_molecules(molecules, if (described) {
-    list(kind = registry$feature_kind, n = registry$n_features)
-  }, encoder)
+  keys$degs <- check_own_degs(degs)
+  read <- read_more_molecules(molecules, registry)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
   task <- same_dose_scale(task, fit, read)
   known <- list(own = registry$genes, inner = network_genes(registry))
@@ -146,7 +144,9 @@ same_dose_scale <- function(task, fit, molecules, call = rlang::caller_env()) {
   task$meta$registry <- task$registry
   task$design <- training_design(task$registry, task$screen, molecules, task$settings$model,
                                  task$settings$reg_multi_task > 0, call)
-  task$plan <- new_plan(task$screen, task$registry, "test", call = call)
+  # The first plan, in other doses, has told which of `degs` are not used.
+  task$plan <- suppressWarnings(new_plan(task$screen, task$registry, "test", call = call),
+                                classes = "compert_unused_degs")
   task
 }
 

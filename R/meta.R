@@ -94,8 +94,8 @@ meta_from_json <- function(json) {
   meta <- jsonlite::fromJSON(json, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
   texts <- function(x) lapply(x, as.character)
   meta$registry$genes <- as.character(meta$registry$genes)
-  if (!is.null(meta$registry$genes_inner)) {
-    meta$registry$genes_inner <- as.character(meta$registry$genes_inner)
+  for (name in intersect(c("genes_inner", "feature_names"), names(meta$registry))) {
+    meta$registry[[name]] <- as.character(meta$registry[[name]])
   }
   if (!is.null(meta$registry$proteins)) {
     meta$registry$proteins <- as.character(meta$registry$proteins)

@@ -1,7 +1,8 @@
 # What is known of the perturbations: molecules as SMILES or as a matrix of features.
 
 # list(names; free: which have none; features: perturbations x features, or smiles for a network that
-# reads graphs; kind: how they are read; n: how many features)
+# reads graphs; kind: how they are read; n: how many features; columns: the features' names, if any).
+# `known`: kind, n and columns of the fit that they are for.
 read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang::caller_env()) {
   if (is.null(molecules)) return(NULL)
   read <- if (is.character(molecules) && is.null(dim(molecules))) {
@@ -9,7 +10,8 @@ read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang
   } else {
     read_feature_matrix(molecules, encoder, call)
   }
-  if (is.null(known) || (identical(read$kind, known$kind) && read$n == known$n)) return(read)
+  if (is.null(known)) return(read)
+  if (identical(read$kind, known$kind) && read$n == known$n) return(match_features(read, known, call))
   words <- function(m) {
     paste(m$n, if (m$kind == "matrix") "features of a matrix" else "features of SMILES")
   }
@@ -20,6 +22,38 @@ read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang
               } else {
                 "Give named SMILES."
               }, call)
+}
+
+# Features in the fit's order: by name where both have names, else by place.
+match_features <- function(read, known, call) {
+  if (is.null(known$columns) || is.null(read$columns)) {
+    read$columns <- read$columns %||% known$columns
+    return(read)
+  }
+  at <- match(known$columns, read$columns)
+  if (anyNA(at)) {
+    abort_input("`molecules` must have the features of the fit as columns.",
+                paste0("It lacks ", name_list(known$columns[is.na(at)]), "; it has ",
+                       name_list(setdiff(read$columns, known$columns)), "."),
+                paste("Give the same columns as in training, in any order. Those of a matrix without",
+                      "column names (colnames(molecules) <- NULL) go by place."), call)
+  }
+  read$features <- read$features[, at, drop = FALSE]
+  read$columns <- known$columns
+  read
+}
+
+# Molecules for a fit that exists, described as its own.
+read_more_molecules <- function(molecules, registry, call = rlang::caller_env()) {
+  if (!isTRUE(registry$n_features > 0)) return(read_molecules(molecules, call = call))
+  if (is.null(molecules)) {
+    abort_input("`molecules` must say what the perturbations are.",
+                "It is missing, and the embeddings of `fit` are computed from molecules.",
+                "Give them as those of `fit` were given.", call)
+  }
+  encoder <- if (registry$feature_kind == "graph") list(width = registry$n_features)
+  read_molecules(molecules, list(kind = registry$feature_kind, n = registry$n_features,
+                                 columns = registry$feature_names), encoder, call)
 }
 
 read_molecule_smiles <- function(molecules, encoder, call) {
@@ -67,7 +101,14 @@ read_feature_matrix <- function(molecules, encoder, call) {
                       "vector of SMILES. A row of NA is a perturbation without a molecule."), call)
   }
   list(names = rownames(molecules), free = unname(is.na(molecules[, 1L])),
-       features = unname(molecules), kind = "matrix", n = ncol(molecules))
+       features = unname(molecules), kind = "matrix", n = ncol(molecules),
+       columns = distinct_names(colnames(molecules)))
+}
+
+# Names by which columns can be told apart, or NULL.
+distinct_names <- function(names) {
+  if (is.null(names) || anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) return(NULL)
+  names
 }
 
 # Molecules that predictions can name, whether a cell had them or not.
@@ -117,10 +158,10 @@ perturbation_features <- function(molecules, registry, call) {
 #'
 #' @param fit A `compert_fit` made with `molecules`.
 #' @param molecules Named SMILES, or a matrix with one named row per new molecule, as the fit's own
-#'   were given. Names must be new.
+#'   were given. Names must be new. Columns are matched by name where both matrices have column names.
 #' @return A `compert_fit` that knows the new perturbations (`seen` is `"drug new"` for them).
 #' @section Errors: A fit without molecules; names that the fit knows already; features of another
-#'   kind or number; `NA` and invalid SMILES, by name.
+#'   kind, number or name; `NA` and invalid SMILES, by name.
 #' @source Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35.
 #' @seealso [chemcpa()], [smiles_features()]
@@ -143,9 +184,7 @@ add_molecules <- function(fit, molecules) {
     abort_input("`fit` must have been made with molecules.", "Its embeddings are a free table.",
                 "Fit with `chemcpa(..., molecules = )`.")
   }
-  encoder <- if (registry$feature_kind == "graph") list(width = registry$n_features)
-  read <- read_molecules(molecules, list(kind = registry$feature_kind, n = registry$n_features),
-                         encoder)
+  read <- read_more_molecules(molecules, registry)
   known <- intersect(read$names, registry$perturbations)
   if (length(known)) {
     abort_input("`molecules` must have names that the fit does not know.",

@@ -152,6 +152,19 @@ test_that("steps are small unless rates are given, and do not shrink twice", {
   expect_equal(rate(tune(cells, epochs = 1, autoencoder_lr = 0.02)), 0.02)
 })
 
+test_that("own DEGs are scored, and unused ones are told once", {
+  cells <- bulk_cells()
+  tuned <- function(degs) {
+    fine_tune(bulk_fit(), cells$x, "condition", control = "control", covariates = "cell_type",
+              split = "split", col_data = cells$col_data, degs = degs, epochs = 1, verbose = FALSE)
+  }
+  own <- rownames(cells$x)[c(3, 8)]
+  said <- capture_warnings(fit <- tuned(list(IFNb = own, Strange = own)))
+  expect_identical(unique(lapply(fit$meta$degs, `[[`, "genes")), list(own))
+  expect_length(grep("Strange", said), 1)
+  expect_refused(tuned(own), "`degs` must be a named list")
+})
+
 test_that("wrong input is refused", {
   cells <- bulk_cells()
   expect_refused(tune(cells, dim = 4), "may not")

@@ -98,6 +98,48 @@ test_that("features go with counts and with every doser", {
   }
 })
 
+test_that("features of further molecules are matched by the names of the columns", {
+  named <- molecules
+  colnames(named) <- c("mass", "rings", "logP")
+  fit <- molecule_fit(named)
+  expect_identical(run_of(fit), run_of(molecule_fit(molecules)))
+  file <- withr::local_tempfile(fileext = ".h5")
+  save_fit(fit, file)
+  fit <- load_fit(file)
+  expect_identical(fit$meta$registry$feature_names, colnames(named))
+  embedding <- function(x, fit_of = fit) {
+    rownames(x)[1] <- "New"
+    perturbation_embedding(add_molecules(fit_of, x), "New")
+  }
+  wanted <- embedding(named[1, , drop = FALSE])
+  expect_identical(embedding(named[1, 3:1, drop = FALSE]), wanted)
+  expect_identical(embedding(molecules[1, , drop = FALSE]), wanted)
+  expect_identical(embedding(named[1, , drop = FALSE], molecule_fit(molecules)), wanted)
+  twice <- named[1, , drop = FALSE]
+  colnames(twice) <- c("mass", "mass", "logP")
+  expect_identical(embedding(twice), wanted)
+  other <- named[1, , drop = FALSE]
+  colnames(other)[2] <- "bonds"
+  expect_refused(embedding(other), "lacks \"rings\"; it has \"bonds\"")
+  expect_refused(add_molecules(fit, NULL), "`molecules` must say")
+  tuned <- function(molecules) {
+    suppressWarnings(fine_tune(fit, toy_log(160), "drug", covariates = "cell_type", control = "control",
+                               split = "part", col_data = molecule_cells, molecules = molecules,
+                               lr_factor = 0, epochs = 1, verbose = FALSE))
+  }
+  again <- tuned(named[, c(2, 3, 1)])
+  expect_identical(perturbation_embedding(again), perturbation_embedding(fit))
+  expect_identical(tuned(molecules)$meta$registry$feature_names, colnames(named))
+  expect_refused(tuned(other), "lacks \"rings\"")
+})
+
+test_that("fine-tuning of a fit with molecules wants molecules", {
+  fit <- molecule_fit(molecules)
+  expect_refused(fine_tune(fit, toy_log(160), "drug", covariates = "cell_type", control = "control",
+                           split = "part", col_data = molecule_cells),
+                 "`molecules` must say.*computed from molecules")
+})
+
 test_that("wrong molecules are refused", {
   refused <- function(molecules, pattern) expect_refused(molecule_fit(molecules), pattern)
   shape <- "`molecules` must be a matrix of finite numbers with one named row per perturbation"
