@@ -14,8 +14,8 @@ read_proteins <- function(x, cells, keys, call = rlang::caller_env()) {
                 } else {
                   paste0("`x` has no ", name_list(keys$proteins), ".")
                 },
-                paste("Name an altExp of the SingleCellExperiment, an assay of the Seurat object, an",
-                      "array of obsm, or the rows of the matrix. Without proteins use `cpa()`."),
+                paste("Name an altExp or a reducedDim of the SingleCellExperiment, an assay of the Seurat",
+                      "object, an array of obsm, or the rows of the matrix. Without proteins use `cpa()`."),
                 call = call)
   }
   found$genes <- found$genes %||% cells$x
@@ -75,13 +75,21 @@ stop_doubled_rows <- function(proteins, rows, call) {
 find_proteins.SummarizedExperiment <- function(x, cells, keys, call) {
   if (!inherits(x, "SingleCellExperiment")) return(find_proteins.default(x, cells, keys, call))
   place <- choose_place(SingleCellExperiment::altExpNames(x), keys)
-  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  if (is.null(place)) return(find_reduced_proteins(x, cells, keys, call))
   part <- SingleCellExperiment::altExp(x, place)
   available <- SummarizedExperiment::assayNames(part)
   assay <- choose_protein_assay(available, keys, call)
   values <- as.matrix(SummarizedExperiment::assay(part, assay, withDimnames = FALSE))
   dimnames(values) <- list(rownames(part), colnames(cells$x))
   list(x = values, place = place, assay = assay)
+}
+
+# Where read_h5ad() and zellkonverter put an array of obsm.
+find_reduced_proteins <- function(x, cells, keys, call) {
+  place <- choose_place(SingleCellExperiment::reducedDimNames(x), keys)
+  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  values <- SingleCellExperiment::reducedDim(x, place, withDimnames = FALSE)
+  list(x = array_proteins(values, place, S4Vectors::metadata(x), cells), place = place)
 }
 
 #' @exportS3Method find_proteins Seurat
@@ -105,15 +113,20 @@ find_proteins.character <- function(x, cells, keys, call) {
   place <- choose_place(core_h5ad_outline(path.expand(x))$obsm, keys)
   if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
   parts <- read_h5ad_parts(x, character(), obsm = TRUE, uns = TRUE, call = call)
-  values <- as.matrix(parts$obsm[[place]])
+  list(x = array_proteins(parts$obsm[[place]], place, parts$uns, cells), place = place, assay = place)
+}
+
+# Cells x proteins turned over. Names that the columns lack may be in `uns`, where totalVI keeps them.
+array_proteins <- function(values, place, uns, cells) {
+  values <- as.matrix(values)
   names <- colnames(values)
   stem <- sub("_(counts|expression|expression_raw)$", "", place)
-  for (key in paste0(unique(c(place, stem)), "_names")) names <- names %||% parts$uns[[key]]
+  for (key in paste0(unique(c(place, stem)), "_names")) names <- names %||% uns[[key]]
   names <- as.character(names)
   if (length(names) != ncol(values)) names <- paste0(stem, "_", seq_len(ncol(values)))
   values <- t(values)
   dimnames(values) <- list(names, colnames(cells$x))
-  list(x = values, place = place, assay = place)
+  values
 }
 
 # Features of another type than genes, in a file of Cell Ranger.

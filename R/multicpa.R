@@ -12,9 +12,10 @@
 #' compares every cell with the proteins of one cell in this model; `parity = "multicpa"` does too.
 #'
 #' @section Proteins:
-#' `proteins` names where they are: an `altExp` of a SingleCellExperiment, an assay of a Seurat object,
-#' an array of `obsm` in an `.h5ad`, a modality of an `.h5mu`, a type of features in a 10x `.h5`, or
-#' rows of `x`. `NULL` looks for the usual names (`"ADT"`, `"Antibody Capture"`, `"protein_expression"`,
+#' `proteins` names where they are: an `altExp` of a SingleCellExperiment or one of its `reducedDims` (where
+#' [read_h5ad()] puts `obsm`; names of columns may be in the metadata, as in `uns`), an assay of a Seurat
+#' object, an array of `obsm` in an `.h5ad`, a modality of an `.h5mu`, a type of features in a 10x `.h5`,
+#' or rows of `x`. `NULL` looks for the usual names (`"ADT"`, `"Antibody Capture"`, `"protein_expression"`,
 #' ...); `FALSE` fits the RNA
 #' alone. A cell without proteins has `NA` in all of them (`fusion = "poe"` only).
 #'

@@ -25,7 +25,8 @@ add_proteins <- function(screen, second) {
   screen$proteins <- second$x
   screen$measured <- second$measured
   screen$keys$proteins <- if (identical(second$place, "rows")) rownames(second$x) else second$place
-  screen$keys["protein_assay"] <- list(if (!identical(second$place, "rows")) as.character(second$assay))
+  in_assay <- !identical(second$place, "rows") && !is.null(second$assay)
+  screen$keys["protein_assay"] <- list(if (in_assay) as.character(second$assay))
   screen$keys$protein_loss <- second$loss
   screen
 }

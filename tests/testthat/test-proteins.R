@@ -93,6 +93,35 @@ test_that("an array of an .h5ad is found, with the names that totalVI keeps", {
   expect_refused(screen_of(cite_h5ad("X_pca")), "usual names")
 })
 
+test_that("an .h5ad that was read has its proteins in reducedDims, and makes the same fit as its path", {
+  skip_without_package("SingleCellExperiment")
+  path <- cite_h5ad("protein_counts")
+  read <- read_h5ad(path)
+  screen <- screen_of(read)
+  expect_identical(screen$proteins, cite_cells()$adt)
+  expect_identical(screen$keys$proteins, "protein_counts")
+  expect_null(screen$keys$protein_assay)
+  expect_identical(unname(screen_of(read_h5ad(cite_h5ad("mine")), proteins = "mine")$proteins),
+                   unname(cite_cells()$adt))
+  expect_refused(screen_of(read_h5ad(cite_h5ad("X_pca"))), "usual names.*reducedDim")
+  S4Vectors::metadata(read)$protein_names <- NULL
+  expect_identical(rownames(screen_of(read)$proteins), paste0("protein_", 1:5))
+  SingleCellExperiment::altExp(read, "ADT") <- SummarizedExperiment::SummarizedExperiment(
+    list(counts = cite_cells()$adt + 1))
+  expect_identical(screen_of(read)$proteins, cite_cells()$adt + 1)
+  read <- read_h5ad(path)
+  fits <- list(multi_fit(path, proteins = NULL), multi_fit(read, proteins = NULL))
+  runs <- lapply(fits, function(fit) fit$history[setdiff(names(fit$history), "seconds")])
+  expect_identical(runs[[2]], runs[[1]])
+  values <- function(fit, x) {
+    answer <- ask_both(fit, x)
+    expect_identical(SingleCellExperiment::altExpNames(answer), "protein_counts")
+    lapply(list(answer, SingleCellExperiment::altExp(answer)), SummarizedExperiment::assay, "mean")
+  }
+  wanted <- values(fits[[1]], path)
+  for (fit in fits) for (x in list(path, read)) expect_equal(values(fit, x), wanted)
+})
+
 test_that("a modality of an .h5mu file is found; cells without it are known", {
   skip_without_package("SingleCellExperiment")
   path <- testthat::test_path("fixtures", "cite.h5mu")
