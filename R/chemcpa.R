@@ -9,12 +9,15 @@
 #' another is two molecules, in [fine_tune()] too: give `canonical_smiles(smiles, strip_salts = TRUE)`.
 #'
 #' @inheritParams cpa
-#' @param molecules What is known of each perturbation: SMILES, a character vector named by
-#'   perturbation (see [smiles_features()]); or a numeric matrix with one named row per perturbation
+#' @param molecules What is known of each perturbation: SMILES (see [smiles_features()]) named by
+#'   perturbation, as a character vector, a factor or a list, or as a data frame of two columns, the
+#'   perturbations and their SMILES; the name of the column of the cells that holds SMILES; or a numeric
+#'   matrix with one named row per perturbation
 #'   (GROVER, JT-VAE or foundation-model embeddings, fingerprints, descriptors). Further molecules
 #'   than those of the screen become known to the fit and can be predicted. `NA` (a row of `NA`) is
 #'   a perturbation that is no molecule, such as a guide: its embedding is learned freely. The
-#'   control may be left out and counts as a row of 0.
+#'   control may be left out and counts as a row of 0. From a column of the cells the SMILES of single
+#'   perturbations are read, one for each, and those of controls are not.
 #' @param molecule_encoder `NULL`: SMILES become RDKit's descriptors ([smiles_features()]).
 #'   `"graph"`: a message-passing network reads the molecular graphs of SMILES and is trained with the
 #'   model; what [pretrain_molecules()] returns: the same, starting from what it learned.
@@ -26,7 +29,7 @@
 #' @param settings Hyperparameters, from [chemcpa_settings()].
 #' @return A `compert_fit`, see [cpa()].
 #' @section Errors: As [cpa()]; perturbations without an entry in `molecules`; invalid SMILES, by
-#'   name and position; an unknown unit.
+#'   name and position; a column with two SMILES for one perturbation; an unknown unit.
 #' @references Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35. Reference implementation: theislab/chemCPA,
 #'   `chemCPA/model.py`.

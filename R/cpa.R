@@ -40,7 +40,7 @@
 #'   raw counts with more zeros than these. `NULL`: `"gauss"`, or `"nb"` where there are only counts
 #'   (it says so).
 #' @param molecules Numeric matrix with one named row per perturbation (fingerprints, descriptors,
-#'   any embedding of the molecules), or named SMILES: the perturbation embedding is then a trained
+#'   any embedding of the molecules), or SMILES: the perturbation embedding is then a trained
 #'   linear map of these features instead of a free table. See [chemcpa()], which is made for them.
 #' @param col_data Data frame with one row per cell, with a matrix or a 10x file only: in the order of
 #'   the cells, or with their names as row names.
@@ -128,6 +128,7 @@ run_task <- function(task, state = NULL) {
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = list()) {
   check_process(call)
   read <- read_screen(x, keys, col_data, call = call)
+  molecules <- molecules_of_cells(molecules, read, call)
   scgen <- settings$model == "scgen"
   doses$transform <- doses$transform %||% if (settings$parity == "none") "relative" else "none"
   defects <- all_defects(read, known_molecules(molecules), doses$transform == "none" && !scgen)
@@ -149,7 +150,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   registry$feature_kind <- molecules$kind
   registry$feature_names <- molecules$columns
   plan <- new_plan(screen, registry, "test", call = call)
-  list(screen = screen, registry = registry, settings = settings, plan = plan,
+  list(screen = screen, registry = registry, settings = settings, plan = plan, molecules = molecules,
        design = training_design(registry, screen, molecules, settings$model,
                                 settings$reg_multi_task > 0, call), call = call,
        train = which(screen$split == "train") - 1L, automatic = automatic,

@@ -65,7 +65,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   keys$degs <- check_own_degs(degs)
   read <- read_more_molecules(molecules, registry)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
-  task <- same_dose_scale(task, fit, read)
+  task <- same_dose_scale(task, fit)
   known <- list(own = registry$genes, inner = network_genes(registry))
   map <- correspondence(task$registry, registry, genes,
                         lapply(known, names_in_fit, task$registry$genes, gene_names, rlang::current_env()))
@@ -119,7 +119,7 @@ trained_rates <- function(fit) {
 
 # A dose means the same to the network as before: the scales of the earlier fit stay, relative ones for the
 # perturbations that it knows.
-same_dose_scale <- function(task, fit, molecules, call = rlang::caller_env()) {
+same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
   before <- fit$meta$registry
   unit <- task$registry$dose_unit
   if (identical(is.null(unit), is.null(before$dose_unit))) {
@@ -142,7 +142,7 @@ same_dose_scale <- function(task, fit, molecules, call = rlang::caller_env()) {
                 "Give the unit of the doses, so that they mean the same in both.", call)
   }
   task$meta$registry <- task$registry
-  task$design <- training_design(task$registry, task$screen, molecules, task$settings$model,
+  task$design <- training_design(task$registry, task$screen, task$molecules, task$settings$model,
                                  task$settings$reg_multi_task > 0, call)
   # The first plan, in other doses, has told which of `degs` are not used.
   task$plan <- suppressWarnings(new_plan(task$screen, task$registry, "test", call = call),

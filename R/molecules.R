@@ -2,9 +2,12 @@
 
 # list(names; free: which have none; features: perturbations x features, or smiles for a network that
 # reads graphs; kind: how they are read; n: how many features; columns: the features' names, if any).
-# `known`: kind, n and columns of the fit that they are for.
+# `known`: kind, n and columns of the fit that they are for. SMILES in a column of cells wait for these:
+# list(in_cells = the column, known, encoder).
 read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang::caller_env()) {
   if (is.null(molecules)) return(NULL)
+  molecules <- as_named_smiles(molecules)
+  if (names_a_column(molecules)) return(list(in_cells = molecules, known = known, encoder = encoder))
   read <- if (is.character(molecules) && is.null(dim(molecules))) {
     read_molecule_smiles(molecules, encoder, call)
   } else {
@@ -59,11 +62,7 @@ read_more_molecules <- function(molecules, registry, call = rlang::caller_env())
 read_molecule_smiles <- function(molecules, encoder, call) {
   names <- rlang::names2(molecules)
   if (length(molecules) == 0 || !all(nzchar(names)) || anyDuplicated(names)) {
-    twice <- names[duplicated(names)]
-    abort_input("`molecules` must be SMILES named by perturbation, each name once.",
-                paste0("It is ", describe(molecules),
-                       if (length(twice)) paste0(" with ", dQuote(twice[1], FALSE), " twice"), "."),
-                "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
+    abort_unnamed_smiles(molecules, call)
   }
   known <- !is.na(molecules)
   if (!any(known)) {
@@ -79,6 +78,15 @@ read_molecule_smiles <- function(molecules, encoder, call) {
   features <- matrix(NA_real_, length(molecules), ncol(made))
   features[known, ] <- made
   c(out, list(features = features, kind = "rdkit", n = ncol(made)))
+}
+
+abort_unnamed_smiles <- function(molecules, call) {
+  names <- rlang::names2(molecules)
+  twice <- names[duplicated(names) & nzchar(names)]
+  abort_input("`molecules` must be SMILES named by perturbation, each name once.",
+              paste0("It is ", describe(molecules),
+                     if (length(twice)) paste0(" with ", dQuote(twice[1], FALSE), " twice"), "."),
+              "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
 }
 
 read_feature_matrix <- function(molecules, encoder, call) {
@@ -185,6 +193,7 @@ add_molecules <- function(fit, molecules) {
                 "Fit with `chemcpa(..., molecules = )`.")
   }
   read <- read_more_molecules(molecules, registry)
+  if (!is.null(read$in_cells)) abort_unnamed_smiles(molecules, rlang::current_env())
   known <- intersect(read$names, registry$perturbations)
   if (length(known)) {
     abort_input("`molecules` must have names that the fit does not know.",

@@ -1,0 +1,52 @@
+# SMILES in the forms in which screens hold them.
+
+# A factor, a list or a data frame of perturbations and SMILES as named texts; all else as it is.
+as_named_smiles <- function(molecules) {
+  text <- function(x) is.character(x) || is.factor(x)
+  if (text(molecules) && is.null(dim(molecules))) {
+    return(stats::setNames(as.character(molecules), names(molecules)))
+  }
+  if (is.data.frame(molecules) && length(molecules) == 2L && all(vapply(molecules, text, NA))) {
+    smiles <- match("smiles", tolower(names(molecules)), 2L)
+    pairs <- unique(as.data.frame(lapply(molecules[c(3L - smiles, smiles)], as.character)))
+    return(stats::setNames(pairs[[2L]], pairs[[1L]]))
+  }
+  single <- is.list(molecules) && !is.data.frame(molecules) && length(molecules) > 0L &&
+    all(lengths(molecules) == 1L) && all(vapply(molecules, function(m) text(m) || is.na(m), NA))
+  if (single) vapply(molecules, as.character, "") else molecules
+}
+
+# One text without a name says which column of the cells holds the SMILES.
+names_a_column <- function(molecules) {
+  is.character(molecules) && length(molecules) == 1L && is.null(names(molecules)) && !is.na(molecules)
+}
+
+# What read_molecules() left for when the cells are read: the SMILES of single perturbations, one each;
+# `NA` where none of its cells has any. Controls stay a row of 0.
+molecules_of_cells <- function(molecules, read, call) {
+  column <- molecules$in_cells
+  screen <- read$screen %||% read$partial
+  if (is.null(column)) return(molecules)
+  if (is.null(screen)) return(NULL)  # defects of the screen are told
+  columns <- names(screen$col_data)
+  if (!column %in% columns) {
+    abort_input("`molecules` must name a column of the cells, or be SMILES named by perturbation.",
+                paste0("There is no column ", dQuote(column, FALSE), "."),
+                paste0(did_you_mean(column, columns), "The columns are ", name_list(columns, 12),
+                       "; SMILES are written c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\")."), call)
+  }
+  cells <- which(lengths(screen$parts) == 1L & !screen$control)
+  pairs <- unique(data.frame(drug = unlist(screen$parts[cells]),
+                             smiles = as.character(screen$col_data[[column]])[cells]))
+  drugs <- unique(pairs$drug)
+  pairs <- pairs[!is.na(pairs$smiles), ]
+  twice <- pairs$drug[duplicated(pairs$drug)]
+  if (length(twice) > 0L) {
+    abort_input("`molecules` must name a column with one SMILES per perturbation.",
+                paste0(dQuote(twice[1L], FALSE), " has ",
+                       name_list(pairs$smiles[pairs$drug == twice[1L]]), "."),
+                "Make them equal, or give SMILES named by perturbation.", call)
+  }
+  read_molecules(stats::setNames(pairs$smiles[match(drugs, pairs$drug)], drugs), molecules$known,
+                 molecules$encoder, call)
+}
