@@ -96,6 +96,14 @@ abort_other_sep <- function(written, own, sep, call) {
 
 check_names_in_screen <- function(x, keys, call) {
   key <- setdiff(unlist(lapply(x$perturbation, attr, "key")), c("perturbation", keys$perturbation))
+  known <- condition_columns(keys)
+  smiles <- setdiff(grep("^smiles$", c(key, names(x)), ignore.case = TRUE, value = TRUE), known)
+  if (length(smiles) > 0) {
+    abort_input("A condition must name perturbations, not their molecules.",
+                paste0("`", smiles[1], "` is no column of the fit."),
+                paste0("Give the molecule a name, add_molecules(fit, c(\"New drug\" = \"CCO\")), and write ",
+                       "condition(", keys$perturbation, " = \"New drug\")."), call = call)
+  }
   if (length(key) > 0) {
     abort_input("The perturbation of a condition must come first, under the name of its column.",
                 paste0("The column is ", dQuote(keys$perturbation, FALSE),
@@ -103,7 +111,6 @@ check_names_in_screen <- function(x, keys, call) {
                 paste0("Write condition(", keys$perturbation, " = ..., ", key[1], " = ...)."),
                 call = call)
   }
-  known <- condition_columns(keys)
   unknown <- setdiff(names(x), c("perturbation", "dose", known))
   if (length(unknown) == 0) return(invisible())
   abort_input("Covariates of a condition must be covariates of the screen.",

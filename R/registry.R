@@ -98,15 +98,32 @@ abort_unknown_perturbation <- function(registry, unknown, parts, call) {
     ""
   }
   meant <- names_that_hold_sep(known, unknown, whole, registry$sep)
+  described <- isTRUE(registry$n_features > 0)
   abort_input(
-    "Perturbations must be among those of the training screen.",
-    paste0(name_list(unknown), inside, " was never perturbed in training."),
+    if (described) "Perturbations must be known to the fit, by cells or by molecules." else
+      "Perturbations must be among those of the training screen.",
+    paste0(name_list(unknown), inside, if (described) " was neither given as a molecule nor" else " was never",
+           " perturbed in training."),
     c(if (length(meant)) {
       paste0(name_list(meant[1]), " holds the separator ", dQuote(registry$sep, FALSE),
              ": write condition(list(", dQuote(meant[1], FALSE), ")).")
     }, paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
-              "; the control is ", dQuote(registry$control, FALSE), ".")),
+              "; the control is ", dQuote(registry$control, FALSE), "."),
+      how_to_know(unknown[1], registry)),
     call = call, class = "compert_unknown_perturbation")
+}
+
+# What makes a fit know a perturbation.
+how_to_know <- function(name, registry) {
+  if (!isTRUE(registry$n_features > 0)) {
+    return(paste("A fit of `chemcpa()` predicts drugs without cells, by their molecules; one of `cpa()` learns",
+                 "new perturbations from cells by `fine_tune()`."))
+  }
+  given <- dQuote(name, FALSE)
+  if (registry$feature_kind == "matrix") {
+    return(paste0("Make a molecule known by its features: add_molecules(fit, x), with a row ", given, " in x."))
+  }
+  paste0("Make a molecule known by its SMILES: add_molecules(fit, c(", given, " = \"...\")).")
 }
 
 # Those of `names` that were split at the separator that they hold: all pieces are `parts`, and some
@@ -123,7 +140,8 @@ abort_unknown_level <- function(registry, name, unknown, call) {
   abort_input(
     paste0("`", name, "` must be a level of the training screen."),
     paste0(name_list(unknown), " was not in training."),
-    paste0(did_you_mean(unknown[1], levels), "Known: ", name_list(levels, 12), "."),
+    c(paste0(did_you_mean(unknown[1], levels), "Known: ", name_list(levels, 12), "."),
+      "A fit of `cpa()` or `chemcpa()` learns a new level from cells by `fine_tune()`."),
     call = call, class = "compert_unknown_level")
 }
 

@@ -122,6 +122,16 @@ test_that("wrong columns, order and names are refused", {
   expect_refused(resolve(data.frame(x = 1)), "must have a column \"drug\"")
 })
 
+test_that("molecules are no part of a condition, unless a column is called smiles", {
+  resolve <- function(condition, keys = toy_keys()) resolve_conditions(condition, toy_registry(), keys)
+  way <- "not their molecules.*add_molecules\\(.*condition\\(drug = \"New drug\"\\)"
+  expect_refused(resolve(condition(smiles = "CCO")), way)
+  expect_refused(resolve(condition(drug = "A", SMILES = "CCO")), way)
+  keys <- toy_keys()
+  keys$perturbation <- "smiles"
+  expect_identical(resolve(condition(smiles = "A"), keys)$parts, list("A"))
+})
+
 test_that("rbind() leaves open what covariates only others name", {
   a <- condition("A", cell_type = "T")
   b <- condition("B", dose = 2)

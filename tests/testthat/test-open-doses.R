@@ -19,7 +19,7 @@ test_that("where training saw several doses they are listed", {
   expect_refused(asked_doses(drug = "A+C"), "trained doses of \"A\".*`dose = c\\(\\.\\.\\.\\)`")
   expect_refused(asked_doses("C"), "saw no cell treated with \"C\"; the others' doses correspond to 0.05, 0.5, 5")
   expect_refused(asked_doses("D"), "no cell treated with \"D\"; .* correspond to 0.1, 1, 10")
-  expect_refused(asked_doses("E"), "\"E\" was never perturbed")
+  expect_refused(asked_doses("E"), "\"E\" was neither given as a molecule nor perturbed")
   fit <- dosed_fit()
   fit$meta$registry$dose_unit <- "uM"
   expect_refused(make_targets(fit, condition("A")), "are 0.1, 1 uM")

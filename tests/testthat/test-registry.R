@@ -70,6 +70,21 @@ test_that("unknown names list what is near and what is known", {
                  "\"NK2\" was not in training.*Did you mean \"NK\"")
 })
 
+test_that("who asks for a new drug or level is told how a fit gets to know it", {
+  registry <- new_registry(toy_screen())
+  ask <- function(kind = NULL, part = "New") {
+    registry$n_features <- if (is.null(kind)) 0L else 3L
+    registry$feature_kind <- kind
+    encode_design(registry, list(part), list(rep(1, length(part))))
+  }
+  expect_refused(ask(), "training screen.*`chemcpa\\(\\)` predicts drugs without cells.*`fine_tune\\(\\)`")
+  by_smiles <- "by cells or by molecules.*neither given as a molecule nor perturbed.*c\\(\"New\" = \"...\"\\)"
+  expect_refused(ask("rdkit"), by_smiles)
+  expect_refused(ask("graph", c("A", "New")), "\"New\" \\(in \"A\\+New\"\\) was neither.*add_molecules")
+  expect_refused(ask("matrix"), "add_molecules\\(fit, x\\), with a row \"New\"")
+  expect_refused(encode_design(registry, list("A"), list(1), list(cell_type = "X")), "new level.*`fine_tune")
+})
+
 test_that("a name that was split at the separator that it holds is told how to be asked for", {
   screen <- toy_screen()
   registry <- new_registry(screen, further = c("(+)-JQ1", "A+B+"))
