@@ -101,7 +101,8 @@
 #' @param patience Evaluations in a row without a better score through which training goes on: it stops
 #'   at the next one, and with `parity = "theislab"` at the last of these.
 #' @param stopping_metric Score of the test cells that stops training and chooses the weights: `"r2"`,
-#'   the mean of `r2_mean` and `r2_mean_deg`; `"r2_all"`, with those of the variances; or
+#'   the mean of `r2_mean` and `r2_mean_deg`, and with proteins ([multicpa()]) of `r2_mean_protein`;
+#'   `"r2_all"`, with those of the variances; or
 #'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.
 #' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last,
 #'   as those references do whose `parity` sets it: `"fb"`, `"chemcpa"`, `"chemcpa_v2"`, `"multicpa"` and
