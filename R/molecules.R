@@ -69,7 +69,9 @@ read_molecule_smiles <- function(molecules, encoder, call) {
     abort_input("`molecules` must hold at least one SMILES.", "All are NA.",
                 "Without molecules use `cpa()`.", call)
   }
-  read_smiles(molecules[known], FALSE, "error", call, "molecules")  # refuses invalid ones by name
+  # Refuses invalid ones by name.
+  read_smiles(molecules[known], FALSE, "error", call, "molecules",
+              "leave the control out, and write NA for what is no molecule")
   out <- list(names = names, free = unname(!known))
   if (!is.null(encoder)) {
     return(c(out, list(smiles = unname(molecules), kind = "graph", n = encoder$width)))
@@ -168,7 +170,8 @@ perturbation_features <- function(molecules, registry, call) {
 #' @param molecules Named SMILES, or a matrix with one named row per new molecule, as the fit's own
 #'   were given. Names must be new. Columns are matched by name where both matrices have column names.
 #' @return A `compert_fit` that knows the new perturbations (`seen` is `"drug new"` for them).
-#' @section Errors: A fit without molecules; names that the fit knows already; features of another
+#' @section Errors: A fit without molecules, or one in which every drug acts at dose 0 (`parity =
+#'   "chemcpa"` with `use_drugs_idx = FALSE` and the `doser_type` `"mlp"` or `"amortized"`); names that the fit knows already; features of another
 #'   kind, number or name; `NA` and invalid SMILES, by name.
 #' @source Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35.
@@ -203,6 +206,7 @@ add_molecules <- function(fit, molecules) {
     abort_input("`molecules` must all be molecules: nothing is learned here.",
                 paste0(name_list(read$names[read$free]), " is NA."), "Leave it out.")
   }
+  refuse_drugs_everywhere(fit$meta$settings, rlang::current_env())
   meta <- fit$meta
   meta$registry$perturbations <- c(registry$perturbations, read$names)
   meta$registry$dose_range[read$names] <- list(c(NA_real_, NA_real_))
@@ -211,4 +215,17 @@ add_molecules <- function(fit, molecules) {
   new_fit(with_core_errors(
     core_add_perturbations(fit$state, features, read$smiles %||% character(), meta_to_json(meta))
   ))
+}
+
+# theislab/chemCPA without `use_drugs_idx`: all drugs act in all cells, at dose 0 where they were not given.
+refuse_drugs_everywhere <- function(settings, call) {
+  networks <- c("mlp", "amortized")  # the other curves are 0 at dose 0
+  everywhere <- identical(settings$parity, "chemcpa") && isFALSE(settings$use_drugs_idx) &&
+    settings$doser_type %in% networks
+  if (!everywhere) return(invisible())
+  abort_input("`fit` must leave all predictions as they are when a drug is added.",
+              paste0("With parity = \"chemcpa\", use_drugs_idx = FALSE and doser_type = ",
+                     dQuote(settings$doser_type, FALSE), " every drug acts at dose 0 in every cell, so that ",
+                     "a new one changes them all."),
+              "Fit with use_drugs_idx = TRUE, or with all molecules from the beginning.", call)
 }

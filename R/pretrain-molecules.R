@@ -4,7 +4,7 @@
 #' has to tell the element of atoms that are hidden from it, and RDKit's descriptors of the molecule
 #' from one vector. Give as many molecules as there are; those of the screen may be among them.
 #'
-#' @param smiles Character vector of SMILES.
+#' @param smiles Character vector (or factor) of SMILES.
 #' @param ... Must be empty.
 #' @param width,depth Width of the network (and of a molecule's vector) and its rounds of messages.
 #' @param epochs Passes over the molecules.
@@ -42,6 +42,9 @@ pretrain_molecules <- function(smiles, ..., width = 64L, depth = 3L, epochs = 10
     abort_input("`lr` must be one number above 0.", paste0("It is ", describe(lr), "."),
                 "Write lr = 1e-3.")
   }
+  if (is.factor(smiles)) smiles <- as.character(smiles)
+  read_smiles(smiles, FALSE, "error",
+              todo = "or drop what is none: smiles[!is.na(canonical_smiles(smiles, invalid = \"na\"))]")
   descriptors <- smiles_features(smiles)
   how <- list(width = width, depth = depth, epochs = epochs, batch_size = batch_size, lr = lr,
               masked = masked, seed = resolve_seed(seed), threads = threads)

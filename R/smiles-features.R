@@ -101,8 +101,10 @@ canonical_smiles <- function(smiles, ..., strip_salts = FALSE, invalid = c("erro
   stats::setNames(read_smiles(smiles, strip_salts, invalid), names(smiles))
 }
 
-# Canonical SMILES, NA where `invalid = "na"` lets a bad one pass.
-read_smiles <- function(smiles, strip_salts, invalid, call = rlang::caller_env(), arg = "smiles") {
+# Canonical SMILES, NA where `invalid = "na"` lets a bad one pass. `todo`: what else than correcting
+# them helps.
+read_smiles <- function(smiles, strip_salts, invalid, call = rlang::caller_env(), arg = "smiles",
+                        todo = "or write invalid = \"na\" to get `NA`") {
   check_flag(strip_salts, "strip_salts", call = call)
   invalid <- check_choice(invalid, c("error", "na"), "invalid", call)
   if (is.factor(smiles)) smiles <- stats::setNames(as.character(smiles), names(smiles))
@@ -117,12 +119,12 @@ read_smiles <- function(smiles, strip_salts, invalid, call = rlang::caller_env()
   read <- with_core_errors(core_canonical_smiles(texts, strip_salts), call)
   read$problem[missing] <- "it is missing"
   bad <- which(nzchar(read$problem))
-  if (length(bad) > 0L) report_invalid(smiles, bad, read$problem[bad], invalid, call, arg)
+  if (length(bad) > 0L) report_invalid(smiles, bad, read$problem[bad], invalid, call, arg, todo)
   read$canonical[bad] <- NA_character_
   read$canonical
 }
 
-report_invalid <- function(smiles, bad, problems, invalid, call, arg, max = 5L) {
+report_invalid <- function(smiles, bad, problems, invalid, call, arg, todo, max = 5L) {
   shown <- seq_len(min(length(bad), max))
   labels <- names(smiles)[bad[shown]]
   text <- unname(as.character(smiles))[bad[shown]]
@@ -135,11 +137,8 @@ report_invalid <- function(smiles, bad, problems, invalid, call, arg, max = 5L) 
   more <- length(bad) - length(shown)
   if (more > 0L) lines <- c(lines, paste0("And ", more, " more."))
   if (invalid == "error") {
-    abort_input(paste0("`", arg, "` must hold valid SMILES."), lines, paste0(
-      "Correct ", if (length(bad) > 1L) "them" else "it",
-      if (arg == "smiles") ", or write invalid = \"na\" to get `NA`." else
-        ", leave the control out, and write NA for what is no molecule."
-    ), call)
+    abort_input(paste0("`", arg, "` must hold valid SMILES."), lines,
+                paste0("Correct ", if (length(bad) > 1L) "them" else "it", ", ", todo, "."), call)
   }
   verbs <- if (length(bad) > 1L) "are invalid and give" else "is invalid and gives"
   rlang::warn(c(paste(length(bad), "of", length(smiles), "SMILES", verbs, "`NA`."),

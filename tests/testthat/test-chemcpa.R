@@ -169,6 +169,21 @@ test_that("molecules that come later are known by name and change nothing else",
   expect_refused(add_molecules(small_fit(), new), "made with molecules")
 })
 
+test_that("no molecule is added where every drug acts in every cell", {
+  new <- rbind(Late = -2 * drug_cells()$descriptors["Trametinib", ])
+  fit_with <- function(doser_type, use_drugs_idx) {
+    drug_fit(settings = drug_settings(1, parity = "chemcpa", doser_type = doser_type,
+                                      use_drugs_idx = use_drugs_idx))
+  }
+  for (doser in c("mlp", "amortized")) {
+    expect_refused(add_molecules(fit_with(doser, FALSE), new), paste0("doser_type = \"", doser, "\" every drug acts"))
+  }
+  known <- condition("Trametinib", dose = 1)
+  for (fit in list(fit_with("sigm", FALSE), fit_with("amortized", TRUE))) {
+    expect_identical(as.vector(ask(add_molecules(fit, new), known)), as.vector(ask(fit, known)))
+  }
+})
+
 test_that("every trained dose of a drug is its own nearest condition", {
   asked <- condition_grid(condition = "Trametinib", dose = c(0.1, 1, 10))
   far <- prediction_uncertainty(drug_fit(), asked, min_cells = 1)

@@ -15,6 +15,14 @@ test_that("pre-training learns, and is repeatable", {
   expect_output(print(encoder), "27 molecules, 15 epochs")
 })
 
+test_that("SMILES may be a factor", {
+  skip_without(compert_sitrep()$built_with[["RDKit"]], "RDKit")
+  trained <- function(smiles) {
+    pretrain_molecules(smiles, width = 4, depth = 1, epochs = 1, seed = 1, threads = 1, verbose = FALSE)$weights
+  }
+  expect_identical(trained(factor(c("CCO", "CC", "CCO"))), trained(c("CCO", "CC", "CCO")))
+})
+
 test_that("graphs are read in a fit; equal molecules are alike however they are written", {
   encoder <- small_encoder(epochs = 2)
   screen <- drugseq_example(as = "list")
@@ -82,7 +90,8 @@ test_that("SMILES alone are read by RDKit's descriptors", {
 
 test_that("wrong input is refused", {
   skip_without(compert_sitrep()$built_with[["RDKit"]], "RDKit")
-  expect_refused(pretrain_molecules(c("CCO", "C1CC")), "C1CC")
+  bad <- expect_refused(pretrain_molecules(c("CCO", "C1CC")), "C1CC.*drop what is none: smiles\\[!is[.]na\\(")
+  expect_no_match(bad$text, "to get `NA`")
   expect_refused(pretrain_molecules("CCO", epochs = 1, verbose = FALSE), "two molecules")
   expect_refused(pretrain_molecules(c("CCO", "CC"), masked = 1), "`masked` must be")
   expect_refused(pretrain_molecules(c("CCO", "CC"), lr = 0), "`lr` must be")
