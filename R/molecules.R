@@ -171,8 +171,8 @@ perturbation_features <- function(molecules, registry, call) {
 #'   were given. Names must be new. Columns are matched by name where both matrices have column names.
 #' @return A `compert_fit` that knows the new perturbations (`seen` is `"drug new"` for them).
 #' @section Errors: A fit without molecules, or one in which every drug acts at dose 0 (`parity =
-#'   "chemcpa"` with `use_drugs_idx = FALSE` and the `doser_type` `"mlp"` or `"amortized"`); names that the fit knows already; features of another
-#'   kind, number or name; `NA` and invalid SMILES, by name.
+#'   "chemcpa"` with `use_drugs_idx = FALSE` and the `doser_type` `"mlp"` or `"amortized"`); names that
+#'   the fit knows already; features of another kind, number or name; `NA` and invalid SMILES, by name.
 #' @source Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35.
 #' @seealso [chemcpa()], [smiles_features()]
