@@ -198,7 +198,8 @@ tell_stop <- function(result, settings, call = rlang::caller_env()) {
   reason <- switch(why,
     interrupt = "Training was interrupted",
     max_minutes = paste0("Training reached max_minutes = ", format(settings$max_minutes)),
-    nan = "Training stopped at a value that is not finite"
+    nan = "Training stopped at a value that is not finite",
+    unreadable = "Training stopped because the cells could not be read any more"
   )
   text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), ".")
   detail <- if (nzchar(result$message)) result$message

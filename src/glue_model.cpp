@@ -38,6 +38,7 @@ const char* name_of(compert::Stopped stopped) {
     case compert::Stopped::kMinutes: return "max_minutes";
     case compert::Stopped::kInterrupt: return "interrupt";
     case compert::Stopped::kNotFinite: return "nan";
+    case compert::Stopped::kUnreadable: return "unreadable";
   }
   return "";
 }

@@ -112,6 +112,25 @@ TEST_CASE("between measured doses vectors are interpolated, unknown drugs have t
   for (const auto& [name, array] : f.model.values()) CHECK(again.values().at(name).values == array.values);
 }
 
+TEST_CASE("scGen that was interrupted has the vectors of its weights", "[scgen]") {
+  Fitted f;
+  Model model(Fitted::sizes(), compert::settings_from_json(
+      "{\"model\":\"scgen\",\"dim\":4,\"autoencoder_width\":8,\"epochs\":30,\"threads\":1,"
+      "\"batch_size\":16,\"device\":\"cpu\",\"checkpoint_freq\":100}"));
+  struct Stopper final : compert::Progress {
+    void on_epoch(const compert::EpochRecord& r, int64_t) override { stop = r.epoch == 2; }
+    bool should_stop() override { return stop; }
+    bool stop = false;
+  } stopper;
+  const compert::DenseCells cells(f.x.data(), kGenes, f.design.n);
+  model.fit(cells, f.design, f.all, {}, "", stopper);
+  CHECK(model.epochs_done() == 2);
+  f.model = std::move(model);
+  double size = 0;
+  for (const double v : f.effect(1, 4)) size += v * v;
+  CHECK(size > 0);
+}
+
 TEST_CASE("scGen refuses what it cannot be", "[scgen]") {
   CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"scgen\",\"loss_ae\":\"nb\"}"), compert::Error);
   CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"cpa\",\"parity\":\"chemcpa\"}"), compert::Error);

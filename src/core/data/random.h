@@ -30,8 +30,22 @@ class Random {
     shuffle(out);
     return out;
   }
-  /// Beta(a, a), by Johnk's method (1964).
+  /// Normal with mean 0 and variance 1 (Box and Muller 1958).
+  double normal() { return std::sqrt(-2 * std::log(uniform())) * std::cos(6.283185307179586 * uniform()); }
+  /// Gamma with shape a >= 1 and scale 1, by the method of Marsaglia and Tsang (2000).
+  double gamma(double a) {
+    const double d = a - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+    while (true) {
+      const double x = normal(), v = std::pow(1 + c * x, 3);
+      if (v > 0 && std::log(uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
+    }
+  }
+  /// Beta(a, a), for a of at most 1 by Johnk's method (1964), which is slow for a large one.
   double symmetric_beta(double a) {
+    if (a > 1) {
+      const double x = gamma(a), y = gamma(a);
+      return x / (x + y);
+    }
     while (true) {
       const double x = std::pow(uniform(), 1 / a), y = std::pow(uniform(), 1 / a);
       if (x + y > 0 && x + y <= 1) return x / (x + y);

@@ -157,6 +157,17 @@ void check_together(const Settings& s) {
   if (is_chemcpa(s) && s.loss_ae != "gauss")
     throw Error("parity", "must be \"none\" for counts: theislab/chemCPA has the Gaussian loss only",
                 "loss_ae \"" + s.loss_ae + "\"");
+  if (s.reg_counterfactual > 0 && s.loss_ae != "gauss" && (s.parity == "fb" || is_multicpa(s)))
+    throw Error("reg_counterfactual", "must be 0 for counts with parity \"" + s.parity + "\"",
+                plain(s.reg_counterfactual) + " was given, and that decoder has no library size",
+                "Use parity = \"none\"");
+  const bool in_steps = s.pretrain_steps > 0, warms_in_steps = s.adversary_warmup_steps > 0;
+  if (s.parity != "theislab" && (in_steps || s.pretrain_epochs > 0) && in_steps != warms_in_steps &&
+      (warms_in_steps || s.adversary_warmup_epochs > 0))
+    throw Error(warms_in_steps ? "adversary_warmup_steps" : "adversary_warmup_epochs",
+                "must be counted as pre-training is, after which the warm-up begins",
+                std::string("pre-training is in ") + (in_steps ? "steps" : "epochs"),
+                std::string("Give adversary_warmup_") + (in_steps ? "steps" : "epochs"));
   if (s.mixup_alpha > 0 && (s.reg_alignment > 0 || s.reg_counterfactual > 0))
     throw Error("mixup_alpha", "must be 0 with reg_alignment or reg_counterfactual",
                 "a mixed cell has no condition of its own",

@@ -125,6 +125,7 @@ AdversaryLoss Network::adversary_loss(const std::vector<Tensor>& states, const B
   struct Lane {
     std::vector<Guess> guesses;  // by state
     Tensor loss, penalty;        // their means
+    Tensor gradients;            // of the loss by the states
   };
   std::vector<Lane> lanes(1 + covariate_adversaries_.size());
   const auto mean = [](const std::vector<Guess>& guesses, Tensor Guess::*of_guess) {
@@ -143,8 +144,8 @@ AdversaryLoss Network::adversary_loss(const std::vector<Tensor>& states, const B
     if (with_penalty) lane.penalty = mean(lane.guesses, &Guess::penalty);
     if (!lane.loss.requires_grad()) return;  // of a covariate with one level
     if (of == Of::kStates) {
-      const Tensor gradients = at::stack(torch::autograd::grad({lane.loss}, begin));
-      lane.loss = KnownDerivatives::apply(at::TensorList(states), gradients, lane.loss.detach());
+      lane.gradients = at::stack(torch::autograd::grad({lane.loss}, begin));
+      lane.loss = lane.loss.detach();
     } else if (of == Of::kParameters) {
       const Tensor total =
           with_penalty ? lane.loss + lane.penalty * derivatives.penalty_weight : lane.loss;
@@ -153,6 +154,11 @@ AdversaryLoss Network::adversary_loss(const std::vector<Tensor>& states, const B
       if (with_penalty) lane.penalty = lane.penalty.detach();
     }
   });
+  // By this thread, one after the other: a backward pass adds up in the order in which a thread made the
+  // nodes, so that sums would differ from run to run.
+  for (Lane& lane : lanes)
+    if (lane.gradients.defined())
+      lane.loss = KnownDerivatives::apply(at::TensorList(states), lane.gradients, lane.loss);
   AdversaryLoss out;
   out.perturbations = lanes.front().loss;
   out.penalty_perturbations = lanes.front().penalty;

@@ -118,6 +118,8 @@ class Counterfactuals {
       missing.index_fill_(0, rows, 0);
       Tensor part = out.expression.narrow(1, begin, columns);
       part.copy_(at::where(missing, out.mean.narrow(1, begin, columns), part));
+      // Nor does what was not measured have noise that could be taken away.
+      out.variance.narrow(1, begin, columns).masked_fill_(missing, 0);
     };
     fill(block.batch.rna_rows, 0, genes);
     fill(block.batch.protein_rows, genes, network_.architecture().n_proteins);

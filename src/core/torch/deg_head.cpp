@@ -28,9 +28,12 @@ void Network::load_degs(const DegTargets& degs, const int64_t* which, std::size_
 }
 
 Tensor Network::deg_loss(const Tensor& effect, const Batch& batch) const {
-  const Tensor covariate = batch.covariates.empty()
-                               ? at::zeros_like(effect)
-                               : covariates_.back()->value.index_select(0, batch.covariates.back());
+  // The targets are those of a condition, which a batch is no part of.
+  auto last = static_cast<int64_t>(batch.covariates.size()) - 1;
+  if (last >= 0 && last == architecture_.batch_covariate) --last;
+  const auto k = static_cast<std::size_t>(last);
+  const Tensor covariate = last < 0 ? at::zeros_like(effect)
+                                    : covariates_[k]->value.index_select(0, batch.covariates[k]);
   const Tensor logit = deg_predictor_->forward(at::cat({covariate, effect}, 1), true);
   const Tensor &t = batch.degs, p = logit.sigmoid();
   const Tensor right = p * t + (1 - p) * (1 - t), weight = kAlpha * t + (1 - kAlpha) * (1 - t);

@@ -16,11 +16,10 @@ Embedder::Embedder(const Architecture& a, const Settings& s, ParameterStore& sto
   const int64_t n = a.n_perturbations;
   const double lr_factor = embeddings_factor(s);
   const bool some_free = a.n_features == 0 || a.n_without_features() > 0;
-  // theislab/chemCPA has its table in no optimiser.
-  const bool chemcpa = s.parity == "chemcpa" || s.parity == "chemcpa_v2";
+  // theislab/chemCPA has its table in no optimiser since 2025.
   if (some_free)
     free_ = store.add("drug_embeddings.weight", init.normal({n, s.dim}) * spread,
-                      chemcpa ? Group::kFixed : Group::kAutoencoder, false, lr_factor);
+                      s.parity == "chemcpa" ? Group::kFixed : Group::kAutoencoder, false, lr_factor);
   if (a.n_features == 0) return;
   // A model that is read from a file gets the values from there.
   const auto buffer = [&](const std::string& name, int64_t columns, const std::vector<double>& values) {

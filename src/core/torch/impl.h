@@ -32,6 +32,8 @@ struct Model::Impl {
   bool weights_are_best = false;
   /// Whether the decoder's output is yet to be started at the means of the training cells.
   bool start_output = true;
+  /// By gene, whether its output came with the weights of another model; empty: none did.
+  std::vector<bool> kept_outputs;
   // within an epoch
   int64_t batch_in_epoch = 0;
   double run_share = 0;  // of the batches of this call of fit()
@@ -57,12 +59,14 @@ struct Model::Impl {
   bool parity_theislab() const { return settings.parity == "theislab"; }
   /// Without weight in the objective the adversaries are neither run nor trained.
   bool uses_adversaries() const {
-    return settings.reg_adversary > 0 || settings.parity != "none";
+    return settings.reg_adversary > 0 || settings.reg_adversary_cov > 0 || settings.parity != "none";
   }
   Turn turn() const;
   bool adversaries_started() const;
+  /// Share of the adversaries' weights that their warm-up has reached.
+  double adversary_share() const;
   /// Weights of this batch, after their warm-ups.
-  double adversary_weight() const;
+  double adversary_weight() const { return settings.reg_adversary * adversary_share(); }
   double kl_weight() const;
   /// Share of the KL terms' weights that their annealing has reached.
   double kl_annealing() const;
@@ -74,7 +78,8 @@ struct Model::Impl {
     std::vector<Tensor> states;  // see Encoded::states()
     AdversaryLoss adversaries;
   };
-  Objective autoencoder_objective(const Batch& batch, bool with_adversaries, double weight,
+  /// `share`: of the adversaries' weights.
+  Objective autoencoder_objective(const Batch& batch, bool with_adversaries, double share,
                                   const EffectMatching* matching, const EffectMatching::Draw& draw,
                                   StepLosses& losses, AdversaryDerivatives derivatives = {});
   /// One step, or two in Turn::kBoth, of a batch that was read; by a recording where there is one.
@@ -85,6 +90,10 @@ struct Model::Impl {
   /// Measures what a model without perturbation embeddings has in their place.
   void measure_differences(const CellSource& cells, const Design& design,
                            const std::vector<int64_t>& train);
+  /// Starts a new fit: the depth that cells are brought to, and the outputs at the cells' means.
+  void start(const CellSource& cells, const Design& design, const std::vector<int64_t>& train);
+  /// Whether the evaluation, and what hangs on it, is due after so many epochs.
+  bool is_on_grid(int64_t epochs) const;
   Tensor some_proteins(const CellSource& cells, const Design& design,
                        const std::vector<int64_t>& train) const;
   /// Puts the weights of the best score into `network`, where they are wanted and not there; the others become

@@ -122,7 +122,7 @@ Inspector::Step Inspector::autoencoder_step(const CellSource& cells, const Desig
     zero_all(impl.network.store());
     StepLosses losses;
     const auto objective =
-        impl.autoencoder_objective(batch, true, impl.settings.reg_adversary, nullptr, {}, losses);
+        impl.autoencoder_objective(batch, true, 1, nullptr, {}, losses);
     const Tensor& total = objective.total;
     torch::autograd::backward({total});
     Step out;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kPseudoCount = 0.05;    // in logarithms of mean counts
 constexpr double kSmallVariance = 0.01;  // added to a gene's variance
+constexpr double kNoVariance = 1e-12;    // of the largest: rounding of what is constant
 constexpr int64_t kGroupsAtATime = 8;
 constexpr double kHalfWeight = 100;      // cells at which a difference weighs half
 
@@ -71,12 +72,16 @@ EffectMatching::Observed EffectMatching::observe(const CellSource& cells, const 
   const GroupStats by_group = group_stats(scaled, group, conditions_.n),
                    overall = stats_of(scaled, measured_in(train, design, modality));
   const int64_t begin = rna ? 0 : genes, n = rna ? genes : rows - genes;
+  // What does not vary says nothing of effects; genes' scale is known, and their weight bounded by it.
+  const double most = rna || log ? 0 : *std::max_element(overall.variance.begin() + begin,
+                                                         overall.variance.begin() + begin + n);
   std::vector<double> weight;
   for (auto g = static_cast<std::size_t>(begin); g < static_cast<std::size_t>(begin + n); ++g) {
     const double m = log ? overall.mean[g] + (rna ? 0 : pseudo_count) : 1;
     // Proteins may be on any scale.
     const double small = rna ? 1 : log ? m * m : overall.variance[g];
-    weight.push_back(m * m / (overall.variance[g] + kSmallVariance * small + 1e-12));
+    const bool varies = rna || log || overall.variance[g] > kNoVariance * most;
+    weight.push_back(varies ? m * m / (overall.variance[g] + kSmallVariance * small + 1e-12) : 0);
   }
   Observed out;
   const std::vector<double> mean =

@@ -200,8 +200,11 @@ class Network {
   Tensor variance(const Decoded& d, bool ignore_zeros) const;
   /// Those of the first and the last layer, whose gradients come from a process' own rows.
   std::vector<const Parameter*> wide_parameters() const;
-  /// Starts the decoder's output at the genes' means and variances.
-  void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance);
+  /// The total of these means of genes is what cells are brought to; without a library nothing happens.
+  void set_mean_library(const std::vector<double>& mean);
+  /// Starts the decoder's output at the genes' means and variances, but for genes that are `kept`.
+  void start_output_at(const std::vector<double>& mean, const std::vector<double>& variance,
+                       const std::vector<bool>& kept = {});
   /// Averaged over `states`, the basal states of experts and joint.
   AdversaryLoss adversary_loss(const std::vector<Tensor>& states, const Batch& batch,
                                bool with_penalty, bool training = true,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "network.h"
 
@@ -154,12 +155,18 @@ void Network::seed_noise(uint64_t seed) {
   mask_noise_.seed(next());
 }
 
-void Network::start_output_at(const std::vector<double>& mean,
-                              const std::vector<double>& variance) {
+void Network::set_mean_library(const std::vector<double>& mean) {
+  if (!head_.library) return;
+  mean_library_->value.fill_(std::accumulate(mean.begin(), mean.begin() + architecture_.n_genes, 0.0));
+}
+
+void Network::start_output_at(const std::vector<double>& mean, const std::vector<double>& variance,
+                              const std::vector<bool>& kept) {
   at::NoGradGuard no_grad;
   const auto inverse_softplus = [](double v) { return v > 30 ? v : std::log(std::expm1(v)); };
   const auto genes = static_cast<std::size_t>(architecture_.n_genes);
-  std::vector<double> bias(static_cast<std::size_t>(head_.outputs()) * genes), log_theta(genes);
+  const auto outputs = static_cast<std::size_t>(head_.outputs());
+  std::vector<double> bias(outputs * genes), log_theta(genes);
   for (std::size_t g = 0; g < genes; ++g) {
     // of the negative binomial: variance = mu + mu^2 / theta
     const double over = std::max(variance[g] - mean[g], 1e-2 * mean[g] * mean[g] + 1e-6);
@@ -177,12 +184,14 @@ void Network::start_output_at(const std::vector<double>& mean,
       bias[genes + g] = inverse_softplus(theta);
     }
   }
-  decoder_->last().bias->value.copy_(to_tensor({{static_cast<int64_t>(bias.size())}, bias}));
-  if (!head_.library) return;
-  dispersion_->value.copy_(to_tensor({{architecture_.n_genes}, log_theta}));
-  double total = 0;
-  for (std::size_t g = 0; g < genes; ++g) total += mean[g];
-  mean_library_->value.fill_(total);
+  const Tensor keep = at::zeros({architecture_.n_genes}, at::kBool);
+  for (std::size_t g = 0; g < kept.size(); ++g) keep.data_ptr<bool>()[g] = kept[g];
+  const auto start = [this](const Tensor& value, const std::vector<double>& at, const Tensor& kept_rows) {
+    const Tensor first = to_tensor({{static_cast<int64_t>(at.size())}, at}).to(options_);
+    Tensor(value).copy_(at::where(kept_rows.to(options_.device()), value, first));
+  };
+  start(decoder_->last().bias->value, bias, keep.repeat(static_cast<int64_t>(outputs)));
+  if (head_.library) start(dispersion_->value, log_theta, keep);
 }
 
 }  // namespace compert

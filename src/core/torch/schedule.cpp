@@ -56,7 +56,7 @@ Turn Model::Impl::turn() const {
   return position % settings.adversary_steps == 0 ? Turn::kAutoencoder : Turn::kAdversaries;
 }
 
-double Model::Impl::adversary_weight() const {
+double Model::Impl::adversary_share() const {
   const int64_t step = parity_theislab() ? optimizer_steps : iteration;
   double done = 1;
   if (settings.adversary_warmup_steps > 0)
@@ -66,7 +66,7 @@ double Model::Impl::adversary_weight() const {
     done = warmed_up(static_cast<double>(epochs_done - settings.pretrain_epochs),
                      settings.adversary_warmup_epochs);
   // Before its pre-training ends theislab/cpa computes a weight below 0, which it has no use for.
-  return settings.reg_adversary * (parity_theislab() ? done : std::max(0.0, done));
+  return parity_theislab() ? done : std::max(0.0, done);
 }
 
 double Model::Impl::kl_annealing() const {
@@ -85,11 +85,17 @@ double Model::Impl::kl_weight() const {
 }
 
 double Model::Impl::mixup_alpha() const {
-  // With pre-training the reference subtracts the epoch from itself: mixup stays off.
-  const bool pretrained = settings.pretrain_steps > 0 || settings.pretrain_epochs > 0;
-  if (parity_theislab() && pretrained && settings.mixup_warmup_epochs > 0) return 0;
+  // With pre-training in epochs the reference subtracts the epoch from itself: mixup stays off.
+  if (parity_theislab() && settings.pretrain_epochs > 0 && settings.mixup_warmup_epochs > 0) return 0;
   return settings.mixup_alpha *
          warmed_up(static_cast<double>(epochs_done), settings.mixup_warmup_epochs);
+}
+
+// These references count epochs from 0: two of them evaluate after the very first, one does not.
+bool Model::Impl::is_on_grid(int64_t epochs) const {
+  const bool v2 = settings.parity == "chemcpa_v2";
+  const int64_t counted = epochs - (parity_fb() || network.multicpa() || v2 ? 1 : 0);
+  return counted % settings.checkpoint_freq == 0 && (counted > 0 || !v2);
 }
 
 void Model::Impl::reset_learning_rates() {

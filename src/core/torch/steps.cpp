@@ -63,7 +63,7 @@ Model::Impl::Decodings Model::Impl::decode_states(const Encoded& encoded, const 
 }
 
 Model::Impl::Objective Model::Impl::autoencoder_objective(
-    const Batch& batch, bool with_adversaries, double weight, const EffectMatching* matching,
+    const Batch& batch, bool with_adversaries, double share, const EffectMatching* matching,
     const EffectMatching::Draw& draw, StepLosses& losses, AdversaryDerivatives derivatives) {
   const Encoded encoded = network.encode(batch, true);
   Objective out;
@@ -96,11 +96,10 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     out.adversaries = network.adversary_loss(out.states, batch, false, true, derivatives);
     losses[Loss::kAdvPerturbations] = out.adversaries.perturbations.detach();
     losses[Loss::kAdvCovariates] = out.adversaries.covariates.detach();
-    const double of_covariates = settings.reg_adversary_cov < 0 || settings.reg_adversary == 0
-                                     ? weight
-                                     : weight * settings.reg_adversary_cov / settings.reg_adversary;
-    out.total = out.total - out.adversaries.perturbations * weight -
-                out.adversaries.covariates * of_covariates;
+    const double of_covariates =
+        settings.reg_adversary_cov < 0 ? settings.reg_adversary : settings.reg_adversary_cov;
+    out.total = out.total - out.adversaries.perturbations * (settings.reg_adversary * share) -
+                out.adversaries.covariates * (of_covariates * share);
   }
   // The second task belongs to the autoencoder's turn; the adversaries' only looks at the losses.
   if (batch.degs.defined() && at::GradMode::is_enabled())
@@ -127,7 +126,7 @@ std::vector<Tensor> Model::Impl::autoencoder_step(const Batch& batch,
   store.adam(Group::kAutoencoder).zero_grad();
   store.adam(Group::kDosers).zero_grad();
   const bool with_adversaries = uses_adversaries() && adversaries_started();
-  const Objective objective = autoencoder_objective(batch, with_adversaries, adversary_weight(),
+  const Objective objective = autoencoder_objective(batch, with_adversaries, adversary_share(),
                                                     matching, draw, losses,
                                                     {AdversaryDerivatives::Of::kStates});
   std::vector<Tensor> moved = store.leaves(Group::kAutoencoder);

@@ -6,6 +6,7 @@
 
 #include "../data/epoch.h"
 #include "compert/statistics.h"
+#include "epoch_steps.h"
 #include "kept_memory.h"
 #include "lanes.h"
 #include "validation.h"
@@ -40,37 +41,6 @@ bool write_atomically(const std::string& path, const std::vector<uint8_t>& bytes
   return false;
 }
 
-/// Means over the steps of an epoch. By default every loss is averaged over the steps that compute
-/// it; facebookresearch/CPA divides all by the number of steps.
-struct EpochSteps {
-  int64_t all = 0, autoencoder = 0, adversary = 0;
-  void count(Turn turn) {
-    ++all;
-    if (turn != Turn::kAdversaries) ++autoencoder;
-    if (turn != Turn::kAutoencoder) ++adversary;
-  }
-  void write(const Model::Impl& model, const std::array<double, kLosses>& sums, EpochRecord& r) const {
-    const auto mean = [&](Loss loss, int64_t steps) {
-      return sums[static_cast<std::size_t>(loss)] /
-             static_cast<double>(model.parity_fb() ? all : std::max<int64_t>(1, steps));
-    };
-    r.loss_reconstruction = mean(Loss::kReconstruction, autoencoder);
-    r.loss_alignment = mean(Loss::kAlignment, autoencoder);
-    r.loss_counterfactual = mean(Loss::kCounterfactual, autoencoder);
-    if (model.settings.reg_multi_task > 0) r.loss_degs = mean(Loss::kDegs, autoencoder);
-    if (model.settings.variational) r.loss_kl = mean(Loss::kKl, autoencoder);
-    if (const ProteinDecoder* proteins = model.network.proteins(); proteins != nullptr) {
-      r.loss_proteins = mean(Loss::kOfProteins, autoencoder);
-      if (proteins->draws_background()) r.loss_kl_background = mean(Loss::kBackgroundKl, autoencoder);
-    }
-    if (!model.uses_adversaries()) return;  // theirs stay NaN: there was nothing to measure
-    r.loss_adv_perturbations = mean(Loss::kAdvPerturbations, all);
-    r.loss_adv_covariates = mean(Loss::kAdvCovariates, all);
-    r.penalty_adv_perturbations = mean(Loss::kPenaltyPerturbations, adversary);
-    r.penalty_adv_covariates = mean(Loss::kPenaltyCovariates, adversary);
-  }
-};
-
 }  // namespace
 
 void Model::Impl::measure_differences(const CellSource& cells, const Design& design,
@@ -101,6 +71,20 @@ Tensor Model::Impl::some_proteins(const CellSource& cells, const Design& design,
   Batch batch;
   network.load(cells, some.data(), some.size(), design.rows(some.data(), some.size()), batch);
   return batch.proteins;
+}
+
+void Model::Impl::start(const CellSource& cells, const Design& design,
+                        const std::vector<int64_t>& train) {
+  const bool outputs = start_output && settings.parity == "none";
+  // What cells are brought to is one of the cells at hand, also where the weights come from others.
+  if (outputs || (epochs_done == 0 && network.head().library)) {
+    const GroupStats s = stats_of(cells, measured_in(train, design, kRna));
+    network.set_mean_library(s.mean);
+    if (outputs) network.start_output_at(s.mean, s.variance, kept_outputs);
+  }
+  if (outputs && network.proteins() != nullptr)
+    network.proteins()->start_at(some_proteins(cells, design, train));
+  start_output = false;
 }
 
 bool Model::Impl::go_to_best(const std::optional<ParameterStore::Snapshot>& best) {
@@ -142,12 +126,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   std::optional<ParameterStore::Snapshot> best;
   if (weights_are_best) best = network.store().snapshot();
   go_to_last();
-  if (start_output && settings.parity == "none") {
-    const GroupStats s = stats_of(cells, measured_in(train, design, kRna));
-    network.start_output_at(s.mean, s.variance);
-    if (network.proteins() != nullptr) network.proteins()->start_at(some_proteins(cells, design, train));
-  }
-  start_output = false;
+  start(cells, design, train);
   const auto ends = batch_ends(train.size(), static_cast<std::size_t>(settings.batch_size));
   const int64_t more =
       settings.epochs > 0 ? settings.epochs
@@ -173,17 +152,30 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     ahead.emplace(cells, train, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed,
                   epochs_done + 1);
   const CellSource& source = ahead ? *ahead : cells;
+  // A file that can't be read any more ends the fit, which keeps the epochs before.
+  const auto may_read = [&](auto&& read) {
+    try {
+      read();
+    } catch (const Error& error) {
+      if (group || epochs_done == first_epoch) throw;
+      result.stopped = Stopped::kUnreadable;
+      result.message = error.what();
+    }
+  };
   while (epochs_done < last_epoch) {
-    if (ahead && epochs_done > first_epoch) ahead->next_epoch();
-    const auto order = ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
     share_weights();
     const auto epoch_start = network.store().snapshot();
     const bool best_at_start = weights_are_best;
+    std::vector<int64_t> order;
+    may_read([&] {
+      if (ahead && epochs_done > first_epoch) ahead->next_epoch();
+      order = ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
+    });
     EpochSteps steps;
     sums.reset();
     std::size_t begin = 0;
     batch_in_epoch = 0;
-    for (std::size_t b = 0; b < ends.size(); begin = ends[b++]) {
+    for (std::size_t b = 0; b < ends.size() && result.stopped == Stopped::kEpochs; begin = ends[b++]) {
       if (progress.should_stop()) {
         result.stopped = Stopped::kInterrupt;
         break;
@@ -196,11 +188,14 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       const double alpha = mixup_alpha();
       const Turn now = turn();
       draw.any = false;
-      in_lanes(matching && now != Turn::kAdversaries ? 2 : 1, true, [&](std::size_t lane) {
-        if (lane == 1) matching->draw(which, n, random, draw);
-        else network.read(source, which, n, design.rows(which, n), batch,
-                          alpha > 0 ? nullptr : group.get());
+      may_read([&] {
+        in_lanes(matching && now != Turn::kAdversaries ? 2 : 1, true, [&](std::size_t lane) {
+          if (lane == 1) matching->draw(which, n, random, draw);
+          else network.read(source, which, n, design.rows(which, n), batch,
+                            alpha > 0 ? nullptr : group.get());
+        });
       });
+      if (result.stopped != Stopped::kEpochs) break;
       network.send(batch);
       network.load_degs(degs, which, n, batch);
       if (alpha > 0)
@@ -236,8 +231,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     if (settings.max_minutes > 0 && record.seconds - seconds_before > 60 * settings.max_minutes)
       result.stopped = Stopped::kMinutes;
     const bool ending = epochs_done == last_epoch || result.stopped == Stopped::kMinutes;
-    // The reference counts epochs from 0 and so evaluates after the very first.
-    const bool on_grid = (epochs_done - (parity_fb() ? 1 : 0)) % settings.checkpoint_freq == 0;
+    const bool on_grid = is_on_grid(epochs_done);
     // theislab/cpa steps its schedulers every step_size_lr epochs, and each of these steps counts as
     // one of step_size_lr: the rate falls every step_size_lr^2 epochs.
     // Both versions of theislab/chemCPA step theirs at the end of every epoch.
@@ -245,9 +239,11 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     if (parity_theislab() && epochs_done > 2 && (epochs_done - 1) % settings.step_size_lr == 0)
       step_schedulers();
     if (on_grid || ending) {
-      measure_differences(cells, design, train);
-      if (plan.size() > 0) {
-        validation.score(record);
+      may_read([&] {
+        measure_differences(cells, design, train);
+        if (plan.size() > 0) validation.score(record);
+      });
+      if (plan.size() > 0 && result.stopped != Stopped::kUnreadable) {
         share(record);
         const double score = stopping_score(record, settings.stopping_metric);
         const double tolerance =
@@ -276,6 +272,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     progress.on_epoch(record, last_epoch);
     if (result.stopped != Stopped::kEpochs) break;
   }
+  // Weights that no evaluation saw have differences of earlier ones.
+  const bool unmeasured = result.stopped == Stopped::kInterrupt || result.stopped == Stopped::kNotFinite;
+  if (unmeasured && !weights_are_best) measure_differences(cells, design, train);
   go_to_best(best);
   return result;
 }

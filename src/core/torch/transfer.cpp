@@ -61,6 +61,7 @@ class Transfer {
         map_(map),
         own_(map.own_gene),
         settings_(fresh.settings()),
+        appended_(fresh.architecture().n_genes_inner > 0),
         last_("decoder.network." + std::to_string(3 * layers(fresh.settings()))) {
     const Network& network = fresh.impl().network;
     const int64_t proteins = fresh.architecture().n_proteins,
@@ -104,6 +105,17 @@ class Transfer {
     return found == from_.end() ? 0 : copy_part(found->second, a, to);
   }
 
+  /// Whether a parameter is the weight of the layer that gives genes.
+  bool is_output(const std::string& name) const {
+    return name == (appended_ ? "decoder.network.hdec_linear.weight" : last_ + ".weight");
+  }
+  /// By gene of the new model, whether its outputs come from the trained one.
+  std::vector<bool> kept_genes() const {
+    std::vector<bool> out;
+    for (const int64_t gene : appended_ ? own_ : map_.gene) out.push_back(gene >= 0);
+    return out;
+  }
+
  private:
   static int64_t layers(const Settings& s) {
     return s.decoder_depth > 0 ? s.decoder_depth : s.autoencoder_depth;
@@ -121,6 +133,7 @@ class Transfer {
   std::vector<int64_t> own_;
   Settings settings_;
   std::vector<int64_t> inputs_, outputs_, own_outputs_;
+  bool appended_;  // layers that bring the new model's genes to those inside
   std::string last_;
 };
 
@@ -163,9 +176,7 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
     for (auto& [name, array] : values) {
       Transferred each{name, static_cast<int64_t>(array.values.size()), take.run(name, array),
                        impl.network.store().is_frozen(name)};
-      if (begins(name, now.n_genes_inner > 0 ? "decoder.network.hdec_" : "decoder.network.") &&
-          array.shape.size() == 2 && each.kept > 0)
-        impl.start_output = false;
+      if (take.is_output(name) && each.kept > 0) impl.kept_outputs = take.kept_genes();
       out.push_back(each);
     }
     fresh.set_values(values);

@@ -61,11 +61,11 @@ struct Composition {
 };
 
 /// Why training ended.
-enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite };
+enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite, kUnreadable };
 
 struct FitResult {
   Stopped stopped = Stopped::kEpochs;
-  std::string message;  ///< for kNotFinite: epoch, batch and term
+  std::string message;  ///< for kNotFinite: epoch, batch and term; for kUnreadable: what could not be read
   int64_t unwritten = 0;  ///< the epoch since which no checkpoint could be written; 0: the last one was
 };
 
