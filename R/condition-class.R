@@ -3,9 +3,9 @@
 # Pairs are sorted by name here. What else the user said of a row is a note (an attribute) on the
 # row's own elements, so that `[`, rbind() and dplyr carry it along. On the perturbation: `key`, the
 # column name that it was written under, and `written`, a text that was split, with the `sep` it was
-# split at and whether that was `given`. On the dose: `unit`, and `default` where none was given
-# (where there is a dose column, holding out "A" without a dose means all its doses). Covariates have the names of
-# condition_columns().
+# split at and whether that was `given`; `crossed` where condition_grid() made the row. On the dose:
+# `unit`, and `default` where none was given (where there is a dose column, holding out "A" without a
+# dose means all its doses). Covariates have the names of condition_columns().
 new_condition <- function(parts, doses, covariates = list()) {
   tidy <- tidy_pairs(parts, doses)
   out <- tibble::tibble(perturbation = Map(keep_notes, tidy$parts, parts),
@@ -15,7 +15,7 @@ new_condition <- function(parts, doses, covariates = list()) {
 }
 
 keep_notes <- function(new, old) {
-  for (name in c("key", "written", "unit", "default")) attr(new, name) <- attr(old, name)
+  for (name in c("key", "written", "crossed", "unit", "default")) attr(new, name) <- attr(old, name)
   new
 }
 
@@ -139,7 +139,7 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
                                open_doses = NULL, measured = list()) {
   condition <- as_condition(condition, keys, call)
   tidy <- tidy_pairs(condition$perturbation, doses_in_unit(condition$dose, registry, call),
-                     registry$control)
+                     registry$control, keys$idle_zero)
   control <- vapply(tidy$parts, identical, NA, registry$control)
   given <- dose_given(condition$dose)
   tidy$doses[control & !given] <- list(control_dose(registry))

@@ -60,6 +60,10 @@
 #'   cells, which is known by its features only, takes the highest dose of all perturbations. With the
 #'   `parity` of a reference doses are taken as they are, as the references do (`"chemcpa"` has its own,
 #'   see [chemcpa()]). [chemcpa()] has a choice (`dose_transform`); [scgen()] has no network for doses.
+#'
+#'   Where controls have dose 0, a part of a combination at dose 0 is not there: cells `"A+B"` at
+#'   `"1+0"` are cells `"A"` at 1, in scores, splits and tables as well (but for the parities of
+#'   theislab/chemCPA, whose networks act at dose 0).
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
 #'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix
@@ -127,6 +131,8 @@ run_task <- function(task, state = NULL) {
 # parity as they are. `molecules`: see read_molecules().
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = list()) {
   check_process(call)
+  # The networks of theislab/chemCPA act at dose 0; with others nothing does where controls have it.
+  if (settings$parity %in% c("chemcpa", "chemcpa_v2")) keys$idle_zero <- FALSE
   read <- read_screen(x, keys, col_data, call = call)
   molecules <- molecules_of_cells(molecules, read, call)
   scgen <- settings$model == "scgen"

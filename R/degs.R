@@ -84,7 +84,8 @@ degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE) {
   given <- !is.na(conditions$covariates[known])
   pattern <- apply(given, 1, function(row) paste(which(row), collapse = " "))
   if (length(known) == 0) pattern <- rep("", length(conditions$perturbation))
-  pairs <- tidy_pairs(conditions$perturbation, conditions$dose, screen$keys$control)
+  pairs <- tidy_pairs(conditions$perturbation, conditions$dose, screen$keys$control,
+                      screen$keys$idle_zero)
   wanted <- condition_group_key(pairs$parts, pairs$doses, by_dose)
   values <- log_values(screen)
   out <- rep(list(integer()), length(conditions$perturbation))

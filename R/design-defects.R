@@ -192,14 +192,13 @@ large_dose_defect <- function(screen) {
 dose_range_defects <- function(screen) {
   if (is.null(screen$keys$dose)) return(NULL)
   pick <- !duplicated(screen$code)
-  dose <- unlist(screen$doses[pick & !screen$control], use.names = FALSE)
-  atom <- unlist(screen$parts[pick & !screen$control], use.names = FALSE)
-  zero <- unique(atom[dose == 0])
+  idle <- vapply(screen$doses[pick & !screen$control], function(d) all(d == 0), NA)
+  zero <- condition_label(unique(screen$parts[pick & !screen$control][idle]), sep = screen$keys$sep)
   control <- sort(unique(unlist(screen$doses[pick & screen$control])))
   bind_defects(
     if (length(zero) > 0) {
       new_defect("dose 0", "Perturbed cells should have a dose above 0.",
-                 paste0(name_list(zero), " at dose 0: the perturbation adds nothing there."),
+                 paste0(name_list(zero), " at dose 0: a perturbation adds nothing there."),
                  "Name these cells as controls.", severity = "warning", n = length(zero))
     },
     if (length(control) > 1) {

@@ -9,7 +9,7 @@ label_screen <- function(table, keys, call = rlang::caller_env()) {
   labels <- read_labels(cells, keys)
   design <- read_design(cells, keys)
   abort_defects(bind_defects(labels$defects, design$defects), call)
-  keys$control <- labels$control
+  keys[c("control", "idle_zero")] <- labels[c("control", "idle_zero")]
   list(keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
        control = labels$is_control, covariates = design$covariates, col_data = table)
 }
@@ -56,7 +56,8 @@ match_conditions <- function(screen, condition, call) {
                        "; the unit of the dose column is not known."),
                 "Give the doses as numbers of that column, and leave `dose_unit` out.", call = call)
   }
-  tidy <- tidy_pairs(condition$perturbation, condition$dose, screen$keys$control)
+  tidy <- tidy_pairs(condition$perturbation, condition$dose, screen$keys$control,
+                     screen$keys$idle_zero)
   known <- unique(unlist(screen$parts, use.names = FALSE))
   strange <- setdiff(unlist(tidy$parts), known)
   if (length(strange) > 0) {

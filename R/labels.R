@@ -146,9 +146,21 @@ tidy_pair <- function(parts, doses, control = NULL) {
                                      USE.NAMES = FALSE))
 }
 
-tidy_pairs <- function(parts, doses, control = NULL) {
+# `idle_zero`: whether nothing acts at dose 0, see acting_parts().
+tidy_pairs <- function(parts, doses, control = NULL, idle_zero = FALSE) {
   both <- Map(function(p, d) tidy_pair(p, d, control), parts, doses)
-  list(parts = unname(lapply(both, `[[`, "parts")), doses = unname(lapply(both, `[[`, "doses")))
+  pairs <- list(parts = unname(lapply(both, `[[`, "parts")), doses = unname(lapply(both, `[[`, "doses")))
+  if (isTRUE(idle_zero)) acting_parts(pairs) else pairs
+}
+
+# "A+B" at "1+0" is A at 1 where nothing acts at dose 0. What has no part that acts stays as it is.
+acting_parts <- function(pairs) {
+  for (k in which(vapply(pairs$doses, function(d) any(d %in% 0) && !all(d %in% 0), NA))) {
+    acts <- !pairs$doses[[k]] %in% 0
+    pairs$parts[[k]] <- pairs$parts[[k]][acts]
+    pairs$doses[[k]] <- pairs$doses[[k]][acts]
+  }
+  pairs
 }
 
 # The label that people read: names joined by `sep`, each followed by its dose. `doses` is NULL where the

@@ -76,6 +76,7 @@ readable_screen <- function(cells, keys, scale, ok) {
 
 new_screen <- function(cells, keys, scale, labels, design) {
   keys$control <- labels$control
+  keys$idle_zero <- labels$idle_zero %||% keys$idle_zero
   if (any(labels$is_control)) keys$control_dose <- max(unlist(labels$doses[labels$is_control]))
   structure(list(
     x = cells$x, col_data = cells$col_data, container = cells$container, assay = cells$assay,
@@ -159,9 +160,13 @@ read_labels <- function(cells, keys, need = all_roles()) {
     return(list(defects = defects, control = found$control, ok = pairs$ok[pairs$code]))
   }
   tidy <- tidy_pairs(pairs$parts, pairs$doses, found$control)
+  is_control <- vapply(tidy$parts, identical, NA, found$control)
+  # A fit's cells are read as those of its training; else the controls say what dose 0 is.
+  idle_zero <- keys$idle_zero %||% any(unlist(tidy$doses[is_control]) == 0)
+  if (idle_zero) tidy <- acting_parts(tidy)
   list(parts = tidy$parts[pairs$code], doses = tidy$doses[pairs$code], code = pairs$code,
-       is_control = vapply(tidy$parts, identical, NA, found$control)[pairs$code],
-       control = found$control, ok = pairs$ok[pairs$code], defects = defects)
+       is_control = is_control[pairs$code], control = found$control, idle_zero = idle_zero,
+       ok = pairs$ok[pairs$code], defects = defects)
 }
 
 # Without a perturbation column all cells are controls, unless their doses say otherwise. Where labels

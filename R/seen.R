@@ -32,20 +32,16 @@ seen_by_group <- function(fit, code, parts, doses, covariates) {
   seen[group]
 }
 
-# Conditions as the model takes them where the screen gives its controls dose 0: nothing acts at
-# dose 0, and what is left without a perturbation is the control. The networks of theislab/chemCPA
-# do act at dose 0.
+# Conditions as the model takes them: where nothing acts at dose 0, what has no other part is the
+# control.
 acting_pairs <- function(fit, parts, doses) {
-  registry <- fit$meta$registry
-  as_control <- isTRUE(registry$dose_range[[registry$control]][1L] == 0) &&
-    !any(fit$meta$settings$parity %in% c("chemcpa", "chemcpa_v2"))
-  idle <- if (as_control) which(vapply(doses, function(d) any(d %in% 0), NA))
-  for (k in idle) {
-    acts <- !doses[[k]] %in% 0
-    parts[[k]] <- if (any(acts)) parts[[k]][acts] else registry$control
-    doses[[k]] <- if (any(acts)) doses[[k]][acts] else 0
-  }
-  list(parts = parts, doses = doses)
+  pairs <- list(parts = parts, doses = doses)
+  if (!isTRUE(fit$meta$keys$idle_zero)) return(pairs)
+  pairs <- acting_parts(pairs)
+  idle <- vapply(pairs$doses, function(d) all(d %in% 0), NA)
+  pairs$parts[idle] <- fit$meta$registry$control
+  pairs$doses[idle] <- 0
+  pairs
 }
 
 # A condition that leaves a covariate open has been seen as well as its least known level was.

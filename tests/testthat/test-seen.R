@@ -32,11 +32,11 @@ test_that("dose 0 is the control where the screen gives controls dose 0", {
   expect_identical(seen(fit, "B", 0, "A549"), "condition")
   expect_identical(seen(fit, c("A", "B"), c(1, 0), "A549"), "condition")
   expect_identical(seen(fit, c("A", "B"), c(0, 1), "A549"), "drug new to covariate")
-  zero <- make_targets(fit, condition(drug = "A+B", dose = c(0, 1)))
-  expect_warning(warn_dose_range(fit, zero), NA)
-  fit$meta$settings$parity <- "chemcpa"
+  zero <- function(fit) make_targets(fit, condition(drug = "A+B", dose = c(0, 1)))
+  expect_warning(warn_dose_range(fit, zero(fit)), NA)
+  fit$meta$keys$idle_zero <- FALSE
   expect_identical(seen(fit, "A", 0, "A549"), "parts only")
-  expect_warning(warn_dose_range(fit, zero), class = "compert_extrapolation")
+  expect_warning(warn_dose_range(fit, zero(fit)), class = "compert_extrapolation")
   expect_identical(seen(untrained(additive_screen()), "A", 0, "A549"), "parts only")
 })
 
