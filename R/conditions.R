@@ -74,6 +74,7 @@ condition_grid <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   })
   covariates <- Map(function(v, name) level_names(v)[at[[name]]], given$covariates,
                     names(given$covariates))
+  parts <- lapply(parts, `attr<-`, "crossed", TRUE)
   new_condition(parts[at$perturbation], in_unit(doses, dose_unit), covariates)
 }
 

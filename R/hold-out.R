@@ -23,15 +23,16 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
     hold_out <- list(share = hold_out)
   }
   held <- if (is.data.frame(hold_out)) {
-    match_conditions(screen, as_condition(hold_out, screen$keys, call), call)
+    hold_conditions(screen, hold_out, call)
   } else if (is.list(hold_out) && length(hold_out) > 0 && all(vapply(hold_out, is.list, NA))) {
-    Reduce(`|`, lapply(seq_along(hold_out), function(i) {
+    each <- lapply(seq_along(hold_out), function(i) {
       one <- hold_out[[i]]
-      if (is.data.frame(one)) {
-        return(match_conditions(screen, as_condition(one, screen$keys, call), call))
-      }
+      if (is.data.frame(one)) return(hold_conditions(screen, one, call))
       match_filter(screen, one, seed + i - 1, call)
-    }))
+    })
+    none <- !vapply(each, any, NA)
+    if (any(none) && !all(none)) warn_unmatched(paste("list", which(none)), call)
+    Reduce(`|`, each)
   } else if (is.list(hold_out)) {
     match_filter(screen, hold_out, seed, call)
   } else {
@@ -47,7 +48,29 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
   held
 }
 
-# Cells of the conditions: same parts (and doses, where known), same covariates where named.
+# Cells of the conditions. Those that no cell has are told, but for a condition_grid(), which crosses all.
+hold_conditions <- function(screen, asked, call) {
+  condition <- as_condition(asked, screen$keys, call)
+  found <- match_conditions(screen, condition, call)
+  crossed <- rep(FALSE, nrow(asked))
+  if (inherits(asked, "compert_condition")) {
+    crossed <- vapply(asked$perturbation, function(p) isTRUE(attr(p, "crossed")), NA)
+  }
+  missed <- which(!found$any & !crossed)
+  if (any(found$any) && length(missed)) warn_unmatched(format(condition[missed, ]), call)
+  found$held
+}
+
+warn_unmatched <- function(what, call) {
+  cli::cli_warn(c(
+    "`hold_out` names conditions that no cell has: they hold nothing out.",
+    "x" = escape_braces(paste0("No cell matches ", name_list(what), ".")),
+    i = "check_screen() lists the conditions; a combination's doses are in the order of its names as given."
+  ), call = call, class = "compert_unmatched_hold_out")
+}
+
+# list(held, one logical per cell; any, one per condition: whether a cell has it). Same parts (and doses,
+# where known), same covariates where named.
 match_conditions <- function(screen, condition, call) {
   unit <- unlist(lapply(condition$dose, attr, "unit"))
   if (length(unit) > 0) {
@@ -76,6 +99,7 @@ match_conditions <- function(screen, condition, call) {
   asked <- condition_key(tidy$parts, tidy$doses)
   columns <- condition_columns(screen$keys)
   held <- rep(FALSE, length(screen$code))
+  found <- rep(FALSE, length(asked))
   for (k in seq_along(asked)) {
     hit <- (of_code[[1 + dosed[k]]] == asked[k])[screen$code]
     for (name in screen$keys$covariates) {
@@ -83,9 +107,10 @@ match_conditions <- function(screen, condition, call) {
       check_levels(level, screen$covariates[[name]], name, call)
       if (!is.na(level)) hit <- hit & screen$covariates[[name]] == level
     }
+    found[k] <- any(hit)
     held <- held | hit
   }
-  held
+  list(held = held, any = found)
 }
 
 check_levels <- function(level, column, name, call) {
@@ -127,15 +152,27 @@ filter_hits <- function(screen, name, value, call) {
   }
   if (name == "n_parts") return((lengths(parts) %in% value)[screen$code])
   if (name == screen$keys$perturbation) {
-    asked <- rlang::set_names(tibble::tibble(level_names(value)), name)
-    return(match_conditions(screen, as_condition(asked, screen$keys, call), call))
+    return(label_hits(screen, name, level_names(value), call))
   }
   column <- screen$col_data[[name]]
-  if (is.numeric(column) && is.numeric(value)) return(column %in% value)
+  if (is.numeric(column) && is.numeric(value)) {
+    check_levels(level_names(setdiff(value, column)), level_names(column), name, call)
+    return(column %in% value)
+  }
   value <- level_names(value)
   column <- level_names(column)
   check_levels(value, column, name, call)
   column %in% value
+}
+
+# Cells whose column reads so, or that have what it says: "B+A" is "A+B".
+label_hits <- function(screen, name, value, call) {
+  asked <- rlang::set_names(tibble::tibble(value), name)
+  found <- match_conditions(screen, as_condition(asked, screen$keys, call), call)
+  column <- level_names(screen$col_data[[name]])
+  missed <- !found$any & !value %in% column
+  if (any(missed) && !all(missed)) warn_unmatched(value[missed], call)
+  found$held | column %in% value
 }
 
 # At random among the conditions (in their covariates) of the marked cells.
@@ -176,54 +213,4 @@ inform_split <- function(screen, value, name) {
   text <- paste0("Column ", dQuote(name, FALSE), ": ", n[["train"]], " train, ", n[["test"]],
                  " test, ", n[["ood"]], " ood cells", what, ".")
   cli::cli_inform(gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE))
-}
-
-# The table of cells of an object, and the object with one more column in it.
-cell_table <- function(x, call = rlang::caller_env()) {
-  UseMethod("cell_table")
-}
-
-set_cell_column <- function(x, name, value) {
-  UseMethod("set_cell_column")
-}
-
-#' @exportS3Method cell_table default
-cell_table.default <- function(x, call = rlang::caller_env()) {
-  abort_input(paste("`x` must be a SingleCellExperiment, SummarizedExperiment, Seurat object or",
-                    "data frame with one row per cell."),
-              paste0("It is ", describe(x), "."),
-              "Of a matrix, give the `col_data`; of an .h5ad file, read_h5ad(file).", call = call)
-}
-
-#' @exportS3Method cell_table data.frame
-cell_table.data.frame <- function(x, call = rlang::caller_env()) as.data.frame(x)
-
-#' @exportS3Method set_cell_column data.frame
-set_cell_column.data.frame <- function(x, name, value) {
-  x[[name]] <- value
-  x
-}
-
-#' @exportS3Method cell_table SummarizedExperiment
-cell_table.SummarizedExperiment <- function(x, call = rlang::caller_env()) {
-  check_package("SummarizedExperiment", "to read a SummarizedExperiment", call = call)
-  as.data.frame(SummarizedExperiment::colData(x), optional = TRUE)
-}
-
-#' @exportS3Method set_cell_column SummarizedExperiment
-set_cell_column.SummarizedExperiment <- function(x, name, value) {
-  table <- SummarizedExperiment::colData(x)
-  table[[name]] <- value
-  SummarizedExperiment::`colData<-`(x, value = table)
-}
-
-#' @exportS3Method cell_table Seurat
-cell_table.Seurat <- function(x, call = rlang::caller_env()) {
-  check_package("SeuratObject", "to read a Seurat object", call = call)
-  as.data.frame(x[[]])
-}
-
-#' @exportS3Method set_cell_column Seurat
-set_cell_column.Seurat <- function(x, name, value) {
-  SeuratObject::AddMetaData(x, value, col.name = name)
 }

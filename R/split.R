@@ -90,7 +90,10 @@ auto_split <- function(screen, seed, share = 0.25) {
 #' @param hold_out What nobody shall see in training, one of
 #'   * a [condition()], [condition_grid()] or a data frame with the screen's own columns: these
 #'     conditions; covariates that a row does not name may have any value, and so may doses where
-#'     there is a column of them;
+#'     there is a column of them. Where controls have dose 0, a part at dose 0 is not there: `"A+B"`
+#'     at `"1+0"` is held out with `"A"` at 1, and not with `"A+B"`.
+#'     A row that no cell matches, beside others that some do, is a warning, but not of a
+#'     `condition_grid()`, which crosses everything;
 #'   * a list of filters that must hold together, named by columns of the table, e.g.
 #'     `list(cell_type = "B", condition = "IFNb")`; besides columns, `contains` (perturbations that
 #'     occur in it, alone or in a combination), `n_parts` (2 for all doubles), and `n` or `share`

@@ -13,9 +13,32 @@ test_that("rows with and without a dose are held out as they say, units refused"
                  condition(drug = "A", dose = 0.5, cell_type = "NK"))
   expect_setequal(held(split_toy(hold_out = mixed)), c("B T", "A NK"))
   missed <- rbind(condition(drug = "B"), condition(drug = "A", dose = 0.7))
-  expect_setequal(held(split_toy(hold_out = missed)), c("B T", "B NK"))
+  expect_warning(missed <- held(split_toy(hold_out = missed)), "No cell matches \"A@0.7\"",
+                 class = "compert_unmatched_hold_out")
+  expect_setequal(missed, c("B T", "B NK"))
   expect_refused(split_toy(hold_out = condition("A", dose = 0.5, dose_unit = "nM")),
                  "without a `dose_unit`.*It is \"nM\"")
+})
+
+test_that("what no cell matches is told, where others are held out", {
+  told <- function(out, ...) {
+    text <- NULL
+    withCallingHandlers(split_toy(hold_out = out, ...), compert_unmatched_hold_out = function(w) {
+      text <<- gsub("\\s+", " ", conditionMessage(w))
+      invokeRestart("muffleWarning")
+    })
+    text
+  }
+  wrong_way <- rbind(condition("A"), condition("B+A", dose = c(0.5, 2), cell_type = "T"))
+  expect_match(told(wrong_way), "No cell matches \"A@2\\+B@0.5, cell_type = T\"\\.")
+  expect_match(told(data.frame(drug = c("A", "B"), dose = c(9, 2))), "\"A@9\"")
+  expect_match(told(list(list(drug = "A"), list(drug = "B", dose = "0.5"))), "\"list 2\"")
+  cells <- toy_cells()
+  expect_match(told(list(drug = c("A", "B+A")), cells = cells[cells$drug != "A+B", ]), "\"B\\+A\"")
+  expect_null(told(rbind(condition("A"), condition("B+A", dose = c(2, 0.5)))))
+  expect_null(told(condition_grid(c("A", "B"), dose = c(0.5, 2))))
+  expect_refused(split_toy(hold_out = list(time = c(24, 36)), cells = transform(cells, time = 24)),
+                 "No cell has \"36\"")
 })
 
 test_that("without a dose column a condition has the doses that its label says", {

@@ -59,6 +59,7 @@ test_that("holding A out holds A out of every well, however it is written", {
   expect_identical(hold(condition("A+B", dose = c(1, 0))), c("A 1", "A+B 1+0"))
   expect_identical(hold(condition("A+B")), c("A+B 1+5", "A+B 2+5"))
   expect_identical(hold(list(n_parts = 2)), c("A+B 1+5", "A+B 2+5"))
+  expect_identical(hold(list(drug = "A+B", dose = "0+5")), "A+B 0+5")
 })
 
 test_that("scores know A at 1 as one condition, seen, with its additive baseline", {
