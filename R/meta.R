@@ -90,9 +90,16 @@ as_object <- function(x) {
   as.list(x)
 }
 
+# jsonlite makes a missing value of a lone "NA", which may be a name. None is missing here.
+as_names <- function(x) {
+  x <- as.character(x)
+  x[is.na(x)] <- "NA"
+  x
+}
+
 meta_from_json <- function(json) {
   meta <- jsonlite::fromJSON(json, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
-  texts <- function(x) lapply(x, as.character)
+  texts <- function(x) lapply(x, as_names)
   meta$registry$genes <- as.character(meta$registry$genes)
   for (name in intersect(c("genes_inner", "feature_names"), names(meta$registry))) {
     meta$registry[[name]] <- as.character(meta$registry[[name]])
@@ -105,10 +112,15 @@ meta_from_json <- function(json) {
   meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
   numbers <- c("dose_scale", "dose_top")
   meta$registry[numbers] <- lapply(meta$registry[numbers], as.double)
-  meta$keys$covariates <- as.character(meta$keys$covariates)
+  meta$keys$covariates <- as_names(meta$keys$covariates)
   meta$keys$control_dose <- as.double(meta$keys$control_dose)
   meta$conditions$parts <- texts(meta$conditions$parts)
   meta$conditions$doses <- lapply(meta$conditions$doses, as.double)
   meta$conditions$covariates <- texts(meta$conditions$covariates)
+  meta$degs <- lapply(meta$degs, function(one) {
+    one$parts <- as_names(one$parts)
+    one$covariates <- texts(one$covariates)
+    one
+  })
   meta
 }

@@ -20,6 +20,39 @@ test_that("what a fit remembers survives JSON, vectors of one element included",
   }
 })
 
+test_that("a name may be \"NA\", or look like a number", {
+  cells <- toy_cells(160)
+  cells$part <- rep(rep(c("train", "test"), each = 8), 10)
+  cells$one <- "NA"
+  for (name in c("NA", "Inf", "1", "true")) {
+    for (what in c("control", "A")) {
+      renamed <- transform(cells, drug = gsub(what, name, drug))
+      names(renamed)[names(renamed) == "one"] <- "NA"
+      screen <- toy_screen(cells = renamed, split = "part", covariates = "NA",
+                           control = if (what == "control") name else "control")
+      registry <- new_registry(screen)
+      meta <- new_meta(screen, registry, cpa_settings(seed = 3), new_plan(screen, registry))
+      back <- meta_from_json(meta_to_json(meta))
+      expect_identical(back$conditions, meta$conditions)
+      expect_identical(back$registry$covariates, meta$registry$covariates)
+      expect_identical(back$keys, meta$keys)
+      expect_identical(lapply(back$degs, `[`, c("parts", "covariates")),
+                       lapply(meta$degs, `[`, c("parts", "covariates")))
+    }
+  }
+})
+
+test_that("a fit whose control and only level are called \"NA\" knows its cells again", {
+  cells <- transform(toy_cells(160), drug = sub("control", "NA", drug), one = "NA")
+  x <- toy_log(160)
+  fit <- suppressWarnings(cpa(x, "drug", dose = "dose", covariates = c("cell_type", "one"), control = "NA",
+                              col_data = cells, settings = quick_settings(1)))
+  scores <- evaluate_r2(fit, x, col_data = cells, baselines = FALSE)
+  expect_true(all(is.finite(scores$r2_mean)))
+  more <- resume_fit(fit, x, 1, col_data = cells)
+  expect_identical(max(more$history$epoch), 2L)
+})
+
 test_that("conditions that were seen are counted per split", {
   cells <- toy_cells()
   cells$part <- ifelse(cells$drug == "A+B", "ood", "train")
