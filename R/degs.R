@@ -13,7 +13,7 @@
 #' @param x SingleCellExperiment, SummarizedExperiment, Seurat object, matrix (genes x cells, with
 #'   `col_data`), DelayedMatrix, or path of an `.h5ad` file. Log-normalised values are taken as they
 #'   are; counts are first divided by the cell's total, scaled to the median total, and taken to
-#'   log(1 + value), with a message.
+#'   log(1 + value), with a message. Values that are neither are taken as they are, with a warning.
 #' @param perturbation Name of the column that holds the perturbation, `"A+B"` for combinations.
 #' @param ... Not used; the arguments after it are given by name.
 #' @param dose Name of the dose column, or `NULL`.
@@ -66,7 +66,9 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
   check_flag(by_dose, "by_dose")
   keys <- new_keys(perturbation, dose, covariates, control, assay = assay, layer = layer,
                    sep = sep)
-  screen <- as_screen(x, keys, col_data, need = c("perturbation", "dose", "covariates", "control"))
+  screen <- as_screen(x, keys, col_data, need = c("perturbation", "dose", "covariates", "control"),
+                      expects_log = c(must = "`rank_degs()` expects log-normalised values, or counts.",
+                                      todo = "Means and fold changes are of the values as they are."))
   if (screen$scale == "counts") {
     cli::cli_inform(c(i = "Counts were log-normalised: to the median total, log(1 + value)."))
   }

@@ -109,7 +109,7 @@
 #' @section Errors:
 #' No split column and no `condition`; no controls in the split that a reference's preset predicts
 #' from; missing genes; unknown names; `degs` that name no condition of the cells, or for one of them
-#' no gene; a batch in `condition`.
+#' no gene; a batch in `condition`. Values on another scale than those of training are a warning.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
 #' @seealso [compare_r2()] for several models, [evaluate_effects()], [evaluate_cells()],

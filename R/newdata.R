@@ -17,7 +17,11 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   keys$gene_names <- fit$meta$registry$genes
   keys$unused <- labels == "unused"
   keys$known_control_doses <- unlist(fit$meta$conditions$doses[fit$meta$conditions$control])
-  screen <- as_screen(newdata, keys, col_data = col_data, need = need, call = call)
+  logs <- if (identical(fit$meta$scale, "log")) {
+    c(must = "`newdata` should be on the scale of the cells of training, which were log-normalised.",
+      todo = "What the fit tells of other values means nothing. `assay = ` and `layer = ` choose what is read.")
+  }
+  screen <- as_screen(newdata, keys, col_data = col_data, need = need, expects_log = logs, call = call)
   if (labels == "start" && is.null(screen$keys$perturbation)) inform_all_controls(screen, keys)
   screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)
   match_proteins(screen, fit, call)

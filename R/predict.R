@@ -72,7 +72,8 @@
 #' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
 #' give one warning with the range. Without the column of perturbations all cells of `newdata` are taken
 #' as controls, with a message; verbs that ask for the cells' own condition, and cells at other doses than
-#' controls had in training, need it.
+#' controls had in training, need it. Negative or large values for a fit on log-normalised ones are a
+#' warning.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
 #' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]

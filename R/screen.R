@@ -5,11 +5,17 @@ all_roles <- function() c("perturbation", "dose", "covariates", "control", "batc
 
 # Reads `x` into a screen. `need` are the roles that must be there: predictions may start from cells
 # without a perturbation column (they count as controls then), without controls, without a split.
-# Defects that make the cells unreadable stop here, all of them in one error.
-as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(),
+# Defects that make the cells unreadable stop here, all of them in one error. `expects_log`: what is said
+# (must, todo) of values that are no logarithms, where they should be.
+as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(), expects_log = NULL,
                       call = rlang::caller_env()) {
   read <- read_screen(x, keys, col_data, need, call)
   abort_defects(read$defects, call)
+  odd <- read$defects$given[read$defects$check == "unusual scale"]
+  if (length(odd) && length(expects_log)) {
+    cli::cli_warn(c(expects_log[["must"]], "x" = escape_braces(odd), i = expects_log[["todo"]]),
+                  call = call, class = "compert_other_scale")
+  }
   read$screen
 }
 

@@ -115,6 +115,13 @@ test_that("counts are log-normalised first, and said so", {
                tolerance = 1e-10)
 })
 
+test_that("values that are neither logarithms nor counts are told", {
+  p <- planted()
+  expect_warning(rank_planted(p), NA)
+  expect_warning(rank_planted(p, x = 10 * expm1(p$x)), "`rank_degs\\(\\)` expects log-normalised values.*values up to",
+                 class = "compert_other_scale")
+})
+
 test_that("covariates without controls and single cells are left out and named", {
   p <- planted()
   p$cells$drug[p$cells$cell_type == "B" & p$cells$drug == "dmso"] <- "A"

@@ -165,3 +165,18 @@ test_that("controls may have every dose that controls had in training", {
   bare$dose[5] <- "0.5"
   expect_refused(ask(bare), "\"c5\" has dose 0.5 .*controls have dose 0 or 0.333333333333333")
 })
+
+test_that("values on another scale than those of training are told", {
+  cells <- small_cells()
+  scores <- function(x) {
+    evaluate_r2(small_fit(), x, col_data = cells$col_data, split = "ood", baselines = FALSE, min_cells = 1)
+  }
+  expect_warning(scores(cells$x), NA)
+  expect_warning(scores(expm1(cells$x) * 10), "values up to [0-9.]+ \\(no logarithm", class = "compert_other_scale")
+  expect_warning(scores(as.matrix(cells$x) - 1), "negative values", class = "compert_other_scale")
+  scaled <- suppressWarnings(cpa(as.matrix(cells$x) - 1, "condition", control = "control", split = "split",
+                                 col_data = cells$col_data, settings = quick_settings(1)))
+  what <- condition(condition = "IFNb")
+  expect_warning(predict(scaled, as.matrix(cells$x) - 1, what, col_data = cells$col_data), NA)
+  expect_warning(predict(small_fit(), 0 * cells$x, what, col_data = cells$col_data), NA)
+})
