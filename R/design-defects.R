@@ -76,7 +76,8 @@ control_defects <- function(screen) {
              paste0("Each combination of ", paste(names, collapse = " x "),
                     " should have control cells."),
              paste0(name_list(alone), if (length(alone) == 1) " has" else " have", " none."),
-             "Predictions there start from the controls of the others.",
+             paste("Training validates there with the controls of the others; evaluate_r2() has no score, and",
+                   "predict() needs `source = \"all\"`."),
              severity = "warning", n = length(alone))
 }
 
@@ -121,8 +122,10 @@ name_like_defects <- function(screen) {
   atoms <- sort_names(unlist(screen$parts[!duplicated(screen$code)], use.names = FALSE))
   sets <- c(list(perturbation = atoms), lapply(screen$covariates, sort_names))
   twins <- lapply(names(sets), function(what) {
-    plain <- tolower(gsub("[[:space:]_.-]", "", sets[[what]]))
-    alike <- sets[[what]][plain %in% plain[duplicated(plain)]]
+    # The dots and signs of numbers are no spelling.
+    texts <- sets[[what]][is.na(suppressWarnings(as.double(sets[[what]])))]
+    plain <- tolower(gsub("[[:space:]_.-]", "", texts))
+    alike <- texts[plain %in% plain[duplicated(plain)]]
     if (length(alike) == 0) return(NULL)
     new_defect("names nearly alike", paste0("Names of ", what, " should be clearly different."),
                paste0(name_list(alike, 8), " differ in case, blanks or dashes only."),

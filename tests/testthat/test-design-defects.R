@@ -7,6 +7,7 @@ test_that("odd designs are warnings, each found alone", {
   expect_identical(alone$check, c("covariate without controls", "confounded")[
     c(TRUE, "confounded" %in% alone$check)])
   expect_match(alone$given[1], "\"NK\" has none")
+  expect_match(alone$todo[1], "evaluate_r2\\(\\) has no score, and predict\\(\\) needs")
 
   cells <- toy_cells()
   cells$dose[cells$drug == "A"] <- "0"
@@ -24,6 +25,17 @@ test_that("odd designs are warnings, each found alone", {
   expect_identical(only(cells, batch = "donor")$check, "confounded")
   cells$donor <- paste0("d", seq_len(60))
   expect_identical(only(cells, batch = "donor")$check, "many levels")
+})
+
+test_that("numbers are not names that are nearly alike", {
+  cells <- toy_cells()
+  cells$hours <- rep(c("1.5", "15", "-1", "1"), each = 8, length.out = 60)
+  found <- function(cells) check_screen(toy_log(), "drug", control = "control", covariates = "hours",
+                                        col_data = cells)$defects
+  expect_false("names nearly alike" %in% found(cells)$check)
+  cells$hours <- sub("^", "h", cells$hours)
+  twins <- found(cells)
+  expect_match(twins$given[twins$check == "names nearly alike"], "\"h-1\", \"h1\", \"h1.5\", \"h15\" differ")
 })
 
 test_that("large doses are a warning where the model takes them as they are, and there only", {
