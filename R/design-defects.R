@@ -150,39 +150,6 @@ name_like_defects <- function(screen) {
   )
 }
 
-# A covariate whose effect cannot be told from the perturbations': its indicator columns add less
-# than its levels - 1 to the rank of the perturbations' columns.
-confounded_defects <- function(screen) {
-  atoms <- sort_names(unlist(screen$parts[!duplicated(screen$code)], use.names = FALSE))
-  lapply(names(screen$covariates), function(name) {
-    level <- screen$covariates[[name]]
-    levels <- sort_names(level)
-    if (length(levels) < 2) return(NULL)
-    if (length(levels) > 200 || length(levels) > length(level) / 2) {
-      return(new_defect("many levels", paste0("`", name, "` should have few levels."),
-                        paste0("It has ", length(levels), " in ", length(level), " cells."),
-                        "Bin a number, or leave it out.", severity = "warning"))
-    }
-    pair <- !duplicated(paste(screen$code, level))
-    parts <- screen$parts[pair]
-    drug <- matrix(0, length(parts), length(atoms))
-    drug[cbind(rep(seq_along(parts), lengths(parts)), match(unlist(parts), atoms))] <- 1
-    with <- outer(level[pair], levels[-1], "==") + 0
-    gain <- rank_of(cbind(1, drug, with)) - rank_of(cbind(1, drug))
-    if (gain >= length(levels) - 1) return(NULL)
-    new_defect("confounded", paste0("`", name, "` should vary within perturbations."),
-               paste0(length(levels) - 1 - gain, " of the ", length(levels) - 1,
-                      " differences between its levels cannot be told from perturbations."),
-               "Controls of every level cure this; else leave it out.", severity = "warning")
-  })
-}
-
-# Rank by the eigenvalues of the cross product, which is small however many rows there are.
-rank_of <- function(x) {
-  values <- eigen(crossprod(x), symmetric = TRUE, only.values = TRUE)$values
-  sum(values > 1e-9 * values[1])
-}
-
 large_dose_defect <- function(screen) {
   if (is.null(screen$keys$dose)) return(NULL)
   highest <- max(0, unlist(screen$doses[!duplicated(screen$code) & !screen$control]))
