@@ -52,25 +52,36 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  if (missing(molecules) || is.null(molecules)) {
-    abort_input("`molecules` must say what the perturbations are.", "It is missing.",
-                "Give named SMILES or a matrix of features; without either use `cpa()`.")
-  }
+  if (missing(molecules)) molecules <- NULL
+  need_molecules(molecules)
   check_settings(settings)
   check_model(settings, "chemcpa", "chemcpa_settings()")
-  doses <- list(unit = check_dose_unit(dose_unit),
-                transform = pick_dose_transform(dose_transform, settings$parity))
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
   keys$degs <- check_own_degs(degs)
-  encoder <- check_encoder(molecule_encoder, settings)
-  if (!is.null(encoder)) settings[c("molecule_width", "molecule_depth")] <- encoder[c("width", "depth")]
-  task <- new_task(x, keys, col_data, settings, read_molecules(molecules, NULL, encoder),
-                   rlang::current_env(), doses)
-  if (is.null(encoder$weights)) return(run_task(task))
+  how <- read_chemcpa(settings, molecules, molecule_encoder, dose_transform, dose_unit)
+  task <- new_task(x, keys, col_data, how$settings, how$molecules, rlang::current_env(), how$doses)
+  if (is.null(how$weights)) return(run_task(task))
   run_task(task, with_core_errors(core_new_model(task$design, nrow(task$screen$x),
-                                                 settings_json(task$settings), encoder$weights,
+                                                 settings_json(task$settings), how$weights,
                                                  meta_to_json(task$meta))))
+}
+
+need_molecules <- function(molecules, call = rlang::caller_env()) {
+  if (!is.null(molecules)) return(invisible())
+  abort_input("`molecules` must say what the perturbations are.", "It is missing.",
+              "Give named SMILES or a matrix of features; without either use `cpa()`.", call)
+}
+
+# What chemcpa() makes of its own arguments: list(settings, molecules, doses, weights), the weights those
+# of a network that was trained before.
+read_chemcpa <- function(settings, molecules, encoder, transform, unit, call = rlang::caller_env()) {
+  doses <- list(unit = check_dose_unit(unit, call),
+                transform = pick_dose_transform(transform, settings$parity, call))
+  encoder <- check_encoder(encoder, settings, call)
+  if (!is.null(encoder)) settings[c("molecule_width", "molecule_depth")] <- encoder[c("width", "depth")]
+  list(settings = settings, molecules = read_molecules(molecules, NULL, encoder, call), doses = doses,
+       weights = encoder$weights)
 }
 
 pick_dose_transform <- function(given, parity, call = rlang::caller_env()) {

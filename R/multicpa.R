@@ -64,21 +64,27 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
   check_settings(settings)
   check_model(settings, "multicpa", "multicpa_settings()")
   if (missing(fusion)) fusion <- NULL
-  settings$fusion <- agreed_setting(settings, "fusion", fusion, c("concat", "poe"))
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
   keys$degs <- check_own_degs(degs)
-  if (!identical(proteins, FALSE)) {
-    check_strings(proteins, "proteins")
-    keys$proteins <- proteins %||% ""
-    keys["protein_assay"] <- list(protein_assay)
-    keys["protein_loss"] <- list(agreed_setting(
-      settings, "protein_loss", protein_loss, c("nb_mixture", "nb", "gauss"),
-      if (settings$parity != "none") settings$protein_loss
-    ))
-  }
-  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
+  how <- read_multicpa(keys, settings, proteins, fusion, protein_loss, protein_assay)
+  run_task(new_task(x, how$keys, col_data, how$settings, read_molecules(molecules), rlang::current_env(),
                     list(unit = check_dose_unit(dose_unit))))
+}
+
+# What multicpa() makes of its own arguments: list(keys, settings).
+read_multicpa <- function(keys, settings, proteins, fusion, protein_loss, protein_assay,
+                          call = rlang::caller_env()) {
+  settings$fusion <- agreed_setting(settings, "fusion", fusion, c("concat", "poe"), call = call)
+  if (identical(proteins, FALSE)) return(list(keys = keys, settings = settings))
+  check_strings(proteins, "proteins", call = call)
+  keys$proteins <- proteins %||% ""
+  keys["protein_assay"] <- list(protein_assay)
+  keys["protein_loss"] <- list(agreed_setting(
+    settings, "protein_loss", protein_loss, c("nb_mixture", "nb", "gauss"),
+    if (settings$parity != "none") settings$protein_loss, call
+  ))
+  list(keys = keys, settings = settings)
 }
 
 # An argument, or what the settings were given; they must not contradict each other.
