@@ -2,8 +2,8 @@
 
 #' What a search chooses from
 #'
-#' A search space names settings of [cpa_settings()] and says what each may be: a vector (one of its
-#' values), or a range made by `uniform()`, `log_uniform()` or `integer_uniform()`. [tune_fit()]
+#' A search space names settings of [cpa_settings()], whatever the model, and says what each may be: a
+#' vector (one of its values), or a range made by `uniform()`, `log_uniform()` or `integer_uniform()`. [tune_fit()]
 #' takes it, and a plain list of the same form just as well.
 #'
 #' @param ... Settings by name, each with a vector or a range.
@@ -17,6 +17,7 @@
 #' them. Settings that do not change the model (`verbose`, `checkpoint`, `distributed`), and `loss_ae`,
 #' because scores on counts and on log-normalised values can't be compared.
 #' @source The search spaces of Ray Tune, which `run_autotune` of theislab/cpa uses.
+#' @seealso [default_space()]
 #' @references Bergstra and Bengio (2012) Random search for hyper-parameter optimization. Journal of
 #'   Machine Learning Research 13, 281-305.
 #' @examples

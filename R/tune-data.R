@@ -1,21 +1,21 @@
 # The cells of a search: read and checked once, a sample of them where that is wanted, and how they
 # get to other processes.
 
-# list(task, data): `task` is what cpa() makes of the cells (new_task()), `data` the arguments `x`,
-# `col_data`, `assay` and `layer` of every trial.
-tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream, molecules = NULL,
-                         call = rlang::caller_env(), doses = list()) {
+# list(task, data): `task` is what the model's verb makes of the cells (new_task()), `data` the arguments
+# `x`, `col_data`, `assay` and `layer` of every trial. `how`: see read_own().
+tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream,
+                         how = read_own(keys, settings, list()), call = rlang::caller_env()) {
   if (is.character(x) && length(x) == 1 && file.exists(x)) x <- normalizePath(x)
-  molecules <- read_molecules(molecules, call = call)
   data <- list(x = x, col_data = col_data, assay = keys$assay, layer = keys$layer)
-  if (is.null(sample_cells)) {
-    task <- new_task(x, keys, col_data, settings, molecules, call, doses)
-  } else {
-    whole <- suppressWarnings(new_task(x, keys, col_data, settings, molecules, call, doses))
-    data <- sample_data(data, whole, sample_cells, stream, call)
+  read <- function(data) {
+    keys <- how$keys
     keys[c("assay", "layer")] <- list(data$assay, data$layer)
-    task <- new_task(data$x, keys, data$col_data, settings, molecules, call, doses)
+    new_task(data$x, keys, data$col_data, how$settings, how$molecules, call, how$doses)
   }
+  if (!is.null(sample_cells)) {
+    data <- sample_data(data, suppressWarnings(read(data)), sample_cells, stream, call)
+  }
+  task <- read(data)
   if (is.null(task$plan)) {
     abort_input("A search must have test cells, by which trials are compared.",
                 "No perturbed condition has 5 test cells.",
@@ -32,10 +32,7 @@ sample_data <- function(data, task, n, stream, call) {
   group <- condition_group(screen)
   if (!task$automatic) group <- paste(group, screen$split, sep = "\u001d")
   cells <- sample_strata(group, n, stream, call)
-  if (is.character(data$x)) {
-    return(list(x = as_columns(screen$x[, cells, drop = FALSE], call),
-                col_data = screen$col_data[cells, , drop = FALSE]))
-  }
+  if (is.character(data$x)) return(sample_file(screen, cells, call))
   if (!is.null(data$col_data)) data$col_data <- screen$col_data[cells, , drop = FALSE]
   data$x <- if (inherits(data$x, "Seurat")) {
     subset(data$x, cells = colnames(data$x)[cells])
@@ -43,6 +40,26 @@ sample_data <- function(data, task, n, stream, call) {
     data$x[, cells]
   }
   data
+}
+
+# Cells of a file, with their proteins where the file has them.
+sample_file <- function(screen, cells, call) {
+  x <- as_columns(screen$x[, cells, drop = FALSE], call)
+  col_data <- screen$col_data[cells, , drop = FALSE]
+  if (is.null(screen$proteins)) return(list(x = x, col_data = col_data))
+  proteins <- screen$proteins[, cells, drop = FALSE]
+  proteins[, bitwAnd(screen$measured[cells], proteins_only) == 0L] <- NA
+  place <- screen$keys$proteins
+  if (identical(place, rownames(proteins))) return(list(x = rbind(x, as_sparse(proteins)), col_data = col_data))
+  check_package("SingleCellExperiment", "for `sample_cells` of a file with proteins", call)
+  named <- function(values, assay) rlang::set_names(list(values), assay)
+  main <- SingleCellExperiment::SingleCellExperiment(
+    named(x, if (is_count_loss(screen$loss)) "counts" else "logcounts"), colData = col_data
+  )
+  SingleCellExperiment::altExp(main, place) <- SummarizedExperiment::SummarizedExperiment(
+    named(proteins, screen$keys$protein_assay %||% "counts")
+  )
+  list(x = main)
 }
 
 # Numbers of `n` items, each group with its share, but two of each at least.
@@ -76,7 +93,7 @@ sample_strata <- function(group, n, seed, call = rlang::caller_env()) {
   which(rank <= take[code])
 }
 
-# A check sum of what is fitted: values, names, conditions, covariates, split and molecules.
+# A check sum of what is fitted: values, names, conditions, covariates, split, molecules and proteins.
 hash_task <- function(task) {
   screen <- task$screen
   x <- screen$x
@@ -84,7 +101,8 @@ hash_task <- function(task) {
     matrix_values(x)
   about <- list(dimnames(x), screen$parts, screen$doses, as.list(screen$covariates),
                 if (task$automatic) "automatic" else screen$split, screen$loss,
-                task$design$features)
+                task$design[c("features", "graphs")], dimnames(screen$proteins), screen$proteins,
+                screen$measured)
   rlang::hash(vapply(c(values, about), plain_hash, ""))
 }
 

@@ -4,15 +4,22 @@
 
 # What a search is, part by part, each with a check sum and in words. Searches of equal parts have
 # equal tables. More trials, or another metric, are the same search as long as every trial is
-# trained in full.
-describe_search <- function(space, settings, method, rungs, reduction, metric, trials, seed, task) {
+# trained in full. `own`: see own_arguments().
+describe_search <- function(space, settings, method, rungs, reduction, metric, trials, seed, task,
+                            own = list()) {
   part <- function(value, words) list(hash = plain_hash(value), words = words)
   given <- attr(settings, "given")
-  given <- given[order(names(given), method = "radix")]
+  given <- given[sort(setdiff(names(given), "model"), method = "radix")]
   halving <- method == "halving"
   screen <- task$screen
   list(
     compert = part(task$meta$package_version, task$meta$package_version),
+    model = part(task$settings$model, task$settings$model),
+    arguments = part(lapply(own, argument_values), if (length(own)) {
+      paste(names(own), vapply(own, describe, ""), sep = ": ", collapse = ", ")
+    } else {
+      "none"
+    }),
     space = part(lapply(unclass(space), unclass), paste(format(space), collapse = "; ")),
     settings = part(given, if (length(given)) {
       paste(names(given), vapply(given, format, "", digits = 15), sep = " = ", collapse = ", ")
@@ -30,6 +37,13 @@ describe_search <- function(space, settings, method, rungs, reduction, metric, t
       count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), ", ",
       count_of(length(task$registry$perturbations), "perturbation")))
   )
+}
+
+# Arguments as plain values: R keeps equal ones in different ways.
+argument_values <- function(value) {
+  if (inherits(value, "compert_molecule_encoder")) value <- unclass(value)[c("width", "depth", "weights")]
+  if (is.data.frame(value)) value <- as.matrix(value)
+  value
 }
 
 search_file <- function(dir) file.path(dir, "search.rds")

@@ -68,15 +68,10 @@ promoted <- function(trial, score, reduction) {
   sort(trial[utils::head(order, places)])
 }
 
-# Settings that the space and the fixed part must not contradict.
-check_search <- function(space, settings, method, split, call = rlang::caller_env()) {
+# Settings that the space and the fixed part must not contradict. `own`: see own_arguments().
+check_search <- function(space, settings, method, split, own = list(), call = rlang::caller_env()) {
   given <- attr(settings, "given")
-  both <- intersect(names(space), names(given))
-  if (length(both)) {
-    abort_input("A setting must be either fixed or searched.",
-                paste0(name_list(both), " is in `settings` and in `space`."),
-                "Leave it out of one of them.", call)
-  }
+  check_searched(names(space), settings$model, names(given), own, call)
   if (nzchar(given[["checkpoint"]] %||% "")) {
     abort_input("`settings` must have no `checkpoint`: all trials would write to that file.",
                 paste0("It is ", describe(given[["checkpoint"]]), "."),
@@ -86,6 +81,7 @@ check_search <- function(space, settings, method, split, call = rlang::caller_en
     abort_input("`settings` must have no `distributed`: each trial is trained by one process.",
                 "It is TRUE.", "Leave it out; `BPPARAM` runs several trials at a time.", call)
   }
+  check_protein_losses(space$protein_loss, call)
   if (method == "halving" && "epochs" %in% names(space)) {
     abort_input("`space` must leave `epochs` out with method = \"halving\".",
                 "It has \"epochs\", which the rungs decide.",
@@ -103,31 +99,4 @@ check_trials <- function(plan, given, call = rlang::caller_env()) {
   for (trial in seq_along(plan$seed)) {
     new_settings(trial_settings(given, plan, trial, 0), call = call)
   }
-}
-
-# Losses of parts that no trial will have.
-check_metric <- function(metric, space, settings, call = rlang::caller_env()) {
-  needs <- list(loss_kl = "variational", loss_adv_perturbations = "reg_adversary",
-                loss_adv_covariates = c("reg_adversary", "reg_adversary_cov"))[[metric$column]]
-  on <- vapply(needs, function(name) settings[[name]] > 0, NA)
-  if (length(needs) == 0 || any(on) || any(c(needs, "parity") %in% names(space))) return(invisible())
-  abort_input("`metric` must be something that the fits of the search have.",
-              paste0(dQuote(metric$column, FALSE), " is not there without `", needs[1], "`."),
-              paste0("Give cpa_settings(", needs[1], " = ", if (needs[1] == "variational") "TRUE" else "1",
-                     "), or another metric."), call)
-}
-
-# "score" or a column of the history; a leading minus means that less is better.
-read_metric <- function(metric, call = rlang::caller_env()) {
-  check_string(metric, "metric", call = call)
-  column <- sub("^-", "", metric)
-  check_choice(column, tuning_metrics(), "metric", call)
-  list(name = metric, column = column, sign = if (startsWith(metric, "-")) -1 else 1)
-}
-
-# Searches are of fits without proteins.
-tuning_metrics <- function() {
-  known <- history_series()
-  known <- known[!grepl("protein|background", known$column), ]
-  c("score", known$column[known$kind == "r2"], known$column[known$kind == "loss"])
 }

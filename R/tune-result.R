@@ -34,11 +34,13 @@ abort_search <- function(trials, search, call) {
   }
   abort_input("At least one trial must end with a value of the metric.",
               c(paste0(sum(failed), " of ", count_of(nrow(trials), "trial"), " failed."), given),
-              if (any(failed)) "Try one of these settings with `cpa()`." else
+              if (any(failed)) paste0("Try one of these settings with `", search$model, "()`.") else
                 "Write metric = \"score\".", call, class = "compert_search_failed")
 }
 
-score_names <- function() c("score", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg")
+score_names <- function(proteins) {
+  c("score", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", if (proteins) protein_metrics)
+}
 
 # One row per trial.
 trials_table <- function(state, search, space) {
@@ -50,7 +52,7 @@ trials_table <- function(state, search, space) {
   }
   failed <- vapply(last, function(r) r$status == "failed", NA)
   scored <- lapply(best, `[[`, "scored")
-  metrics <- union(score_names(), search$metric$column)
+  metrics <- union(score_names(search$proteins), search$metric$column)
   values <- search$plan$values
   values$seed <- NULL
   out <- c(

@@ -67,9 +67,11 @@ kept_epoch <- function(history, restore_best) {
 }
 
 first_fit <- function(job, data) {
-  settings <- do.call(cpa_settings, c(job$settings, list(verbose = FALSE)))
-  do.call(cpa, c(list(data$x, col_data = data$col_data, assay = data$assay, layer = data$layer,
-                      settings = settings), job$columns))
+  do.call(model_verb(job$model), c(
+    list(data$x, col_data = data$col_data, assay = data$assay, layer = data$layer,
+         settings = new_settings(job$settings, verbose = FALSE)),
+    job$arguments
+  ))
 }
 
 # The text of a condition on one line, without the marks and colours that depend on the terminal.
@@ -115,10 +117,10 @@ trial_best <- function(records, metric) {
   list(rung = records[[at]]$rung, value = value[at], scored = with_score(records[[at]]$scored))
 }
 
-# The mean of the r2 of means, over all genes and over DEGs, where there are some.
+# The mean of the r2 of means, over all genes, over DEGs and over proteins, where there are some.
 with_score <- function(scored) {
-  both <- c(scored$r2_mean, scored$r2_mean_deg)
-  scored$score <- if (all(is.na(both))) NA_real_ else mean(both, na.rm = TRUE)
+  parts <- c(scored$r2_mean, scored$r2_mean_deg, scored$r2_mean_protein)
+  scored$score <- if (all(is.na(parts))) NA_real_ else mean(parts, na.rm = TRUE)
   scored
 }
 
@@ -136,5 +138,5 @@ new_job <- function(search, trial, rung, records) {
   from <- if (length(records)) trial_file(search$dir, trial, records[[length(records)]]$rung, "h5")
   list(search = search$id, dir = search$dir, trial = trial, rung = rung, epochs = epochs,
        from = from, settings = trial_settings(search$given, search$plan, trial, epochs),
-       columns = search$columns, data = search$data)
+       model = search$model, arguments = search$arguments, data = search$data)
 }

@@ -1,27 +1,32 @@
 #' Search for good settings
 #'
-#' Tries settings of [cpa()] that are drawn at random from a search space, compares the fits on the
-#' test cells, and returns the best one. Training in full is one way; successive halving is the
-#' other: all trials begin with a few epochs, the better ones go on.
+#' Tries settings of [cpa()], [chemcpa()], [multicpa()] or [scgen()] that are drawn at random from a
+#' search space, compares the fits on the test cells, and returns the best one. Which model is searched
+#' is said by `settings`. Training in full is one way; successive halving is the other: all trials begin
+#' with a few epochs, the better ones go on.
 #'
 #' @inheritParams cpa
 #' @param space What to search: a list of settings by name, or a [search_space()]. A vector is a
-#'   choice among its values; ranges are [uniform()], [log_uniform()] and [integer_uniform()].
+#'   choice among its values; ranges are [uniform()], [log_uniform()] and [integer_uniform()]. `NULL`
+#'   takes the [default_space()] of the model.
 #' @param trials Number of trials.
 #' @param method `"random"` trains every trial in full. `"halving"` trains all of them for `grace`
 #'   epochs, keeps the best share, one in `reduction` (at least one trial), trains these on to
 #'   `grace * reduction` epochs, and so on up to `max_epochs`.
 #' @param metric What is compared: `"score"`, the mean of `r2_mean` and `r2_mean_deg` of the test
-#'   cells, by which [cpa()] stops early as well; or a column of a fit's history. More is better,
-#'   or, with a leading minus (`"-loss_reconstruction"`), less. The value is that of the epoch whose
-#'   weights the fit keeps: the best one, or with `restore_best = FALSE` the last that was scored.
+#'   cells (with proteins also of `r2_mean_protein`), by which training stops early as well where
+#'   `stopping_metric` is `"r2"`; or a score or loss of a fit's history, such as `"r2_mean_protein"` of
+#'   [multicpa()], or `"cpa_metric"`, which is there with `stopping_metric = "cpa_metric"` of
+#'   [cpa_settings()] only. More is better, or, with a leading minus (`"-loss_reconstruction"`), less. The
+#'   value is that of the epoch whose weights the fit keeps: the best one, or with `restore_best = FALSE`
+#'   the last that was scored.
 #' @param grace,reduction,max_epochs Of `"halving"` only: epochs of the first rung (`NULL`: 5), the
 #'   factor between two rungs (`NULL`: 3), epochs of the last one (`NULL`: `epochs` of `settings`,
 #'   or 100).
 #' @param sample_cells `NULL`, or a number of cells on which all trials are fitted and compared: a
 #'   random sample, the same for all, in which every condition (in its covariates and its part of
 #'   the split) keeps its share, read into memory. The best fit has seen these cells only; fit again on all of them
-#'   with `cpa(settings = result$best_settings)`.
+#'   with `result$best_settings`.
 #' @param seed One whole number that rules the search. `NULL` takes that of `settings`, or that of
 #'   the search in `dir`, or else draws it with `sample.int()`, so that `set.seed()` governs; a
 #'   number leaves R's stream untouched.
@@ -31,16 +36,26 @@
 #'   them in other processes: `SnowParam()` on this machine, `BatchtoolsParam()` on a cluster, whose
 #'   nodes must see `dir`. Processes must be fresh ones: `MulticoreParam()`, which forks, is
 #'   refused, because LibTorch's threads do not survive it.
-#' @param settings Settings that are the same in all trials, from [cpa_settings()]. Trials use one
+#' @param loss Likelihood, see [cpa()]; not of [scgen()].
+#' @param molecules Of [chemcpa()], which needs it, [cpa()] and [multicpa()]: what is known of each
+#'   perturbation.
+#' @param molecule_encoder,dose_transform Of [chemcpa()].
+#' @param proteins,fusion,protein_loss,protein_assay Of [multicpa()].
+#' @param degs Of [cpa()], [chemcpa()] and [multicpa()]: your own genes for `r2_mean_deg` and
+#'   `r2_var_deg`.
+#' @param settings Settings that are the same in all trials, from the function of the model:
+#'   [cpa_settings()], [chemcpa_settings()], [multicpa_settings()] or [scgen_settings()]. Trials use one
 #'   thread unless `threads` says otherwise. Where `seed` is given, all trials have that one.
 #'
 #' @return An object of class `compert_tuning`, a list with `best` (the `compert_fit` of the best
-#'   trial; of equal ones the first), `best_settings` (for [cpa()]), `best_trial`, `space`,
-#'   `metric`, `method`, `rung_epochs`, `seed`, `sample_cells`, `dir`, and two tibbles:
+#'   trial; of equal ones the first), `best_settings`, `best_trial`, `space`,
+#'   `metric`, `method`, `rung_epochs`, `seed`, `sample_cells`, `dir`, and two tibbles. The model's verb
+#'   makes the same fit of `best_settings` and the other arguments of the search.
 #'
 #'   `trials`, one row per trial: `trial`; the searched settings; `seed` of the fit; `rung`, the
 #'   last one that it took part in; `epochs_trained`; `best_epoch`, `score`, `r2_mean`,
-#'   `r2_mean_deg`, `r2_var`, `r2_var_deg` and the metric at the best epoch; `status`
+#'   `r2_mean_deg`, `r2_var`, `r2_var_deg` (with proteins `r2_mean_protein` and `r2_var_protein`) and the
+#'   metric at the best epoch; `status`
 #'   (`"finished"`, `"stopped"` after a rung, `"failed"`); `message`, why it failed or stopped at a
 #'   value that is not finite (`NA` where training ended by its epochs, `patience` or `max_minutes`);
 #'   `seconds`.
@@ -63,19 +78,20 @@
 #'   end of each rung. When a search was interrupted, killed or ran out of its time, the same call
 #'   with the same `dir` does what is missing. With `method = "random"`, `trials` may then be
 #'   larger, and `metric` another one. One call at a time works in a folder. A `dir` that holds
-#'   another search is an error. Failed trials are not tried again; remove their records
-#'   (`trial-0001-rung-1.rds`) for that.
-#' @section Errors: As in [cpa()] and [search_space()]; no test cells; a setting that is both fixed
-#'   and searched; a trial whose settings contradict each other; a `dir` with something else in it; a
-#'   metric that the fits don't have; not one trial with a value of it. A trial that fails does not
-#'   end the search.
+#'   another search (of other cells, arguments, settings or another model) is an error. Failed trials
+#'   are not tried again; remove their records (`trial-0001-rung-1.rds`) for that.
+#' @section Errors: As in the model's verb and [search_space()]; an argument that the model does not have,
+#'   with those that have it; no test cells; a setting that is both fixed and searched, or that acts in
+#'   other models only; a trial whose settings contradict each other; a `dir` with something else in
+#'   it; a metric that the fits don't have; not one trial with a value of it. A trial that fails does
+#'   not end the search.
 #' @references Jamieson and Talwalkar (2016) Non-stochastic best arm identification and
 #'   hyperparameter optimization. AISTATS, PMLR 51, 240-248. Li et al. (2018) Hyperband: a novel
 #'   bandit-based approach to hyperparameter optimization. Journal of Machine Learning Research 18
 #'   (185), 1-52. Li et al. (2020) A system for massively parallel hyperparameter tuning.
 #'   Proceedings of Machine Learning and Systems 2, 230-246 (ASHA).
 #' @source `run_autotune` in `cpa/_tuner.py` of theislab/cpa, which runs Ray Tune with ASHA.
-#' @seealso [search_space()], [plot_tuning], [tidy.compert_tuning()]
+#' @seealso [search_space()], [default_space()], [plot_tuning], [tidy.compert_tuning()]
 #' @examples
 #' cells <- kang_example(as = "list")
 #' found <- tune_fit(cells$x, "condition", control = "control", covariates = "cell_type",
@@ -84,13 +100,23 @@
 #'                   settings = cpa_settings(epochs = 1, verbose = FALSE))
 #' found
 #' found$best
+#' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
+#'
+#' # Another model, by its settings and its own arguments.
+#' found <- tune_fit(cite_example(), "condition", control = "control", covariates = "cell_type",
+#'                   assay = "logcounts", fusion = "poe", metric = "r2_mean_protein", trials = 2, seed = 1,
+#'                   space = list(dim = c(8, 16), recon_weight_pro = log_uniform(0.1, 10)),
+#'                   settings = multicpa_settings(epochs = 1, verbose = FALSE))
+#' found
 #' @export
-tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("random", "halving"),
+tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = c("random", "halving"),
                      metric = "score", grace = NULL, reduction = NULL, max_epochs = NULL,
                      sample_cells = NULL, seed = NULL, dir = NULL,
                      BPPARAM = NULL, # nolint: object_name_linter. The name of all of Bioconductor.
                      dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
-                     assay = NULL, layer = NULL, loss = NULL, molecules = NULL, col_data = NULL,
+                     assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
+                     molecule_encoder = NULL, dose_transform = NULL, proteins = NULL, fusion = NULL,
+                     protein_loss = NULL, protein_assay = NULL, degs = NULL, col_data = NULL,
                      sep = "+", dose_unit = NULL, settings = cpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
@@ -98,36 +124,42 @@ tune_fit <- function(x, perturbation, ..., space, trials = 16L, method = c("rand
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings)
-  space <- new_space(if (!missing(space)) space)
+  model <- settings$model
+  own <- own_arguments(loss = loss, molecules = molecules, molecule_encoder = molecule_encoder,
+                       dose_transform = dose_transform, proteins = proteins, fusion = fusion,
+                       protein_loss = protein_loss, protein_assay = protein_assay, degs = degs,
+                       model = model)
+  space <- if (is.null(space)) default_space(settings) else new_space(space)
   method <- check_choice(method, c("random", "halving"), "method")
   check_count(trials, "trials")
   metric <- read_metric(metric)
   rungs <- rung_epochs(method, grace, reduction, max_epochs, settings)
-  check_search(space, settings, method, split)
-  check_metric(metric, space, settings)
-  check_model(settings, "cpa", "cpa_settings()", here)
+  check_search(space, settings, method, split, own)
+  check_metric(metric, space, settings, own)
   check_backend(BPPARAM)
-  dose_unit <- check_dose_unit(dose_unit)
   kept <- read_folder(dir)
   fixed_seed <- attr(settings, "given")[["seed"]]
   seed <- resolve_seed(seed %||% fixed_seed %||% kept$seed)
   plan <- draw_trials(space, trials, seed, fixed_seed %||% if (is.null(split)) seed)
   check_trials(plan, attr(settings, "given"))
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
-                   settings_with_loss(settings, loss), sep)
-  run_settings <- settings
+                   if (model == "scgen") "gauss" else settings_with_loss(settings, loss), sep)
+  run_settings <- reading_settings(settings, plan)
   run_settings["seed"] <- list(fixed_seed %||% seed)
+  how <- read_own(keys, run_settings, own, dose_unit)
   cells <- tuning_cells(x, keys, col_data, run_settings, sample_cells,
-                        search_streams(seed, 0)$cells, molecules, here, doses = list(unit = dose_unit))
+                        search_streams(seed, 0)$cells, how, here)
+  check_background(metric, space, cells$task)
   description <- describe_search(space, settings, method, rungs, reduction %||% 3, metric, trials,
-                                 seed, cells$task)
+                                 seed, cells$task, own)
   folder <- claim_folder(dir, kept, description, seed)
   search <- list(
     id = folder$id, dir = folder$dir, rungs = rungs, reduction = reduction %||% 3, metric = metric,
     plan = plan, given = utils::modifyList(list(threads = 1), as.list(attr(settings, "given"))),
-    columns = list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
-                   control = control, batch = batch, split = split, loss = loss, sep = sep,
-                   molecules = molecules, dose_unit = dose_unit),
+    model = model, proteins = !is.null(cells$task$screen$proteins),
+    arguments = c(list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
+                       control = control, batch = batch, split = split, sep = sep, dose_unit = dose_unit),
+                  own),
     data = cells$data, param = BPPARAM, verbose = settings$verbose, call = here
   )
   if (show_messages(settings$verbose)) inform_search(cells$task, space, trials, method, rungs, seed)

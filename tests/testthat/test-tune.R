@@ -138,7 +138,7 @@ test_that("wrong inputs are refused before the first trial", {
   search <- function(...) small_search(dir = dir, ...)
   expect_refused(search(trials = 0), "`trials` must be one whole number")
   expect_refused(search(method = "grid"), "`method` must be one of \"random\", \"halving\"")
-  expect_refused(search(space = NULL), "`space` must be a list")
+  expect_refused(search(space = list()), "`space` must be a list")
   expect_refused(search(space = list(dims = 4)), "no argument `dims`.*Did you mean \"dim\"")
   expect_refused(search(settings = list(epochs = 1)), "must come from `cpa_settings\\(\\)`")
   expect_refused(search(settings = tuned_settings(dim = 4)), "either fixed or searched")
@@ -150,7 +150,7 @@ test_that("wrong inputs are refused before the first trial", {
   expect_refused(search(worker = 2), "There is no argument `worker`")
   expect_false(file.exists(dir))
   expect_refused(tune_fit(small_cells()$x, "condition", col_data = small_cells()$col_data),
-                 "`space` must be a list")
+                 "`control` must name the control")
 })
 
 test_that("a search by features of the perturbations", {
