@@ -11,9 +11,9 @@
 #'   theislab/chemCPA's pre-training and fine-tuning together for [chemcpa()]; theislab/multicpa's
 #'   first sweep for [multicpa()]. Three things differ. A value of `settings` that lies outside its range
 #'   widens it: the defaults of this package are smaller networks. Only what acts is searched: settings
-#'   of adversaries where `reg_adversary` of `settings` is above 0, sizes of dosers where they are
-#'   networks, mixup where nothing excludes it. And settings that were given are left out: they are the
-#'   same in all trials.
+#'   of adversaries where `reg_adversary` of `settings` is above 0 (without `adversary_steps = 1`, with
+#'   which they are never trained), sizes of dosers where they are networks, mixup where nothing excludes
+#'   it. And settings that were given are left out: they are the same in all trials.
 #' @references Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517. Hetzel et al. (2022)
 #'   NeurIPS 35. Inecik et al. (2022) bioRxiv 2022.07.08.499049.
 #' @source `set_hparams_` in the first commit of facebookresearch/CPA; `examples/tune_script.py` of

@@ -75,7 +75,7 @@ new_range <- function(lower, upper, kind, call = rlang::caller_env()) {
 is_range <- function(x) inherits(x, "compert_range")
 
 new_space <- function(values, call = rlang::caller_env()) {
-  if (inherits(values, "compert_space")) return(values)
+  if (inherits(values, "compert_space")) values <- unclass(values)  # entries may have been changed since
   check_space_names(values, call)
   for (name in names(values)) check_entry(values[[name]], name, call)
   structure(as.list(values), class = "compert_space")

@@ -39,6 +39,15 @@ test_that("a default space has what acts and is not fixed", {
   expect_refused(default_space("chemcpa"), "must come from")
 })
 
+test_that("a space that was changed is checked again", {
+  space <- default_space(cpa_settings(dim = 4))
+  space$batch_size <- c(16, 32)
+  space$autoencoder_lr <- NULL
+  expect_identical(new_space(space), space)
+  space$batch_size <- c(0, 32)
+  expect_refused(small_search(space = space), "`batch_size` must be a whole number of at least 2")
+})
+
 test_that("ranges are the references', widened by the settings", {
   expect_identical(default_space(multicpa_settings(parity = "multicpa"))$recon_weight_pro, log_uniform(1e-2, 1e2))
   expect_identical(default_space(chemcpa_settings(parity = "chemcpa_v2"))$autoencoder_wd, log_uniform(1e-8, 1e-5))

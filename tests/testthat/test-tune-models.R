@@ -105,6 +105,20 @@ test_that("how modalities are joined, and their likelihood, are searched like ot
   expect_refused(cite_search(space = list(protein_loss = c("nb", "gauss"))), "Gaussian is of normalised")
 })
 
+# The cells of a sample are those of the file, with their proteins and gaps.
+expect_same_sample <- function(file, col_data = NULL) {
+  keys <- new_keys("drug", covariates = "cell_type", control = "control", split = "split")
+  keys$proteins <- ""
+  settings <- multicpa_settings(fusion = "poe", seed = 1)
+  how <- read_own(keys, settings, list())
+  cells <- tuning_cells(file, keys, col_data, settings, 155, 9, how)$task$screen
+  whole <- as_screen(file, keys, col_data)
+  at <- match(colnames(cells$x), colnames(whole$x))
+  expect_identical(cells$measured, whole$measured[at])
+  expect_equal(cells$proteins, whole$proteins[, at])
+  expect_equal(as.matrix(cells$x), as.matrix(whole$x[, at]))
+}
+
 test_that("proteins go through rungs, and from files into a sample", {
   found <- cite_search(cite_sce(), proteins = NULL, method = "halving", grace = 1, reduction = 2, trials = 4,
                        settings = cite_tuning(4))
@@ -113,16 +127,13 @@ test_that("proteins go through rungs, and from files into a sample", {
   file <- cite_h5ad(adt = with_gaps(cite_cells()$adt))
   sampled <- cite_search(file, proteins = NULL, fusion = "poe", sample_cells = 155, trials = 1)
   expect_identical(sum(unlist(sampled$best$meta$n_cells)), 155L)
-  keys <- new_keys("drug", covariates = "cell_type", control = "control", split = "split")
-  keys$proteins <- ""
-  settings <- multicpa_settings(fusion = "poe", seed = 1)
-  how <- read_own(keys, settings, list(proteins = "protein_expression"))
-  cells <- tuning_cells(file, keys, NULL, settings, 155, 9, how)$task$screen
-  whole <- as_screen(file, keys)
-  at <- match(colnames(cells$x), colnames(whole$x))
-  expect_identical(cells$measured, whole$measured[at])
-  expect_equal(cells$proteins, whole$proteins[, at])
-  expect_equal(as.matrix(cells$x), as.matrix(whole$x[, at]))
+  expect_same_sample(file)
+})
+
+test_that("antibodies of a 10x file come into a sample", {
+  cells <- cite_cells()
+  file <- tenx_file(cite_rows(), rep(c("Gene Expression", "Antibody Capture"), c(14, 5)))
+  expect_same_sample(file, cells$col_data)
 })
 
 test_that("scGen is searched by the settings that it has", {
