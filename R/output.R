@@ -17,7 +17,7 @@ wrap_output <- function(values, about, screen, fit, type, newdata) {
   values <- named(lapply(values, gene_rows, registry = registry), registry$genes)
   switch(screen$container,
     Seurat = as_seurat(values, about, proteins, protein_place(fit)),
-    matrix = as_plain_matrix(values, about, type, proteins),
+    matrix = as_plain_matrix(values, about, type, proteins, fit$meta$scale),
     SummarizedExperiment = as_experiment(values, about, fit, newdata, FALSE, proteins),
     as_experiment(values, about, fit, newdata, TRUE, proteins)
   )
@@ -29,11 +29,12 @@ protein_place <- function(fit) {
   if (length(place) == 1L) place else "proteins"
 }
 
-# For matrix input: the matrix of the type asked, its description and the proteins as attributes.
-as_plain_matrix <- function(values, about, type, proteins = NULL) {
+# For matrix input: the matrix of the type asked, its description, scale and the proteins as attributes.
+as_plain_matrix <- function(values, about, type, proteins = NULL, scale = NULL) {
   wanted <- if (type == "variance") "variance" else 1L
   value <- values[[wanted]]
   attr(value, "col_data") <- about
+  attr(value, "scale") <- scale
   if (!is.null(proteins)) attr(value, "proteins") <- proteins[[wanted]]
   value
 }

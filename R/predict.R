@@ -55,7 +55,8 @@
 #'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
 #'   assays of these names; for a matrix, a matrix (of variances for `type = "variance"`) with the
-#'   columns' description as attribute `col_data`. The description holds the columns of the source
+#'   columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
+#'   `metadata(x)$cpa$scale` of the others). The description holds the columns of the source
 #'   cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`), `cpa_cell` (source cell),
 #'   the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
 #'   where there are several, and `seen`, what training saw of the condition: `"condition"`,

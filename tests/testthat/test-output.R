@@ -3,6 +3,14 @@ test_that("a matrix of the type that was asked for carries its table", {
   about <- data.frame(seen = c("condition", "drug new"), row.names = c("a", "b"))
   expect_identical(as_plain_matrix(values, about, "variance")[2, 2], 8L)
   expect_identical(attr(as_plain_matrix(values, about, "mean"), "col_data"), about)
+  # Of a fit it says the scale of the training data.
+  cells <- small_cells()
+  scale_of <- function(fit, x) {
+    attr(predict(fit, x, condition(condition = "IFNb", cell_type = "B"), summarise = "condition",
+                 col_data = cells$col_data), "scale")
+  }
+  expect_identical(scale_of(small_fit(), cells$x), "log")
+  expect_identical(scale_of(small_fit(loss = "nb"), cells$counts), "counts")
 })
 
 test_that("an .h5ad and a DelayedMatrix come back as SingleCellExperiment", {
