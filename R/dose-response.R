@@ -18,14 +18,23 @@
 #' @param n_points Number of steps of the default grid.
 #' @param genes Names of genes to return one by one, for `space = "genes"`.
 #' @param source As in [predict()][predict.compert_fit].
+#' @param scale For fits on counts and `space = "genes"`: `"log"` (log-normalised) or `"model"` (raw counts),
+#'   see Scale.
 #' @return A tibble. `space = "latent"`: `perturbation`, `dose`, `response` (h, no unit).
 #'   `space = "genes"`: the covariates, `perturbation`, `dose`, `n_cells` (source cells), and either
 #'   `norm_of_mean` (Euclidean length of the mean predicted expression, the references' measure) and
 #'   `norm_of_difference` (length of its change from the same cells under their own condition), or,
-#'   with `genes`, one row per gene with `gene`, `mean` and `difference`. Numbers are on the scale
-#'   of the training data; the mean is of the fit's kind of counterfactual (`residual`). A covariate
+#'   with `genes`, one row per gene with `gene`, `mean` and `difference`. The mean is of the fit's kind of
+#'   counterfactual (`residual`); changes are by difference. A covariate
 #'   that has the name of a column of these tables, or those of [dose_response2d()] and
-#'   [observed_response()], gets `own_` in front.
+#'   [observed_response()], gets `own_` in front. Tables of genes say their scale in the attribute `scale`.
+#' @section Scale:
+#' Fits on log-normalised values answer on these. Means of counts depend on how many counts the cells have,
+#' and treated cells may have more or fewer than their controls. So for fits on counts cells are brought to
+#' the median total of the cells of `newdata`, and means are those of log(1 + value), as [evaluate_r2()] and
+#' [plot_means()] have them (of decoded counterfactuals their expectation, without the noise of draws);
+#' `scale = "model"` gives means of raw counts. Give [observed_response()] the same cells and scale: plots
+#' refuse another scale and warn of another total.
 #' @section Dose 0:
 #' The control is a perturbation with a dose of its own. Where the screen's doses give the control
 #' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control (but for the parities
@@ -47,11 +56,12 @@
 #' @export
 dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes"),
                           perturbation = NULL, dose = NULL, n_points = 20L, genes = NULL,
-                          source = "matched", residual = NULL, assay = NULL, layer = NULL,
-                          col_data = NULL, missing_genes = c("error", "zero")) {
+                          source = "matched", residual = NULL, scale = c("log", "model"), assay = NULL,
+                          layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   space <- check_choice(space, c("latent", "genes"), "space")
+  scale <- check_choice(scale, c("log", "model"), "scale")
   grid <- dose_grid(fit, perturbation, dose, n_points)
   if (space == "latent") {
     return(with_single_dose(with_dose_unit(latent_response(fit, grid), fit), fit, grid$dose))
@@ -60,7 +70,7 @@ dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes")
   residual <- pick_residual(fit, residual)
   genes <- check_genes(fit, genes)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
-  gene_response(fit, screen, grid, source, residual, genes)
+  gene_response(fit, screen, grid, source, residual, genes, scale)
 }
 
 # Columns of the tables of responses, of which plots find the covariates by what is left.
@@ -131,59 +141,4 @@ check_genes <- function(fit, genes, call = rlang::caller_env()) {
     paste0(did_you_mean(unknown[1L], fit$meta$registry$genes),
            "`fit$meta$registry$genes` lists them."), call
   )
-}
-
-# One row per covariate combination that `screen` has and row of `grid` (and gene). `parts` and
-# `doses` say the condition of each row of `grid`.
-gene_response <- function(fit, screen, grid, source, residual, genes,
-                          parts = as.list(grid$perturbation), doses = as.list(grid$dose),
-                          call = rlang::caller_env()) {
-  names <- condition_covariates(fit)
-  places <- unique(screen$covariates[screen$control, names, drop = FALSE])
-  if (length(names) == 0L || nrow(places) == 0L) places <- data.frame(row.names = 1L)
-  places <- places[order(row_keys(places)), , drop = FALSE]
-  at <- rep(seq_len(nrow(places)), each = nrow(grid))
-  what <- rep(seq_len(nrow(grid)), nrow(places))
-  levels <- places[at, , drop = FALSE]
-  asked <- stats::setNames(as.list(levels), condition_columns(fit$meta$keys)[names(levels)])
-  targets <- make_targets(fit, new_condition(parts[what], doses[what], asked), call)
-  warn_dose_range(fit, targets, below = FALSE, call = call)
-  cells <- source_cells(fit, screen, targets, source, call)
-  answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
-  answer[] <- lapply(answer, function(m) if (is.matrix(m)) gene_rows(fit$meta$registry, m) else m)
-  mean <- if (residual) answer$mean_difference else answer$mean
-  difference <- answer$mean_difference - observed_means(screen, cells)
-  names(levels) <- own_names(names(levels), response_names)
-  rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
-  table <- with_dose_unit(add_response(rows, mean, difference, genes, fit$meta$registry$genes), fit)
-  with_single_dose(table, fit, unlist(doses))
-}
-
-# Mean of some cells (numbers), wherever they lie.
-mean_of_cells <- function(x, cells) {
-  core_group_stats(x, replace(rep(-1L, ncol(x)), cells, 0L), 1L)$mean[, 1L]
-}
-
-# Mean observed expression of the source cells; equal sources are averaged once.
-observed_means <- function(screen, cells) {
-  key <- vapply(cells, function(i) rlang::hash(i), "")
-  first <- which(!duplicated(key))
-  means <- vapply(first, function(k) mean_of_cells(screen$x, cells[[k]]), numeric(nrow(screen$x)))
-  means <- matrix(means, nrow = nrow(screen$x))
-  means[, match(key, key[first]), drop = FALSE]
-}
-
-add_response <- function(rows, mean, difference, genes, all_genes) {
-  if (is.null(genes)) {
-    rows$norm_of_mean <- sqrt(colSums(mean^2))
-    rows$norm_of_difference <- sqrt(colSums(difference^2))
-    return(rows)
-  }
-  at <- match(genes, all_genes)
-  long <- rows[rep(seq_len(nrow(rows)), each = length(genes)), , drop = FALSE]
-  long$gene <- rep(genes, nrow(rows))
-  long$mean <- as.vector(mean[at, ])
-  long$difference <- as.vector(difference[at, ])
-  rownames(long) <- NULL
-  long
 }

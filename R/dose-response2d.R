@@ -19,7 +19,8 @@
 #'   references) and `norm_of_shift` (length of h_1 v_1 + h_2 v_2, the shift of the latent state). For
 #'   `space = "genes"`, with the covariates before and `n_cells` (source cells) behind the doses, as in
 #'   [dose_response()] `norm_of_mean` and `norm_of_difference` or, with `genes`, `gene`, `mean` and
-#'   `difference`.
+#'   `difference`, and the attribute `scale`.
+#' @inheritSection dose_response Scale
 #' @inheritSection dose_response Dose 0
 #' @section Errors:
 #' Not two names of perturbations; a negative dose; `space = "genes"` without `newdata`. Doses above the
@@ -37,11 +38,13 @@
 #' @export
 dose_response2d <- function(fit, newdata = NULL, ..., space = c("latent", "genes"),
                             perturbation = NULL, dose = NULL, n_points = 10L, fixed = NULL,
-                            genes = NULL, source = "matched", residual = NULL, assay = NULL,
-                            layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+                            genes = NULL, source = "matched", residual = NULL,
+                            scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
+                            missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   space <- check_choice(space, c("latent", "genes"), "space")
+  scale <- check_choice(scale, c("log", "model"), "scale")
   pair <- check_pair(fit, perturbation)
   grid <- dose_grid2d(fit, pair, dose, n_points)
   fixed <- check_fixed(fit, fixed, pair, space)
@@ -55,7 +58,7 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = c("latent", "genes
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
   parts <- rep(list(c(pair, names(fixed))), nrow(grid))
   doses <- Map(function(a, b) c(a, b, unname(fixed)), grid$dose_1, grid$dose_2)
-  gene_response(fit, screen, grid, source, residual, genes, parts, unname(doses))
+  gene_response(fit, screen, grid, source, residual, genes, scale, parts, unname(doses))
 }
 
 # Two different perturbations of the fit.

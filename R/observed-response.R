@@ -15,12 +15,14 @@
 #'   and nothing else, which has dose 0 of the other.
 #' @param genes Names of genes to return one by one; `NULL` for the length of the response.
 #' @param min_cells Fewest cells of a condition.
+#' @param scale For fits on counts, `"log"` (log-normalised) or `"model"` (raw counts), see Scale.
 #' @return A tibble: the covariates; `perturbation` and `dose`, with `pair` `perturbation_1`, `dose_1`,
 #'   `perturbation_2` and `dose_2`; `seen` (what training saw of the condition, see
 #'   [predict()][predict.compert_fit]); `n_cells`; and then as in [dose_response()] either
 #'   `norm_of_mean` and `norm_of_difference` or, with `genes`, `gene`, `mean` and `difference`.
-#'   Numbers are on the scale of the training data, doses in the unit of the dose column. A
+#'   Doses are in the unit of the dose column; the attribute `scale` says the scale of the numbers. A
 #'   difference is `NA` where there are no controls of the same covariates.
+#' @inheritSection dose_response Scale
 #' @section Errors:
 #' Unknown names; no cells of what is asked for; a screen without the dose column of the fit.
 #' @source `get_response_reference` and `get_reference_from_combo` in `cpa/api.py` of
@@ -34,12 +36,13 @@
 #' observed_response(fit, wells, perturbation = "Trametinib", genes = "SELENBP1")
 #' @export
 observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NULL, genes = NULL,
-                              min_cells = 1L, assay = NULL, layer = NULL, col_data = NULL,
-                              missing_genes = c("error", "zero")) {
+                              min_cells = 1L, scale = c("log", "model"), assay = NULL, layer = NULL,
+                              col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   need_newdata(missing(newdata), "observed_response")
   check_count(min_cells, "min_cells")
+  scale <- check_choice(scale, c("log", "model"), "scale")
   if (!is.null(pair) && !is.null(perturbation)) {
     abort_input("`perturbation` and `pair` must not be given both.", "Both are.",
                 "Leave `perturbation` out to ask for the two of `pair` together.")
@@ -65,11 +68,13 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                 seen = seen_in_training(fit, groups$parts[at], groups$doses[at],
                                         groups$covariates[at, , drop = FALSE]),
                 n_cells = size[at])
-  mean <- core_group_stats(screen$x, groups$of_cell - 1L, groups$n)$mean
+  values <- if (scores_logs(fit, scale)) log_values(screen) else screen$x
+  mean <- core_group_stats(values, groups$of_cell - 1L, groups$n)$mean
   reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
-  difference <- mean[, at, drop = FALSE] - mean[, reference, drop = FALSE]
-  tibble::as_tibble(add_response(rows, mean[, at, drop = FALSE], difference, genes,
-                                 fit$meta$registry$genes))
+  means <- list(mean = mean[, at, drop = FALSE],
+                difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
+  table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry$genes))
+  with_scale(table, fit, screen, scale)
 }
 
 # A combination in the place of a perturbation.

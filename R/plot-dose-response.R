@@ -12,13 +12,14 @@
 #' @param observed Measured points over the lines: what [observed_response()] returns, with `genes`
 #'   where `response` has them. Rows of perturbations, covariates or genes that have no line are left
 #'   out. Filled points are conditions that training saw, open ones it did not.
-#' @return A ggplot with one panel per gene. With one perturbation there is a line per covariate
+#' @return A ggplot with one panel per gene; the title of the axis says the scale. With one perturbation there is a line per covariate
 #'   combination, with several a line per perturbation and a panel per combination; more than 12 lines,
 #'   which colours would not tell apart, have a panel each (up to 48 panels). What there is one of (gene,
 #'   perturbation, covariates) stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [dose_response()]; measured points without the column that is drawn (the
-#' latent response is not measured).
+#' latent response is not measured) or on another scale. Cells that were brought to another total are a
+#' warning.
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
@@ -41,6 +42,7 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
   table <- as.data.frame(response)
   table$.value <- table[[value]]
   points <- response_points(observed, table, value)
+  check_same_scale(response, observed, rlang::current_env())
   lowest <- lowest_dose(c(table$dose, points$dose))
   table$.dose <- if (log_dose) lift_zero(table$dose, lowest) else table$dose
   table <- response_layout(table, known)
@@ -49,7 +51,7 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
     ggplot2::geom_line(data = if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
                        linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
-    ggplot2::labs(x = dose_title(response), y = response_words(measured = !is.null(points))[[value]],
+    ggplot2::labs(x = dose_title(response), y = response_title(response, value, !is.null(points)),
                   colour = NULL, subtitle = constant_subtitle(attr(table, "constant")),
                   caption = dose_note(response)) +
     theme_compert() +
@@ -100,6 +102,11 @@ log_dose_scale <- function(axis, dose, place) {
 log_breaks <- function(limits, zero) {
   powers <- 10^seq(ceiling(log10(limits[1L]) - 1e-9), floor(log10(limits[2L]) + 1e-9))
   c(zero, powers[is.null(zero) | powers > 1.5 * (zero %||% 0)])
+}
+
+response_title <- function(response, value, measured) {
+  words <- response_words(measured)[[value]]
+  if (value == "response") words else with_scale_words(words, attr(response, "scale"))
 }
 
 response_words <- function(measured = FALSE) {

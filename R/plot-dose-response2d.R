@@ -13,10 +13,10 @@
 #' @return A ggplot with a panel per covariate combination and gene (of one panel its name is the
 #'   subtitle). Changes, which have a sign, are
 #'   drawn from blue over white to orange, lengths from dark to light; the colours reach over measured
-#'   points as well.
+#'   points as well. The legend says the scale.
 #' @section Errors:
-#' A table that is not from [dose_response2d()]; measured points without the column that is drawn or of
-#' other perturbations.
+#' A table that is not from [dose_response2d()]; measured points without the column that is drawn, of
+#' other perturbations or on another scale. Cells that were brought to another total are a warning.
 #' @source `plot_contvar_response2D` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @seealso [plot_dose_response()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -42,8 +42,8 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
   check_one_pair(table)
   points <- response2d_points(observed, table, value)
   table <- map_table(table, value, log_dose, points)
-  p <- dose_map(table, value == "difference", response2d_words()[[value]],
-                also = points[[value]]) +
+  check_same_scale(response, observed, rlang::current_env())
+  p <- dose_map(table, value == "difference", response2d_title(response, value), also = points[[value]]) +
     ggplot2::labs(x = dose_title(response, short_names(table$perturbation_1[1L], 40L)),
                   y = dose_title(response, short_names(table$perturbation_2[1L])),
                   subtitle = if (nlevels(table$.panel) == 1L) {
@@ -58,6 +58,12 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
   }
   if (!log_dose) return(p)
   p + log_dose_scale("x", table$dose_1, table$.x) + log_dose_scale("y", table$dose_2, table$.y)
+}
+
+response2d_title <- function(response, value) {
+  words <- response2d_words()[[value]]
+  if (value %in% c("response", "norm_of_shift")) return(words)
+  with_scale_words(words, attr(response, "scale"), "\n")
 }
 
 response2d_words <- function() {

@@ -91,3 +91,54 @@ test_that("curves of a fit without doses say that dose 0 is not the control", {
   expect_null(plot_dose_response(alone)$labels$caption)
   expect_null(plot_dose_response(dosed)$labels$caption)
 })
+
+test_that("responses of counts are log-normalised as in evaluate_r2(), or raw; tables and axes say which", {
+  cells <- small_cells()
+  fit <- small_fit(loss = "nb")
+  genes <- rownames(cells$counts)[c(7, 2)]
+  curve <- function(...) {
+    dose_response(fit, cells$counts, space = "genes", dose = 1, col_data = cells$col_data, ...)
+  }
+  measured <- function(x = cells$counts, about = cells$col_data, ...) {
+    observed_response(fit, x, genes = genes, col_data = about, ...)
+  }
+  # The numbers are those that plot_means() draws.
+  table <- curve(genes = genes)
+  decoded <- curve(genes = genes, residual = FALSE)
+  points <- measured()
+  skip_without_package("ggplot2")
+  for (residual in c(TRUE, FALSE)) {
+    drawn <- plot_means(fit, cells$counts, condition(condition = "IFNb", cell_type = "NK"), seed = 0,
+                        residual = residual, col_data = cells$col_data)$data
+    at <- match(genes, drawn$gene)
+    made <- if (residual) table else decoded
+    expect_equal(made$mean[made$cell_type == "NK"], drawn$predicted[at], tolerance = if (residual) 1e-5 else 0.1)
+    expect_equal(points$mean[points$cell_type == "NK"], drawn$measured[at], tolerance = 1e-5)
+  }
+  expect_identical(decoded, curve(genes = genes, residual = FALSE))
+  # Cells of twice the counts have no change.
+  twofold <- cells$counts
+  treated <- cells$col_data$condition == "IFNb"
+  twofold[, treated] <- 2 * twofold[, !treated][, rep_len(seq_len(sum(!treated)), sum(treated))]
+  about <- cells$col_data
+  about$cell_type <- "B"
+  twice <- observed_response(fit, twofold, genes = genes, col_data = about)
+  raw <- observed_response(fit, twofold, genes = genes, col_data = about, scale = "model")
+  expect_lt(max(abs(twice$difference)), 0.1 * min(twice$mean))
+  expect_gt(min(raw$difference / raw$mean), 0.4)
+  # Raw counts are those of predict().
+  raw <- curve(genes = genes, scale = "model")
+  predicted <- predict(fit, cells$counts, condition(condition = "IFNb", cell_type = "NK"),
+                       summarise = "condition", col_data = cells$col_data)
+  expect_equal(raw$mean[raw$cell_type == "NK"], unname(predicted[genes, 1]), tolerance = 1e-5)
+  scales <- lapply(list(table, raw, points, measured(scale = "model"), curve()), attr, "scale")
+  expect_identical(scales, list("log", "counts", "log", "counts", "log"))
+  expect_identical(plot_dose_response(table, observed = points)$labels$y, "Mean expression (log-normalised)")
+  expect_identical(plot_dose_response(raw)$labels$y, "Predicted mean expression (counts)")
+  expect_identical(plot_dose_response(curve())$labels$y, "Length of predicted change (log-normalised)")
+  expect_refused(plot_dose_response(raw, observed = points), "on the scale.*on \"log\" and \"counts\"")
+  larger <- cells$counts
+  larger[, cells$col_data$cell_type != "NK"] <- 3 * larger[, cells$col_data$cell_type != "NK"]
+  expect_warning(plot_dose_response(table, observed = measured(larger)), class = "compert_other_total")
+  expect_identical(attr(observed_response(small_fit(), cells$x, col_data = cells$col_data), "scale"), "log")
+})

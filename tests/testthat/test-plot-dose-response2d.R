@@ -89,3 +89,12 @@ test_that("wrong tables are refused", {
   two$perturbation_2[1] <- "D"
   expect_refused(plot_dose_response2d(two), "one pair")
 })
+
+test_that("the legend says the scale, and measured points have the same", {
+  skip_without_package("ggplot2")
+  map <- structure(map_of_two(types = "B"), scale = "log")
+  expect_identical(plot_dose_response2d(map)$labels$fill, "Length of\nchange\n(log-normalised)")
+  points <- transform(map, seen = "condition")
+  attr(points, "scale") <- "counts"
+  expect_refused(plot_dose_response2d(map, observed = points), "on the scale of `response`")
+})

@@ -1,0 +1,100 @@
+# Tables of responses: means of genes on a scale that measured and predicted ones share.
+
+# One row per covariate combination that `screen` has and row of `grid` (and gene). `parts` and
+# `doses` say the condition of each row of `grid`.
+gene_response <- function(fit, screen, grid, source, residual, genes, scale,
+                          parts = as.list(grid$perturbation), doses = as.list(grid$dose),
+                          call = rlang::caller_env()) {
+  names <- condition_covariates(fit)
+  places <- unique(screen$covariates[screen$control, names, drop = FALSE])
+  if (length(names) == 0L || nrow(places) == 0L) places <- data.frame(row.names = 1L)
+  places <- places[order(row_keys(places)), , drop = FALSE]
+  at <- rep(seq_len(nrow(places)), each = nrow(grid))
+  what <- rep(seq_len(nrow(grid)), nrow(places))
+  levels <- places[at, , drop = FALSE]
+  asked <- stats::setNames(as.list(levels), condition_columns(fit$meta$keys)[names(levels)])
+  targets <- make_targets(fit, new_condition(parts[what], doses[what], asked), call)
+  warn_dose_range(fit, targets, below = FALSE, call = call)
+  cells <- source_cells(fit, screen, targets, source, call)
+  means <- response_means(fit, screen, targets, cells, residual, genes, scale, call)
+  names(levels) <- own_names(names(levels), response_names)
+  rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
+  table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry$genes), fit)
+  with_single_dose(with_scale(table, fit, screen, scale), fit, unlist(doses))
+}
+
+# list(mean, difference), genes x K: predicted means of the kind asked for, and by difference the change
+# from the source cells.
+response_means <- function(fit, screen, targets, cells, residual, genes, scale, call) {
+  if (scores_logs(fit, scale)) {
+    made <- predict_log_rows(fit, screen, targets, cells, list(kinds = "difference", ddof = 0L), 0)
+    made <- list(difference = made$difference$mean,
+                 decoded = if (!residual) decoded_logs(fit, screen, targets, cells, genes))
+    screen$x <- log_values(screen)
+  } else {
+    answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
+    made <- lapply(list(difference = answer$mean_difference, decoded = answer$mean), gene_rows,
+                   registry = fit$meta$registry)
+  }
+  list(mean = if (residual) made$difference else made$decoded,
+       difference = made$difference - observed_means(screen, cells))
+}
+
+# Expected means of log-normalised draws: those that predict_log_rows() draws, without the noise, which
+# curves would show. NA in the rows of genes that are not asked for.
+decoded_logs <- function(fit, screen, targets, cells, genes = NULL) {
+  asked <- if (is.null(genes)) seq_len(nrow(screen$x)) else match(genes, fit$meta$registry$genes)
+  total <- cell_totals(screen$x)
+  goal <- stats::median(total[total > 0])
+  vapply(seq_along(cells), function(k) {
+    answer <- run_predict(fit, screen, subset_targets(targets, k), cells[k], FALSE, "variance")
+    mean <- gene_rows(fit$meta$registry, answer$mean)
+    logs <- mean_of_logs(mean[asked, , drop = FALSE], answer$variance[asked, , drop = FALSE],
+                         goal / colSums(mean))
+    replace(rep(NA_real_, nrow(mean)), asked, logs)
+  }, numeric(nrow(screen$x)))
+}
+
+# Per row the mean over columns of E(log(1 + factor x)), x negative binomial with this mean and variance:
+# log(1 + y) is the integral of (1 - exp(-y t)) exp(-t) / t, of which steps of 1 in log(t) miss less than
+# 1e-3.
+mean_of_logs <- function(mean, variance, factor) {
+  excess <- pmax(variance / pmax(mean, 1e-12) - 1, 1e-6)
+  size <- mean / excess
+  each <- function(x) rep(x, each = nrow(mean))
+  highest <- max(each(factor) * (mean + 4 * sqrt(variance)), 1)
+  steps <- exp(seq(-log(highest) - 8, 3))
+  terms <- lapply(steps, function(t) {
+    exp(-t) * rowMeans(-expm1(-size * log1p(excess * each(-expm1(-factor * t)))))
+  })
+  Reduce(`+`, terms)
+}
+
+# Mean of some cells (numbers), wherever they lie.
+mean_of_cells <- function(x, cells) {
+  core_group_stats(x, replace(rep(-1L, ncol(x)), cells, 0L), 1L)$mean[, 1L]
+}
+
+# Mean observed expression of the source cells; equal sources are averaged once.
+observed_means <- function(screen, cells) {
+  key <- vapply(cells, function(i) rlang::hash(i), "")
+  first <- which(!duplicated(key))
+  means <- vapply(first, function(k) mean_of_cells(screen$x, cells[[k]]), numeric(nrow(screen$x)))
+  means <- matrix(means, nrow = nrow(screen$x))
+  means[, match(key, key[first]), drop = FALSE]
+}
+
+add_response <- function(rows, means, genes, all_genes) {
+  if (is.null(genes)) {
+    rows$norm_of_mean <- sqrt(colSums(means$mean^2))
+    rows$norm_of_difference <- sqrt(colSums(means$difference^2))
+    return(rows)
+  }
+  at <- match(genes, all_genes)
+  long <- rows[rep(seq_len(nrow(rows)), each = length(genes)), , drop = FALSE]
+  long$gene <- rep(genes, nrow(rows))
+  long$mean <- as.vector(means$mean[at, ])
+  long$difference <- as.vector(means$difference[at, ])
+  rownames(long) <- NULL
+  long
+}

@@ -1,0 +1,18 @@
+test_that("expected logarithms are those of draws", {
+  mean <- rbind(rep(c(0, 0.02, 0.5, 6, 300), 2))
+  theta <- rep(c(0.3, 5), each = 5)
+  variance <- mean + mean^2 / theta
+  factor <- rep(c(0.4, 3), 5)
+  ours <- vapply(1:10, function(k) {
+    mean_of_logs(mean[, k, drop = FALSE], variance[, k, drop = FALSE], factor[k])
+  }, 0)
+  exact <- vapply(1:10, function(k) {
+    x <- 0:20000
+    sum(log1p(factor[k] * x) * stats::dnbinom(x, size = theta[k], mu = mean[k]))
+  }, 0)
+  expect_lt(max(abs(ours - exact)), 2e-3)
+  expect_equal(mean_of_logs(mean, variance, factor), mean(ours), tolerance = 2e-3)
+  # Poisson counts.
+  x <- 0:200
+  expect_equal(mean_of_logs(cbind(4), cbind(4), 2), sum(log1p(2 * x) * stats::dpois(x, 4)), tolerance = 1e-3)
+})
