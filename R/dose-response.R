@@ -16,7 +16,8 @@
 #'   [perturbation_embedding()]). Where training saw several doses of it, they and as many steps of equal
 #'   ratios between them are there too, so that low doses have a curve of their own.
 #' @param n_points Number of steps of the default grid.
-#' @param genes Names of genes to return one by one, for `space = "genes"`.
+#' @param genes Names of genes to return one by one, for `space = "genes"`; of a fit of RNA and proteins
+#'   proteins as well.
 #' @param source As in [predict()][predict.compert_fit].
 #' @param scale For fits on counts and `space = "genes"`: `"log"` (log-normalised) or `"model"` (raw counts),
 #'   see Scale.
@@ -33,7 +34,8 @@
 #' and treated cells may have more or fewer than their controls. So for fits on counts cells are brought to
 #' the median total of the cells of `newdata`, and means are those of log(1 + value), as [evaluate_r2()] and
 #' [plot_means()] have them (of decoded counterfactuals their expectation, without the noise of draws);
-#' `scale = "model"` gives means of raw counts. Give [observed_response()] the same cells and scale: plots
+#' `scale = "model"` gives means of raw counts. Raw counts of proteins are log(1 + mean), as
+#' `r2_mean_protein` of [evaluate_r2()] has them, and lengths are those over genes. Give [observed_response()] the same cells and scale: plots
 #' refuse another scale and warn of another total.
 #' @section Dose 0:
 #' The control is a perturbation with a dose of its own. Where the screen's doses give the control
@@ -131,14 +133,18 @@ latent_response <- function(fit, grid) {
   tibble::as_tibble(grid)
 }
 
-check_genes <- function(fit, genes, call = rlang::caller_env()) {
+# `of`: the parts of the registry that they may be from.
+check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", "proteins")) {
   check_strings(genes, "genes", call = call)
-  unknown <- setdiff(genes, fit$meta$registry$genes)
+  of <- intersect(of, names(Filter(length, fit$meta$registry)))
+  known <- unlist(fit$meta$registry[of], use.names = FALSE)
+  unknown <- setdiff(genes, known)
   if (length(unknown) == 0L) return(genes)
   abort_input(
-    "`genes` must be genes of the fit.",
+    paste0("`genes` must be ", paste(of, collapse = " or "), " of the fit."),
     paste0(name_list(unknown), " ", if (length(unknown) == 1L) "is" else "are", " not."),
-    paste0(did_you_mean(unknown[1L], fit$meta$registry$genes),
-           "`fit$meta$registry$genes` lists them."), call
+    paste0(did_you_mean(unknown[1L], known),
+           paste0("`fit$meta$registry$", of, "`", collapse = " and "),
+           if (length(of) == 1L) " lists them." else " list them."), call
   )
 }

@@ -7,8 +7,7 @@ protein_metrics <- c("r2_mean_protein", "r2_var_protein")
 protein_statistics <- function(fit, screen, groups, rows, control, targets, both, options, baselines,
                                seed) {
   has <- has_proteins(screen)
-  counts <- fit$meta$settings$protein_loss != "gauss"
-  scale <- if (counts && options$scale == "log") function(x) log1p(pmax(x, 0)) else identity
+  scale <- protein_scaling(fit, options$scale)
   scaled <- function(stats) lapply(stats[c("mean", "variance")], scale)
   group <- function(code, n) {
     group_statistics(screen$proteins, ifelse(has, code, -1L), n, options$ddof)
@@ -18,8 +17,10 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
   truth <- take_groups(group(zero_based(rows$of_cell), nrow(table)), seq_len(nrow(table)))
   reference <- scaled(take_groups(group(control$reference_of_cell, control$n_reference),
                                   control$reference))
-  if (options$log_counts) both <- predict_rows(fit, screen, targets, control$source,
-                                               utils::modifyList(options, list(variance = "total")), seed)
+  if (options$log_counts) {
+    both <- predict_rows(fit, start_from(screen, control$source, options), targets, control$source,
+                         utils::modifyList(options, list(variance = "total")), seed)
+  }
   methods <- lapply(name_kinds(both, options), function(m) {
     scaled(lapply(m, protein_rows, registry = fit$meta$registry))
   })
@@ -30,7 +31,17 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
     methods <- c(methods, baseline_methods(baselines, own, groups, table, train & has, reference,
                                            options$ddof, scale))
   }
-  list(truth = scaled(truth), methods = methods)
+  list(truth = scaled(truth), reference = reference, methods = methods)
+}
+
+# The screen with its source cells by one modality, where `options` name one. What was measured is the
+# truth all the same.
+start_from <- function(screen, source, options, call = rlang::caller_env()) {
+  if (is.null(options$from)) return(screen)
+  used <- unique(unlist(source))
+  own <- list(proteins = screen$proteins, measured = screen$measured[used])
+  screen$measured[used] <- use_modality(own, options$from, call)$measured
+  screen
 }
 
 score_proteins <- function(truth, prediction, options) {
@@ -45,3 +56,13 @@ score_proteins <- function(truth, prediction, options) {
 
 # The scores that a table has.
 metrics_of <- function(x) intersect(c(metric_names, protein_metrics), names(x))
+
+# `from` of evaluate_r2(), NULL for all.
+start_modality <- function(fit, from, call = rlang::caller_env()) {
+  from <- check_choice(from, c("all", "rna", "proteins"), "from", call)
+  if (from == "all") return(NULL)
+  use_modality(list(proteins = fit$meta$registry$proteins, measured = both_modalities), from, call)
+  if (fit$meta$settings$fusion == "poe") return(from)
+  abort_input("`from` must be \"all\" for a fit with fusion = \"concat\".", paste0("It is \"", from, "\"."),
+              "Fit with fusion = \"poe\", which takes cells by one modality.", call)
+}

@@ -13,7 +13,8 @@
 #'   by `pair`.
 #' @param pair Two names, for [plot_dose_response2d()]: cells that had both of them, or one of them
 #'   and nothing else, which has dose 0 of the other.
-#' @param genes Names of genes to return one by one; `NULL` for the length of the response.
+#' @param genes Names of genes (and proteins) to return one by one; `NULL` for the length of the response.
+#'   Means of proteins are those over the cells that have them.
 #' @param min_cells Fewest cells of a condition.
 #' @param scale For fits on counts, `"log"` (log-normalised) or `"model"` (raw counts), see Scale.
 #' @return A tibble: the covariates; `perturbation` and `dose`, with `pair` `perturbation_1`, `dose_1`,
@@ -73,8 +74,21 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
   reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
   means <- list(mean = mean[, at, drop = FALSE],
                 difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
-  table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry$genes))
-  with_scale(table, fit, screen, scale)
+  if (any_proteins(fit, genes)) {
+    means <- Map(rbind, means, observed_proteins(fit, screen, groups, at, reference, scale))
+  }
+  table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry))
+  with_scale(table, fit, screen, scale, genes)
+}
+
+# The same of proteins, over the cells that have them.
+observed_proteins <- function(fit, screen, groups, at, reference, scale) {
+  of_cell <- ifelse(has_proteins(screen), groups$of_cell, 0L)
+  mean <- core_group_stats(screen$proteins, of_cell - 1L, groups$n)$mean
+  mean[, tabulate(of_cell, groups$n) == 0L] <- NA
+  mean <- protein_scaling(fit, scale)(mean)
+  list(mean = mean[, at, drop = FALSE],
+       difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
 }
 
 # A combination in the place of a perturbation.

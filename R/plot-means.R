@@ -17,11 +17,14 @@
 #'   open, make a panel each, with r2 in its heading and whether training saw it.
 #' @param value `"mean"`, or `"difference"`: the change from the measured mean of the controls, which
 #'   means have in common otherwise.
-#' @param n_labels Number of DEGs with a name, in the order of their ranks.
-#' @param genes Names of genes to write instead.
+#' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`, which have no DEGs; raw counts of
+#'   them are log(1 + mean), as `r2_mean_protein` has them.
+#' @param n_labels Number of DEGs with a name, in the order of their ranks; of proteins those with the largest
+#'   measured change.
+#' @param genes Names of genes (proteins) to write instead.
 #' @param max_panels Most panels.
 #' @return A ggplot, the predictions on the horizontal axis. Its `data` has a row per condition and
-#'   gene: `condition`, `gene`, `predicted`, `measured`, `deg` (rank, `NA` for others).
+#'   gene (protein): `condition`, `gene`, `predicted`, `measured`, `deg` (rank, `NA` for others).
 #' @section Errors:
 #' Conditions without measured cells or controls; unknown names; more panels than `max_panels`.
 #' @source `mean_plot` in `cpa/plotting.py` of facebookresearch/CPA, where the axes are exchanged.
@@ -35,9 +38,9 @@
 #' plot_means(fit, screen, stimulated_b, value = "difference", genes = c("ISG15", "CD74"))
 #' @export
 plot_means <- function(fit, newdata, condition, ..., value = c("mean", "difference"),
-                       n_labels = 10L, genes = NULL, n_degs = 50L, degs = NULL, residual = NULL,
-                       max_panels = 12L, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
-                       missing_genes = c("error", "zero")) {
+                       features = c("genes", "proteins"), n_labels = 10L, genes = NULL, n_degs = 50L,
+                       degs = NULL, residual = NULL, max_panels = 12L, seed = NULL, assay = NULL,
+                       layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   need_ggplot()
   validate_fit(fit)
@@ -50,17 +53,25 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   check_count(n_labels, "n_labels", min = 0)
   check_count(n_degs, "n_degs", min = 2)
   check_count(max_panels, "max_panels")
-  genes <- check_genes(fit, genes)
+  features <- check_features(fit, features)
+  genes <- check_genes(fit, genes, of = features)
   means <- condition_means(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
-                           col_data, missing_genes, max_panels)
-  table <- means_table(means, value, fit$meta$registry$genes)
-  draw_means(table, means_labels(table, genes, n_labels), value, means$log)
+                           col_data, missing_genes, max_panels, features = features)
+  table <- means_table(means, value, fit$meta$registry[[features]], features)
+  draw_means(table, means_labels(table, genes, n_labels), value, means$scale, features)
+}
+
+check_features <- function(fit, features, call = rlang::caller_env()) {
+  features <- check_choice(features, c("genes", "proteins"), "features", call)
+  if (features == "genes" || !is.null(fit$meta$registry$proteins)) return(features)
+  abort_input("`features` must be \"genes\" for a fit of RNA alone.", "It is \"proteins\".",
+              "Leave it out.", call)
 }
 
 # Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names.
 condition_means <- function(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
                             col_data, missing_genes, max_panels = Inf, min_cells = 1L,
-                            controls = FALSE, call = rlang::caller_env()) {
+                            controls = FALSE, features = "genes", call = rlang::caller_env()) {
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual), call)
   if (controls) {
     options$control_rows <- NA
@@ -82,19 +93,22 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
                 paste0("It names ", n, "."),
                 paste0("Name the covariates, or write `max_panels = ", n, "`."), call)
   }
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, call)
+  second <- features == "proteins"
+  rows$degs <- if (second) rep(list(integer()), n) else
+    evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, call)
   parts <- row_statistics(fit, screen, groups, rows, options, character(), resolve_seed(seed, call))
+  of <- if (second) parts$proteins else parts
   about <- describe_rows(fit, groups, rows$table)
   named <- beside_own(about$own, list(method = rep("", n)))
-  list(predicted = parts$methods$model, truth = parts$truth, reference = parts$reference$mean,
+  list(predicted = of$methods$model, truth = of$truth, reference = of$reference$mean,
        degs = rows$degs, n_cells = rows$table$n_cells, n_source = lengths(parts$source),
        names = condition_names(named), constant = constant_names(named),
        whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
-       log = options$log_counts || fit$meta$settings$loss_ae == "gauss")
+       scale = if (second) protein_scale(fit, "log") else gene_scale(fit, "log"))
 }
 
 # A row per condition and gene, with r2 in the headings.
-means_table <- function(means, value, genes, call = rlang::caller_env()) {
+means_table <- function(means, value, genes, features = "genes", call = rlang::caller_env()) {
   none <- which(means$n_source == 0L)
   if (length(none) == length(means$names)) {
     abort_input("`newdata` must hold control cells with the covariates of the condition.",
@@ -102,16 +116,25 @@ means_table <- function(means, value, genes, call = rlang::caller_env()) {
                 "Predictions start from them.", call)
   }
   start <- if (value == "difference") means$reference else 0
+  unmeasured <- which(colSums(is.na(means$truth$mean - start)) > 0)
+  none <- union(none, unmeasured)
+  if (length(none) == length(means$names)) {
+    abort_input("`newdata` must hold cells with proteins of the condition and its controls.",
+                paste0("There are none for ", name_list(means$whole[unmeasured]), "."),
+                "Give the cells in which proteins were measured.", call)
+  }
   predicted <- means$predicted$mean - start
   measured <- means$truth$mean - start
   rows <- lapply(setdiff(seq_along(means$names), none), function(k) {
     deg <- means$degs[[k]]
     r2 <- c(safe_r2(measured[, k], predicted[, k]), safe_r2(measured[deg, k], predicted[deg, k]))
-    words <- sprintf("r2 = %.2f over all %d genes, %.2f over %d DEGs", r2[1L], length(genes), r2[2L],
-                     length(deg))
+    rank <- if (features == "genes") match(seq_along(genes), deg) else
+      rank(-abs(means$truth$mean[, k] - means$reference[, k]), ties.method = "first")
+    words <- sprintf("r2 = %.2f over all %d %s", r2[1L], length(genes), features)
+    if (length(deg)) words <- sprintf("%s, %.2f over %d DEGs", words, r2[2L], length(deg))
     data.frame(condition = means$whole[k], gene = genes, predicted = predicted[, k],
-               measured = measured[, k], deg = match(seq_along(genes), deg), words = words,
-               r2 = sprintf("r2 = %.2f, DEGs %.2f", r2[1L], r2[2L]),
+               measured = measured[, k], deg = match(seq_along(genes), deg), rank = rank, words = words,
+               r2 = paste0(sprintf("r2 = %.2f", r2[1L]), if (length(deg)) sprintf(", DEGs %.2f", r2[2L])),
                training = if (means$seen[k] == "condition") "in training" else "not in training",
                seen = means$seen[k], n_cells = means$n_cells[k], stringsAsFactors = FALSE)
   })
@@ -120,19 +143,21 @@ means_table <- function(means, value, genes, call = rlang::caller_env()) {
 
 means_labels <- function(table, genes, n_labels) {
   if (!is.null(genes)) return(table[table$gene %in% genes, , drop = FALSE])
-  named <- table[!is.na(table$deg) & table$deg <= n_labels, , drop = FALSE]
+  named <- table[!is.na(table$rank) & table$rank <= n_labels, , drop = FALSE]
   # The strongest is written first: texts that would lie over it are left out.
-  named[order(named$deg), , drop = FALSE]
+  named[order(named$rank), , drop = FALSE]
 }
 
-draw_means <- function(table, labels, value, log) {
+draw_means <- function(table, labels, value, scale, features) {
   n <- length(unique(table$condition))
   # Panels are square: on a page there is room for more beside each other than one over the other.
   across <- ceiling(sqrt(1.5 * n))
   table$.panel <- factor(table$condition, unique(table$condition))
   labels$.panel <- factor(labels$condition, levels(table$.panel))
   labels$.name <- short_names(labels$gene, if (n > 1L) 12L else 20L)
-  table$.kind <- factor(ifelse(is.na(table$deg), "other genes", "DEGs"), c("other genes", "DEGs"))
+  colours <- c(`other genes` = "#999999", DEGs = "#D55E00", proteins = "#0072B2")
+  kind <- if (features == "proteins") features else ifelse(is.na(table$deg), "other genes", "DEGs")
+  table$.kind <- factor(kind, names(colours))
   # DEGs are drawn over the others.
   table <- table[order(table$.kind), , drop = FALSE]
   span <- range(table$predicted, table$measured)
@@ -140,7 +165,6 @@ draw_means <- function(table, labels, value, log) {
   labels$.side <- as.numeric(left)
   labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])
   what <- if (value == "mean") "mean" else "change of the mean"
-  scale <- if (log) "(log-normalised)" else "(counts)"
   heading <- unique(table[c("condition", "r2", "training")])
   heading <- stats::setNames(paste0(short_names(heading$condition, 18L, many = FALSE), "\n(",
                                     heading$training, ")\n", heading$r2), heading$condition)
@@ -150,14 +174,15 @@ draw_means <- function(table, labels, value, log) {
                         alpha = 0.7) +
     ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side),
                        labels, size = 2.7, check_overlap = TRUE) +
-    ggplot2::scale_colour_manual(values = c(`other genes` = "#999999", DEGs = "#D55E00")) +
-    ggplot2::guides(colour = ggplot2::guide_legend(override.aes = list(size = 2.2, alpha = 1))) +
+    ggplot2::scale_colour_manual(values = colours) +
+    ggplot2::guides(colour = if (features == "proteins") "none" else
+      ggplot2::guide_legend(override.aes = list(size = 2.2, alpha = 1))) +
     # Both axes reach as far, so that the line ends in the corners; names may stand over the border.
     ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
     ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
     ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
-    ggplot2::labs(x = paste0("Predicted ", what, " ", scale),
-                  y = paste0("Measured ", what, "\n", scale), colour = NULL) +
+    ggplot2::labs(x = with_scale_words(paste("Predicted", what), scale),
+                  y = with_scale_words(paste("Measured", what), scale, "\n"), colour = NULL) +
     theme_compert()
   if (n > 1L) {
     return(p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), ncol = across,

@@ -13,7 +13,9 @@
 #' @param newdata All cells of the screen, in any container that [cpa()] takes.
 #' @param rows `"predicted"` or `"measured"`.
 #' @param statistic `"mean"` or `"variance"`.
-#' @param genes Names of the genes to compare over; `NULL` for all.
+#' @param features Compare over `"genes"`, or of a fit of RNA and proteins over `"proteins"`, on the scale of
+#'   `r2_mean_protein`; conditions without proteins have `NA`.
+#' @param genes Names of the genes (proteins) to compare over; `NULL` for all.
 #' @param n_degs Compare over this many DEGs of the condition of the column instead ([rank_degs()]).
 #' @param condition A [condition()]: only these conditions, in rows and columns.
 #' @param controls `TRUE` takes the controls of every covariate combination (that a condition of
@@ -22,7 +24,7 @@
 #'   differ; the attribute `rows` says what its rows are. Controls have no DEGs: with `n_degs` their
 #'   columns are `NA`.
 #' @section Errors:
-#' Fewer than two conditions; `genes` and `n_degs` both; unknown names.
+#' Fewer than two conditions; `genes` and `n_degs` both; `n_degs` of proteins; unknown names.
 #' @source `plot_r2_matrix` in `cpa/plotting.py` of facebookresearch/CPA, where the choice of genes has
 #'   no effect.
 #' @seealso [plot_r2_matrix()], [evaluate_r2()]
@@ -33,7 +35,8 @@
 #' round(r2_matrix(fit, screen, n_degs = 50), 2)
 #' @export
 r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
-                      statistic = c("mean", "variance"), genes = NULL, n_degs = NULL,
+                      statistic = c("mean", "variance"), features = c("genes", "proteins"),
+                      genes = NULL, n_degs = NULL,
                       condition = NULL, controls = FALSE, min_cells = 5L, residual = NULL,
                       seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
                       missing_genes = c("error", "zero")) {
@@ -45,19 +48,24 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
   check_flag(controls, "controls")
   check_count(n_degs, "n_degs", min = 2, null_ok = TRUE)
   check_count(min_cells, "min_cells")
-  genes <- check_genes(fit, genes)
+  features <- check_features(fit, features)
+  genes <- check_genes(fit, genes, of = features)
+  if (features == "proteins" && !is.null(n_degs)) {
+    abort_input("`n_degs` must be left out for proteins.", "They have no DEGs.", "Name some by `genes`.")
+  }
   if (!is.null(genes) && !is.null(n_degs)) {
     abort_input("`genes` and `n_degs` must not be given both.", "Both are.", "Leave one of them out.")
   }
   means <- condition_means(fit, newdata, condition, NULL, n_degs %||% 2L, residual, seed, assay, layer,
-                           col_data, missing_genes, min_cells = min_cells, controls = controls)
+                           col_data, missing_genes, min_cells = min_cells, controls = controls,
+                           features = features)
   n <- length(means$names)
   if (n < 2L) {
     abort_input("There must be two conditions to compare.", paste0("There is ", n, "."),
                 "Name more of them, or leave `condition` out.")
   }
   over <- if (!is.null(n_degs)) means$degs else
-    rep(list(if (is.null(genes)) TRUE else match(genes, fit$meta$registry$genes)), n)
+    rep(list(if (is.null(genes)) TRUE else match(genes, fit$meta$registry[[features]])), n)
   truth <- means$truth[[statistic]]
   given <- if (rows == "predicted") means$predicted[[statistic]] else truth
   r2 <- vapply(seq_len(n), function(j) {

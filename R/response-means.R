@@ -19,31 +19,47 @@ gene_response <- function(fit, screen, grid, source, residual, genes, scale,
   means <- response_means(fit, screen, targets, cells, residual, genes, scale, call)
   names(levels) <- own_names(names(levels), response_names)
   rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
-  table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry$genes), fit)
-  with_single_dose(with_scale(table, fit, screen, scale), fit, unlist(doses))
+  table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry), fit)
+  with_single_dose(with_scale(table, fit, screen, scale, genes), fit, unlist(doses))
 }
 
-# list(mean, difference), genes x K: predicted means of the kind asked for, and by difference the change
-# from the source cells.
+# list(mean, difference), genes (and proteins where one is asked for) x K: predicted means of the kind asked
+# for, and by difference the change from the source cells.
 response_means <- function(fit, screen, targets, cells, residual, genes, scale, call) {
-  if (scores_logs(fit, scale)) {
-    made <- predict_log_rows(fit, screen, targets, cells, list(kinds = "difference", ddof = 0L), 0)
-    made <- list(difference = made$difference$mean,
-                 decoded = if (!residual) decoded_logs(fit, screen, targets, cells, genes))
-    screen$x <- log_values(screen)
-  } else {
-    answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
-    made <- lapply(list(difference = answer$mean_difference, decoded = answer$mean), gene_rows,
-                   registry = fit$meta$registry)
+  logs <- scores_logs(fit, scale)
+  second <- any_proteins(fit, genes)
+  if (!logs || second) answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
+  part <- function(rows) {
+    lapply(list(difference = answer$mean_difference, decoded = answer$mean), rows,
+           registry = fit$meta$registry)
   }
-  list(mean = if (residual) made$difference else made$decoded,
-       difference = made$difference - observed_means(screen, cells))
+  made <- if (logs) log_means(fit, screen, targets, cells, residual, genes) else part(gene_rows)
+  values <- if (logs) log_values(screen) else screen$x
+  means <- measured_changes(made, observed_means(values, cells), residual)
+  if (!second) return(means)
+  has <- has_proteins(screen)
+  to_scale <- protein_scaling(fit, scale)
+  source <- observed_means(screen$proteins, lapply(cells, function(i) i[has[i]]))
+  Map(rbind, means, measured_changes(lapply(part(protein_rows), to_scale), to_scale(source), residual))
+}
+
+measured_changes <- function(made, source, residual) {
+  list(mean = if (residual) made$difference else made$decoded, difference = made$difference - source)
+}
+
+any_proteins <- function(fit, genes) length(setdiff(genes, fit$meta$registry$genes)) > 0L
+
+log_means <- function(fit, screen, targets, cells, residual, genes) {
+  by_difference <- predict_log_rows(fit, screen, targets, cells, list(kinds = "difference", ddof = 0L), 0)
+  list(difference = by_difference$difference$mean,
+       decoded = if (!residual) decoded_logs(fit, screen, targets, cells, genes))
 }
 
 # Expected means of log-normalised draws: those that predict_log_rows() draws, without the noise, which
 # curves would show. NA in the rows of genes that are not asked for.
 decoded_logs <- function(fit, screen, targets, cells, genes = NULL) {
-  asked <- if (is.null(genes)) seq_len(nrow(screen$x)) else match(genes, fit$meta$registry$genes)
+  all <- fit$meta$registry$genes
+  asked <- match(intersect(genes %||% all, all), all)
   total <- cell_totals(screen$x)
   goal <- stats::median(total[total > 0])
   vapply(seq_along(cells), function(k) {
@@ -76,21 +92,21 @@ mean_of_cells <- function(x, cells) {
 }
 
 # Mean observed expression of the source cells; equal sources are averaged once.
-observed_means <- function(screen, cells) {
+observed_means <- function(x, cells) {
   key <- vapply(cells, function(i) rlang::hash(i), "")
   first <- which(!duplicated(key))
-  means <- vapply(first, function(k) mean_of_cells(screen$x, cells[[k]]), numeric(nrow(screen$x)))
-  means <- matrix(means, nrow = nrow(screen$x))
+  means <- vapply(first, function(k) mean_of_cells(x, cells[[k]]), numeric(nrow(x)))
+  means <- matrix(means, nrow = nrow(x))
   means[, match(key, key[first]), drop = FALSE]
 }
 
-add_response <- function(rows, means, genes, all_genes) {
+add_response <- function(rows, means, genes, registry) {
   if (is.null(genes)) {
     rows$norm_of_mean <- sqrt(colSums(means$mean^2))
     rows$norm_of_difference <- sqrt(colSums(means$difference^2))
     return(rows)
   }
-  at <- match(genes, all_genes)
+  at <- match(genes, c(registry$genes, registry$proteins))
   long <- rows[rep(seq_len(nrow(rows)), each = length(genes)), , drop = FALSE]
   long$gene <- rep(genes, nrow(rows))
   long$mean <- as.vector(means$mean[at, ])

@@ -9,28 +9,48 @@ gene_scale <- function(fit, scale) {
   if (scale == "log") "log" else "counts"
 }
 
-# The table says its scale, and the total that cells were brought to.
-with_scale <- function(table, fit, screen, scale) {
+protein_scale <- function(fit, scale) {
+  if (fit$meta$settings$protein_loss == "gauss") return("other")
+  if (scale == "log") "log1p" else "counts"
+}
+
+# What takes means (and variances) of proteins to their scale.
+protein_scaling <- function(fit, scale) {
+  if (protein_scale(fit, scale) == "log1p") function(x) log1p(pmax(x, 0)) else identity
+}
+
+# The table says its scale, of proteins under that name, and the total that cells were brought to.
+with_scale <- function(table, fit, screen, scale, genes = NULL) {
   total <- if (scores_logs(fit, scale)) cell_totals(screen$x)
-  structure(table, scale = gene_scale(fit, scale),
-            total = if (length(total)) stats::median(total[total > 0]))
+  own <- gene_scale(fit, scale)
+  if (any_proteins(fit, genes)) {
+    own <- c(genes = if (any(genes %in% fit$meta$registry$genes)) own, proteins = protein_scale(fit, scale))
+  }
+  attr(table, "scale") <- own
+  attr(table, "total") <- if (length(total)) stats::median(total[total > 0])
+  table
 }
 
 # `title` with the scale behind it.
 with_scale_words <- function(title, scale, between = " ") {
-  words <- c(log = "(log-normalised)", counts = "(counts)")
-  scale <- intersect(scale, names(words))
-  if (length(scale)) paste0(title, between, words[[scale]]) else title
+  words <- c(log = "log-normalised", counts = "counts", log1p = "log(1 + mean)")
+  known <- scale[scale %in% names(words)]
+  if (length(known) == 0L) return(title)
+  text <- words[unique(known)]
+  if (length(unique(scale)) > 1L) text <- paste(names(known), words[known])
+  paste0(title, between, "(", paste(text, collapse = "; "), ")")
 }
 
 # Lines and measured points can be compared.
 check_same_scale <- function(response, observed, call) {
   of <- function(name) list(attr(response, name), attr(observed, name))
-  scale <- of("scale")
-  if (any(lengths(scale) == 0L)) return(invisible())
-  if (scale[[1L]] != scale[[2L]]) {
+  scale <- lapply(of("scale"), function(s) if (is.null(names(s))) c(genes = s) else s)
+  both <- intersect(names(scale[[1L]]), names(scale[[2L]]))
+  other <- both[scale[[1L]][both] != scale[[2L]][both]]
+  if (length(other)) {
+    own <- vapply(scale, `[[`, "", other[1L])
     abort_input("`observed` must be on the scale of `response`.",
-                paste0("They are on ", dQuote(scale[[2L]], FALSE), " and ", dQuote(scale[[1L]], FALSE), "."),
+                paste0("They are on ", dQuote(own[2L], FALSE), " and ", dQuote(own[1L], FALSE), "."),
                 "Give both functions the same `scale`.", call)
   }
   total <- unlist(of("total"))

@@ -1,0 +1,87 @@
+# Proteins of a fit of both, asked for by name where genes are.
+
+both_fit <- function() multi_fit(fusion = "poe")
+both_cells <- function() cite_cells()$col_data
+mean_of <- function(adt, drug, type) {
+  about <- both_cells()
+  rowMeans(adt[, about$drug == drug & about$cell_type == type], na.rm = TRUE)
+}
+
+test_that("responses of proteins are log(1 + mean), predicted and measured", {
+  named <- c("CD2", "gene3")
+  curve <- function(genes = named, x = cite_rows(), ...) {
+    dose_response(both_fit(), x, space = "genes", dose = 1, perturbation = "A", genes = genes,
+                  col_data = both_cells(), ...)
+  }
+  predicted <- function(residual) {
+    answer <- predict(both_fit(), cite_rows(), condition("A", cell_type = "NK"), residual = residual,
+                      summarise = "condition", col_data = both_cells())
+    proteins_of(answer)["CD2", 1]
+  }
+  adt <- cite_cells()$adt
+  table <- curve()
+  expect_identical(table$gene[1:2], named)
+  row <- table[table$cell_type == "NK" & table$gene == "CD2", ]
+  expect_equal(row$mean, log1p(predicted(FALSE)), tolerance = 1e-5)
+  control <- log1p(mean_of(adt, "control", "NK")[["CD2"]])
+  expect_equal(row$difference, log1p(predicted(TRUE)) - control, tolerance = 1e-4)
+  expect_identical(attr(table, "scale"), c(genes = "log", proteins = "log1p"))
+  expect_equal(curve("gene3")$mean, table$mean[table$gene == "gene3"])
+  raw <- curve("CD2", scale = "model")
+  expect_equal(raw$mean[raw$cell_type == "NK"], predicted(FALSE), tolerance = 1e-5, ignore_attr = TRUE)
+  expect_identical(attr(raw, "scale"), c(proteins = "counts"))
+  measured <- function(x = cite_rows(), genes = named, ...) {
+    observed_response(both_fit(), x, genes = genes, col_data = both_cells(), ...)
+  }
+  points <- measured()
+  row <- points[points$cell_type == "NK" & points$perturbation == "A" & points$gene == "CD2", ]
+  expect_equal(row$mean, log1p(mean_of(adt, "A", "NK")[["CD2"]]))
+  expect_equal(row$difference, row$mean - control)
+  # Cells without proteins have no part in it.
+  some <- with_gaps(adt)
+  points <- measured(cite_rows(some))
+  row <- points[points$cell_type == "NK" & points$perturbation == "A" & points$gene == "CD2", ]
+  expect_equal(row$mean, log1p(mean_of(some, "A", "NK")[["CD2"]]))
+  some[, both_cells()$drug == "A"] <- NA
+  expect_identical(is.na(measured(cite_rows(some), "CD2")$mean), rep(c(TRUE, FALSE), 2))
+  expect_refused(curve("CD9"), "`genes` must be genes or proteins of the fit.*Did you mean \"CD1\"")
+  skip_without_package("ggplot2")
+  y <- function(...) plot_dose_response(...)$labels$y
+  expect_identical(y(table, observed = measured()), "Mean expression (genes log-normalised; proteins log(1 + mean))")
+  expect_identical(y(curve("CD2")), "Predicted mean expression (log(1 + mean))")
+  expect_refused(y(table, observed = measured(genes = "CD2", scale = "model")), "\"counts\" and \"log1p\"")
+})
+
+test_that("plot_means() and r2_matrix() compare proteins as r2_mean_protein does", {
+  about <- both_cells()
+  about$split <- "test"
+  scores <- function(...) {
+    evaluate_r2(both_fit(), cite_rows(), col_data = about, split = "test", baselines = FALSE, ...)
+  }
+  wanted <- scores()
+  wanted <- wanted$r2_mean_protein[wanted$method == "model" & wanted$cell_type == "NK" & wanted$drug == "A"]
+  r2 <- function(x = cite_rows(), ...) r2_matrix(both_fit(), x, features = "proteins", col_data = about, ...)
+  expect_equal(r2()["NK, A", "NK, A"], wanted, tolerance = 1e-5)
+  some <- r2(genes = c("CD1", "CD4"), rows = "measured")
+  of <- function(drug) unname(log1p(mean_of(cite_cells()$adt, drug, "NK")[c("CD1", "CD4")]))
+  expect_equal(some["NK, A", "NK, B"], core_r2(of("B"), of("A")), tolerance = 1e-6)
+  expect_refused(r2(n_degs = 5), "left out for proteins")
+  expect_refused(r2(genes = "gene1"), "`genes` must be proteins of the fit")
+  expect_refused(r2_matrix(small_fit(), small_cells()$x, features = "proteins"), "`features` must be \"genes\"")
+  skip_without_package("ggplot2")
+  drawn <- function(x = cite_rows(), ...) {
+    plot_means(both_fit(), x, condition("A", cell_type = "NK"), features = "proteins", col_data = about, ...)
+  }
+  p <- drawn(n_labels = 2)
+  expect_identical(p$data$gene, paste0("CD", 1:5))
+  expect_equal(p$data$measured, unname(log1p(mean_of(cite_cells()$adt, "A", "NK"))))
+  expect_match(p$labels$subtitle, sprintf("^r2 = %.2f over all 5 proteins;", wanted))
+  expect_identical(p$labels$x, "Predicted mean (log(1 + mean))")
+  change <- drawn(value = "difference", n_labels = 2)
+  strongest <- change$data$gene[order(-abs(change$data$measured))[1:2]]
+  expect_identical(change$layers[[3]]$data$gene, strongest)
+  expect_identical(p$layers[[3]]$data$gene, strongest)
+  expect_silent(ggplot2::ggplot_build(p))
+  gone <- cite_rows(replace(cite_cells()$adt, cbind(rep(1:5, 160), rep(1:160, each = 5)), NA))
+  expect_refused(suppressWarnings(drawn(gone)), "must hold cells with proteins")
+})
