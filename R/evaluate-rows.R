@@ -26,7 +26,7 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
   reference <- take_groups(stats, control$reference)
   targets <- group_targets(fit, groups, table$group)
   predicted <- if (options$log_counts) predict_log_rows else predict_rows
-  both <- predicted(fit, screen, targets, control$source, options, seed)
+  both <- predicted(fit, start_from(screen, control$source, options), targets, control$source, options, seed)
   methods <- name_kinds(both, options)
   proteins <- if (!is.null(screen$proteins)) {
     protein_statistics(fit, screen, groups, rows, control, targets, both, options, baselines, seed)

@@ -95,6 +95,9 @@
 #' @param scale For fits on counts, `"log"` or `"model"` (raw counts), see "Scores".
 #' @param clamp_negative `TRUE` sets negative r2 to 0.
 #' @param residual Which counterfactual is `"model"`; `NULL`: as "Rows" in [evaluate_r2()] says.
+#' @param from For fits of RNA and proteins by product of experts: `"rna"` (`"proteins"`) predicts from the
+#'   source cells by that modality alone, so that `r2_mean_protein` scores proteins that are predicted from
+#'   RNA. The truth and the baselines are the measured ones all the same.
 #' @return A tibble of class `compert_r2` with one row per condition and method: the covariates,
 #'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
 #'   [predict()][predict.compert_fit]), `n_cells` (observed), the scores, `n_controls` (cells
@@ -127,13 +130,14 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
                         split = c("test", "ood"), condition = NULL, baselines = TRUE,
                         n_degs = 50L, degs = NULL, min_cells = NULL, controls = NULL, ddof = NULL,
                         variance = NULL, scale = NULL, clamp_negative = NULL, residual = NULL,
-                        seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
-                        missing_genes = c("error", "zero")) {
+                        from = c("all", "rna", "proteins"), seed = NULL, assay = NULL, layer = NULL,
+                        col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   need_newdata(missing(newdata), "evaluate_r2")
   own <- list(min_cells = min_cells, controls = controls, ddof = ddof, variance = variance,
-              clamp_negative = clamp_negative, residual = residual, scale = scale)
+              clamp_negative = clamp_negative, residual = residual, scale = scale,
+              from = start_modality(fit, from))
   options <- r2_options(fit, preset, own)
   options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)

@@ -85,3 +85,27 @@ test_that("plot_means() and r2_matrix() compare proteins as r2_mean_protein does
   gone <- cite_rows(replace(cite_cells()$adt, cbind(rep(1:5, 160), rep(1:160, each = 5)), NA))
   expect_refused(suppressWarnings(drawn(gone)), "must hold cells with proteins")
 })
+
+test_that("evaluate_r2() scores proteins that are predicted from RNA", {
+  scores <- function(x = cite_rows(), ..., fit = both_fit()) {
+    evaluate_r2(fit, x, col_data = both_cells(), split = c("test", "ood"), min_cells = 1, ...)
+  }
+  all <- scores()
+  rna <- scores(from = "rna")
+  model <- rna$method == "model"
+  base <- rna$method %in% c("control", "additive")
+  expect_identical(rna[base, ], all[base, ], ignore_attr = TRUE)
+  expect_false(isTRUE(all.equal(rna$r2_mean_protein[model], all$r2_mean_protein[model])))
+  predicted <- proteins_of(predict(both_fit(), cite_rows(), condition("A+B", cell_type = "NK"), from = "rna",
+                                   summarise = "condition", col_data = both_cells()))[, 1]
+  measured <- mean_of(cite_cells()$adt, "A+B", "NK")
+  expect_equal(rna$r2_mean_protein[model & rna$drug == "A+B" & rna$cell_type == "NK"],
+               core_r2(unname(log1p(measured)), unname(log1p(predicted))), tolerance = 1e-5)
+  # What the controls' proteins are does not matter, but for the baselines.
+  adt <- cite_cells()$adt
+  adt[, both_cells()$drug == "control"] <- 0
+  expect_equal(scores(cite_rows(adt), from = "rna")$r2_mean_protein[model], rna$r2_mean_protein[model])
+  expect_match(paste(capture.output(print(rna)), collapse = " "), "with own `min_cells`, `from`", fixed = TRUE)
+  expect_refused(scores(from = "rna", fit = multi_fit()), "fusion = \"concat\"")
+  expect_refused(evaluate_r2(small_fit(), small_cells()$x, from = "rna"), "fit of RNA alone")
+})
