@@ -8,6 +8,8 @@
 #' errors stop it, warnings are said once, together.
 #'
 #' @inheritParams cpa
+#' @param proteins,protein_loss,protein_assay For a screen of RNA and proteins, as [multicpa()] takes them:
+#'   where the proteins are, `NULL` for the usual names; `FALSE` looks at the RNA alone.
 #'
 #' @return A list of class `compert_check` with
 #'   \describe{
@@ -21,6 +23,7 @@
 #'       that cannot be read are not counted.}
 #'     \item{assay, loss, n_genes, n_cells, bytes}{what was read, the likelihood that it suits or
 #'       that was asked for, its size, and its memory.}
+#'     \item{proteins}{the proteins in words, `""` without.}
 #'   }
 #' @references The input that the reference asserts: facebookresearch/CPA, `cpa/data.py`.
 #' @examples
@@ -30,22 +33,43 @@
 #' @export
 check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
                          batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
+                         proteins = FALSE, protein_loss = NULL, protein_assay = NULL,
                          col_data = NULL, sep = "+") {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
-  read <- read_screen(x, keys, col_data)
+  both <- with_protein_keys(keys, proteins, protein_loss, protein_assay)
+  read <- read_both(x, both, keys, col_data)
   screen <- read$screen %||% read$partial
-  defects <- all_defects(read)
+  defects <- bind_defects(read$unread, all_defects(read))
   rank <- match(defects$severity, c("error", "warning", "note"))
   structure(list(
     defects = defects[order(rank), ],
     design = if (is.null(screen)) tibble::tibble() else design_table(screen),
     assay = read$source, loss = read$loss, n_genes = read$dim[1], n_cells = read$dim[2],
-    bytes = read$bytes
+    bytes = read$bytes, proteins = protein_text(screen)
   ), class = "compert_check")
+}
+
+with_protein_keys <- function(keys, proteins, protein_loss, protein_assay, call = rlang::caller_env()) {
+  if (identical(proteins, FALSE)) return(keys)
+  check_strings(proteins, "proteins", call = call)
+  keys$proteins <- proteins %||% ""
+  if (!is.null(protein_loss)) check_choice(protein_loss, c("nb_mixture", "nb", "gauss"), "protein_loss", call)
+  keys[c("protein_loss", "protein_assay")] <- list(protein_loss, protein_assay)
+  keys
+}
+
+# Reads a screen of both. Where only the proteins cannot be read the RNA is looked at all the same, and the
+# error is a defect, `unread`.
+read_both <- function(x, keys, rna_keys, col_data, call = rlang::caller_env()) {
+  tryCatch(read_screen(x, keys, col_data, call = call), compert_input_error = function(cnd) {
+    read <- read_screen(x, rna_keys, col_data, call = call)
+    text <- function(mark) paste(cli::ansi_strip(cnd$body[names(cnd$body) == mark]), collapse = " ")
+    c(read, list(unread = new_defect("proteins", cli::ansi_strip(cnd$message), text("x"), text("i"))))
+  })
 }
 
 # Defects met while reading, and those of the design. Where some cells could not be read the design
@@ -84,7 +108,7 @@ design_table <- function(screen) {
 
 #' @export
 print.compert_check <- function(x, ..., n = 10) {
-  cli::cat_line("<screen of ", count_of(x$n_cells, "cell"), " x ", count_of(x$n_genes, "gene"),
+  cli::cat_line("<screen of ", count_of(x$n_cells, "cell"), " x ", count_of(x$n_genes, "gene"), x$proteins,
                 ", ", format(round(x$bytes / 2^20, 1), nsmall = 1), " MB; ", x$assay,
                 "; loss = ", dQuote(x$loss, FALSE), ">")
   if (nrow(x$defects) == 0) cli::cat_line("No defects.")

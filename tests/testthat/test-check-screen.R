@@ -62,3 +62,31 @@ test_that("counts are recognised and print says what was read", {
   expect_identical(check$loss, "nb")
   expect_output(print(check), "60 cells x 12 genes.*loss = \"nb\".*No defects")
 })
+
+test_that("proteins are looked at with the rest; what is wrong with them is a defect among the others", {
+  cells <- cite_cells()
+  look <- function(x = cite_sce(), control = "control", proteins = NULL, ...) {
+    check_screen(x, "drug", covariates = "cell_type", control = control, proteins = proteins, ...)
+  }
+  check <- look()
+  expect_identical(check$proteins, " and 5 proteins (ADT, nb_mixture)")
+  expect_output(print(check), "160 cells x 14 genes and 5 proteins (ADT, nb_mixture)", fixed = TRUE)
+  expect_identical(look(proteins = FALSE)$proteins, "")
+  expect_identical(look(protein_loss = "gauss")$proteins, " and 5 proteins (ADT, gauss)")
+  gap <- cells$adt
+  gap[2, 7] <- NA
+  check <- look(cite_sce(adt = list(counts = gap)), control = "contrl")
+  errors <- check$defects[check$defects$severity == "error", ]
+  expect_setequal(errors$check, c("proteins", "no such control"))
+  expect_match(errors$given[errors$check == "proteins"], "\"cell7\" lacks 1 of 5")
+  expect_identical(check$n_genes, 14L)
+  none <- look(cite_sce("mine"))
+  expect_match(none$defects$must[1], "`proteins` must say where the proteins are")
+  rows <- check_screen(cite_rows(), "drug", control = "control", proteins = paste0("CD", 1:5),
+                       col_data = cells$col_data)
+  expect_identical(rows$n_genes, 14L)
+  # What is wrong with the RNA is said as before.
+  expect_refused(look(assay = "logcounts"), "logcounts")
+  expect_refused(look(protein_loss = "zinb"), "`protein_loss` must be one of")
+  expect_refused(look(proteins = 3), "`proteins`")
+})
