@@ -49,10 +49,17 @@ measured_changes <- function(made, source, residual) {
 
 any_proteins <- function(fit, genes) length(setdiff(genes, fit$meta$registry$genes)) > 0L
 
-log_means <- function(fit, screen, targets, cells, residual, genes) {
-  by_difference <- predict_log_rows(fit, screen, targets, cells, list(kinds = "difference", ddof = 0L), 0)
-  list(difference = by_difference$difference$mean,
-       decoded = if (!residual) decoded_logs(fit, screen, targets, cells, genes))
+# Means of log-normalised values are taken over cells one by one: at most `most` are held at a time.
+log_means <- function(fit, screen, targets, cells, residual, genes, most = 2000L) {
+  blocks <- lapply(cells, function(i) split(i, (seq_along(i) - 1L) %/% most))
+  of <- rep(seq_along(cells), lengths(blocks))
+  blocks <- unlist(blocks, recursive = FALSE, use.names = FALSE)
+  targets <- subset_targets(targets, of)
+  share <- matrix(0, length(blocks), length(cells))
+  share[cbind(seq_along(of), of)] <- lengths(blocks) / lengths(cells)[of]
+  by_difference <- predict_log_rows(fit, screen, targets, blocks, list(kinds = "difference", ddof = 0L), 0)
+  list(difference = by_difference$difference$mean %*% share,
+       decoded = if (!residual) decoded_logs(fit, screen, targets, blocks, genes) %*% share)
 }
 
 # Expected means of log-normalised draws: those that predict_log_rows() draws, without the noise, which
@@ -79,7 +86,7 @@ mean_of_logs <- function(mean, variance, factor) {
   size <- mean / excess
   each <- function(x) rep(x, each = nrow(mean))
   highest <- max(each(factor) * (mean + 4 * sqrt(variance)), 1)
-  steps <- exp(seq(-log(highest) - 8, 3))
+  steps <- exp(seq(-ceiling(log(highest)) - 8, 3))
   terms <- lapply(steps, function(t) {
     exp(-t) * rowMeans(-expm1(-size * log1p(excess * each(-expm1(-factor * t)))))
   })

@@ -16,3 +16,16 @@ test_that("expected logarithms are those of draws", {
   x <- 0:200
   expect_equal(mean_of_logs(cbind(4), cbind(4), 2), sum(log1p(2 * x) * stats::dpois(x, 4)), tolerance = 1e-3)
 })
+
+test_that("means over many cells are those of their blocks", {
+  fit <- small_fit(loss = "nb")
+  cells <- small_cells()
+  screen <- read_newdata(fit, cells$counts, col_data = cells$col_data)
+  targets <- make_targets(fit, condition_grid(condition = c("IFNb", "control"), cell_type = "NK"))
+  source <- source_cells(fit, screen, targets, "matched")
+  source[[2]] <- source[[2]][1:5]
+  means <- function(...) log_means(fit, screen, targets, source, FALSE, NULL, ...)
+  expect_equal(means(most = 7), means(), tolerance = 1e-5)
+  some <- log_means(fit, screen, targets, source, FALSE, rownames(cells$counts)[3:4])$decoded
+  expect_equal(some[3:4, ], means()$decoded[3:4, ], tolerance = 1e-4)
+})
