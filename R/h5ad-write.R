@@ -18,7 +18,9 @@
 #' default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
 #' genes become layers; an assay without a name of its own has its number as name. Reductions go to `obsm`
 #' (those of Seurat with the prefix `X_`, as scanpy has
-#' them), `metadata()` and Seurat's `misc` to `uns`.
+#' them), `metadata()` and Seurat's `misc` to `uns`. Of an alternative experiment (such as antibodies)
+#' `counts`, or its first assay, go to `obsm` and the names of its features to `uns`, as `"ADT_names"` for
+#' `"ADT"`: [multicpa()] finds proteins there.
 #'
 #' @param x A SingleCellExperiment, SummarizedExperiment or Seurat object, a matrix, sparse or
 #'   delayed matrix (genes x cells), or the list that [read_h5ad()] gives with `as = "list"`.
