@@ -1,6 +1,6 @@
 // Used by configure: can data-parallel training over Gloo be built with this LibTorch?
 // The class is declared here because its own header costs 13 s; gloo's headers and the symbol are
-// what decides.
+// what decides. Since LibTorch 2.8 the function has a further argument: PROBE_LAZY_INIT.
 #include <gloo/transport/tcp/device.h>
 
 #include <cstdio>
@@ -15,7 +15,12 @@ namespace c10d {
 
 class ProcessGroupGloo {
  public:
+#ifdef PROBE_LAZY_INIT
+  static std::shared_ptr<::gloo::transport::Device> createDeviceForHostname(const std::string& name,
+                                                                            bool lazy_init = false);
+#else
   static std::shared_ptr<::gloo::transport::Device> createDeviceForHostname(const std::string& name);
+#endif
 };
 
 }  // namespace c10d
