@@ -76,17 +76,15 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     endif()
   endif()
 
-  include(CheckCXXSourceCompiles)
-  set(CMAKE_REQUIRED_INCLUDES ${LibTorch_API_INCLUDE} ${LibTorch_INCLUDE})
-  set(CMAKE_REQUIRED_LIBRARIES ${_libraries})
-  file(READ ${CMAKE_CURRENT_LIST_DIR}/../../../tools/probe_c10d.cpp _probe)
-  check_cxx_source_compiles("${_probe}" LibTorch_C10D)
-  if(NOT LibTorch_C10D)  # since LibTorch 2.8 the function that the probe calls has a further argument
-    set(CMAKE_REQUIRED_DEFINITIONS -DPROBE_LAZY_INIT)
-    check_cxx_source_compiles("${_probe}" LibTorch_C10D_LAZY_INIT)
-    unset(CMAKE_REQUIRED_DEFINITIONS)
-    set(LibTorch_C10D ${LibTorch_C10D_LAZY_INIT})
-  endif()
-  unset(CMAKE_REQUIRED_INCLUDES)
-  unset(CMAKE_REQUIRED_LIBRARIES)
+  # Since LibTorch 2.8 the function that the probe calls has a further argument.
+  foreach(_flag "" -DPROBE_LAZY_INIT)
+    if(NOT LibTorch_C10D)
+      try_compile(LibTorch_C10D ${CMAKE_CURRENT_BINARY_DIR}/probe_c10d
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/../../../tools/probe_c10d.cpp
+        CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${LibTorch_API_INCLUDE};${LibTorch_INCLUDE}"
+        COMPILE_DEFINITIONS ${_flag}
+        LINK_LIBRARIES ${_libraries}
+        CXX_STANDARD 17)
+    endif()
+  endforeach()
 endif()
