@@ -50,17 +50,22 @@ hdf5_version <- function(libraries) {
 }
 
 # Cores that this process may use.
-parallel_cores <- function() {
-  status <- "/proc/self/status"
+parallel_cores <- function(status = "/proc/self/status") {
   allowed <- if (file.exists(status)) {
     grep("^Cpus_allowed_list:", readLines(status, warn = FALSE), value = TRUE)
   }
-  if (length(allowed) == 0L) return(NA_integer_)
+  if (length(allowed) == 0L) return(cores_online())
   ranges <- strsplit(strsplit(sub("^Cpus_allowed_list:\\s*", "", allowed), ",")[[1L]], "-")
   sum(vapply(ranges, function(r) {
     ends <- as.integer(r)
     ends[length(ends)] - ends[1L] + 1L
   }, 1L))
+}
+
+# Where there is no /proc.
+cores_online <- function() {
+  tryCatch(as.integer(processx::run("getconf", "_NPROCESSORS_ONLN")$stdout),
+           error = function(cnd) NA_integer_)
 }
 
 optional_packages <- function() {

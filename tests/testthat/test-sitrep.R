@@ -7,6 +7,12 @@ test_that("the report has all its parts", {
   expect_output(print(report), "compert situation report.*LibTorch.*BLAS.*threads")
 })
 
+test_that("cores are counted where there is no /proc", {
+  skip_on_os("windows")
+  expect_type(parallel_cores(tempfile()), "integer")
+  expect_gte(parallel_cores(tempfile()), parallel_cores())
+})
+
 test_that("problems are said as sentences with a remedy", {
   report <- compert_sitrep()
   report$blas <- blas_in_use("/usr/lib/x86_64-linux-gnu/blas/libblas.so.3")
