@@ -1,7 +1,7 @@
 #' Train in several processes
 #'
 #' `launch_local()` runs a function in several fresh R processes on this machine. A fit in it with
-#' `cpa_settings(distributed = TRUE)` is then one fit of all of them: each reads and computes its
+#' `cpa_settings(distributed = TRUE)` is then one fit of all of them: each computes its
 #' share of every batch, and the losses are those of one process, up to rounding. On a cluster `srun
 #' Rscript script.R` or `torchrun --no-python` starts the processes instead; the folder
 #' `system.file("scripts", package = "compert")` has an example for SLURM, `fit_slurm.sh` with
@@ -16,7 +16,9 @@
 #' is that of the whole batch. All models but [multicpa()] can be trained so, on processors (Gloo);
 #' several processes with a GPU each need `device = "cuda:<index>"`.
 #'
-#' Every process has all of `x`, runs the same script and gets the same fit. Only the first, of rank
+#' Every process has all of `x`, runs the same script and gets the same fit. Where `x` stays in its
+#' file, each process reads, and decompresses, whole blocks of it, of which it takes its share:
+#' the file is read once per epoch by every process. Only the first, of rank
 #' 0, shows progress and writes the checkpoint. Ctrl-C in any of them ends the training of all with
 #' the fit so far.
 #'
@@ -32,12 +34,15 @@
 #' `SLURM_NTASKS`, where the address may be left to `SLURM_LAUNCH_NODE_IPADDR` and the port is
 #' 29500. `GLOO_SOCKET_IFNAME` chooses a network interface.
 #'
-#' @param fun A function; it sees its arguments and the packages that it loads, and compert.
+#' @param fun A function; it sees its arguments and the packages that it loads, and compert, with its
+#'   options `compert.verbose` and `compert.in_memory` as they are here.
 #' @param args List of its arguments.
 #' @param workers Number of processes.
 #' @param threads Threads of each where the settings leave them open; `NULL` shares the cores out.
 #' @return What `fun` returned in the first process. An error of any process is an error here, and
-#'   ends the others. Random numbers begin alike in all processes, at a seed from R's own stream.
+#'   ends the others. Random numbers begin alike in all processes, at a seed from R's own stream. The
+#'   processes end with the R that started them, however it ends; their temporary files are removed
+#'   when `launch_local()` returns.
 #' @seealso `distributed` of [cpa_settings()].
 #' @source The roles of `torchrun` and of DistributedDataParallel (Li et al. 2020, VLDB 13, 3005),
 #'   which keeps batch normalisation apart in each process.
@@ -67,7 +72,8 @@ launch_local <- function(fun, args = list(), workers = 2, threads = NULL) {
   folder <- tempfile("compert-launch-")
   dir.create(folder)
   saveRDS(list(fun = fun, args = args, seed = sample.int(.Machine$integer.max, 1),
-               options = list(compert.verbose = getOption("compert.verbose") %||%
+               options = list(compert.in_memory = getOption("compert.in_memory"),
+                              compert.verbose = getOption("compert.verbose") %||%
                                 if (show_progress(NULL)) TRUE)),
           file.path(folder, "job.rds"))
   group <- list(folder = folder, size = workers, port = free_port(),
@@ -107,6 +113,8 @@ free_port <- function() {
 
 worker_file <- function(group, name, rank) file.path(group$folder, paste0(name, "-", rank))
 
+# Its temporary folder is in the group's, which is removed when it was killed as well; a supervisor ends
+# it where this R is killed.
 start_worker <- function(group, rank) {
   script <- worker_file(group, "script", rank)
   writeLines(c(
@@ -116,11 +124,11 @@ start_worker <- function(group, rank) {
   ), script)
   variables <- c("current", RANK = rank, LOCAL_RANK = rank, WORLD_SIZE = group$size,
                  MASTER_ADDR = "127.0.0.1", MASTER_PORT = group$port, OMP_NUM_THREADS = group$threads,
-                 GLOO_SOCKET_IFNAME = "",
+                 GLOO_SOCKET_IFNAME = "", TMPDIR = group$folder,
                  if (rank == 0 && cli::is_dynamic_tty()) c(R_CLI_DYNAMIC = "true"))
   processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script),
                         env = variables, stdout = worker_file(group, "output", rank),
-                        stderr = "2>&1")
+                        stderr = "2>&1", supervise = TRUE)
 }
 
 # Runs in the process: leaves list(value) or list(error, lost), whole or not at all.

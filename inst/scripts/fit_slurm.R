@@ -10,9 +10,12 @@ cells <- kang_example() # your own: read_h5ad("screen.h5ad")
 # All tasks look before any of them trains: they join the group first, and the checkpoint is written
 # later.
 if (file.exists(checkpoint)) {
-  before <- load_fit(checkpoint)
-  fit <- resume_fit(before, cells, epochs - nrow(before$history), distributed = TRUE,
-                    checkpoint = checkpoint)
+  # One that `patience` has stopped trains until its next score, and stops again.
+  fit <- load_fit(checkpoint)
+  left <- epochs - nrow(fit$history)
+  if (left > 0) {
+    fit <- resume_fit(fit, cells, left, distributed = TRUE, checkpoint = checkpoint)
+  }
 } else {
   fit <- cpa(
     cells, "condition", covariates = "cell_type", control = "control", split = "split",

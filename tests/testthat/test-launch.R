@@ -1,0 +1,94 @@
+# The processes of launch_local(): what they are given, and what is left of them.
+
+skip_without_gloo <- function() {
+  skip_without(.Platform$OS.type == "unix", "processes of Unix")
+  skip_without(core_build_info()$c10d, "Gloo")
+}
+
+# A function that takes nothing along but its arguments.
+bare <- function(fun) {
+  environment(fun) <- globalenv()
+  fun
+}
+
+test_that("options of this session reach the processes", {
+  skip_without_gloo()
+  asked <- bare(function() list(getOption("compert.in_memory"), getOption("compert.verbose")))
+  withr::local_options(compert.in_memory = 12345, compert.verbose = FALSE)
+  expect_identical(launch_local(asked), list(12345, FALSE))
+  withr::local_options(compert.in_memory = NULL)
+  expect_null(launch_local(asked)[[1]])
+})
+
+test_that("temporary files of killed processes are removed", {
+  skip_without_gloo()
+  folders <- withr::local_tempdir()
+  second_fails <- bare(function(folders) {
+    rank <- Sys.getenv("RANK")
+    writeLines("much", tempfile())
+    writeLines(tempdir(), file.path(folders, rank))
+    if (rank == "0") Sys.sleep(600)
+    until <- Sys.time() + 60
+    while (!file.exists(file.path(folders, "0")) && Sys.time() < until) Sys.sleep(0.1)
+    stop("no more")
+  })
+  expect_error(launch_local(second_fails, list(folders)), "Rank 1: no more")
+  used <- vapply(file.path(folders, 0:1), readLines, "")
+  expect_length(unique(used), 2)
+  expect_false(any(used == tempdir()))
+  expect_identical(unname(dir.exists(used)), c(FALSE, FALSE))
+})
+
+test_that("processes end with the R that started them, though it was killed", {
+  skip_without_gloo()
+  folder <- withr::local_tempdir()
+  job <- file.path(folder, "job.rds")
+  live <- bare(function(folder) {
+    until <- Sys.time() + 120
+    while (Sys.time() < until) {
+      cat("x", file = file.path(folder, Sys.getenv("RANK")), append = TRUE)
+      Sys.sleep(0.1)
+    }
+  })
+  saveRDS(list(live, folder), job)
+  code <- c(paste0(".libPaths(", deparse1(.libPaths()), ")"),
+            paste0("job <- readRDS(", deparse1(job), ")"),
+            "compert::launch_local(job[[1]], job[2], threads = 1)")
+  script <- withr::local_tempfile(lines = code)
+  launching <- processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script))
+  withr::defer(launching$kill())
+  beats <- function() file.size(file.path(folder, 0:1))
+  wait_until <- function(done, seconds) {
+    until <- Sys.time() + seconds
+    while (!done() && Sys.time() < until) Sys.sleep(0.2)
+    done()
+  }
+  expect_true(wait_until(function() !anyNA(beats()), 60))
+  launching$kill()
+  at_rest <- function() {
+    before <- beats()
+    Sys.sleep(2)
+    identical(beats(), before)
+  }
+  expect_true(wait_until(at_rest, 30))
+})
+
+test_that("the script for SLURM can be submitted again after its last epoch", {
+  skip_without_gloo()
+  skip_without_package("SingleCellExperiment")
+  withr::local_dir(withr::local_tempdir())
+  withr::local_envvar(SLURM_PROCID = "0", SLURM_NTASKS = "1", RANK = NA, WORLD_SIZE = NA)
+  withr::local_options(compert.verbose = FALSE)
+  script <- readLines(system.file("scripts", "fit_slurm.R", package = "compert"))
+  submit <- function(epochs) {
+    script[startsWith(script, "epochs <-")] <- paste("epochs <-", epochs)
+    script[startsWith(script, "cells <-")] <- "cells <- kang_example()[1:60, seq(1, 1975, 4)]"
+    unlink("fit.h5")
+    suppressMessages(eval(parse(text = script), new.env(parent = globalenv())))
+    load_fit("fit.h5")
+  }
+  fit <- submit(2)
+  expect_identical(fit$history$epoch, 1:2)
+  expect_identical(submit(2)$history, fit$history)
+  expect_identical(submit(3)$history$epoch, 1:3)
+})
