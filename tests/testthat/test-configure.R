@@ -116,6 +116,7 @@ test_that("objects are kept only while headers, flags, compiler and libraries ar
   expect_identical(kept_by(), none)
   expect_identical(kept_by(env = c(FAKE_FOUND = "2.6")), none)
   expect_identical(kept_by(env = c(FAKE_FOUND = "2.6")), both)
+  expect_identical(kept_by(env = c(FAKE_FOUND = "[12:01] a library greets\n2.6")), both)
   expect_identical(kept_by(env = c(FAKE_FOUND = "2.6", FAKE_COMPILER = "2")), none)
 })
 
