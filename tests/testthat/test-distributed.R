@@ -252,19 +252,68 @@ test_that("an interrupt of any process ends all with the fit so far", {
 
 test_that("processes that differ are refused, by what differs", {
   skip_without_gloo()
-  differing <- in_processes(function(cells, settings, fit_small) {
-    if (Sys.getenv("RANK") == "1") settings$seed <- 5L
-    fit_small(cells, settings)
-  })
-  settings <- group_settings(distributed = TRUE)
-  expect_error(launch_local(differing, list(small_cells(), settings, fit_small), 2, 1),
-               "`seed` must be the same in all processes")
-  others <- in_processes(function(cells, settings, fit_small) {
-    if (Sys.getenv("RANK") == "1") cells <- list(x = cells$x[, -1], col_data = cells$col_data[-1, ])
-    fit_small(cells, settings)
-  })
-  expect_error(launch_local(others, list(small_cells(), settings, fit_small), 2, 1),
-               "`x` must be the same in all processes")
+  # What the first process says when `changes` are done to the jobs of the second one.
+  refusals <- function(jobs, changes) {
+    for (k in seq_along(jobs)) {
+      jobs[[k]]$settings["distributed"] <- list(TRUE)
+      # Without test cells there are no DEGs that genes could be told by.
+      jobs[[k]]$cells$col_data$split <- "train"
+    }
+    differing <- in_processes(function(fit_small, jobs, changes) {
+      if (Sys.getenv("RANK") == "1") jobs <- Map(function(change, job) change(job), changes, jobs)
+      said <- vapply(jobs, function(job) {
+        tryCatch({
+          suppressWarnings(do.call(fit_small, job))
+          "fit"
+        }, error = function(cnd) gsub("\\s+", " ", conditionMessage(cnd)))
+      }, "")
+      stats::setNames(said, names(changes))
+    })
+    launch_local(differing, list(fit_small, jobs, lapply(changes, in_processes)), 2, 1)
+  }
+  changes <- list(
+    seed = function(job) {
+      job$settings$seed <- 5L
+      job
+    },
+    cells = function(job) {
+      job$cells <- list(x = job$cells$x[, -1], col_data = job$cells$col_data[-1, ])
+      job
+    },
+    order = function(job) {
+      job$cells$x <- job$cells$x[rev(seq_len(nrow(job$cells$x))), ]
+      job
+    },
+    scale = function(job) {
+      job$cells$x <- job$cells$x * 1.001
+      job
+    },
+    genes = function(job) {
+      names <- rownames(job$cells$x)
+      job$cells$x <- job$cells$x[c(2, 1, seq_along(names)[-(1:2)]), ]
+      rownames(job$cells$x) <- names
+      job
+    },
+    # As other processors round.
+    rounding = function(job) {
+      job$cells$x <- job$cells$x * (1 + 1e-6)
+      job
+    },
+    features = function(job) {
+      job$molecules["IFNb", ] <- rev(job$molecules["IFNb", ])
+      job
+    }
+  )
+  features <- matrix(c(0, 1, 1, 0, 0.5, 0.2), 2, dimnames = list(c("control", "IFNb"), NULL))
+  drugs <- job(verb = "chemcpa", made_by = chemcpa_settings, more = list(molecules = features))
+  said <- refusals(c(rep(list(job()), 6), list(drugs)), changes)
+  expect_match(said[["seed"]], "`seed` must be the same in all processes.* rank 0: 5, not 11")
+  expect_match(said[["cells"]], "`x` must be the same .* rank 0: \\[120,")
+  expect_match(said[["order"]], "`x` must be the same .* in the names of its genes or their order")
+  expect_match(said[["scale"]], "`x` must be the same .* in the values of its cells")
+  expect_match(said[["genes"]], "`x` must be the same .* in the values of its cells")
+  expect_identical(said[["rounding"]], "fit")
+  expect_match(said[["features"]], "`molecules` must be the same .* rank 0 in their features")
 })
 
 test_that("without a group, or for proteins, a distributed fit is refused", {

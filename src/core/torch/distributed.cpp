@@ -1,8 +1,11 @@
 // A fit in a group of processes: joining it, what all must have in common, and its loss.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "../data/random.h"
 #include "impl.h"
 
 namespace compert {
@@ -36,18 +39,103 @@ class Fingerprint {
     }
     return *this;
   }
+  Fingerprint& add(const std::string& text) {
+    add(std::vector<char>(text.begin(), text.end()));
+    return add(std::vector<std::size_t>{text.size()});
+  }
   uint64_t value() const { return hash_; }
 
  private:
   uint64_t hash_ = 0xcbf29ce484222325ULL;
 };
 
-/// What must be the same in all processes, by the names of R's arguments.
+/// Two sums over numbers that lie at places. Other numbers or another order change them; not more than
+/// by rounding what another processor's logarithms round otherwise.
+class Sketch {
+ public:
+  void add(std::size_t place, double value) {
+    size_ += std::abs(value);
+    sum_ += Random(place).uniform() * value;
+  }
+  template <class T>
+  void add(const std::vector<T>& values) {
+    for (const T& v : values) add(n_++, static_cast<double>(v));
+  }
+  void append_to(Json& list) const {
+    list.push_back(size_);
+    list.push_back(sum_);
+  }
+
+ private:
+  double size_ = 0, sum_ = 0;
+  std::size_t n_ = 0;
+};
+
+bool same_sketches(const Json& a, const Json& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    const double size = a[k - k % 2].get<double>();
+    if (!(std::abs(a[k].get<double>() - b[k].get<double>()) <= 1e-5 * size)) return false;
+  }
+  return true;
+}
+
+// A name is that of R's argument, and where not all of it is compared, in what.
+constexpr const char* kGenes = "x in the names of its genes or their order";
+constexpr const char* kValues = "x in the values of its cells";
+constexpr const char* kMolecules = "molecules in their features";
+
+uint64_t gene_names(const std::string& meta) {
+  Fingerprint names;
+  const Json all = Json::parse(meta, nullptr, false);
+  const Json::json_pointer genes("/registry/genes");
+  if (all.is_object() && all.contains(genes))
+    for (const Json& name : all.at(genes)) names.add(name.get<std::string>());
+  return names.value();
+}
+
+/// Of training cells from all over; of a file neighbours cost little more than one.
+Json some_values(const CellSource& cells, const std::vector<int64_t>& train) {
+  constexpr std::size_t kRuns = 8, kInRun = 8;
+  const std::size_t n = std::min(train.size(), kRuns * kInRun);
+  const std::size_t stride = std::max(train.size() / kRuns, kInRun);
+  std::vector<int64_t> some;
+  for (std::size_t k = 0; k < n; ++k) some.push_back(train[k / kInRun * stride + k % kInRun]);
+  CellBatch read;
+  cells.fetch(some.data(), some.size(), read);
+  Json out = Json::array();
+  for (std::size_t b = 0; b < read.n_cells(); ++b) {
+    Sketch cell;
+    for (auto k = static_cast<std::size_t>(read.offsets[b]);
+         k < static_cast<std::size_t>(read.offsets[b + 1]); ++k)
+      cell.add(static_cast<std::size_t>(read.genes[k]), static_cast<double>(read.values[k]));
+    cell.append_to(out);
+  }
+  return out;
+}
+
+Json molecules(const Architecture& a) {
+  Sketch features;
+  features.add(a.features);
+  for (const MoleculeGraph& graph : a.graphs) {
+    features.add(graph.atoms);
+    features.add(graph.begin);
+    features.add(graph.end);
+    features.add(graph.bonds);
+  }
+  Json out = Json::array();
+  features.append_to(out);
+  return out;
+}
+
+/// What must be the same in all processes.
 Json in_common(const Model::Impl& model, const CellSource& cells, const Design& design,
-               const std::vector<int64_t>& train, const EvaluationPlan& plan) {
+               const std::vector<int64_t>& train, const EvaluationPlan& plan,
+               const std::string& meta) {
   Json out = Json::parse(settings_to_json(model.settings));
   for (const char* own : {"checkpoint", "device", "threads"}) out.erase(own);
   out["x"] = {cells.n_genes(), cells.n_cells()};
+  out[kGenes] = gene_names(meta);
   out["col_data"] =
       Fingerprint().add(design.perturbation).add(design.dose).add(design.covariate).value();
   Fingerprint split;
@@ -56,26 +144,35 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
     for (const auto& list : *lists) split.add(list);
   out["split"] = split.value();
   out["fit"] = {model.epochs_done, model.iteration};
+  out[kValues] = some_values(cells, train);
+  out[kMolecules] = molecules(model.architecture);
   return out;
+}
+
+bool is_same(const std::string& name, const Json& a, const Json& b) {
+  return name == kValues || name == kMolecules ? same_sketches(a, b) : a == b;
 }
 
 /// Every process throws when one differs from the first.
 void check_in_common(const ProcessGroup& group, const Json& here) {
   const Json first = Json::parse(group.broadcast(here.dump()));
-  std::string argument;
+  std::string different;
   for (const auto& [name, value] : here.items())
-    if (argument.empty() && value != first.at(name)) argument = name;
+    if (different.empty() && !is_same(name, value, first.at(name))) different = name;
   const Tensor differs =
-      group.gather(at::full({1}, argument.empty() ? 0 : 1, at::kInt), group.size());
+      group.gather(at::full({1}, different.empty() ? 0 : 1, at::kInt), group.size());
   if (differs.sum().item<int64_t>() == 0) return;
   const int64_t rank = differs.argmax().item<int64_t>();
-  argument = group.broadcast(argument, rank);
+  different = group.broadcast(different, rank);
   const std::string value =
-      group.broadcast(group.rank() == rank ? here.at(argument).dump() : "", rank);
-  const bool shown = argument != "col_data" && argument != "split";
+      group.broadcast(group.rank() == rank ? here.at(different).dump() : "", rank);
+  const std::size_t space = different.find(' ');
+  const std::string argument = different.substr(0, space);
+  const std::string in_what = space == std::string::npos ? "" : different.substr(space);
+  const bool shown = in_what.empty() && argument != "col_data" && argument != "split";
   throw Error(argument, "must be the same in all processes of a group",
-              "Rank " + std::to_string(rank) + " differs from rank 0" +
-                  (shown ? ": " + value + ", not " + first.at(argument).dump() : ""),
+              "Rank " + std::to_string(rank) + " differs from rank 0" + in_what +
+                  (shown ? ": " + value + ", not " + first.at(different).dump() : ""),
               argument == "seed"
                   ? "Give a seed: cpa_settings(seed = 1, ...). Each process draws its own otherwise"
                   : "Run the same script on the same cells in all of them");
@@ -102,14 +199,17 @@ FitResult Model::Impl::fit_in_group(const CellSource& cells, const Design& desig
                                     const std::vector<int64_t>& train, const EvaluationPlan& plan,
                                     const std::string& meta, Progress& progress,
                                     const DegTargets& degs) {
-  if (settings.distributed) group = ProcessGroup::join([&progress] { return progress.should_stop(); });
+  if (!settings.distributed) return fit(cells, design, train, plan, meta, progress, degs);
+  // Before joining, which waits longer than the group does for those that read slowly.
+  const Json common = in_common(*this, cells, design, train, plan, meta);
+  group = ProcessGroup::join([&progress] { return progress.should_stop(); });
   if (!group) return fit(cells, design, train, plan, meta, progress, degs);
   struct Leave {
     std::unique_ptr<ProcessGroup>& group;
     ~Leave() { group.reset(); }
   } leave{group};
   try {
-    check_in_common(*group, in_common(*this, cells, design, train, plan));
+    check_in_common(*group, common);
     share_weights();
     for (const Group g : kOptimised) {
       Adam& adam = network.store().adam(g);
