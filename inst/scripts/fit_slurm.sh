@@ -13,7 +13,8 @@ MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 # Two jobs on one node must not meet: a port of the job's own.
 MASTER_PORT=$((29500 + SLURM_JOB_ID % 1000))
 export MASTER_ADDR MASTER_PORT
-# If the nodes have several networks, name the one between them:
+# Tasks talk to each other over the network by which nodes reach this address, also where the first node
+# has its own name for 127.0.1.1, as on Debian. To take another network, name its interface:
 # export GLOO_SOCKET_IFNAME=ib0
 
 export OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK"

@@ -1,108 +1,32 @@
-// c10d's Gloo behind the interface of group.h, and where the environment says the group is.
+// c10d's Gloo behind the interface of group.h, and how its processes find each other.
 #include "group.h"
 
-#include <cstdlib>
 #include <cstring>
 
-#ifdef COMPERT_HAVE_C10D
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "place.h"
 
-#include <chrono>
+#ifdef COMPERT_HAVE_C10D
+#include <stdexcept>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "attempt.h"
 #endif
 
 namespace compert {
-namespace {
-
-constexpr const char* kHow =
-    "Start the script with launch_local(), torchrun or srun, or leave `distributed` out";
-
-/// The first of these environment variables that is set; empty: none.
-std::string environment(std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
-  return "";
-}
-
-int64_t whole_number(const char* name, const std::string& text, int64_t least, int64_t below) {
-  char* end = nullptr;
-  const int64_t n = std::strtoll(text.c_str(), &end, 10);
-  if (text.empty() || *end != '\0' || n < least || n >= below)
-    throw Error("distributed", std::string("must find a whole number in ") + name,
-                text.empty() ? "It is not set" : "It is \"" + text + "\"", kHow);
-  return n;
-}
-
-struct Place {
-  int64_t rank = 0, size = 1, port = 29500;
-  std::string host;
-};
-
-/// What torchrun sets; or else what srun sets, whose first task then runs where it was started.
-Place place() {
-  const bool slurm = environment({"RANK"}).empty() && !environment({"SLURM_PROCID"}).empty();
-  const char *rank = slurm ? "SLURM_PROCID" : "RANK", *size = slurm ? "SLURM_NTASKS" : "WORLD_SIZE";
-  Place p;
-  p.size = whole_number(size, environment({size}), 1, 1 << 20);
-  p.rank = whole_number(rank, environment({rank}), 0, p.size);
-  if (p.size == 1) return p;
-  p.host = slurm ? environment({"MASTER_ADDR", "SLURM_LAUNCH_NODE_IPADDR"})
-                 : environment({"MASTER_ADDR"});
-  if (p.host.empty())
-    throw Error("distributed", "must find the address of the first process in MASTER_ADDR",
-                "It is not set", kHow);
-  if (const std::string port = environment({"MASTER_PORT"}); !port.empty())
-    p.port = whole_number("MASTER_PORT", port, 1, 65536);
-  return p;
-}
-
-}  // namespace
 
 #ifdef COMPERT_HAVE_C10D
 namespace {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
+using Store = c10::intrusive_ptr<c10d::Store>;
 
-/// After which a process that does not answer counts as lost. Joining takes as long as the slowest
-/// process needs to read its cells, so it has twelve times that.
-milliseconds patience() {
-  const std::string given = environment({"COMPERT_GROUP_TIMEOUT"});
-  return std::chrono::seconds(
-      given.empty() ? 50 : whole_number("COMPERT_GROUP_TIMEOUT", given, 1, 1 << 20));
-}
+/// Joining takes as long as the slowest process needs to read its cells.
 constexpr int kJoinFactor = 12;
 constexpr milliseconds kAttempt{3000}, kPause{50};
-
-/// The address by which this machine reaches the first process: others reach it by the same. The
-/// host's own name, c10d's choice, is often one for 127.0.1.1.
-std::string own_address(const Place& p) {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_DGRAM;
-  std::string out;
-  if (getaddrinfo(p.host.c_str(), std::to_string(p.port).c_str(), &hints, &found) != 0) return out;
-  for (const addrinfo* a = found; a != nullptr && out.empty(); a = a->ai_next) {
-    const int s = socket(a->ai_family, SOCK_DGRAM, 0);
-    if (s < 0) continue;
-    sockaddr_storage own{};
-    socklen_t length = sizeof own;
-    char text[NI_MAXHOST];
-    // Nothing is sent: connecting a datagram socket only asks for the route.
-    if (connect(s, a->ai_addr, a->ai_addrlen) == 0 &&
-        getsockname(s, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
-        getnameinfo(reinterpret_cast<sockaddr*>(&own), length, text, sizeof text, nullptr, 0,
-                    NI_NUMERICHOST) == 0)
-      out = text;
-    close(s);
-  }
-  freeaddrinfo(found);
-  return out;
-}
 
 /// Younger LibTorch may have been built without the library that it would serve the store by.
 template <class Options>
@@ -126,28 +50,107 @@ std::string first_line(const std::exception& e) {
               "Look at the other processes' messages, and at MASTER_ADDR and MASTER_PORT");
 }
 
-/// Where the processes find each other, served by the first one. It is kept to the end of the
-/// process: a server that ended with a fit could be mistaken for that of the next.
-c10::intrusive_ptr<c10d::Store> meeting_point(const Place& p, Clock::time_point until,
-                                              const std::function<bool()>& stop) {
-  static auto* made = new std::pair<std::string, c10::intrusive_ptr<c10d::Store>>;
-  const std::string key = p.host + " " + std::to_string(p.port) + " " + std::to_string(p.rank);
-  if (made->second.defined() && made->first == key) return made->second;
+/// Where the processes find each other, served by the first one. A store is only made where there is a
+/// server to answer it: LibTorch up to 2.0 ends the whole process when the connection is cut otherwise.
+Store meet(const Place& p, milliseconds limit, Attempt& attempt) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(p.port);
   options.isServer = p.rank == 0;
   options.waitWorkers = false;
   options.timeout = kAttempt;
   serve_plainly(options, 0);
+  attempt.now("rank 0", "Rank 0 does not answer");
   while (true) {
     try {
-      *made = {key, c10::make_intrusive<c10d::TCPStore>(p.host, options)};
-      made->second->setTimeout(patience());
-      return made->second;
+      const std::string why = p.rank == 0 ? "" : why_not_served(p, kAttempt);
+      if (!why.empty()) throw std::runtime_error(why);
+      const Store store = c10::make_intrusive<c10d::TCPStore>(p.host, options);
+      store->setTimeout(limit);
+      // An answer in time, and from here on a limit of time to others where LibTorch has one.
+      store->set("met", {1});
+      store->wait({"met"}, limit);
+      return store;
     } catch (const std::exception& e) {
-      if (p.rank == 0 || stop() || Clock::now() > until) stop_joining(p, first_line(e));
+      if (p.rank == 0 || attempt.given_up) throw;
+      attempt.now("rank 0", "Rank 0 does not answer: " + first_line(e));
     }
     std::this_thread::sleep_for(kPause);
+  }
+}
+
+/// Waits for all, and gives the address of each as the first process' place is reached from it.
+std::vector<std::string> see_all(const Place& p, c10d::Store& store, Attempt& attempt) {
+  const auto here = [](int64_t rank) { return "here" + std::to_string(rank); };
+  const std::string own = route_to(p.host, p.port);
+  std::vector<std::string> out;
+  try {
+    store.set(here(p.rank), std::vector<uint8_t>(own.c_str(), own.c_str() + own.size() + 1));
+    for (int64_t r = 0; r < p.size; ++r) {
+      const std::string name = std::to_string(r);
+      attempt.now("rank " + name, "Rank " + name + " did not come");
+      while (!store.check({here(r)})) {
+        if (attempt.given_up) return out;
+        std::this_thread::sleep_for(kPause);
+      }
+      out.emplace_back(reinterpret_cast<const char*>(store.get(here(r)).data()));
+    }
+  } catch (const std::exception& e) {
+    throw std::runtime_error("Rank 0 does not answer: " + first_line(e));
+  }
+  return out;
+}
+
+using Gloo = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
+
+Gloo connect_all(const Place& p, const Store& store, const std::string& address, milliseconds limit,
+                 Attempt& attempt) {
+  attempt.now("the others", "Rank 0 does not answer");
+  const auto options = c10d::ProcessGroupGloo::Options::create(limit);
+  const std::string interface = environment({"GLOO_SOCKET_IFNAME"});
+  options->devices.push_back(
+      !interface.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+      : address.empty()  ? c10d::ProcessGroupGloo::createDefaultDevice()
+                         : c10d::ProcessGroupGloo::createDeviceForHostname(address));
+  options->threads = 2;
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(p.rank),
+                                                     static_cast<int>(p.size), options);
+}
+
+/// The store of this process, as long as it is of use. The first process keeps it to its end: a server
+/// that ended with a fit could be mistaken for that of the next.
+struct Kept {
+  std::string key;
+  Store store;
+};
+Kept& kept() {
+  static auto* out = new Kept;
+  return *out;
+}
+
+Gloo find_all(const Place& p, const std::function<bool()>& stop) {
+  static int64_t groups = 0;
+  const std::string name = "group" + std::to_string(++groups);
+  const std::string key = p.host + " " + std::to_string(p.port) + " " + std::to_string(p.rank);
+  const milliseconds limit = patience();
+  auto until = Clock::now() + kJoinFactor * limit;
+  const auto give_up = [&](const Attempt& a) {
+    if (stop()) stop_joining(p, "Interrupted while waiting for " + a.awaited());
+    if (Clock::now() > until) stop_joining(p, a.trouble());
+  };
+  try {
+    if (!kept().store.defined() || kept().key != key)
+      kept() = {key, attempt([=](Attempt& a) { return meet(p, limit, a); }, give_up)};
+    const Store mine = c10::make_intrusive<c10d::PrefixStore>(name, kept().store);
+    const auto seen = attempt([=](Attempt& a) { return see_all(p, *mine, a); }, give_up);
+    const std::string address = address_for_others(
+        seen, p.rank, [&](const std::string& other) { return route_to(other, p.port); });
+    until = Clock::now() + 2 * limit;
+    return attempt([=](Attempt& a) { return connect_all(p, mine, address, limit, a); }, give_up);
+  } catch (const std::exception& e) {
+    // An answer may still be on its way to it.
+    if (p.rank > 0) kept() = {};
+    if (dynamic_cast<const Error*>(&e) != nullptr) throw;
+    stop_joining(p, first_line(e));
   }
 }
 
@@ -172,37 +175,10 @@ struct ProcessGroup::Impl {
 std::unique_ptr<ProcessGroup> ProcessGroup::join(const std::function<bool()>& stop) {
   const Place p = place();
   if (p.size == 1) return nullptr;
-  static int64_t groups = 0;
-  const std::string name = "group" + std::to_string(++groups);
-  const auto until = Clock::now() + kJoinFactor * patience();
   auto impl = std::make_unique<Impl>();
   impl->rank = p.rank;
   impl->size = p.size;
-  const auto store = meeting_point(p, until, stop);
-  try {
-    const auto mine = c10::make_intrusive<c10d::PrefixStore>(name, store);
-    const auto here = [](int64_t rank) { return "here" + std::to_string(rank); };
-    mine->set(here(p.rank), std::vector<uint8_t>{1});
-    for (int64_t r = 0; r < p.size; ++r)
-      while (!mine->check({here(r)})) {
-        if (stop()) stop_joining(p, "Interrupted while waiting for rank " + std::to_string(r));
-        if (Clock::now() > until) stop_joining(p, "Rank " + std::to_string(r) + " did not come");
-        std::this_thread::sleep_for(kPause);
-      }
-    const auto options = c10d::ProcessGroupGloo::Options::create(patience());
-    const std::string interface = environment({"GLOO_SOCKET_IFNAME"}), address = own_address(p);
-    options->devices.push_back(
-        !interface.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
-        : address.empty()  ? c10d::ProcessGroupGloo::createDefaultDevice()
-                           : c10d::ProcessGroupGloo::createDeviceForHostname(address));
-    options->threads = 2;
-    impl->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
-        mine, static_cast<int>(p.rank), static_cast<int>(p.size), options);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& e) {
-    stop_joining(p, first_line(e));
-  }
+  impl->gloo = find_all(p, stop);
   return std::unique_ptr<ProcessGroup>(new ProcessGroup(std::move(impl)));
 }
 

@@ -13,7 +13,7 @@ namespace compert {
 /// another process is lost or does not answer in time; `lost()` then tells why.
 class ProcessGroup {
  public:
-  /// The group that the environment names as torchrun and SLURM do (group.cpp), once all of it is
+  /// The group that the environment names as torchrun and SLURM do (place.h), once all of it is
   /// there; null when it has one process. `stop` ends the waiting.
   static std::unique_ptr<ProcessGroup> join(const std::function<bool()>& stop);
   ~ProcessGroup();

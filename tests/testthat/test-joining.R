@@ -1,0 +1,82 @@
+# Processes that look for each other end in time, and at Ctrl-C, whatever answers or does not.
+
+# A process of a group, by itself, as torchrun or a shell starts it; its output lies in `file`.
+start_rank <- function(rank, size, port, seconds, file) {
+  script <- paste0(file, ".R")
+  writeLines(c(
+    paste0(".libPaths(", deparse1(.libPaths()), ")"),
+    "library(compert)",
+    "cells <- kang_example()",
+    "cells <- cells[1:50, seq(1, ncol(cells), 8)]",
+    "settings <- cpa_settings(epochs = 1, dim = 4, autoencoder_width = 8, seed = 1, threads = 1,",
+    "                         distributed = TRUE, verbose = FALSE)",
+    "said <- tryCatch(suppressWarnings(",
+    "  cpa(cells, \"condition\", control = \"control\", covariates = \"cell_type\", split = \"split\",",
+    "      settings = settings)), error = conditionMessage)",
+    "cat(\"said:\", gsub(\"\\\\s+\", \" \", said))"
+  ), script)
+  variables <- c("current", RANK = rank, WORLD_SIZE = size, MASTER_ADDR = "127.0.0.1",
+                 MASTER_PORT = port, COMPERT_GROUP_TIMEOUT = seconds, OMP_NUM_THREADS = 1)
+  processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), env = variables,
+                        stdout = file, stderr = "2>&1")
+}
+
+# What it said at its end, if it came to that in time.
+said_by <- function(process, file, seconds) {
+  process$wait(1000 * seconds)
+  if (process$is_alive()) return("still there")
+  paste(readLines(file, warn = FALSE), collapse = " ")
+}
+
+skip_without_processes <- function() {
+  skip_without(.Platform$OS.type == "unix", "processes of Unix")
+  skip_without(core_build_info()$c10d, "Gloo")
+  skip_without_package("SingleCellExperiment")
+}
+
+test_that("a program in the place of the first process that says nothing holds nobody up", {
+  skip_without_processes()
+  port <- free_port()
+  silent <- serverSocket(port)
+  withr::defer(try(close(silent), silent = TRUE))
+  files <- c(withr::local_tempfile(), withr::local_tempfile())
+  interrupted <- start_rank(1, 2, port, 50, files[1])
+  withr::defer(interrupted$kill())
+  expect_true(socketSelect(list(silent), timeout = 120))
+  Sys.sleep(1)
+  interrupted$interrupt()
+  expect_match(said_by(interrupted, files[1], 20),
+               "must find all processes.*Interrupted while waiting for rank 0")
+  # What the first one left in the queue; the next one stays there.
+  close(silent)
+  silent <- serverSocket(port)
+  left <- start_rank(1, 2, port, 1, files[2])
+  withr::defer(left$kill())
+  expect_true(socketSelect(list(silent), timeout = 120))
+  Sys.sleep(1)
+  # LibTorch's own thread ended R when such a connection was cut.
+  close(silent)
+  expect_match(said_by(left, files[2], 90), "must find all processes.*Rank 0 does not answer: ")
+})
+
+test_that("a first process that stops answering is not waited for without end", {
+  skip_without_processes()
+  port <- free_port()
+  files <- c(withr::local_tempfile(), withr::local_tempfile())
+  # A third one never comes.
+  first <- start_rank(0, 3, port, 2, files[1])
+  withr::defer(first$kill())
+  second <- start_rank(1, 3, port, 2, files[2])
+  withr::defer(second$kill())
+  served <- function() {
+    con <- tryCatch(suppressWarnings(socketConnection(port = port, timeout = 2)),
+                    error = function(cnd) NULL)
+    if (!is.null(con)) close(con)
+    !is.null(con)
+  }
+  until <- Sys.time() + 120
+  while (!served() && Sys.time() < until) Sys.sleep(0.2)
+  Sys.sleep(2)
+  first$suspend()
+  expect_match(said_by(second, files[2], 60), "must find all processes.*Rank 0 does not answer")
+})
