@@ -84,8 +84,10 @@ preset_words <- function(options) {
     "chosen source cells"
   } else if (options$controls == "matched") {
     "controls of the same covariates"
-  } else {
+  } else if (options$control_split == "own") {
     "all controls of the split"
+  } else {
+    "all controls, whatever their covariates"
   }
   changed <- if (length(options$changed)) {
     paste0(" with own ", paste0("`", options$changed, "`", collapse = ", "))

@@ -36,6 +36,9 @@ test_that("own options override, and are named in print", {
   o$n_degs <- 50
   expect_match(preset_words(o), "preset \"fb\" with own `min_cells`: all controls of the split")
   expect_match(preset_words(o), "at least 3 cells, 50 DEGs, ddof 0")
+  pooled <- r2_options(fit_of_loss("gauss"), "compert", list(controls = "pooled"))
+  expect_match(preset_words(pooled), ": all controls, whatever their covariates")
+  expect_match(preset_words(r2_options(fit_of_loss("gauss"), "theislab", list())), ": all controls, whatever")
 })
 
 test_that("wrong options are refused", {
