@@ -71,7 +71,8 @@ comparison_marks <- function() c(point = 16, `point beyond` = 17, mean = 23, `me
 comparison_points <- function(table) {
   n <- max(table(table$group, table$model, table$metric))
   ggplot2::geom_point(
-    ggplot2::aes(colour = .data$model,
+    # Without the group the shapes too would divide the room of the boxes.
+    ggplot2::aes(colour = .data$model, group = .data$model,
                  shape = ifelse(.data$off, "point beyond", "point")),
     size = if (n > 60L) 0.6 else 1, alpha = if (n > 60L) 0.35 else 0.6,
     position = ggplot2::position_jitterdodge(jitter.width = 0.25, dodge.width = 0.8, seed = 1)

@@ -33,6 +33,20 @@ test_that("one box per model, dose and metric; every condition is a point", {
   expect_identical(p$labels$x, "dose")
 })
 
+test_that("points lie in the box of their own model where some are beyond the axis", {
+  skip_without_package("ggplot2")
+  built <- ggplot2::ggplot_build(plot_r2(compared()))$data
+  boxes <- built[[1]]
+  points <- built[[2]]
+  points$slot <- round(points$x)
+  boxes$slot <- round(boxes$x)
+  box <- match(paste(points$PANEL, points$slot, points$colour), paste(boxes$PANEL, boxes$slot, boxes$colour))
+  expect_false(anyNA(box))
+  expect_true(all(points$x > boxes$xmin[box] & points$x < boxes$xmax[box]))
+  off <- tapply(points$x - boxes$x[box], points$colour, mean)
+  expect_lt(max(abs(off)), 0.05)
+})
+
 test_that("boxes are of the scores themselves; means beyond the axis are triangles", {
   skip_without_package("ggplot2")
   p <- plot_r2(compared(), metric = "r2_mean_deg", limits = c(0.1, 1))
