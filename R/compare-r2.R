@@ -72,7 +72,14 @@ compare_r2 <- function(..., by = "dose", reference = NULL, baselines = "control"
   })
   tibble::new_tibble(do.call(rbind, rows), class = "compert_comparison", by = by,
                      reference = reference, scores = scores, groups = groups,
-                     words = attr(tables[[1L]], "words"))
+                     words = attr(tables[[1L]], "words"), unit = shared_unit(tables),
+                     dose = keys[length(keys) - 1L], baselines = baselines)
+}
+
+# The unit of the doses, where all fits have the same.
+shared_unit <- function(tables) {
+  units <- unique(lapply(tables, attr, "dose_unit"))
+  if (length(units) == 1L) units[[1L]]
 }
 
 # The tables of `...` as a named list, checked.

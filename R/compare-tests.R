@@ -43,15 +43,19 @@ print.compert_comparison <- function(x, ...) {
   needed <- c("group", "metric", "model", "n_conditions", "mean", "median", "p_t", "p_wilcoxon")
   if (!all(needed %in% names(x))) return(NextMethod())
   scores <- attr(x, "scores")
-  cat("r2 of ", length(unique(x$model)), " models on ", nrow(scores$conditions),
-      " conditions that all of them have", sep = "")
+  baselines <- intersect(unique(x$model), attr(x, "baselines"))
+  models <- length(unique(x$model)) - length(baselines)
+  cat("r2 of ", count_of(models, "model"), if (length(baselines)) " and ",
+      if (length(baselines)) count_of(length(baselines), "baseline"), " on ",
+      count_of(nrow(scores$conditions), "condition"), " that all of them have", sep = "")
   dropped <- scores$n_all - nrow(scores$conditions)
   if (dropped > 0) cat(" (", dropped, " left out)", sep = "")
   cat("\n")
   if (!is.null(attr(x, "words"))) cat(attr(x, "words"), "\n", sep = "")
   for (group in unique(x$group)) {
     rows <- x[x$group == group, , drop = FALSE]
-    cat("\n", group_title(x, group), " (", rows$n_conditions[1L], " conditions)\n", sep = "")
+    cat("\n", group_title(x, group), " (", count_of(rows$n_conditions[1L], "condition"), ")\n",
+        sep = "")
     print_group(rows)
   }
   cat("\np: paired t-test and Wilcoxon's signed rank test against \"", attr(x, "reference"),
@@ -61,7 +65,15 @@ print.compert_comparison <- function(x, ...) {
 
 group_title <- function(x, group) {
   if (group == "all") return("All conditions")
-  paste(paste(attr(x, "by"), collapse = ", "), group, sep = " ")
+  paste(by_words(x), group)
+}
+
+# The columns that groups are made by, the dose with its unit: "dose (uM), cell_type".
+by_words <- function(comparison) {
+  by <- attr(comparison, "by")
+  unit <- attr(comparison, "unit")
+  dose <- by %in% attr(comparison, "dose") & !is.null(unit)
+  paste0(by, ifelse(dose, paste0(" (", unit, ")"), ""), collapse = ", ")
 }
 
 # One line per model; per metric mean, median and the two p-values.

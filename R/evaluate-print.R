@@ -56,7 +56,7 @@ words_without_split <- function(x) {
 
 unclass_r2 <- function(x) {
   class(x) <- setdiff(class(x), "compert_r2")
-  for (name in c("preset", "words", "splits", "order", "empty", "left_out")) attr(x, name) <- NULL
+  for (name in c("preset", "words", "splits", "order", "empty", "left_out", "dose_unit")) attr(x, name) <- NULL
   x
 }
 

@@ -160,7 +160,7 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
                                options$degs_by_dose)
   rows <- keep_with_degs(rows, options)
   table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call))
-  new_r2(table, rows, split, options)
+  structure(new_r2(table, rows, split, options), dose_unit = fit$meta$registry$dose_unit)
 }
 
 check_split_names <- function(split, call = rlang::caller_env()) {

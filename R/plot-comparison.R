@@ -97,9 +97,8 @@ comparison_colours <- function(models) {
 }
 
 comparison_axis <- function(comparison) {
-  by <- attr(comparison, "by")
-  if (length(by) == 0L || length(attr(comparison, "groups")) == 1L) return(NULL)
-  paste(by, collapse = ", ")
+  if (length(attr(comparison, "by")) == 0L || length(attr(comparison, "groups")) == 1L) return(NULL)
+  by_words(comparison)
 }
 
 comparison_subtitle <- function(comparison, off) {

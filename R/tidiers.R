@@ -70,7 +70,9 @@ tidy.compert_r2 <- function(x, ...) {
 tidy.compert_comparison <- function(x, ...) {
   check_no_dots(...)
   class(x) <- setdiff(class(x), "compert_comparison")
-  for (name in c("by", "reference", "scores", "groups", "words")) attr(x, name) <- NULL
+  for (name in c("by", "reference", "scores", "groups", "words", "unit", "dose", "baselines")) {
+    attr(x, name) <- NULL
+  }
   x
 }
 

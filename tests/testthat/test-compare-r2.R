@@ -151,3 +151,17 @@ test_that("scores of fits are compared", {
   expect_equal(x$mean[x$model == "long" & x$metric == "r2_mean"],
                mean(long$r2_mean[long$method == "model"]))
 })
+
+test_that("the print and the picture give doses their unit, and count baselines apart", {
+  with_unit <- function(shift) structure(scored(shift), dose_unit = "uM")
+  x <- compare_r2(good = with_unit(0.2), poor = with_unit(0.1), baselines = "control")
+  lines <- capture.output(print(x))
+  expect_match(lines[1], "^r2 of 2 models and 1 baseline on 12 conditions")
+  expect_true(any(grepl("^dose \\(uM\\) 0.1 \\(6 conditions\\)$", lines)))
+  expect_identical(comparison_axis(x), "dose (uM)")
+  expect_null(attr(tidy(x), "unit"))
+  both <- compare_r2(a = with_unit(0), b = scored(), by = c("dose", "cell_type"), baselines = character())
+  expect_identical(comparison_axis(both), "dose, cell_type")
+  single <- capture.output(print(compare_r2(a = scored(rows = 1:2), b = scored(rows = 1:2), by = "cell_type")))
+  expect_true("cell_type A (1 condition)" %in% single)
+})

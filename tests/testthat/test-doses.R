@@ -30,6 +30,9 @@ test_that("every model and a search keep the unit of the doses", {
     predict(fit, cells$x, condition("B", ...), col_data = cells$col_data, summarise = "condition")
   }
   expect_identical(ask(dose = 10000, dose_unit = "nM"), ask(dose = 10))
+  scores <- evaluate_r2(fit, cells$x, col_data = cells$col_data, split = "ood", min_cells = 1, seed = 1)
+  expect_identical(attr(scores, "dose_unit"), "uM")
+  expect_null(attr(tidy(scores), "dose_unit"))
   skip_without_package("ggplot2")
   expect_identical(plot_dose_response(dose_response(fit))$labels$x, "Dose (uM)")
   baseline <- scgen(cells$x, "drug", dose = "dose", control = "control", dose_unit = "nM",
