@@ -24,8 +24,10 @@
 #' @param ... Must be empty: all later arguments are given by name.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
 #'   `NULL`: every part has dose 1. See "Doses" in [cpa()].
-#' @param dose_unit Unit of the doses, such as `"uM"`, `"nM"` or `"mg/kg"`; kept in the fit, so that
-#'   [condition()] may ask in another one and axes say it. `NULL`: unknown.
+#' @param dose_unit Unit of the doses; kept in the fit, so that axes say it and [condition()] may ask in
+#'   another one of the same kind: `"fM"`, `"pM"`, `"nM"`, `"uM"`, `"mM"`, `"M"`; `"pg/ml"`, `"ng/ml"`,
+#'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
+#'   text, such as `"U/ml"`, is a label. `NULL`: unknown.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave

@@ -10,17 +10,23 @@ dose_units <- function() {
        radiation = c(mGy = 1e-3, Gy = 1))
 }
 
-tidy_unit <- function(unit) sub("^(\u00b5|\u03bc)", "u", unit)
+known_units <- function() unlist(lapply(dose_units(), names), use.names = FALSE)
 
+# One spelling of micro, and of the litre.
+tidy_unit <- function(unit) sub("(/[a-z]?)L$", "\\1l", sub("^(\u00b5|\u03bc)", "u", trimws(unit)))
+
+# Units outside the table, such as those of activity ("U/ml"), are labels. What is a known unit but for
+# upper and lower case would be another one: "mM" or "MM", "nm" or "nM".
 check_dose_unit <- function(unit, call = rlang::caller_env()) {
   check_string(unit, "dose_unit", null_ok = TRUE, call = call)
   if (is.null(unit)) return(NULL)
   unit <- tidy_unit(unit)
-  known <- unlist(lapply(dose_units(), names), use.names = FALSE)
-  if (unit %in% known) return(unit)
-  abort_input("`dose_unit` must be a unit that doses can be converted between.",
+  known <- known_units()
+  near <- known[tolower(known) == tolower(unit)]
+  if (unit %in% known || length(near) == 0L) return(unit)
+  abort_input("`dose_unit` must have the upper and lower case of the unit that is meant.",
               paste0("It is ", dQuote(unit, FALSE), "."),
-              paste0(did_you_mean(unit, known), "Known are ", name_list(known, 20), "."), call)
+              paste0("Known are ", name_list(near), "."), call)
 }
 
 # Numbers in `from` as numbers in `to`.
@@ -31,7 +37,9 @@ convert_doses <- function(dose, from, to, call = rlang::caller_env()) {
   }
   abort_input("The unit of the doses must be of the same kind as the fit's.",
               paste0("They are in ", dQuote(from, FALSE), ", the fit's in ", dQuote(to, FALSE), "."),
-              "A molar dose and a mass need the molar mass: convert them yourself.", call)
+              if (all(c(from, to) %in% known_units()))
+                "A molar dose and a mass need the molar mass: convert them yourself." else
+                paste0("Converted are ", name_list(known_units(), 20), "."), call)
 }
 
 # How doses are put before the network: "relative" by cpa() and multicpa(), "none" with a reference's

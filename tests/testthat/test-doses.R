@@ -6,12 +6,18 @@ test_that("doses are converted within a kind of unit only", {
   expect_refused(convert_doses(1, "uM", "mg/kg"), "same kind")
 })
 
-test_that("units are known by either micro sign, others are refused with the nearest", {
+test_that("units are known by either micro sign and either litre, others are labels", {
   expect_identical(check_dose_unit("\u00b5M"), "uM")
   expect_identical(check_dose_unit("\u03bcg/ml"), "ug/ml")
+  expect_identical(check_dose_unit("ng/mL"), "ng/ml")
+  expect_identical(check_dose_unit("mg/L"), "mg/l")
+  expect_identical(check_dose_unit("U/mL"), "U/ml")
+  expect_identical(check_dose_unit("MOI"), "MOI")
   expect_null(check_dose_unit(NULL))
-  expect_refused(check_dose_unit("umol"), "`dose_unit` must be")
+  expect_refused(check_dose_unit("nm"), "upper and lower case.*\"nM\"")
   expect_refused(check_dose_unit(3), "dose_unit")
+  expect_refused(convert_doses(1, "IU/ml", "ng/ml"), "same kind.*Converted are")
+  expect_identical(convert_doses(1, "IU/ml", "IU/ml"), 1)
 })
 
 test_that("scales come from the treated doses of training", {
@@ -42,5 +48,5 @@ test_that("every model and a search keep the unit of the doses", {
   expect_identical(multi_fit(dose_unit = "nM")$meta$registry$dose_unit, "nM")
   found <- small_search(trials = 1, dose_unit = "nM")
   expect_identical(found$best$meta$registry$dose_unit, "nM")
-  expect_refused(small_search(trials = 1, dose_unit = "drops"), "`dose_unit` must be")
+  expect_refused(small_search(trials = 1, dose_unit = "um"), "`dose_unit` must have")
 })
