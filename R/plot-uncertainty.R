@@ -27,7 +27,7 @@
 #' fit <- cpa(wells, "condition", dose = "dose", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' one <- condition_grid(condition = c("Trametinib", "Abemaciclib"), dose = c(0.1, 0.3, 1, 3, 10))
-#' plot_uncertainty(prediction_uncertainty(fit, one, min_cells = 3), log_dose = TRUE)
+#' plot_uncertainty(prediction_uncertainty(fit, one, min_cells = 3), value = "euclidean", log_dose = TRUE)
 #'
 #' steps <- c(0.1, 1, 10)
 #' two <- condition("Abemaciclib+Trametinib",
@@ -107,7 +107,8 @@ uncertainty_lines <- function(table, value, log_dose) {
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 2.2, stroke = 0.8, na.rm = TRUE) +
     scale_colour_compert(nlevels(table$.line)) +
     ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1)) +
-    ggplot2::expand_limits(y = 0) +
+    # An axis of zeros alone would reach below 0.
+    ggplot2::expand_limits(y = if (all(table$.value %in% c(0, NA))) c(0, 1) else 0) +
     ggplot2::labs(x = dose_title(table), y = paste(uncertainty_words()[[value]],
                                                   "to the nearest\ncondition of the training"),
                   colour = NULL, shape = NULL,

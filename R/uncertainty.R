@@ -126,11 +126,13 @@ latent_distances <- function(asked, known, own = rep(NA_integer_, nrow(asked))) 
   cosine <- 1 - cross / outer(length_asked, length_known)
   # No distance of directions is as large as 4.
   cosine[!is.finite(cosine)] <- 4
+  itself <- cbind(seq_along(own), own)[!is.na(own), , drop = FALSE]
+  # Rounding would leave some 1e-16.
+  cosine[itself] <- ifelse(cosine[itself] > 3, 4, 0)
   euclidean <- vapply(seq_len(nrow(known)), function(j) {
     sqrt(rowSums(sweep(asked, 2L, known[j, ])^2))
   }, numeric(nrow(asked)))
   euclidean <- matrix(euclidean, nrow(asked))
-  itself <- cbind(seq_along(own), own)[!is.na(own), , drop = FALSE]
   # Rounding is not to decide between equally near ones.
   pick <- function(d, other) {
     other[itself] <- -1

@@ -84,6 +84,17 @@ test_that("the axis has the unit, and no line leads to dose 0 of a logarithmic a
   expect_equal(ggplot2::ggplot_build(p)$data[[1]]$x, c(-1, 0))
 })
 
+test_that("an axis of zeros alone does not reach below 0", {
+  skip_without_package("ggplot2")
+  table <- far_from(c(1, 2))
+  range_of <- function(cosine) {
+    table$cosine <- cosine
+    ggplot2::ggplot_build(plot_uncertainty(table))$layout$panel_params[[1]]$y$breaks
+  }
+  expect_gte(min(range_of(0), na.rm = TRUE), 0)
+  expect_lt(max(range_of(0.1), na.rm = TRUE), 0.2)
+})
+
 test_that("doses are split as those of the screen are joined", {
   skip_without_package("ggplot2")
   table <- tibble::tibble(drug = "A_B", dose = c("0.1_1", "1_1", "0.1_2", "1_2"), seen = "parts only",

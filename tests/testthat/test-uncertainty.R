@@ -4,10 +4,19 @@ test_that("a training condition is at distance 0 and names itself", {
   expect_identical(names(far), c("cell_type", "condition", "dose", "seen", "cosine",
                                  "nearest_cosine", "euclidean", "nearest_euclidean"))
   expect_identical(far$seen, "condition")
-  expect_lt(far$cosine, 1e-6)
+  expect_identical(far$cosine, 0)
   expect_identical(far$euclidean, 0)
   expect_identical(far$nearest_euclidean, "NK, IFNb")
   expect_identical(far$nearest_cosine, "NK, IFNb")
+})
+
+test_that("rounding leaves nothing of the distance of a condition from itself", {
+  at <- withr::with_seed(1, matrix(stats::rnorm(60), 12))
+  far <- latent_distances(at, at, seq_len(12))
+  expect_gt(max(abs(latent_distances(at, at)$cosine)), 0)
+  expect_identical(far$cosine, rep(0, 12))
+  expect_identical(far$at_cosine, seq_len(12))
+  expect_identical(latent_distances(rbind(0, 1), rbind(0, 1), 1:2)$cosine, c(NA, 0))
 })
 
 test_that("distances are those of the sums of embeddings", {
