@@ -86,8 +86,11 @@ doses_in_unit <- function(doses, registry, call = rlang::caller_env()) {
 
 # A table of doses keeps their unit and what joins them, for its plots.
 with_dose_unit <- function(table, fit) {
-  registry <- fit$meta$registry
-  structure(tibble::as_tibble(table), dose_unit = registry$dose_unit, dose_sep = registry$sep)
+  table <- tibble::as_tibble(table)
+  # structure() would make row names of the numbers of rows.
+  attr(table, "dose_unit") <- fit$meta$registry$dose_unit
+  attr(table, "dose_sep") <- fit$meta$registry$sep
+  table
 }
 
 # Of a screen without doses only dose 1 was measured, of the control too. The table of a response at other
@@ -96,7 +99,8 @@ with_single_dose <- function(table, fit, doses) {
   if (!is.null(fit$meta$keys$dose) || all(doses == 1)) return(table)
   text <- "Without a dose column dose 0 is not the control; only dose 1 was measured."
   cli::cli_inform(c(i = text), class = "compert_single_dose")
-  structure(table, dose_note = text)
+  attr(table, "dose_note") <- text
+  table
 }
 
 # The note in two lines, as wide as a small plot.

@@ -70,6 +70,8 @@ test_that("the default grid has the trained doses and steps between the low ones
   expect_gt(sum(dose > 0.1 & dose < 1), 8L)
   fit$meta$registry$dose_unit <- "uM"
   expect_identical(attr(dose_response(fit, n_points = 2), "dose_unit"), "uM")
+  # Tables have numbers of rows, no names.
+  expect_lt(.row_names_info(dose_response(fit, n_points = 2)), 0)
   map <- dose_response2d(fit, perturbation = c("Trametinib", "Camptothecin"), n_points = 2)
   expect_identical(dose_title(map, "A"), "Dose of A (uM)")
   asked <- condition("Trametinib", dose = 1)
@@ -80,6 +82,7 @@ test_that("curves of a fit without doses say that dose 0 is not the control", {
   cells <- small_cells()
   curve <- function(fit, x, ...) dose_response(fit, x$x, space = "genes", col_data = x$col_data, ...)
   expect_message(table <- curve(small_fit(), cells, dose = c(0, 1)), class = "compert_single_dose")
+  expect_lt(.row_names_info(table), 0)
   expect_silent(alone <- curve(small_fit(), cells, dose = 1))
   expect_silent(dosed <- curve(dosed_fit(), dosed_cells(), dose = c(0, 1)))
   expect_message(latent <- dose_response(small_fit()), class = "compert_single_dose")
