@@ -32,9 +32,10 @@
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
 #'   out, and that predictions keep as it is in each cell.
-#' @param split Name of a column with `"train"`, `"test"` and `"ood"` (`"validation"` counts as
-#'   test, `"holdout"` as ood), as [split_cells()] makes it. `NULL`: a quarter of the cells of each
-#'   condition, drawn at random under the seed, is for testing.
+#' @param split Name of a column with `"train"`, `"test"` and `"ood"`, as [split_cells()] makes it.
+#'   In any case of letters `"training"` is train; `"testing"`, `"valid"`, `"validation"` and `"val"`
+#'   are test; `"holdout"`, `"hold_out"` and `"held-out"` are ood. `NULL`: a quarter of the cells of
+#'   each condition, drawn at random under the seed, is for testing.
 #' @param assay,layer What to read. SummarizedExperiment: `assay`; Seurat: `assay` and `layer`;
 #'   `.h5ad`: `layer` (`"X"` or the name of a layer). `NULL` takes what `loss` needs under the usual
 #'   names: `"logcounts"`, `"data"`, `"X"` for `"gauss"`, `"counts"` for `"nb"` and `"zinb"`.

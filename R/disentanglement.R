@@ -63,7 +63,7 @@ disentanglement <- function(fit, newdata, ..., split = "test", classifier = c("l
   validate_fit(fit)
   need_newdata(missing(newdata), "disentanglement")
   classifier <- check_choice(classifier, c("linear", "knn"), "classifier")
-  if (!is.null(split)) check_split_names(split)
+  if (!is.null(split)) split <- check_split_names(split)
   check_flag(dose, "dose")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", if (dose) "dose", "covariates", "batch"))

@@ -36,7 +36,7 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   need_newdata(missing(newdata), "evaluate_cells")
   options <- r2_options(fit, "compert", list(min_cells = min_cells))
   check_count(n_degs, "n_degs", min = 2)
-  check_split_names(split)
+  split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "covariates", "batch"))
   screen["split"] <- list(evaluation_split(fit, screen, condition))

@@ -73,7 +73,8 @@
 #'   controls, and the training cells that the baselines learn from.
 #' @param preset Whose conventions: see "Presets". Every argument below that is not `NULL` overrides
 #'   the preset.
-#' @param split Splits to score, of `"train"`, `"test"` and `"ood"`.
+#' @param split Splits to score, of `"train"`, `"test"` and `"ood"`, or the words for them that [cpa()]
+#'   takes in the column.
 #' @param condition A [condition()]: score only these conditions; what covariates and doses it leaves open
 #'   may have any value. The batch is no part of them.
 #' @param baselines Names of baselines, of `"control"`, `"additive"`, `"mean"` and `"interpolation"` (see
@@ -142,7 +143,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)
   baselines <- check_baselines(baselines)
-  check_split_names(split)
+  split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "covariates", "batch"))
   screen["split"] <- list(evaluation_split(fit, screen, condition))
@@ -160,12 +161,17 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
                                options$degs_by_dose)
   rows <- keep_with_degs(rows, options)
   table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call))
-  structure(new_r2(table, rows, split, options), dose_unit = fit$meta$registry$dose_unit)
+  scores <- new_r2(table, rows, split, options)
+  attr(scores, "dose_unit") <- fit$meta$registry$dose_unit
+  scores
 }
 
+# Splits under their own names; a column's words for them are understood here too.
 check_split_names <- function(split, call = rlang::caller_env()) {
-  known <- c("train", "test", "ood")
-  if (is.character(split) && length(split) > 0L && all(split %in% known)) return(invisible())
+  if (is.character(split) && length(split) > 0L) {
+    meaning <- split_meaning(split)
+    if (!anyNA(meaning)) return(unique(meaning))
+  }
   abort_input("`split` must be some of \"train\", \"test\" and \"ood\".",
               paste0("It is ", describe(split), "."), "Write `split = \"ood\"`.", call)
 }

@@ -1,13 +1,18 @@
 # Which cells teach, which measure (test) and which nobody has seen (ood).
 
-# The column's words as "train", "test" or "ood": list(value, defects).
-read_split <- function(column, name) {
+# "train", "test" or "ood" for each word, NA for others.
+split_meaning <- function(text) {
   words <- c(train = "train", training = "train", test = "test", testing = "test", valid = "test",
              validation = "test", val = "test", ood = "ood", holdout = "ood", hold_out = "ood",
              "held-out" = "ood")
+  unname(words[tolower(trimws(text))])
+}
+
+# The column's words as "train", "test" or "ood": list(value, defects).
+read_split <- function(column, name) {
   text <- as.character(column)
   distinct <- unique(text)
-  meaning <- unname(words[tolower(trimws(distinct))])
+  meaning <- split_meaning(distinct)
   value <- meaning[match(text, distinct)]
   strange <- distinct[is.na(meaning)]
   if (length(strange) == 0) return(list(value = value, defects = NULL))

@@ -267,8 +267,14 @@ test_that("counts are scored log-normalised by default, raw on demand", {
   expect_error(run(variance = "total"), "`variance` must be left out on the log scale")
 })
 
+test_that("splits are asked for by the words of a column as well", {
+  expect_identical(check_split_names(c("Validation", "holdout", "test")), c("test", "ood"))
+  expect_identical(score(split = "holdout", seed = 1), score(split = "ood", seed = 1))
+})
+
 test_that("wrong arguments are refused in the house's form", {
-  expect_error(score(split = "holdout"), "`split` must be some of")
+  expect_error(score(split = "dev"), "`split` must be some of")
+  expect_error(check_split_names(character()), "`split` must be some of")
   expect_error(score(splitt = "ood"), "There is no argument `splitt`")
   expect_error(score(n_degs = 1), "`n_degs` must be")
   expect_error(evaluate_r2(small_fit()), "`newdata` must be given")
