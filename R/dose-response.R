@@ -18,7 +18,7 @@
 #' @param n_points Number of steps of the default grid.
 #' @param genes Names of genes to return one by one, for `space = "genes"`; of a fit of RNA and proteins
 #'   proteins as well.
-#' @param source As in [predict()][predict.compert_fit].
+#' @param source,residual As in [predict()][predict.compert_fit].
 #' @param scale For fits on counts and `space = "genes"`: `"log"` (log-normalised) or `"model"` (raw counts),
 #'   see Scale.
 #' @return A tibble. `space = "latent"`: `perturbation`, `dose`, `response` (h, no unit).
@@ -51,7 +51,7 @@
 #'   two perturbations
 #' @examples
 #' screen <- kang_example()
-#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#' fit <- cpa(screen, "condition", dose = "dose", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' dose_response(fit, n_points = 3)
 #' dose_response(fit, screen, space = "genes", dose = c(0, 1))

@@ -23,7 +23,7 @@
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
-#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
+#' fit <- cpa(screen, "condition", dose = "dose", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' plot_dose_response(dose_response(fit))
 #' curve <- dose_response(fit, screen, space = "genes", genes = "ISG15", n_points = 5)

@@ -22,6 +22,7 @@
 #' @param n_labels Number of DEGs with a name, in the order of their ranks; of proteins those with the largest
 #'   measured change.
 #' @param genes Names of genes (proteins) to write instead.
+#' @param residual As in [predict()][predict.compert_fit].
 #' @param max_panels Most panels.
 #' @return A ggplot, the predictions on the horizontal axis. Its `data` has a row per condition and
 #'   gene (protein): `condition`, `gene`, `predicted`, `measured`, `deg` (rank, `NA` for others).

@@ -18,6 +18,8 @@
 #' @param genes Names of the genes (proteins) to compare over; `NULL` for all.
 #' @param n_degs Compare over this many DEGs of the condition of the column instead ([rank_degs()]).
 #' @param condition A [condition()]: only these conditions, in rows and columns.
+#' @param min_cells Fewest observed cells of a condition, of all splits together.
+#' @param residual As in [predict()][predict.compert_fit].
 #' @param controls `TRUE` takes the controls of every covariate combination (that a condition of
 #'   `condition` has) as conditions as well.
 #' @return A matrix, conditions x conditions, named by covariates, perturbation and dose as far as they
