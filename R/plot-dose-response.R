@@ -12,8 +12,9 @@
 #' @param observed Measured points over the lines: what [observed_response()] returns, with `genes`
 #'   where `response` has them. Rows of perturbations, covariates or genes that have no line are left
 #'   out. Filled points are conditions that training saw, open ones it did not.
-#' @return A ggplot with one panel per gene; the title of the axis says the scale. With one perturbation there is a line per covariate
-#'   combination, with several a line per perturbation and a panel per combination; more than 12 lines,
+#' @return A ggplot with one panel per gene; the title of the axis says the scale. With one perturbation
+#'   there is a line per covariate combination, with several a line per perturbation and a panel per
+#'   combination; more than 8 lines,
 #'   which colours would not tell apart, have a panel each (up to 48 panels). What there is one of (gene,
 #'   perturbation, covariates) stands in the subtitle.
 #' @section Errors:
@@ -48,11 +49,12 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
   table <- response_layout(table, known)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
     # What lies between dose 0 and the next is not on a logarithmic axis.
-    ggplot2::geom_line(data = if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
+    ggplot2::geom_line(ggplot2::aes(linetype = .data$.line),
+                       if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
                        linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
     ggplot2::labs(x = dose_title(response), y = response_title(response, value, !is.null(points)),
-                  colour = NULL, subtitle = constant_subtitle(attr(table, "constant")),
+                  colour = NULL, linetype = NULL, subtitle = constant_subtitle(attr(table, "constant")),
                   caption = dose_note(response)) +
     theme_compert() +
     names_legend(levels(table$.line))
@@ -177,7 +179,7 @@ observed_layers <- function(points, table) {
 # Lines and panels, in order of appearance: with one perturbation the covariate combinations are
 # the lines, with several the perturbations are and the combinations are panels; genes are panels. More
 # lines than colours tell apart are panels as well. What is the same throughout is `constant`.
-response_layout <- function(table, known, most_lines = 12L, most_panels = 48L) {
+response_layout <- function(table, known, most_lines = 8L, most_panels = 48L) {
   other <- c("perturbation", "dose", "n_cells", "gene", known, ".value", ".dose")
   own <- setdiff(names(table), other)
   gene <- intersect("gene", names(table))

@@ -6,7 +6,9 @@
 #' @param embedding Matrix with one vector per row: [cell_embedding()], [perturbation_embedding()]
 #'   or [covariate_embedding()].
 #' @param colour One value per row to colour by: text, factor or numbers. Where both they and the rows
-#'   have names, these are matched. `NULL`: one colour.
+#'   have names, these are matched. `NULL`: one colour. Eight groups have a colour each, which
+#'   colour-blind readers tell apart; of more, colours come again with points of another shape, and more
+#'   than 40 have no legend.
 #' @param ... Not used.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
 #'   points. Of more than 12 points, names that have no room are left out, and the caption tells how
@@ -48,7 +50,8 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
     p <- p + ggplot2::geom_segment(ggplot2::aes(xend = 0, yend = 0), linewidth = 0.3, alpha = 0.6)
   }
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
-  p <- p + ggplot2::geom_point(size = size, alpha = if (nrow(table) > 200L) 0.7 else 1)
+  p <- p + ggplot2::geom_point(if (!is.numeric(table$colour)) ggplot2::aes(shape = .data$colour), size = size,
+                               alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (label %||% (nrow(table) <= 60L)) {
     # A legend on the right leaves less width.
     named <- place_names(table, if (nlevels(table$colour) > 8L) 0.016 else 0.0135)
@@ -61,7 +64,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
       ggplot2::coord_cartesian(clip = "off") +
       ggplot2::labs(caption = if (left) paste(count_of(left, "name"), "left out for want of room"))
   }
-  p + ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend) + theme_compert() +
+  p + ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend, shape = legend) + theme_compert() +
     colour_layer(table$colour)
 }
 
@@ -72,8 +75,8 @@ colour_layer <- function(colour) {
       n.breaks = 4L, guide = ggplot2::guide_colourbar(barwidth = ggplot2::unit(16, "lines"))))
   }
   names <- unique(as.character(colour))
-  list(scale_colour_compert(length(names)),
-       names_legend(names, override.aes = list(size = 2.5, alpha = 1)))
+  list(scale_colour_compert(length(names)), scale_shape_compert(length(names)),
+       names_legend(names, override.aes = list(size = 2.5, alpha = 1), also = "shape"))
 }
 
 # Names above, below, beside or askew of their points, wherever no other name or point is, rather

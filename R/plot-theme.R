@@ -8,7 +8,8 @@ okabe_ito <- function() {
   c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 }
 
-# `n` colours: the eight of the palette, then steps of hue at two brightnesses.
+# `n` different colours: the eight of the palette, or steps of hue at two brightnesses, which need a
+# legend's order beside them.
 palette_compert <- function(n) {
   if (n <= 8L) return(okabe_ito()[seq_len(n)])
   hue <- seq(15, 375, length.out = n + 1L)[seq_len(n)]
@@ -91,18 +92,24 @@ constant_subtitle <- function(parts) {
   paste(strwrap(paste(text, collapse = ", "), 78), collapse = "\n")
 }
 
+# Beyond eight groups colours come again, with another type of line or shape of points.
+turn_of <- function(n) (seq_len(max(n, 1L)) - 1L) %/% length(okabe_ito())
+
 # The legend of coloured names: below the plot, or on the right where it has no room there. One name
-# needs none, and more than 40 cannot be told apart.
-names_legend <- function(names, ...) {
+# needs none, and more than 40 cannot be told apart. `also`: what else tells the names apart.
+names_legend <- function(names, ..., also = "linetype") {
   n <- length(names)
-  if (n == 1L) return(ggplot2::guides(colour = "none"))
+  guides <- function(...) do.call(ggplot2::guides, stats::setNames(list(...), c("colour", also)))
+  none <- guides("none", "none")
+  if (n == 1L) return(none)
   if (n > 40L) {
-    return(list(ggplot2::guides(colour = "none"),
-                ggplot2::labs(caption = paste("No legend for", n, "colours"))))
+    return(list(none, ggplot2::labs(caption = paste("No legend for", n, "colours"))))
   }
   wide <- n > 8L || sum(nchar(legend_names(names)) + 5L) > 95L
   list(
-    ggplot2::guides(colour = ggplot2::guide_legend(ncol = if (n > 18L) 2L, order = 1L, ...)),
+    # Alike, so that they are one legend.
+    guides(ggplot2::guide_legend(ncol = if (n > 18L) 2L, order = 1L, ...),
+           ggplot2::guide_legend(ncol = if (n > 18L) 2L, order = 1L)),
     if (wide) ggplot2::theme(legend.position = "right")
   )
 }
@@ -113,10 +120,18 @@ need_ggplot <- function(call = rlang::caller_env()) {
   check_package("ggplot2", "to draw plots", call = call)
 }
 
-# Colour scale for a discrete variable with `n` values.
+# Colours, and types of lines where they are mapped, for a discrete variable with `n` values.
 scale_colour_compert <- function(n) {
-  ggplot2::scale_colour_manual(values = palette_compert(max(n, 1L)), na.value = "grey60",
-                               labels = legend_names)
+  types <- c("solid", "22", "82", "4212", "12")
+  list(ggplot2::scale_colour_manual(values = rep_len(okabe_ito(), max(n, 1L)), na.value = "grey60",
+                                    labels = legend_names),
+       ggplot2::scale_linetype_manual(values = types[turn_of(n) %% 5L + 1L], labels = legend_names))
+}
+
+# The shapes of points that go with these colours.
+scale_shape_compert <- function(n) {
+  ggplot2::scale_shape_manual(values = c(16, 17, 15, 3, 4)[turn_of(n) %% 5L + 1L], na.value = 16,
+                              labels = legend_names)
 }
 
 # Stops when a table lacks columns that a plot needs.

@@ -14,7 +14,7 @@
 #' @param sep What joins the doses of a combination in the table's dose column; `NULL` for what joins them
 #'   in the screen of the fit.
 #' @return A ggplot. Lines: with one perturbation a line per covariate combination, with several a line
-#'   per perturbation and a panel per covariate combination (more than 12 lines have a panel each). Maps:
+#'   per perturbation and a panel per covariate combination (more than 8 lines have a panel each). Maps:
 #'   a panel per combination and covariates. What there is one of stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [prediction_uncertainty()]; single perturbations and combinations mixed, or
@@ -102,7 +102,8 @@ uncertainty_lines <- function(table, value, log_dose) {
   names(constant)[names(constant) == "covariates"] <- attr(table, "place")
   table$.seen <- seen_words(table$seen)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
-    ggplot2::geom_line(data = if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
+    ggplot2::geom_line(ggplot2::aes(linetype = .data$.line),
+                       if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
                        linewidth = 0.7, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 2.2, stroke = 0.8, na.rm = TRUE) +
     scale_colour_compert(nlevels(table$.line)) +
@@ -111,7 +112,7 @@ uncertainty_lines <- function(table, value, log_dose) {
     ggplot2::expand_limits(y = if (all(table$.value %in% c(0, NA))) c(0, 1) else 0) +
     ggplot2::labs(x = dose_title(table), y = paste(uncertainty_words()[[value]],
                                                   "to the nearest\ncondition of the training"),
-                  colour = NULL, shape = NULL,
+                  colour = NULL, linetype = NULL, shape = NULL,
                   subtitle = constant_subtitle(constant)) +
     theme_compert() +
     ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0)) +

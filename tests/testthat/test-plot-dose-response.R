@@ -43,7 +43,7 @@ test_that("on a logarithmic axis no line leads to dose 0, which is a point", {
 
 test_that("the axis has the unit, headings the gene first, and many names a legend on the right", {
   skip_without_package("ggplot2")
-  drugs <- paste("A drug with a long name, number", 1:9)
+  drugs <- paste("A drug with a long name, number", 1:8)
   table <- curve_table(drugs)
   attr(table, "dose_unit") <- "uM"
   p <- plot_dose_response(table[table$dose > 0, ])
@@ -74,7 +74,7 @@ test_that("what there is one of stands in the subtitle", {
 
 test_that("more lines than colours tell apart have a panel each", {
   skip_without_package("ggplot2")
-  drugs <- paste("drug", 1:13)
+  drugs <- paste("drug", 1:9)
   p <- plot_dose_response(curve_table(drugs))
   expect_identical(levels(p$data$.panel), drugs)
   expect_identical(levels(p$data$.line), c("B", "NK"))
@@ -82,8 +82,13 @@ test_that("more lines than colours tell apart have a panel each", {
   expect_identical(levels(plot_dose_response(curve_table(drugs[-1]))$data$.panel), c("B", "NK"))
   one <- plot_dose_response(curve_table(drugs, "B"))
   expect_identical(levels(one$data$.line), "")
-  types <- plot_dose_response(curve_table("A", paste("type", 1:13)))
-  expect_identical(nlevels(types$data$.panel), 13L)
+  types <- plot_dose_response(curve_table("A", paste("type", 1:9)))
+  expect_identical(nlevels(types$data$.panel), 9L)
+  # Where panels would be too many, lines come in types.
+  many <- plot_dose_response(curve_table(paste("drug", 1:49), "B"))
+  expect_identical(nlevels(many$data$.panel), 1L)
+  lines <- ggplot2::layer_data(many, 1L)
+  expect_identical(anyDuplicated(unique(lines[c("group", "colour", "linetype")])[c("colour", "linetype")]), 41L)
   # Measured points find their panels.
   points <- transform(curve_table("drug 3")[2, ], seen = "condition")
   p <- plot_dose_response(curve_table(drugs), observed = points)

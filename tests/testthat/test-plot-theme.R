@@ -3,6 +3,22 @@ test_that("colours are different from each other, few or many", {
   expect_identical(palette_compert(2), okabe_ito()[1:2])
 })
 
+test_that("groups beyond eight have the colours again with other shapes and types of lines, in one legend", {
+  skip_without_package("ggplot2")
+  z <- withr::with_seed(1, matrix(rnorm(40), 20))
+  groups <- rep(sprintf("type %02d", 1:10), 2)
+  p <- plot_embedding(z, groups, method = "none", label = FALSE)
+  points <- ggplot2::layer_data(p)
+  pairs <- unique(points[c("colour", "shape")])
+  expect_identical(nrow(pairs), 10L)
+  expect_setequal(pairs$colour, okabe_ito())
+  expect_identical(unique(ggplot2::layer_data(plot_embedding(z, groups > "type 05", method = "none"))$shape), 16)
+  gtable <- ggplot2::ggplotGrob(p)
+  box <- gtable$grobs[[which(grepl("guide-box", gtable$layout$name) &
+                               vapply(gtable$grobs, function(g) inherits(g, "gtable"), NA))[1L]]]
+  expect_identical(sum(box$layout$name == "guides"), 1L)
+})
+
 test_that("long names are cut in the middle of their parts, which get lines of their own", {
   expect_identical(short_names(c("B, IFNb", "IFNb", NA)), c("B, IFNb", "IFNb", "NA"))
   expect_identical(short_names("a kidney of an embryo, Compound-01 with a long name"),
