@@ -54,7 +54,8 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
                                alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (label %||% (nrow(table) <= 60L)) {
     # A legend on the right leaves less width.
-    named <- place_names(table, if (nlevels(table$colour) > 8L) 0.016 else 0.0135)
+    legend_takes <- if (is.numeric(table$colour)) 0 else legend_share(unique(as.character(table$colour)))
+    named <- place_names(table, 0.0125 / (0.92 - legend_takes))
     left <- nrow(table) - nrow(named)
     p <- p + ggplot2::geom_text(ggplot2::aes(label = .data$name, hjust = .data$hjust,
                                              vjust = .data$vjust), named, size = 3,

@@ -105,13 +105,24 @@ names_legend <- function(names, ..., also = "linetype") {
   if (n > 40L) {
     return(list(none, ggplot2::labs(caption = paste("No legend for", n, "colours"))))
   }
-  wide <- n > 8L || sum(nchar(legend_names(names)) + 5L) > 95L
   list(
     # Alike, so that they are one legend.
     guides(ggplot2::guide_legend(ncol = if (n > 18L) 2L, order = 1L, ...),
            ggplot2::guide_legend(ncol = if (n > 18L) 2L, order = 1L)),
-    if (wide) ggplot2::theme(legend.position = "right")
+    if (wide_legend(names)) ggplot2::theme(legend.position = "right")
   )
+}
+
+wide_legend <- function(names) {
+  n <- length(names)
+  n > 8L || (n > 1L && sum(nchar(legend_names(names)) + 5L) > 95L)
+}
+
+# The share of a page 7 inches wide that a legend on the right takes.
+legend_share <- function(names) {
+  if (!wide_legend(names) || length(names) > 40L) return(0)
+  letters <- max(nchar(unlist(strsplit(legend_names(names), "\n", fixed = TRUE))))
+  (0.03 + (0.05 + 0.0092 * letters) * (if (length(names) > 18L) 2 else 1))
 }
 
 legend_names <- function(x) short_names(x, if (length(x) > 18L) 16L else 26L)

@@ -97,6 +97,25 @@ test_that("close names are placed askew of their points rather than over each ot
   expect_identical(sum(meets), 0L)
 })
 
+test_that("names have the room that a legend on the right leaves", {
+  skip_without_package("ggplot2")
+  withr::local_pdf(NULL, width = 7, height = 5)
+  for (names in list(paste("a class of molecules,", 1:9), paste("a class,", 1:30))) {
+    colour <- rep_len(names, 90)
+    p <- plot_embedding(withr::with_seed(1, matrix(rnorm(180), 90)), colour, method = "none")
+    grobs <- ggplot2::ggplotGrob(p)
+    legend <- grobs$grobs[[which(grobs$layout$name %in% c("guide-box", "guide-box-right"))[1L]]]
+    width <- grid::convertWidth(sum(legend$widths), "in", valueOnly = TRUE)
+    expect_lt(abs(legend_share(names) * 7 - width), 0.35)
+  }
+  expect_identical(legend_share(c("a", "b")), 0)
+  expect_identical(legend_share("one"), 0)
+  expect_identical(legend_share(paste("group", 1:41)), 0)
+  z <- withr::with_seed(2, matrix(rnorm(120), 60, dimnames = list(paste("compound", 1:60), NULL)))
+  shown <- function(...) nrow(plot_embedding(z, ..., method = "none")$layers[[2]]$data)
+  expect_lt(shown(rep(paste("a class of many molecules", 1:10), 6)), shown(rep(c("a", "b"), 30)))
+})
+
 test_that("the bar of numbers is long enough for its labels", {
   skip_without_package("ggplot2")
   z <- withr::with_seed(1, matrix(rnorm(60), 20))
