@@ -161,10 +161,17 @@ check_no_dots <- function(..., call = rlang::caller_env(),
                 paste0("Write name = value; the names are ", name_list(valid, 40), "."),
                 call = call)
   }
-  abort_input(paste0("Arguments must be among ", name_list(valid, 40), "."),
+  abort_input(paste0("Arguments must be ", valid_words(valid, call), "."),
               paste0("There is no argument `", name, "`."),
-              setting_advice(name, extra[[1]], settings) %||%
+              setting_advice(name, extra[[1]], settings) %||% reference_advice(name, valid, settings) %||%
                 paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = call)
+}
+
+# The names, or where they stand if they are many.
+valid_words <- function(valid, call) {
+  verb <- if (is.environment(call)) rlang::call_name(rlang::frame_call(call))
+  if (length(valid) <= 20L || is.null(verb)) return(paste("among", name_list(valid, 40)))
+  paste0("those of `", verb, "()`, see `?", verb, "`")
 }
 
 # How to write a setting that was given as an argument of its own, where a verb takes `settings`: the

@@ -132,8 +132,8 @@ model_settings <- function(model, given, verbose, call = rlang::caller_env()) {
     abort_input(
       "Settings must be given by name.",
       if (nzchar(wrong[1])) paste0(dQuote(wrong[1], FALSE), " is no setting.") else "One has no name.",
-      paste0(if (nzchar(wrong[1])) did_you_mean(wrong[1], known),
-             "See ?cpa_settings for every setting."), call)
+      paste0(if (nzchar(wrong[1])) setting_named(wrong[1], known), "See ?cpa_settings for every setting."),
+      call)
   }
   check_flag(verbose, "verbose", null_ok = TRUE, call = call)
   new_settings(c(given, list(model = model)), verbose, call)

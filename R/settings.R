@@ -7,7 +7,7 @@
 #' `features` has those of theislab/cpa beside them.
 #'
 #' @param ... Must be empty: settings are given by name, and an unknown name is an error that tells
-#'   the nearest known one.
+#'   the nearest known one, or what the setting of theislab/cpa with this name is called here.
 #' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
 #'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa; those of
 #'   [chemcpa_settings()] and [multicpa_settings()] are told there. Other settings are laid over the
