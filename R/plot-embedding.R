@@ -141,8 +141,7 @@ to_plane <- function(embedding, method, rays, seed) {
   if (method == "umap") {
     check_package("uwot", "for `method = \"umap\"`")
     umap <- getExportedValue("uwot", "umap")
-    at <- umap(embedding, n_neighbors = min(15L, nrow(embedding) - 1L), n_threads = 1L,
-               seed = seed)
+    at <- with_stream(seed, umap(embedding, n_neighbors = min(15L, nrow(embedding) - 1L), n_threads = 1L))
     return(list(at = at, axes = c("UMAP 1", "UMAP 2")))
   }
   pca <- stats::prcomp(embedding, center = !rays, rank. = 2L)
@@ -152,6 +151,19 @@ to_plane <- function(embedding, method, rays, seed) {
   # What rounding left of a component that is not there would look like a spread.
   at[, share[1:2] < 1e-9 | is.na(share[1:2])] <- 0
   list(at = at, axes = sprintf("PC%d (%.0f %%)", 1:2, share[1:2]))
+}
+
+# `expr` under a seed of R's stream, which goes on afterwards as if nothing had been drawn. Not every
+# version of uwot has an argument for the seed.
+with_stream <- function(seed, expr) {
+  if (exists(".Random.seed", globalenv(), inherits = FALSE)) {
+    before <- get(".Random.seed", globalenv())
+    on.exit(assign(".Random.seed", before, globalenv()))
+  } else {
+    on.exit(rm(".Random.seed", envir = globalenv()))
+  }
+  set.seed(seed)
+  expr
 }
 
 #' @rdname plot_embedding

@@ -43,6 +43,28 @@ test_that("named colours go to the rows of their names", {
   expect_refused(plot_embedding(z, colour), "No row is called \"d\".*none for \"a\"")
 })
 
+test_that("a seed rules what is drawn, and R's stream stays where it was", {
+  drawn <- function(seed) with_stream(seed, stats::runif(3))
+  withr::with_seed(1, {
+    before <- .Random.seed
+    expect_identical(drawn(5), drawn(5))
+    expect_false(identical(drawn(5), drawn(6)))
+    expect_identical(.Random.seed, before)
+  })
+})
+
+test_that("UMAP is drawn under its seed", {
+  skip_without_package("ggplot2", "uwot")
+  z <- withr::with_seed(1, matrix(stats::rnorm(200), 40))
+  p <- plot_embedding(z, rep(c("a", "b"), 20), method = "umap", label = FALSE)
+  expect_identical(p$labels$x, "UMAP 1")
+  expect_identical(dim(p$data), c(40L, 4L))
+  again <- plot_embedding(z, rep(c("a", "b"), 20), method = "umap", label = FALSE)
+  expect_identical(again$data, p$data)
+  other <- plot_embedding(z, method = "umap", label = FALSE, seed = 2)
+  expect_false(identical(other$data$x, p$data$x))
+})
+
 test_that("wrong input is refused", {
   skip_without_package("ggplot2")
   expect_error(plot_embedding(1:3), "`embedding` must be")
