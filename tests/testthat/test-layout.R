@@ -103,3 +103,13 @@ test_that("exported functions are documented with a value, and run an example", 
     expect_true(any(startsWith(page, "\\examples{")), info = paste(name, "has no example"))
   }
 })
+
+test_that("the citation has every model and the version, and foreign files their licence", {
+  text <- format(citation("compert"), style = "text")
+  for (author in c("Susmelj", "Hetzel L, B", "Inecik", "Wolf F, Theis")) expect_match(text, author, all = FALSE)
+  expect_match(text, as.character(packageVersion("compert")), fixed = TRUE, all = FALSE)
+  named <- readLines(system.file("COPYRIGHTS", package = "compert", mustWork = TRUE))
+  for (file in list.files(system.file("extdata", package = "compert"), "[.]h5ad$")) {
+    expect_match(named, file, fixed = TRUE, all = FALSE)
+  }
+})
