@@ -11,10 +11,31 @@
 #' Another perturbation, dose or cell type is asked for by adding another embedding.
 #'
 #' @section Where to start:
-#' `vignette("compert")` goes through one screen from reading it to looking at the answer.
+#' `vignette("compert")` goes through one screen from reading it to looking at the answer. R has its
+#' vignettes where it was installed from an archive that `R CMD build` made; in the folder of the sources
+#' `make vignettes` writes them to `doc/`.
 #' [cpa()] fits, [predict][predict.compert_fit] answers, [evaluate_r2()] says how well, beside
 #' baselines.
 #' [kang_example()] opens the cells that come with the package.
+#'
+#' @section What there is:
+#' * Before a fit: [check_screen()], [split_cells()], [rank_degs()], [read_h5ad()], [read_h5mu()].
+#' * Fits: [cpa()]; [chemcpa()], which reads molecules ([smiles_features()], [pretrain_molecules()],
+#'   [add_molecules()]); [multicpa()], of RNA and proteins ([protein_expression()]); [scgen()], a baseline.
+#'   Their settings: [cpa_settings()], [chemcpa_settings()], [multicpa_settings()].
+#' * More of a fit: [resume_fit()], [fine_tune()], [tune_fit()] for a search of settings,
+#'   [launch_local()] for several processes, [save_fit()].
+#' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
+#'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],
+#'   [molecular_uncertainty()].
+#' * Scores: [evaluate_r2()], [evaluate_effects()], [evaluate_cells()], [compare_r2()], [r2_matrix()],
+#'   [expected_r2()], [distribution_distance()], [disentanglement()], [knn_purity()].
+#' * Latent states: [cell_embedding()], [perturbation_embedding()], [covariate_embedding()],
+#'   [similarity()], [embedding_clusters()], [write_back()].
+#' * Pictures: [plot_r2()], [plot_means()], [plot_r2_matrix()], [plot_embedding()], [plot_similarity()],
+#'   [plot_dose_response()], [plot_dose_response2d()], [plot_uncertainty()];
+#'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning].
+#' * Help with the machine: [compert_sitrep()], [device_info()].
 #'
 #' @references
 #' Lotfollahi M, Klimovskaia Susmelj A, De Donno C, et al. (2023).
