@@ -185,6 +185,7 @@ add_embeddings <- function(a, b) {
 similarity <- function(embedding, method = c("cosine", "euclidean"), ...) {
   check_no_dots(...)
   method <- check_choice(method, c("cosine", "euclidean"), "method")
+  embedding <- only_matrix(embedding)
   if (!is.matrix(embedding) || !is.numeric(embedding)) {
     abort_input("`embedding` must be a numeric matrix with one vector per row.",
                 paste0("It is ", describe(embedding), "."),
@@ -195,4 +196,14 @@ similarity <- function(embedding, method = c("cosine", "euclidean"), ...) {
   length[length == 0] <- NA
   unit <- embedding / length
   pmax(pmin(tcrossprod(unit), 1), -1)
+}
+
+# covariate_embedding() of one covariate is a list with one matrix; of several one has to be chosen.
+only_matrix <- function(embedding, call = rlang::caller_env()) {
+  if (!is.list(embedding) || is.data.frame(embedding) || length(embedding) == 0L) return(embedding)
+  if (length(embedding) == 1L) return(embedding[[1L]])
+  abort_input("`embedding` must be one matrix with one vector per row.",
+              paste0("It is a list of ", length(embedding), ": ", name_list(names(embedding)), "."),
+              paste0("Name the covariate: covariate_embedding(fit, ", dQuote(names(embedding)[1L], FALSE), ")."),
+              call)
 }

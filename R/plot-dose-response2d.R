@@ -150,7 +150,9 @@ tile_borders <- function(at, log) {
 dose_map <- function(table, signed, legend, contours = TRUE, also = NULL) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.x, .data$.y)) +
     ggplot2::geom_rect(ggplot2::aes(xmin = .data$.xmin, xmax = .data$.xmax, ymin = .data$.ymin,
-                                    ymax = .data$.ymax, fill = .data$.value))
+                                    ymax = .data$.ymax, fill = .data$.value,
+                                    # Without lines of their own, seams would show between tiles.
+                                    colour = ggplot2::after_scale(.data$fill)), linewidth = 0.5)
   lines <- if (contours) contour_breaks(table, signed)
   if (length(lines)) {
     p <- p + ggplot2::geom_contour(

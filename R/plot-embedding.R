@@ -39,6 +39,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   method <- check_choice(method, c("pca", "umap", "none"), "method")
   check_flag(rays, "rays")
   check_flag(label, "label", null_ok = TRUE)
+  embedding <- only_matrix(embedding)
   check_embedding(embedding, 2L)
   colour <- check_colour(colour, embedding)
   plane <- to_plane(embedding, method, rays, seed)
@@ -171,9 +172,10 @@ with_stream <- function(seed, expr) {
 plot_similarity <- function(embedding, ...) {
   check_no_dots(...)
   need_ggplot()
+  embedding <- only_matrix(embedding)
   check_embedding(embedding, 1L)
   value <- similarity(embedding)
-  names <- rownames(embedding) %||% as.character(seq_len(nrow(embedding)))
+  names <- make.unique(rownames(embedding) %||% as.character(seq_len(nrow(embedding))), " ")
   far <- 1 - value
   far[is.na(far)] <- 1
   order <- names[stats::hclust(stats::as.dist(far), "average")$order]

@@ -23,6 +23,9 @@ test_that("a panel per covariates and gene; tiles meet half-way", {
   expect_identical(p$labels$y, "Dose of C")
   expect_identical(sort(unique(p$data$.ymax)), c(0.5, 2.5, 5.5))
   expect_silent(ggplot2::ggplot_build(p))
+  # Each has its own colour around it, which closes the seams.
+  tiles <- ggplot2::layer_data(p)
+  expect_identical(tiles$colour, tiles$fill)
   genes <- plot_dose_response2d(map_of_two(c("g1", "g2"), "B"))
   expect_identical(levels(genes$data$.panel), c("g1, B", "g2, B"))
   expect_identical(genes$data$.value, map_of_two(c("g1", "g2"), "B")$difference)

@@ -43,6 +43,19 @@ test_that("named colours go to the rows of their names", {
   expect_refused(plot_embedding(z, colour), "No row is called \"d\".*none for \"a\"")
 })
 
+test_that("a list of one matrix is that matrix, and equal row names are told apart", {
+  skip_without_package("ggplot2")
+  all <- covariate_embedding(small_fit())
+  expect_length(all, 1L)
+  expect_identical(similarity(all), similarity(all[[1]]))
+  expect_identical(plot_similarity(all)$data, plot_similarity(all[[1]])$data)
+  expect_identical(plot_embedding(all)$data, plot_embedding(all[[1]])$data)
+  expect_refused(similarity(list(cell_type = all[[1]], donor = all[[1]])),
+                 "It is a list of 2: \"cell_type\", \"donor\".*covariate_embedding\\(fit, \"cell_type\"\\)")
+  twice <- all[[1]][c(1, 2, 1), ]
+  expect_setequal(levels(plot_similarity(twice)$data$row), c("B", "CD14+Mono", "B 1"))
+})
+
 test_that("a seed rules what is drawn, and R's stream stays where it was", {
   drawn <- function(seed) with_stream(seed, stats::runif(3))
   withr::with_seed(1, {
