@@ -174,7 +174,7 @@ test_that("wrong questions are refused", {
   }
   expect_error(disentanglement(fit), "`newdata` must be given")
   expect_error(ask(classifier = "svm"), "`classifier` must be one of")
-  expect_error(ask(split = "valid"), "`split` must be some of")
+  expect_error(ask(split = "dev"), "`split` must be some of")
   expect_error(ask(dose = NA), "`dose` must be")
   expect_error(ask("test"), "by name")
   train <- which(cells$col_data$split == "train")
