@@ -29,7 +29,8 @@
 #' @param settings Hyperparameters, from [chemcpa_settings()].
 #' @return A `compert_fit`, see [cpa()].
 #' @section Errors: As [cpa()]; perturbations without an entry in `molecules`; invalid SMILES, by
-#'   name and position; a column with two SMILES for one perturbation; an unknown unit.
+#'   name and position; a column with two SMILES for one perturbation; a known unit in other upper and lower
+#'   case (`"um"`).
 #' @references Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35. Reference implementation: theislab/chemCPA,
 #'   `chemCPA/model.py`.
