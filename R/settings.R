@@ -68,7 +68,7 @@
 #'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.
 #' @param embeddings_lr Learning rate of the embeddings of perturbations and covariates, which
-#'   belong to the autoencoder's optimiser.
+#'   belong to the autoencoder's optimiser. With a `parity` it is `autoencoder_lr` unless given.
 #' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.
 #' @param adversary_steps Length of the alternating cycle: one step of the autoencoder, then
 #'   `adversary_steps - 1` steps of the adversaries. With 1 the adversaries are never trained; 0

@@ -128,3 +128,18 @@ TEST_CASE("another stopping metric is compared with itself", "[training]") {
     }
   }
 }
+
+TEST_CASE("best weights that were not kept are not gone back to", "[training]") {
+  const Screen screen(12);
+  const auto plan = screen.plan();
+  Quiet quiet;
+  Model model(screen.architecture(), scored(R"("epochs": 6, "restore_best": false)"));
+  model.fit(screen.cells(), screen.design, screen.train, plan, "", quiet);
+  Settings settings = model.settings();
+  settings.restore_best = true;
+  settings.epochs = 1;
+  model.set_run_settings(settings);
+  model.fit(screen.cells(), screen.design, screen.train, plan, "", quiet);
+  CHECK(model.best_epoch() == 7);
+  CHECK(model.history().back().best);
+}

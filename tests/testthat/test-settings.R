@@ -137,3 +137,9 @@ test_that("a setting that was given as an argument is told its place", {
   expect_refused(fit(settings = structure(list(), class = "compert_tuning")), "found\\$best_settings")
   expect_refused(fit(settings = 5), "Write settings = cpa_settings\\(epochs")
 })
+
+test_that("a parity has one rate for the network and its embeddings", {
+  expect_equal(cpa_settings(parity = "fb", autoencoder_lr = 0.01)$embeddings_lr, 0.01)
+  expect_equal(cpa_settings(parity = "fb", autoencoder_lr = 0.01, embeddings_lr = 0.02)$embeddings_lr, 0.02)
+  expect_equal(cpa_settings(autoencoder_lr = 0.01)$embeddings_lr, cpa_settings()$embeddings_lr)
+})

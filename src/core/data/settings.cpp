@@ -196,6 +196,9 @@ Settings read_settings(const std::string& json) {
     if (f == setting_fields().end()) unknown(name);
     set(s, *f, value);
   }
+  // The references have one rate for the network and its embeddings.
+  if (s.parity != "none" && given.contains("autoencoder_lr") && !given.contains("embeddings_lr"))
+    s.embeddings_lr = s.autoencoder_lr;
   check_device(s.device);
   return s;
 }

@@ -62,6 +62,12 @@ void sort_row(int32_t* genes, float* values, std::size_t n) {
 }  // namespace
 
 struct StoredCells::Impl {
+  /// What of a cell is not 0.
+  struct Row {
+    std::vector<int32_t> genes;
+    std::vector<float> values;
+  };
+
   explicit Impl(const StoredMatrix& w) : where(w), file(hdf5::File::open_read(w.path)) {
     // A chunk is read as a whole: so is what lies between two cells of one, and neighbours are read
     // together.
@@ -77,7 +83,11 @@ struct StoredCells::Impl {
                                                 static_cast<double>(stored) *
                                                 static_cast<double>(where.n_cells)),
                        kBlock, kMostInBlock);
-    if (!where.sparse) return;
+    if (!where.sparse) {
+      // A chunk has some genes of many cells: all cells of a block at once, or it is inflated for each read.
+      most = std::max(most, block * where.n_genes);
+      return;
+    }
     offsets = file.read<int64_t>(join(where.name, "indptr"));
     const bool rises = offsets.size() == where.n_cells + 1 && offsets.front() == 0 &&
                        offsets.back() == static_cast<int64_t>(where.n_stored) &&
@@ -138,14 +148,19 @@ struct StoredCells::Impl {
 
   /// The same of a dense matrix, into rows of their own: how many values are not 0 is known after.
   void read_dense_run(const int64_t* cells, const std::vector<std::size_t>& order, std::size_t first,
-                      std::size_t last, std::vector<std::vector<float>>& rows) const {
+                      std::size_t last, std::vector<Row>& rows) const {
     const auto cell = [&](std::size_t k) { return static_cast<std::size_t>(cells[order[k]]); };
     const std::size_t begin = cell(first);
     const std::vector<float> values =
         file.read_rows<float>(where.name, begin, cell(last - 1) + 1);
     for (std::size_t k = first; k < last; ++k) {
-      const auto row = values.begin() + static_cast<std::ptrdiff_t>((cell(k) - begin) * where.n_genes);
-      rows[order[k]].assign(row, row + static_cast<std::ptrdiff_t>(where.n_genes));
+      const float* all = values.data() + (cell(k) - begin) * where.n_genes;
+      Row& row = rows[order[k]];
+      for (std::size_t g = 0; g < where.n_genes; ++g) {
+        if (all[g] == 0) continue;
+        row.genes.push_back(static_cast<int32_t>(g));
+        row.values.push_back(all[g]);
+      }
     }
   }
 
@@ -162,7 +177,7 @@ struct StoredCells::Impl {
       std::size_t last = first, end = begin;
       while (last < n) {
         const auto cell = static_cast<std::size_t>(cells[order[last]]);
-        const bool far = begin_of(cell) > end + gap || begin_of(cell + 1) - begin > kMostAtOnce;
+        const bool far = begin_of(cell) > end + gap || begin_of(cell + 1) - begin > most;
         if (far && last > first) break;
         end = begin_of(cell + 1);
         ++last;
@@ -175,7 +190,7 @@ struct StoredCells::Impl {
   StoredMatrix where;
   hdf5::File file;
   std::vector<int64_t> offsets;
-  std::size_t gap = kGap, block = kBlock;  // see above
+  std::size_t gap = kGap, block = kBlock, most = kMostAtOnce;  // see above
 };
 
 StoredCells::StoredCells(const StoredMatrix& where) : impl_(std::make_unique<Impl>(where)) {}
@@ -218,18 +233,15 @@ void StoredCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) con
     if (repeats) add_up(out);
     return;
   }
-  std::vector<std::vector<float>> rows(n);
+  std::vector<Impl::Row> rows(n);
   impl_->by_runs(cells, n, [&](const auto& order, std::size_t first, std::size_t last) {
     impl_->read_dense_run(cells, order, first, last, rows);
   });
   out.genes.clear();
   out.values.clear();
-  for (const std::vector<float>& row : rows) {
-    for (std::size_t g = 0; g < row.size(); ++g) {
-      if (row[g] == 0) continue;
-      out.genes.push_back(static_cast<int32_t>(g));
-      out.values.push_back(row[g]);
-    }
+  for (const Impl::Row& row : rows) {
+    out.genes.insert(out.genes.end(), row.genes.begin(), row.genes.end());
+    out.values.insert(out.values.end(), row.values.begin(), row.values.end());
     out.offsets.push_back(static_cast<int64_t>(out.genes.size()));
   }
 }

@@ -160,6 +160,11 @@ void Model::set_run_settings(const Settings& s) {
       impl_->weights_are_best = false;
     }
   }
+  // Best weights are only kept from now on: none of the epochs before can be gone back to.
+  if (s.restore_best && !now.restore_best && !impl_->weights_are_best) {
+    impl_->best_epoch = 0;
+    impl_->trials = 0;
+  }
   impl_->settings = s;
   impl_->reset_learning_rates();
 }
