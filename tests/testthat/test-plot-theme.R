@@ -13,6 +13,7 @@ test_that("groups beyond eight have the colours again with other shapes and type
   expect_identical(nrow(pairs), 10L)
   expect_setequal(pairs$colour, okabe_ito())
   expect_identical(unique(ggplot2::layer_data(plot_embedding(z, groups > "type 05", method = "none"))$shape), 16)
+  withr::local_pdf(NULL)  # where text is measured
   gtable <- ggplot2::ggplotGrob(p)
   box <- gtable$grobs[[which(grepl("guide-box", gtable$layout$name) &
                                vapply(gtable$grobs, function(g) inherits(g, "gtable"), NA))[1L]]]
