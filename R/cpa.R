@@ -56,7 +56,7 @@
 #'
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
 #'   [evaluate_r2()], [cell_embedding()], [save_fit()]. Interrupting (Ctrl-C) returns the fit so
-#'   far, with a warning.
+#'   far, with a warning; so does, after the first epoch, a file of cells that can't be read any more.
 #' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
 #'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
 #'   that was measured of every drug, and a linear dose response is this share. A perturbation without

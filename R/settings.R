@@ -81,7 +81,7 @@
 #' @param pretrain_epochs,pretrain_steps First epochs (or batches, which have priority) in which the
 #'   adversaries are trained without weight in the autoencoder's objective.
 #' @param adversary_warmup_epochs,adversary_warmup_steps Epochs (or batches) in which that weight
-#'   then rises to `reg_adversary`.
+#'   then rises to `reg_adversary`. With pre-training, counted as it is.
 #' @param kl_warmup_epochs,kl_warmup_steps Epochs (or batches) in which the weight of the
 #'   Kullback-Leibler term rises to `kl_weight`.
 #' @param kl_weight Weight of the Kullback-Leibler term (variational encoder).
