@@ -9,7 +9,8 @@
 #' @inheritParams evaluate_r2
 #' @param fit A `compert_fit`.
 #' @param newdata For `space = "genes"`: cells in any container that [cpa()] takes, with controls.
-#' @param space `"latent"`, or `"genes"` (needs `newdata`).
+#' @param space `"latent"`, or `"genes"` (needs `newdata`); `NULL` for `"genes"` where `newdata` or `genes`
+#'   is given, else `"latent"`.
 #' @param perturbation Names; `NULL` for all but the control.
 #' @param dose Numbers from 0; `NULL` for `n_points` equal steps from 0 to the highest trained dose
 #'   of each perturbation (of one without training cells, what corresponds to that of the others, as in
@@ -56,13 +57,13 @@
 #' dose_response(fit, n_points = 3)
 #' dose_response(fit, screen, space = "genes", dose = c(0, 1))
 #' @export
-dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes"),
+dose_response <- function(fit, newdata = NULL, ..., space = NULL,
                           perturbation = NULL, dose = NULL, n_points = 20L, genes = NULL,
                           source = "matched", residual = NULL, scale = c("log", "model"), assay = NULL,
                           layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
-  space <- check_choice(space, c("latent", "genes"), "space")
+  space <- response_space(space, newdata, genes)
   scale <- check_choice(scale, c("log", "model"), "scale")
   grid <- dose_grid(fit, perturbation, dose, n_points)
   if (space == "latent") {
@@ -73,6 +74,14 @@ dose_response <- function(fit, newdata = NULL, ..., space = c("latent", "genes")
   genes <- check_genes(fit, genes)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
   gene_response(fit, screen, grid, source, residual, genes, scale)
+}
+
+response_space <- function(space, newdata, genes, call = rlang::caller_env()) {
+  if (is.null(space)) return(if (is.null(newdata) && is.null(genes)) "latent" else "genes")
+  space <- check_choice(space, c("latent", "genes"), "space", call)
+  if (space == "genes" || is.null(genes)) return(space)
+  abort_input("`genes` must be left out for `space = \"latent\"`.", "It was given.",
+              "Write space = \"genes\" for the response of genes.", call)
 }
 
 # Columns of the tables of responses, of which plots find the covariates by what is left.

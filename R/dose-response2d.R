@@ -36,14 +36,14 @@
 #' dose_response2d(fit, perturbation = two, n_points = 3)
 #' dose_response2d(fit, wells, perturbation = two, space = "genes", dose = c(0, 1), genes = "CASK")
 #' @export
-dose_response2d <- function(fit, newdata = NULL, ..., space = c("latent", "genes"),
+dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
                             perturbation = NULL, dose = NULL, n_points = 10L, fixed = NULL,
                             genes = NULL, source = "matched", residual = NULL,
                             scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
                             missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
-  space <- check_choice(space, c("latent", "genes"), "space")
+  space <- response_space(space, newdata, genes)
   scale <- check_choice(scale, c("log", "model"), "scale")
   pair <- check_pair(fit, perturbation)
   grid <- dose_grid2d(fit, pair, dose, n_points)

@@ -44,6 +44,18 @@ test_that("gene responses are those of predict()", {
   expect_equal(long$difference[long$cell_type == "NK"], unname(change[genes]), tolerance = 1e-4)
 })
 
+test_that("who gives cells or genes asks for the response of genes", {
+  cells <- small_cells()
+  fit <- small_fit()
+  asked <- function(...) suppressWarnings(dose_response(fit, cells$x, dose = 1, col_data = cells$col_data, ...))
+  expect_identical(asked(), asked(space = "genes"))
+  expect_identical(names(asked(space = "latent")), c("perturbation", "dose", "response"))
+  gene <- rownames(cells$x)[1]
+  expect_identical(unique(asked(genes = gene)$gene), gene)
+  expect_refused(asked(space = "latent", genes = gene), "`genes` must be left out")
+  expect_refused(dose_response(fit, genes = gene), "`newdata` must be given")
+})
+
 test_that("wrong questions are refused, extrapolation warns", {
   fit <- small_fit()
   cells <- small_cells()
