@@ -122,6 +122,16 @@ test_that("genes go by other names, Ensembl versions are ignored", {
   expect_refused(names_in_fit(known, c("a", "b"), "TP53"), "one name per gene")
 })
 
+test_that("a frozen decoder stays as it is, whatever the cells", {
+  b <- bulk_cells()
+  deep <- list(x = b$x * 2, col_data = b$col_data)
+  was <- core_weights(bulk_fit()$state)
+  is <- core_weights(tune(deep, epochs = 1, freeze = "decoder")$state)
+  decoder <- grep("^decoder.*(weight|bias)$", names(was), value = TRUE)
+  expect_gt(length(decoder), 3L)
+  expect_identical(is[decoder], was[decoder])
+})
+
 test_that("frozen parts stay, and it is said", {
   fit <- tune(bulk_cells(), epochs = 2, freeze = c("encoder", "perturbations"))
   was <- core_weights(bulk_fit()$state)

@@ -172,7 +172,8 @@ void check_together(const Settings& s) {
     throw Error("mixup_alpha", "must be 0 with reg_alignment or reg_counterfactual",
                 "a mixed cell has no condition of its own",
                 "Set reg_alignment = 0 and reg_counterfactual = 0 to train with mixup");
-  if (s.mixup_alpha > 0 && s.adversary_loss == "bce" && s.reg_adversary > 0 && s.parity == "none")
+  if (s.mixup_alpha > 0 && s.adversary_loss == "bce" && s.parity == "none" &&
+      (s.reg_adversary > 0 || s.reg_adversary_cov > 0))
     throw Error("adversary_loss", "must be \"cce\" or \"focal\" with mixup", "\"bce\" was given");
   if (s.parity == "fb" && (s.variational || s.loss_ae == "zinb"))
     throw Error("parity", "must be \"none\" or \"theislab\" for this model",

@@ -32,7 +32,7 @@ struct Model::Impl {
   bool weights_are_best = false;
   /// Whether the decoder's output is yet to be started at the means of the training cells.
   bool start_output = true;
-  /// By gene, whether its output came with the weights of another model; empty: none did.
+  /// By gene, whether its output came with the weights of another model and so is started; empty: none did.
   std::vector<bool> kept_outputs;
   // within an epoch
   int64_t batch_in_epoch = 0;
@@ -53,6 +53,7 @@ struct Model::Impl {
     weights_are_best = of.weights_are_best;
     history = of.history;
     start_output = of.start_output;
+    kept_outputs = of.kept_outputs;
   }
 
   bool parity_fb() const { return settings.parity == "fb"; }

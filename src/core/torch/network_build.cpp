@@ -186,6 +186,13 @@ void Network::start_output_at(const std::vector<double>& mean, const std::vector
   }
   const Tensor keep = at::zeros({architecture_.n_genes}, at::kBool);
   for (std::size_t g = 0; g < kept.size(); ++g) keep.data_ptr<bool>()[g] = kept[g];
+  // Shares of a total come from a softmax: new genes on the level of those that are kept.
+  if (const Tensor rows = keep.nonzero().squeeze(1); head_.library && rows.numel() > 0) {
+    const Tensor now = decoder_->last().bias->value.to(at::kCPU).to(at::kDouble),
+                 first = to_tensor({{static_cast<int64_t>(bias.size())}, bias});
+    const double level = (now - first).index_select(0, rows).mean().item<double>();
+    for (std::size_t g = 0; g < genes; ++g) bias[g] += level;
+  }
   const auto start = [this](const Tensor& value, const std::vector<double>& at, const Tensor& kept_rows) {
     const Tensor first = to_tensor({{static_cast<int64_t>(at.size())}, at}).to(options_);
     Tensor(value).copy_(at::where(kept_rows.to(options_.device()), value, first));

@@ -205,6 +205,8 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   file.set_attribute("training", "best_epoch", best_epoch);
   file.set_attribute("training", "weights_are_best", static_cast<int64_t>(weights_are_best));
   file.set_attribute("training", "start_output", static_cast<int64_t>(start_output));
+  if (start_output && !kept_outputs.empty())
+    file.write("training/kept_outputs", std::vector<int8_t>(kept_outputs.begin(), kept_outputs.end()));
   file.set_attribute("training", "n_parameters", network.store().n_parameters());
   return file.image();
 }
@@ -238,6 +240,10 @@ std::unique_ptr<Model::Impl> Model::Impl::read_state(const std::vector<uint8_t>&
                                    ? file.attribute_int("training", "weights_are_best") != 0
                                    : impl->best_epoch > 0 && (impl->last || impl->best_epoch == impl->epochs_done);
       impl->start_output = file.attribute_int("training", "start_output") != 0;
+      if (file.exists("training/kept_outputs")) {
+        const auto kept = file.read<int8_t>("training/kept_outputs");
+        impl->kept_outputs.assign(kept.begin(), kept.end());
+      }
       impl->reset_learning_rates();
       return impl;
     });

@@ -237,7 +237,7 @@ WorkKey Model::Impl::key_of(Turn turn, const Batch& batch, const EffectMatching:
   }
   for (const double v :
        {static_cast<double>(turn), static_cast<double>(batch.pairs.any), static_cast<double>(draw.any),
-        batch.share, static_cast<double>(adversaries_started()), adversary_weight(), kl_weight()})
+        batch.share, static_cast<double>(adversaries_started()), adversary_share(), kl_weight()})
     key.add(v);
   return key;
 }

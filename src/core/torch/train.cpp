@@ -85,6 +85,7 @@ void Model::Impl::start(const CellSource& cells, const Design& design,
   if (outputs && network.proteins() != nullptr)
     network.proteins()->start_at(some_proteins(cells, design, train));
   start_output = false;
+  kept_outputs.clear();
 }
 
 bool Model::Impl::go_to_best(const std::optional<ParameterStore::Snapshot>& best) {
@@ -152,12 +153,14 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     ahead.emplace(cells, train, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed,
                   epochs_done + 1);
   const CellSource& source = ahead ? *ahead : cells;
-  // A file that can't be read any more ends the fit, which keeps the epochs before.
+  // A file that can't be read any more ends the fit, which keeps the epochs before. Without differences there
+  // is nothing to keep of a model that has them in place of embeddings.
+  bool complete = network.differences() == nullptr || first_epoch > 0;
   const auto may_read = [&](auto&& read) {
     try {
       read();
     } catch (const Error& error) {
-      if (group || epochs_done == first_epoch) throw;
+      if (group || epochs_done == first_epoch || !complete) throw;
       result.stopped = Stopped::kUnreadable;
       result.message = error.what();
     }
@@ -241,6 +244,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     if (on_grid || ending) {
       may_read([&] {
         measure_differences(cells, design, train);
+        complete = true;
         if (plan.size() > 0) validation.score(record);
       });
       if (plan.size() > 0 && result.stopped != Stopped::kUnreadable) {
@@ -274,7 +278,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   }
   // Weights that no evaluation saw have differences of earlier ones.
   const bool unmeasured = result.stopped == Stopped::kInterrupt || result.stopped == Stopped::kNotFinite;
-  if (unmeasured && !weights_are_best) measure_differences(cells, design, train);
+  if (unmeasured && !weights_are_best) may_read([&] { measure_differences(cells, design, train); });
   go_to_best(best);
   return result;
 }
