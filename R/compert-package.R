@@ -22,8 +22,10 @@
 #' * Before a fit: [check_screen()], [split_cells()], [rank_degs()], [read_h5ad()], [read_h5mu()].
 #' * Fits: [cpa()]; [chemcpa()], which reads molecules ([smiles_features()], [pretrain_molecules()],
 #'   [add_molecules()]); [multicpa()], of RNA and proteins ([protein_expression()]); [scgen()], a baseline.
-#'   Their settings: [cpa_settings()], [chemcpa_settings()], [multicpa_settings()].
-#' * More of a fit: [resume_fit()], [fine_tune()], [tune_fit()] for a search of settings,
+#'   Their settings: [cpa_settings()], [chemcpa_settings()], [multicpa_settings()],
+#'   [scgen_settings()].
+#' * More of a fit: [resume_fit()], [fine_tune()], [tune_fit()] for a search of settings ([search_space()],
+#'   [default_space()]),
 #'   [launch_local()] for several processes, [save_fit()].
 #' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
 #'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],
