@@ -136,14 +136,25 @@ match_filter <- function(screen, filter, seed, call) {
                 paste0(did_you_mean(strange[1], c(names(screen$col_data), special)),
                        "Besides columns there are ", name_list(special), "."), call = call)
   }
-  held <- !screen$control
-  for (name in setdiff(names(filter), c("n", "share"))) {
-    held <- held & filter_hits(screen, name, filter[[name]], call)
-  }
+  columns <- setdiff(names(filter), c("n", "share"))
+  named <- intersect(c(screen$keys$perturbation, screen$keys$dose), columns)
+  hits <- lapply(rlang::set_names(columns), function(name) {
+    filter_hits(screen, name, filter[[name]], length(named) == 2L, call)
+  })
+  held <- Reduce(`&`, hits[setdiff(columns, named)], !screen$control)
+  if (length(named) > 0L) held <- held & whole_conditions(screen, Reduce(`&`, hits[named]))
   draw_conditions(screen, held, filter, seed, call)
 }
 
-filter_hits <- function(screen, name, value, call) {
+# With the marked cells all others of their conditions: what is one condition may be written in several
+# ways, "A+B" at "1+0" and A at 1.
+whole_conditions <- function(screen, hit) {
+  condition <- condition_group(screen, character())
+  condition %in% condition[hit]
+}
+
+# `dosed`: whether the list filters by perturbation and dose.
+filter_hits <- function(screen, name, value, dosed, call) {
   first <- match(seq_len(max(screen$code)), screen$code)
   parts <- screen$parts[first]
   if (name == "contains") {
@@ -152,7 +163,7 @@ filter_hits <- function(screen, name, value, call) {
   }
   if (name == "n_parts") return((lengths(parts) %in% value)[screen$code])
   if (name == screen$keys$perturbation) {
-    return(label_hits(screen, name, level_names(value), call))
+    return(label_hits(screen, name, level_names(value), dosed, call))
   }
   column <- screen$col_data[[name]]
   if (is.numeric(column) && is.numeric(value)) {
@@ -165,14 +176,15 @@ filter_hits <- function(screen, name, value, call) {
   column %in% value
 }
 
-# Cells whose column reads so, or that have what it says: "B+A" is "A+B".
-label_hits <- function(screen, name, value, call) {
+# Cells that have what the label says: "B+A" is "A+B". Where doses are given too, also cells whose column
+# reads so: at "1+0" the label alone does not tell what acts.
+label_hits <- function(screen, name, value, dosed, call) {
   asked <- rlang::set_names(tibble::tibble(value), name)
   found <- match_conditions(screen, as_condition(asked, screen$keys, call), call)
   column <- level_names(screen$col_data[[name]])
-  missed <- !found$any & !value %in% column
+  missed <- !found$any & !(dosed & value %in% column)
   if (any(missed) && !all(missed)) warn_unmatched(value[missed], call)
-  found$held | column %in% value
+  found$held | (dosed & column %in% value)
 }
 
 # At random among the conditions (in their covariates) of the marked cells.

@@ -102,7 +102,8 @@ auto_split <- function(screen, seed, share = 0.25) {
 #'   * a list of filters that must hold together, named by columns of the table, e.g.
 #'     `list(cell_type = "B", condition = "IFNb")`; besides columns, `contains` (perturbations that
 #'     occur in it, alone or in a combination), `n_parts` (2 for all doubles), and `n` or `share`
-#'     (that many, or that share, of the matching conditions at random);
+#'     (that many, or that share, of the matching conditions at random). Filters of perturbations and
+#'     doses hold out whole conditions, as a [condition()] does;
 #'   * a list of such lists (each of them held out);
 #'   * a number between 0 and 1: that share of the perturbed conditions at random;
 #'   * `NULL`: nothing.

@@ -62,6 +62,26 @@ test_that("holding A out holds A out of every well, however it is written", {
   expect_identical(hold(list(drug = "A+B", dose = "0+5")), "A+B 0+5")
 })
 
+test_that("filters hold whole conditions out, however their cells are written", {
+  cells <- matrix_cells()$col_data[c("drug", "dose")]
+  hold <- function(...) {
+    made <- split_cells(cells, "drug", dose = "dose", control = "control", hold_out = list(...), seed = 1,
+                        verbose = FALSE)
+    written <- paste(made$drug, made$dose)
+    alone <- written %in% c("A 1", "A+B 1+0")
+    expect_length(unique(made$split[alone] == "ood"), 1L)
+    sort(unique(written[made$split == "ood"]))
+  }
+  for (out in list(list(drug = "A+B", dose = "1+0"), list(drug = "A", dose = "1"), list(dose = "1"),
+                   list(dose = "1+0"), list(drug = "A", dose = "1+0"))) {
+    expect_identical(do.call(hold, out), c("A 1", "A+B 1+0"))
+  }
+  expect_identical(hold(drug = "A+B"), c("A+B 1+5", "A+B 2+5"))
+  expect_identical(hold(drug = "A"), c("A 1", "A+B 1+0", "A+B 2+0"))
+  expect_identical(hold(drug = c("A", "A+B"), dose = c("1+0", "1+5")), c("A 1", "A+B 1+0", "A+B 1+5"))
+  expect_length(hold(drug = "A+B", n = 1), 1L)
+})
+
 test_that("scores know A at 1 as one condition, seen, with its additive baseline", {
   cells <- matrix_cells()
   scores <- evaluate_r2(matrix_fit(), cells$x, col_data = cells$col_data, split = "test", min_cells = 1)
