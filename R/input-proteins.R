@@ -158,7 +158,7 @@ choose_protein_assay <- function(available, keys, call) {
 
 # Cells have all proteins or none; counts are counts. Adds `measured` and the likelihood.
 check_protein_values <- function(found, keys, call) {
-  x <- found$x
+  x <- as_columns(found$x, call)
   names <- rownames(x)
   if (is.null(names) || anyDuplicated(names)) {
     abort_input("Proteins must have names, different from each other.",

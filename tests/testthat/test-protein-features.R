@@ -109,3 +109,14 @@ test_that("evaluate_r2() scores proteins that are predicted from RNA", {
   expect_refused(scores(from = "rna", fit = multi_fit()), "fusion = \"concat\"")
   expect_refused(evaluate_r2(small_fit(), small_cells()$x, from = "rna"), "fit of RNA alone")
 })
+
+test_that("whole numbers of proteins are read as others are", {
+  whole <- cite_cells()$adt
+  storage.mode(whole) <- "integer"
+  x <- cite_sce(adt = list(counts = whole))
+  read <- read_newdata(both_fit(), x)
+  expect_identical(typeof(read$proteins), "double")
+  expect_equal(evaluate_r2(both_fit(), x, split = "test", baselines = FALSE, seed = 1)$r2_mean_protein,
+               evaluate_r2(both_fit(), cite_sce(), split = "test", baselines = FALSE, seed = 1)$r2_mean_protein)
+  expect_equal(observed_response(both_fit(), x, genes = "CD1"), observed_response(both_fit(), cite_sce(), genes = "CD1"))
+})
