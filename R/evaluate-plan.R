@@ -160,7 +160,7 @@ own_degs <- function(fit, screen, groups, rows, degs, call) {
   known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys,
                      c(fit$meta$conditions$doses, groups$doses))
   find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
-                rownames(screen$x), fit$meta$registry, call)
+                rownames(screen$x), fit$meta$keys, call)
 }
 
 zero_based <- function(index) {

@@ -20,17 +20,18 @@ deg_names <- function(parts, doses, covariates, keys, all = doses) {
 }
 
 # The names of `degs` as `known` spells them: the order of parts never matters, and the control as
-# padding is dropped.
-spell_as_known <- function(degs, known, registry, call) {
+# padding is dropped, and so is what does not act at dose 0.
+spell_as_known <- function(degs, known, keys, call) {
   place <- substring(known[[1]], 1, nchar(known[[1]]) - nchar(known[[2]]))
   spelled <- unlist(lapply(known, function(name) {
     at <- ifelse(startsWith(name, place), nchar(place), 0L)
-    paste0(substring(name, 1L, at), tidy_label(substring(name, at + 1L), registry))
+    paste0(substring(name, 1L, at), tidy_label(substring(name, at + 1L), keys))
   }))
   names <- names(degs)
   for (k in which(!names %in% unlist(known))) {
     prefix <- Filter(function(p) startsWith(names[k], p), unique(c(place, "")))
-    own <- paste0(prefix, tidy_label(substring(names[k], nchar(prefix) + 1L), registry))
+    acting <- drop_idle(substring(names[k], nchar(prefix) + 1L), keys)
+    own <- paste0(prefix, tidy_label(acting, keys))
     names[k] <- c(unlist(known)[match(own, spelled, 0L)], names[k])[1]
   }
   twice <- names[duplicated(names)]
@@ -42,20 +43,29 @@ spell_as_known <- function(degs, known, registry, call) {
 
 # A label in one spelling: parts are split at `sep` and sorted as they stand, their doses too; where one
 # is there twice, it has dose 2 and the others dose 1.
-tidy_label <- function(label, registry) {
-  parts <- split_text(label, registry$sep)
-  tidy <- tidy_pairs(parts, lapply(parts, function(p) rep(1, length(p))), registry$control)
+tidy_label <- function(label, keys) {
+  parts <- split_text(label, keys$sep)
+  tidy <- tidy_pairs(parts, lapply(parts, function(p) rep(1, length(p))), keys$control)
   part <- unlist(tidy$parts, use.names = FALSE)
   times <- unlist(tidy$doses, use.names = FALSE)
   repeated <- rep(vapply(tidy$doses, function(d) any(d > 1), NA), lengths(tidy$parts))
   paste_parts(ifelse(repeated, paste0(part, "@", times), part), lengths(tidy$parts),
-              registry$sep %||% "+")
+              keys$sep %||% "+")
+}
+
+# Labels without the parts "@0" beside others, where nothing acts at dose 0: as acting_parts().
+drop_idle <- function(label, keys) {
+  if (!isTRUE(keys$idle_zero)) return(label)
+  vapply(split_text(label, keys$sep), function(p) {
+    idle <- endsWith(p, "@0")
+    paste(if (all(idle)) p else p[!idle], collapse = keys$sep)
+  }, "")
 }
 
 # Positions of the user's genes in `genes`, sorted, of every condition that is scored. `scored` and
 # `known`: deg_names() of these and of all conditions of the screen.
-find_own_degs <- function(degs, scored, known, genes, registry, call = rlang::caller_env()) {
-  degs <- spell_as_known(degs, known, registry, call)
+find_own_degs <- function(degs, scored, known, genes, keys, call = rlang::caller_env()) {
+  degs <- spell_as_known(degs, known, keys, call)
   stop_unknown_degs(degs, known, genes, call)
   warn_unused_degs(degs, unlist(scored), unlist(known), genes, call)
   lapply(seq_along(scored[[1]]), function(k) {

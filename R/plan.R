@@ -33,7 +33,7 @@ new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 5
     source = lapply(from, function(s) s$cells - 1L),
     target = encode_design(registry, conditions$perturbation, conditions$dose, conditions$covariates,
                            call),
-    degs = plan_degs(screen, registry, group, conditions, n_degs, seen_only = !"ood" %in% split,
+    degs = plan_degs(screen, group, conditions, n_degs, seen_only = !"ood" %in% split,
                      call = call),
     cells = which(screen$split %in% split) - 1L,
     min_cells = min_cells,
@@ -77,7 +77,7 @@ plan_source <- function(screen, cell, split, source, min_controls) {
   list(cells = pick(TRUE), matched = FALSE)
 }
 
-plan_degs <- function(screen, registry, group, conditions, n_degs, seen_only, call) {
+plan_degs <- function(screen, group, conditions, n_degs, seen_only, call) {
   own <- screen$keys$degs
   if (!is.null(own)) {
     # Also those that are not scored during training may be named.
@@ -86,7 +86,7 @@ plan_degs <- function(screen, registry, group, conditions, n_degs, seen_only, ca
                        screen$covariates[all, screen$keys$covariates, drop = FALSE], screen$keys)
     scored <- deg_names(conditions$perturbation, conditions$dose, conditions$covariates, screen$keys,
                         screen$doses[all])
-    own <- find_own_degs(own, scored, known, rownames(screen$x), registry, call)
+    own <- find_own_degs(own, scored, known, rownames(screen$x), screen$keys, call)
     return(lapply(own, function(g) g - 1L))
   }
   ood <- screen$split == "ood"

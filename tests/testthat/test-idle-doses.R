@@ -94,6 +94,29 @@ test_that("scores know A at 1 as one condition, seen, with its additive baseline
   expect_identical(one$seen[1], "condition")
 })
 
+test_that("own DEGs may name parts that do not act", {
+  cells <- matrix_cells()
+  scores <- function(...) {
+    evaluate_r2(matrix_fit(), cells$x, col_data = cells$col_data, split = "test", min_cells = 1,
+                degs = list(...), baselines = FALSE, seed = 1)
+  }
+  plain <- scores("A@1" = c("g1", "g2"))
+  expect_identical(unique(paste(plain$drug, plain$dose)[is.finite(plain$r2_mean_deg)]), "A 1")
+  expect_silent(idle <- scores("A@1+B@0" = c("g1", "g2")))
+  expect_equal(idle, plain)
+  expect_equal(scores("B@0+A@1" = c("g1", "g2")), plain)
+  expect_refused(scores("A@1" = "g1", "A@1+B@0" = "g2"), "are the same condition")
+  spelled <- function(name, idle_zero) {
+    keys <- list(dose = "dose", sep = "+", control = "ctrl", idle_zero = idle_zero)
+    known <- deg_names(list("A", c("A", "B")), list(1, c(0, 0)), data.frame(type = c("T", "T")), keys)
+    names(spell_as_known(rlang::set_names(list(1), name), known, keys))
+  }
+  expect_identical(spelled("T, A@1+B@0", TRUE), "T, A@1")
+  expect_identical(spelled("T, A@1+B@0", FALSE), "T, A@1+B@0")
+  expect_identical(spelled("B@0+A@0", TRUE), "A@0+B@0")
+  expect_identical(spelled("A@1+B@10", TRUE), "A@1+B@10")
+})
+
 test_that("measured responses and the range of doses are those of what acts", {
   cells <- matrix_cells()
   fit <- matrix_fit()

@@ -15,18 +15,17 @@ test_that("known names and genes say nothing", {
 })
 
 test_that("combinations are known by their parts in any order, and with the control as padding", {
-  registry <- list(sep = "+", control = "ctrl")
-  keys <- list(dose = "dose", sep = "+")
+  keys <- list(dose = "dose", sep = "+", control = "ctrl")
   names <- deg_names(list("A", c("A", "B"), c("A", "A1")), list(0.5, c(1, 1), c(1e5, 2)),
                      data.frame(type = c("T", "CD4+ T", "T")), keys)
-  spelled <- function(...) names(spell_as_known(rlang::set_names(list(1), c(...)), names, registry))
+  spelled <- function(...) names(spell_as_known(rlang::set_names(list(1), c(...)), names, keys))
   for (own in c("B+A", "B+ctrl+A")) expect_identical(spelled(own), "A+B")
   expect_identical(spelled("A+ctrl"), "A")
   expect_identical(spelled("CD4+ T, B+A"), "CD4+ T, A+B")
   expect_identical(spelled("T, A@0.5+ctrl"), "T, A@0.5")
   expect_identical(spelled("A1@2+A@1e+05"), "A@1e+05+A1@2")
   for (own in c("C+A", "T, B+A", "A+B, T", "")) expect_identical(spelled(own), own)
-  expect_refused(spell_as_known(list("A+B" = "g", "B+A" = "g"), names, registry),
+  expect_refused(spell_as_known(list("A+B" = "g", "B+A" = "g"), names, keys),
                  "one entry per condition.*\"A\\+B\", \"B\\+A\" are the same")
 })
 
