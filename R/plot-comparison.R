@@ -13,6 +13,8 @@ plot_comparison <- function(comparison, metric, models, limits, call = rlang::ca
   limits <- limits %||% comparison_limits(scores$values[metric], models)
   check_limits(limits, call)
   table <- comparison_table(comparison, metric, models, limits)
+  baselines <- intersect(models, attr(comparison, "baselines"))
+  words <- ifelse(models %in% baselines, method_words(models), models)
   place <- ggplot2::position_dodge2(width = 0.8, preserve = "single", padding = 0.15)
   ggplot2::ggplot(table, ggplot2::aes(.data$group, .data$value)) +
     ggplot2::geom_boxplot(ggplot2::aes(y = .data$score, fill = .data$model, colour = .data$model),
@@ -26,10 +28,8 @@ plot_comparison <- function(comparison, metric, models, limits, call = rlang::ca
     ggplot2::facet_wrap(ggplot2::vars(.data$metric)) +
     names_axis("x", levels(table$group), min(nlevels(table$metric), 3L)) +
     ggplot2::coord_cartesian(ylim = limits) +
-    ggplot2::scale_fill_manual(values = comparison_colours(models),
-                               labels = method_words(models)) +
-    ggplot2::scale_colour_manual(values = comparison_colours(models),
-                                 labels = method_words(models)) +
+    ggplot2::scale_fill_manual(values = comparison_colours(models, baselines), labels = words) +
+    ggplot2::scale_colour_manual(values = comparison_colours(models, baselines), labels = words) +
     ggplot2::scale_shape_manual(values = comparison_marks(), guide = "none") +
     ggplot2::labs(x = comparison_axis(comparison), y = "r2", fill = NULL, colour = NULL,
                   title = "Predicted against observed, model by model",
@@ -86,10 +86,10 @@ comparison_means <- function(table, limits) {
   means
 }
 
-# Baselines keep their colours of plot_r2(); models take the palette's others.
-comparison_colours <- function(models) {
-  known <- method_colours(union(c("control", "additive"), intersect(models, baseline_names)))
-  own <- setdiff(models, names(known))
+# Baselines keep their colours of plot_r2(); models take the palette's others, whatever they are called.
+comparison_colours <- function(models, baselines) {
+  known <- method_colours(union(c("control", "additive"), baselines))
+  own <- setdiff(models, baselines)
   free <- setdiff(palette_compert(8L), known)
   known[own] <- if (length(own) <= length(free)) free[seq_along(own)] else
     palette_compert(length(own))

@@ -1,4 +1,4 @@
-compared <- function() {
+compared <- function(names = c("good", "poor"), baselines = "control") {
   table <- function(value) {
     one <- expand.grid(drug = c("A", "B", "C"), dose = c(0.1, 1), stringsAsFactors = FALSE)
     one <- rbind(cbind(one, method = "model"), cbind(one, method = "control"))
@@ -7,8 +7,8 @@ compared <- function() {
     structure(tibble::as_tibble(one), preset = "compert", words = "preset \"compert\"",
               class = c("compert_r2", "tbl_df", "tbl", "data.frame"))
   }
-  compare_r2(good = table(c(0.9, 0.8, 0.7, 0.5, 0.6, 0.4)),
-             poor = table(c(0.3, 0.4, -3, 0.1, 0.2, 0)))
+  tables <- list(table(c(0.9, 0.8, 0.7, 0.5, 0.6, 0.4)), table(c(0.3, 0.4, -3, 0.1, 0.2, 0)))
+  compare_r2(rlang::set_names(tables, names), baselines = baselines)
 }
 
 test_that("one box per model, dose and metric; every condition is a point", {
@@ -26,7 +26,7 @@ test_that("one box per model, dose and metric; every condition is a point", {
   means <- built$data[[3]]
   expect_identical(nrow(means), 12L)
   # Filled in the model's colour, so that they tell which it is where they lie over its points.
-  expect_setequal(means$fill, unname(comparison_colours(c("good", "poor", "control"))))
+  expect_setequal(means$fill, unname(comparison_colours(c("good", "poor", "control"), "control")))
   expect_identical(unique(means$shape), 23)
   expect_equal(min(built$data[[1]]$ymin_final), -3)
   expect_match(p$labels$subtitle, "^6 conditions, means as diamonds, triangles lie beyond")
@@ -51,7 +51,7 @@ test_that("boxes are of the scores themselves; means beyond the axis are triangl
   skip_without_package("ggplot2")
   p <- plot_r2(compared(), metric = "r2_mean_deg", limits = c(0.1, 1))
   built <- ggplot2::ggplot_build(p)$data
-  poor <- built[[1]][built[[1]]$colour == comparison_colours(c("good", "poor"))[["poor"]], ]
+  poor <- built[[1]][built[[1]]$colour == comparison_colours(c("good", "poor"), NULL)[["poor"]], ]
   expect_equal(poor$middle, c(0.3, 0.1))
   expect_equal(sort(unique(built[[3]]$shape)), c(23, 24))
   expect_equal(built[[3]]$y[built[[3]]$shape == 24], rep(0.1, sum(built[[3]]$shape == 24)))
@@ -66,8 +66,27 @@ test_that("models and metrics are chosen; the axis reaches down to the lowest sc
   expect_identical(p$coordinates$limits$y, c(-0.1, 1))
   wide <- plot_r2(compared(), limits = c(-4, 1))
   expect_false(any(wide$data$off))
-  expect_identical(unname(comparison_colours(c("a", "control"))), c("#0072B2", "#999999"))
-  expect_identical(anyDuplicated(comparison_colours(letters[1:12])), 0L)
+  expect_identical(unname(comparison_colours(c("a", "control"), "control")), c("#0072B2", "#999999"))
+  expect_identical(anyDuplicated(comparison_colours(letters[1:12], NULL)), 0L)
+})
+
+test_that("a model with the name of a baseline that is not there is drawn as a model", {
+  skip_without_package("ggplot2")
+  legend <- function(...) {
+    built <- ggplot2::ggplot_build(plot_r2(compared(...)))
+    scale <- built$plot$scales$get_scales("fill")
+    rlang::set_names(scale$map(scale$get_limits()), scale$get_labels())
+  }
+  plain <- legend()
+  expect_identical(names(plain), c("good", "poor", "control (no effect)"))
+  for (name in c("mean", "interpolation", "additive")) {
+    named <- legend(c(name, "poor"))
+    expect_identical(names(named), c(name, "poor", "control (no effect)"))
+    expect_identical(unname(named), unname(plain))
+  }
+  alone <- legend(c("control", "poor"), character())
+  expect_identical(names(alone), c("control", "poor"))
+  expect_identical(unname(alone), unname(plain[1:2]))
 })
 
 test_that("wrong words and half a comparison are refused", {
