@@ -27,20 +27,35 @@ gene_response <- function(fit, screen, grid, source, residual, genes, scale,
 # for, and by difference the change from the source cells.
 response_means <- function(fit, screen, targets, cells, residual, genes, scale, call) {
   logs <- scores_logs(fit, scale)
-  second <- any_proteins(fit, genes)
-  if (!logs || second) answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
-  part <- function(rows) {
-    lapply(list(difference = answer$mean_difference, decoded = answer$mean), rows,
-           registry = fit$meta$registry)
+  made <- if (logs) {
+    log_means(fit, screen, targets, cells, residual, genes)
+  } else {
+    summarised_means(fit, screen, targets, cells, gene_rows, call)
   }
-  made <- if (logs) log_means(fit, screen, targets, cells, residual, genes) else part(gene_rows)
   values <- if (logs) log_values(screen) else screen$x
   means <- measured_changes(made, observed_means(values, cells), residual)
-  if (!second) return(means)
+  if (!any_proteins(fit, genes)) return(means)
+  Map(rbind, means, protein_response(fit, screen, targets, cells, residual, scale, call))
+}
+
+# Source cells with proteins are those that have a change of them. Where none has, the change is NA, and
+# the mean that of all.
+protein_response <- function(fit, screen, targets, cells, residual, scale, call) {
   has <- has_proteins(screen)
+  with <- lapply(cells, function(i) i[has[i]])
+  none <- lengths(with) == 0L
+  with[none] <- cells[none]
   to_scale <- protein_scaling(fit, scale)
-  source <- observed_means(screen$proteins, lapply(cells, function(i) i[has[i]]))
-  Map(rbind, means, measured_changes(lapply(part(protein_rows), to_scale), to_scale(source), residual))
+  made <- lapply(summarised_means(fit, screen, targets, with, protein_rows, call), to_scale)
+  source <- to_scale(observed_means(screen$proteins, with))
+  source[, none] <- NA_real_
+  measured_changes(made, source, residual)
+}
+
+# `rows` is gene_rows() or protein_rows().
+summarised_means <- function(fit, screen, targets, cells, rows, call) {
+  answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
+  lapply(list(difference = answer$mean_difference, decoded = answer$mean), rows, registry = fit$meta$registry)
 }
 
 measured_changes <- function(made, source, residual) {

@@ -52,6 +52,26 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
   expect_refused(y(table, observed = measured(genes = "CD2", scale = "model")), "\"counts\" and \"log1p\"")
 })
 
+test_that("changes of proteins are from the source cells that have them", {
+  curve <- function(adt, ...) {
+    dose_response(both_fit(), cite_rows(adt), perturbation = "control", dose = 1, genes = c("CD2", "gene3"),
+                  col_data = both_cells(), ...)
+  }
+  adt <- with_gaps(cite_cells()$adt)
+  for (scale in c("log", "model")) {
+    # The change to the control itself.
+    expect_lt(max(abs(curve(adt, scale = scale)$difference)), 1e-4)
+  }
+  nk <- both_cells()$cell_type == "NK" & both_cells()$drug == "control"
+  adt[, nk] <- NA
+  none <- curve(adt)
+  gone <- none$gene == "CD2" & none$cell_type == "NK"
+  expect_identical(none$difference[gone], NA_real_)
+  expect_false(is.nan(none$difference[gone]))
+  expect_lt(max(abs(none$difference[!gone])), 1e-4)
+  expect_true(all(is.finite(none$mean)))
+})
+
 test_that("plot_means() and r2_matrix() compare proteins as r2_mean_protein does", {
   about <- both_cells()
   about$split <- "test"
