@@ -38,6 +38,10 @@
 #' `scale = "model"` gives means of raw counts. Raw counts of proteins are log(1 + mean), as
 #' `r2_mean_protein` of [evaluate_r2()] has them, and lengths are those over genes. Give [observed_response()] the same cells and scale: plots
 #' refuse another scale and warn of another total.
+#'
+#' On the scale `"log"` predictions of fits on counts start from at most 2,000 of the source cells, the same
+#' ones at every dose (`norm_of_mean` of decoded counterfactuals from 200 of these). Proteins are predicted
+#' from the source cells that have proteins; where none has, their mean is that of all and the difference `NA`.
 #' @section Dose 0:
 #' The control is a perturbation with a dose of its own. Where the screen's doses give the control
 #' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control (but for the parities

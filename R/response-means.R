@@ -27,6 +27,7 @@ gene_response <- function(fit, screen, grid, source, residual, genes, scale,
 # for, and by difference the change from the source cells.
 response_means <- function(fit, screen, targets, cells, residual, genes, scale, call) {
   logs <- scores_logs(fit, scale)
+  if (logs) cells <- some_source_cells(cells, 0)
   made <- if (logs) {
     log_means(fit, screen, targets, cells, residual, genes)
   } else {
@@ -64,17 +65,13 @@ measured_changes <- function(made, source, residual) {
 
 any_proteins <- function(fit, genes) length(setdiff(genes, fit$meta$registry$genes)) > 0L
 
-# Means of log-normalised values are taken over cells one by one: at most `most` are held at a time.
-log_means <- function(fit, screen, targets, cells, residual, genes, most = 2000L) {
-  blocks <- lapply(cells, function(i) split(i, (seq_along(i) - 1L) %/% most))
-  of <- rep(seq_along(cells), lengths(blocks))
-  blocks <- unlist(blocks, recursive = FALSE, use.names = FALSE)
-  targets <- subset_targets(targets, of)
-  share <- matrix(0, length(blocks), length(cells))
-  share[cbind(seq_along(of), of)] <- lengths(blocks) / lengths(cells)[of]
-  by_difference <- predict_log_rows(fit, screen, targets, blocks, list(kinds = "difference", ddof = 0L), 0)
-  list(difference = by_difference$difference$mean %*% share,
-       decoded = if (!residual) decoded_logs(fit, screen, targets, blocks, genes) %*% share)
+# Means of log-normalised values are taken over cells one by one. Lengths need the logarithms of all genes,
+# of which fewer cells tell the mean well enough.
+log_means <- function(fit, screen, targets, cells, residual, genes) {
+  by_difference <- predict_log_rows(fit, screen, targets, cells, list(kinds = "difference", ddof = 0L), 0)
+  few <- if (is.null(genes)) some_source_cells(cells, 0, 200L) else cells
+  list(difference = by_difference$difference$mean,
+       decoded = if (!residual) decoded_logs(fit, screen, targets, few, genes))
 }
 
 # Expected means of log-normalised draws: those that predict_log_rows() draws, without the noise, which

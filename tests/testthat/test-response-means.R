@@ -17,15 +17,44 @@ test_that("expected logarithms are those of draws", {
   expect_equal(mean_of_logs(cbind(4), cbind(4), 2), sum(log1p(2 * x) * stats::dpois(x, 4)), tolerance = 1e-3)
 })
 
-test_that("means over many cells are those of their blocks", {
+test_that("logarithms are of the genes asked for", {
   fit <- small_fit(loss = "nb")
   cells <- small_cells()
   screen <- read_newdata(fit, cells$counts, col_data = cells$col_data)
   targets <- make_targets(fit, condition_grid(condition = c("IFNb", "control"), cell_type = "NK"))
   source <- source_cells(fit, screen, targets, "matched")
-  source[[2]] <- source[[2]][1:5]
-  means <- function(...) log_means(fit, screen, targets, source, FALSE, NULL, ...)
-  expect_equal(means(most = 7), means(), tolerance = 1e-5)
-  some <- log_means(fit, screen, targets, source, FALSE, rownames(cells$counts)[3:4])$decoded
-  expect_equal(some[3:4, ], means()$decoded[3:4, ], tolerance = 1e-4)
+  decoded <- function(genes) log_means(fit, screen, targets, source, FALSE, genes)$decoded
+  expect_equal(decoded(rownames(cells$counts)[3:4])[3:4, ], decoded(NULL)[3:4, ], tolerance = 1e-4)
+})
+
+test_that("responses of counts start from so many cells at most, the same ones for every condition", {
+  fit <- small_fit(loss = "nb", layer = NULL)
+  cells <- small_cells()
+  screen <- read_newdata(fit, cells$counts, col_data = cells$col_data)
+  targets <- make_targets(fit, condition_grid(condition = c("IFNb", "control"), cell_type = "NK"))
+  source <- source_cells(fit, screen, targets, "matched")
+  genes <- rownames(cells$counts)
+  means <- function(genes) response_means(fit, screen, targets, source, FALSE, genes, "log")
+  whole <- means(genes)
+  logs <- decoded_logs
+  used <- NULL
+  local_replaced("decoded_logs", function(fit, screen, targets, cells, genes) {
+    used <<- cells
+    logs(fit, screen, targets, cells, genes)
+  })
+  original <- some_source_cells
+  local_replaced("some_source_cells", function(source, seed, most = 2000L) {
+    original(source, seed, most = most / 200)
+  })
+  few <- means(genes)
+  expect_identical(lengths(used), c(10L, 10L))
+  expect_identical(used[[1]], used[[2]])
+  expect_false(isTRUE(all.equal(few, whole)))
+  # What is subtracted is of the same cells.
+  expect_lt(max(abs(few$difference[, 2])), 1e-5)
+  expect_gt(max(abs(few$difference[, 1])), 1e-3)
+  expect_identical(few, means(genes))
+  lengths <- means(NULL)
+  expect_identical(lengths(used), c(1L, 1L))
+  expect_identical(lengths$difference, few$difference)
 })
