@@ -2,7 +2,8 @@
 
 # As predict_rows(). The logarithm of a mean is not the mean of logarithms, and a decoded mean is no
 # cell. So the decoded kind is made of draws, which are log-normalised like observed cells; the
-# other kind is made of cells already (below 0 is cut off).
+# other kind is made of cells already (below 0 is cut off), but for source cells without RNA, whose change
+# starts from what is decoded.
 predict_log_rows <- function(fit, screen, targets, source, options, seed) {
   total <- cell_totals(screen$x)
   goal <- stats::median(total[total > 0])
@@ -13,11 +14,13 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
     n_draws <- draws_per_cell(length(source[[k]]))
     own_seed <- (as.numeric(seed) + k) %% .Machine$integer.max
     genes <- function(answer) gene_rows(fit$meta$registry, answer$mean)
+    without_rna <- !is.null(screen$measured) && all(screen$measured[source[[k]]] == proteins_only)
     for (kind in options$kinds) {
-      cells <- switch(kind,
-        decoded = genes(run_predict(fit, screen, one, source[k], FALSE, "sample", n_draws, own_seed)),
-        difference = pmax(genes(run_predict(fit, screen, one, source[k], TRUE)), 0)
-      )
+      cells <- if (kind == "decoded" || without_rna) {
+        genes(run_predict(fit, screen, one, source[k], FALSE, "sample", n_draws, own_seed))
+      } else {
+        pmax(genes(run_predict(fit, screen, one, source[k], TRUE)), 0)
+      }
       values <- log_normalise(cells, goal)
       out[[kind]]$mean[, k] <- rowMeans(values)
       out[[kind]]$variance[, k] <- row_variances(values, options$ddof)

@@ -98,7 +98,8 @@
 #' @param residual Which counterfactual is `"model"`; `NULL`: as "Rows" in [evaluate_r2()] says.
 #' @param from For fits of RNA and proteins by product of experts: `"rna"` (`"proteins"`) predicts from the
 #'   source cells by that modality alone, so that `r2_mean_protein` scores proteins that are predicted from
-#'   RNA. The truth and the baselines are the measured ones all the same.
+#'   RNA. The truth and the baselines are the measured ones all the same. What is not used of a source cell
+#'   is decoded, so that of counts of genes by proteins alone both kinds of counterfactual are the decoded one.
 #' @return A tibble of class `compert_r2` with one row per condition and method: the covariates,
 #'   perturbation and dose under your own column names, `method`, `split`, `seen` (see
 #'   [predict()][predict.compert_fit]), `n_cells` (observed), the scores, `n_controls` (cells

@@ -140,3 +140,19 @@ test_that("whole numbers of proteins are read as others are", {
                evaluate_r2(both_fit(), cite_sce(), split = "test", baselines = FALSE, seed = 1)$r2_mean_protein)
   expect_equal(observed_response(both_fit(), x, genes = "CD1"), observed_response(both_fit(), cite_sce(), genes = "CD1"))
 })
+
+test_that("scores of predictions from proteins are of draws in both kinds", {
+  about <- both_cells()
+  run <- function(adt = cite_cells()$adt, ...) {
+    evaluate_r2(both_fit(), cite_rows(adt), col_data = about, split = "ood", min_cells = 1, from = "proteins",
+                baselines = FALSE, seed = 1, ...)
+  }
+  scores <- run()
+  # Source cells have no genes whose change could be told.
+  for (residual in c(FALSE, TRUE)) {
+    both <- run(residual = residual)
+    expect_setequal(both$method, c("model", if (residual) "model_decoded" else "model_difference"))
+    expect_equal(unlist(both[1, metric_names]), unlist(both[2, metric_names]))
+    expect_equal(unlist(both[1, metric_names]), unlist(scores[1, metric_names]))
+  }
+})
