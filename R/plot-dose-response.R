@@ -108,7 +108,10 @@ log_breaks <- function(limits, zero) {
 
 response_title <- function(response, value, measured) {
   words <- response_words(measured)[[value]]
-  if (value == "response") words else with_scale_words(words, attr(response, "scale"))
+  if (value == "response") return(words)
+  scale <- attr(response, "scale")
+  # The scales of genes and proteins on one line are longer than panels are high.
+  with_scale_words(words, scale, if (length(unique(scale)) > 1L) "\n" else " ")
 }
 
 response_words <- function(measured = FALSE) {

@@ -31,14 +31,14 @@ with_scale <- function(table, fit, screen, scale, genes = NULL) {
   table
 }
 
-# `title` with the scale behind it.
+# `title` with the scale behind it; `between` them, and between two scales.
 with_scale_words <- function(title, scale, between = " ") {
   words <- c(log = "log-normalised", counts = "counts", log1p = "log(1 + mean)")
   known <- scale[scale %in% names(words)]
   if (length(known) == 0L) return(title)
   text <- words[unique(known)]
   if (length(unique(scale)) > 1L) text <- paste(names(known), words[known])
-  paste0(title, between, "(", paste(text, collapse = "; "), ")")
+  paste0(title, between, "(", paste(text, collapse = paste0(";", between)), ")")
 }
 
 # Lines and measured points can be compared.

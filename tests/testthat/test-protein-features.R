@@ -47,7 +47,8 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
   expect_refused(curve("CD9"), "`genes` must be genes or proteins of the fit.*Did you mean \"CD1\"")
   skip_without_package("ggplot2")
   y <- function(...) plot_dose_response(...)$labels$y
-  expect_identical(y(table, observed = measured()), "Mean expression (genes log-normalised; proteins log(1 + mean))")
+  expect_identical(y(table, observed = measured()),
+                   "Mean expression\n(genes log-normalised;\nproteins log(1 + mean))")
   expect_identical(y(curve("CD2")), "Predicted mean expression (log(1 + mean))")
   expect_refused(y(table, observed = measured(genes = "CD2", scale = "model")), "\"counts\" and \"log1p\"")
 })
