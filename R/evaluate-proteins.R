@@ -3,9 +3,9 @@
 protein_metrics <- c("r2_mean_protein", "r2_var_protein")
 
 # list(truth, methods), each list(mean, variance) of proteins x conditions, over the cells that have
-# proteins. Raw counts on scale "log" are compared as log(1 + mean) (and variance).
-protein_statistics <- function(fit, screen, groups, rows, control, targets, both, options, baselines,
-                               seed) {
+# proteins; `start` is the screen that predictions start from. Raw counts on scale "log" are compared as log(1 + mean) (and variance).
+protein_statistics <- function(fit, screen, start, groups, rows, control, targets, both, options,
+                               baselines, seed) {
   has <- has_proteins(screen)
   scale <- protein_scaling(fit, options$scale)
   scaled <- function(stats) lapply(stats[c("mean", "variance")], scale)
@@ -18,7 +18,7 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
   reference <- scaled(take_groups(group(control$reference_of_cell, control$n_reference),
                                   control$reference))
   if (options$log_counts) {
-    both <- predict_rows(fit, start_from(screen, control$source, options), targets, control$source,
+    both <- predict_rows(fit, start, targets, control$source,
                          utils::modifyList(options, list(variance = "total")), seed)
   }
   methods <- lapply(name_kinds(both, options), function(m) {
@@ -36,11 +36,11 @@ protein_statistics <- function(fit, screen, groups, rows, control, targets, both
 
 # The screen with its source cells by one modality, where `options` name one. What was measured is the
 # truth all the same.
-start_from <- function(screen, source, options, call = rlang::caller_env()) {
+start_from <- function(screen, source, options, call) {
   if (is.null(options$from)) return(screen)
   used <- unique(unlist(source))
   own <- list(proteins = screen$proteins, measured = screen$measured[used])
-  screen$measured[used] <- use_modality(own, options$from, call)$measured
+  screen$measured[used] <- use_modality(own, options$from, call, "source cell")$measured
   screen
 }
 

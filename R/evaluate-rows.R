@@ -1,8 +1,8 @@
 # Rows of the tables of scores: what was measured, what each method says, and how it is named.
 
 # All methods' scores as one data frame, rows of one condition together.
-score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
-  parts <- row_statistics(fit, screen, groups, rows, options, baselines, seed)
+score_rows <- function(fit, screen, groups, rows, options, baselines, seed, call) {
+  parts <- row_statistics(fit, screen, groups, rows, options, baselines, seed, call)
   table_of_methods(fit, groups, rows$table, parts, function(method, name) {
     scores <- score_method(parts$truth, method, parts$reference, rows$degs, options)
     if (is.null(parts$proteins)) return(scores)
@@ -12,7 +12,8 @@ score_rows <- function(fit, screen, groups, rows, options, baselines, seed) {
 
 # What was measured and what each method says, genes x conditions: truth, reference (controls of
 # the same covariates), methods (list(mean, variance) each), their notes, and source cells.
-row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) {
+row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
+                           call = rlang::caller_env()) {
   table <- rows$table
   measured <- screen
   if (options$log_counts) measured$x <- log_values(screen)
@@ -26,10 +27,11 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed) 
   reference <- take_groups(stats, control$reference)
   targets <- group_targets(fit, groups, table$group)
   predicted <- if (options$log_counts) predict_log_rows else predict_rows
-  both <- predicted(fit, start_from(screen, control$source, options), targets, control$source, options, seed)
+  start <- start_from(screen, control$source, options, call)
+  both <- predicted(fit, start, targets, control$source, options, seed)
   methods <- name_kinds(both, options)
   proteins <- if (!is.null(screen$proteins)) {
-    protein_statistics(fit, screen, groups, rows, control, targets, both, options, baselines, seed)
+    protein_statistics(fit, screen, start, groups, rows, control, targets, both, options, baselines, seed)
   }
   methods <- lapply(methods, function(m) lapply(m, gene_rows, registry = fit$meta$registry))
   notes <- list(model = ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))

@@ -161,7 +161,7 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call,
                                options$degs_by_dose)
   rows <- keep_with_degs(rows, options)
-  table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call))
+  table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call), call)
   scores <- new_r2(table, rows, split, options)
   attr(scores, "dose_unit") <- fit$meta$registry$dose_unit
   scores

@@ -58,7 +58,7 @@ check_fusion <- function(screen, fusion, call) {
 }
 
 # Cells of which only one modality is to be used; `from` is "all", "rna" or "proteins".
-use_modality <- function(screen, from, call = rlang::caller_env()) {
+use_modality <- function(screen, from, call = rlang::caller_env(), noun = "cell") {
   from <- check_choice(from, c("all", "rna", "proteins"), "from", call = call)
   if (from == "all") return(screen)
   if (is.null(screen$proteins)) {
@@ -68,9 +68,9 @@ use_modality <- function(screen, from, call = rlang::caller_env()) {
   keep <- if (from == "rna") rna_only else proteins_only
   lacking <- bitwAnd(screen$measured, keep) == 0L
   if (any(lacking)) {
-    abort_input(paste0("`from = \"", from, "\"` must go with cells that have that modality."),
-                paste0(count_of(sum(lacking), "cell"), " lack it."), "Leave these cells out.",
-                call = call)
+    abort_input(paste0("`from = \"", from, "\"` must go with ", noun, "s that have that modality."),
+                paste0(count_of(sum(lacking), noun), if (sum(lacking) == 1) " lacks" else " lack", " it."),
+                "Leave these cells out.", call = call)
   }
   screen$measured <- rep(keep, length(screen$measured))
   screen

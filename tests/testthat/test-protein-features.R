@@ -126,7 +126,8 @@ test_that("evaluate_r2() scores proteins that are predicted from RNA", {
   adt <- cite_cells()$adt
   adt[, both_cells()$drug == "control"] <- 0
   expect_equal(scores(cite_rows(adt), from = "rna")$r2_mean_protein[model], rna$r2_mean_protein[model])
-  expect_match(paste(capture.output(print(rna)), collapse = " "), "with own `min_cells`, `from`", fixed = TRUE)
+  expect_match(paste(capture.output(print(rna)), collapse = " "),
+               "with own `min_cells`, `from`: controls of the same covariates by RNA alone", fixed = TRUE)
   expect_refused(scores(from = "rna", fit = multi_fit()), "fusion = \"concat\"")
   expect_refused(evaluate_r2(small_fit(), small_cells()$x, from = "rna"), "fit of RNA alone")
 })
@@ -142,7 +143,7 @@ test_that("whole numbers of proteins are read as others are", {
   expect_equal(observed_response(both_fit(), x, genes = "CD1"), observed_response(both_fit(), cite_sce(), genes = "CD1"))
 })
 
-test_that("scores of predictions from proteins are of draws in both kinds", {
+test_that("scores of predictions from proteins tell what they start from, and whose cells lack it", {
   about <- both_cells()
   run <- function(adt = cite_cells()$adt, ...) {
     evaluate_r2(both_fit(), cite_rows(adt), col_data = about, split = "ood", min_cells = 1, from = "proteins",
@@ -156,4 +157,9 @@ test_that("scores of predictions from proteins are of draws in both kinds", {
     expect_equal(unlist(both[1, metric_names]), unlist(both[2, metric_names]))
     expect_equal(unlist(both[1, metric_names]), unlist(scores[1, metric_names]))
   }
+  expect_match(paste(capture.output(print(scores)), collapse = " "), "by proteins alone")
+  lacking <- replace(cite_cells()$adt, cbind(1:5, which(about$drug == "control" & about$cell_type == "NK")[1]), NA)
+  refused <- tryCatch(run(lacking), error = identity)
+  expect_match(conditionMessage(refused), "1 source cell lacks it")
+  expect_identical(as.character(refused$call[[1]]), "evaluate_r2")
 })
