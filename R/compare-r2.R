@@ -72,7 +72,7 @@ compare_r2 <- function(..., by = "dose", reference = NULL, baselines = "control"
   })
   tibble::new_tibble(do.call(rbind, rows), class = "compert_comparison", by = by,
                      reference = reference, scores = scores, groups = groups,
-                     words = attr(tables[[1L]], "words"), unit = shared_unit(tables),
+                     words = shared_words(tables), unit = shared_unit(tables),
                      dose = keys[length(keys) - 1L], baselines = baselines)
 }
 
@@ -80,6 +80,15 @@ compare_r2 <- function(..., by = "dose", reference = NULL, baselines = "control"
 shared_unit <- function(tables) {
   units <- unique(lapply(tables, attr, "dose_unit"))
   if (length(units) == 1L) units[[1L]]
+}
+
+# What the first table says of its numbers, without the modality that predictions start from where tables
+# differ in it.
+shared_words <- function(tables) {
+  words <- lapply(tables, attr, "words")
+  differs <- function(end) length(unique(grepl(end, words, fixed = TRUE))) > 1L
+  if (!differs(" by RNA alone") && !differs(" by proteins alone")) return(words[[1L]])
+  sub(" by (RNA|proteins) alone", "", words[[1L]])
 }
 
 # The tables of `...` as a named list, checked.

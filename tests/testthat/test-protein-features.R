@@ -158,6 +158,10 @@ test_that("scores of predictions from proteins tell what they start from, and wh
     expect_equal(unlist(both[1, metric_names]), unlist(scores[1, metric_names]))
   }
   expect_match(paste(capture.output(print(scores)), collapse = " "), "by proteins alone")
+  words <- function(...) attr(compare_r2(..., baselines = FALSE), "words")
+  expect_match(words(a = scores, b = scores), "by proteins alone")
+  whole <- evaluate_r2(both_fit(), cite_rows(), col_data = about, split = "ood", min_cells = 1)
+  expect_no_match(words(a = scores, b = whole), "alone")
   lacking <- replace(cite_cells()$adt, cbind(1:5, which(about$drug == "control" & about$cell_type == "NK")[1]), NA)
   refused <- tryCatch(run(lacking), error = identity)
   expect_match(conditionMessage(refused), "1 source cell lacks it")
