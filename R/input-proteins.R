@@ -18,6 +18,7 @@ read_proteins <- function(x, cells, keys, call = rlang::caller_env()) {
                       "object, an array of obsm, or the rows of the matrix. Without proteins use `cpa()`."),
                 call = call)
   }
+  check_given_assay(found, keys, call)
   found$genes <- found$genes %||% cells$x
   check_protein_values(found, keys, call)
 }
@@ -154,6 +155,19 @@ choose_protein_assay <- function(available, keys, call) {
   order <- if (identical(keys$protein_loss, "gauss")) c(normalised, counts) else c(counts, normalised)
   found <- intersect(order, available)
   if (length(found)) found[1L] else available[1L]
+}
+
+# Arrays and rows have no assays of their own. The name that a fit has from another place does no harm.
+check_given_assay <- function(found, keys, call) {
+  assay <- keys$protein_assay
+  if (is.null(assay) || !is.null(keys$protein_names)) return(invisible())
+  check_string(assay, "protein_assay", call = call)
+  if (assay %in% c(found$assay, found$place)) return(invisible())
+  abort_input("`protein_assay` must be left out where proteins have no assays.",
+              paste0("It is ", dQuote(assay, FALSE), "; an array of `obsm` (or `reducedDims`), a type of ",
+                     "features or rows of a matrix are one table of values."),
+              "Put the values that you mean there, or name an altExp or a Seurat assay by `proteins`.",
+              call = call)
 }
 
 # Cells have all proteins or none; counts are counts. Adds `measured` and the likelihood.

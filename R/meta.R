@@ -13,6 +13,7 @@ new_meta <- function(screen, registry, settings, plan, notes = character()) {
     assay = screen$assay,
     layer = screen$layer,
     scale = screen$scale,
+    protein_counts = screen$protein_counts,
     n_cells = as.list(table(factor(screen$split, c("train", "test", "ood")))),
     cells = hash_names(colnames(screen$x)),
     conditions = seen_conditions(screen),

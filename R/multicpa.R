@@ -31,7 +31,7 @@
 #' @param fusion `"concat"` or `"poe"`, see Fusion.
 #' @param protein_loss Likelihood of proteins: `"nb_mixture"`, `"nb"`, `"gauss"` or `NULL`.
 #' @param protein_assay Assay (layer) of the proteins; `NULL`: raw counts where there are some, or
-#'   normalised values for `protein_loss = "gauss"`.
+#'   normalised values for `protein_loss = "gauss"`. Arrays and rows have no assays.
 #' @param molecules Features of the perturbations, as in [cpa()].
 #' @param settings Hyperparameters, from [multicpa_settings()].
 #' @return A `compert_fit`. Its verbs return proteins where they came from: [predict()] and

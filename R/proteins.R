@@ -24,6 +24,7 @@ add_proteins <- function(screen, second) {
   }
   screen$proteins <- second$x
   screen$measured <- second$measured
+  screen$protein_counts <- second$counts
   screen$keys$proteins <- if (identical(second$place, "rows")) rownames(second$x) else second$place
   in_assay <- !identical(second$place, "rows") && !is.null(second$assay)
   screen$keys["protein_assay"] <- list(if (in_assay) as.character(second$assay))
@@ -45,7 +46,21 @@ match_proteins <- function(screen, fit, call = rlang::caller_env()) {
     screen$proteins <- screen$proteins[at, , drop = FALSE]
   }
   check_fusion(screen, fit$meta$settings$fusion, call)
+  warn_other_proteins(screen, fit$meta, call)
   screen
+}
+
+# The Gaussian takes values of any scale: raw counts where those of training were normalised, say.
+warn_other_proteins <- function(screen, meta, call) {
+  before <- meta$protein_counts
+  if (meta$settings$protein_loss != "gauss" || is.null(before)) return(invisible())
+  if (identical(screen$protein_counts, before) || all(screen$proteins == 0)) return(invisible())
+  are <- function(counts) if (counts) "whole numbers" else "no whole numbers"
+  cli::cli_warn(c("Proteins of `newdata` should be on the scale of those of training, which were {are(before)}.",
+                  "x" = "They are {are(!before)}.",
+                  i = paste("What the fit tells of other values means nothing. An array of `obsm` has one",
+                            "kind of values, which may be other than the assay of the training.")),
+                call = call, class = "compert_other_scale")
 }
 
 check_fusion <- function(screen, fusion, call) {

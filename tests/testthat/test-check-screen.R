@@ -85,6 +85,16 @@ test_that("proteins are looked at with the rest; what is wrong with them is a de
   rows <- check_screen(cite_rows(), "drug", control = "control", proteins = paste0("CD", 1:5),
                        col_data = cells$col_data)
   expect_identical(rows$n_genes, 14L)
+  # Only an altExp, an assay of Seurat or a modality has assays.
+  file <- cite_h5ad("ADT")
+  no_assays <- "must be left out where proteins have no assays.*\"clr\""
+  for (x in list(file, read_h5ad(file))) {
+    expect_match(look(x, protein_assay = "clr")$defects$must[1], "`protein_assay` must be left out")
+    expect_refused(multi_fit(x, proteins = NULL, protein_assay = "clr"), no_assays)
+    expect_identical(look(x, protein_assay = "ADT")$proteins, " and 5 proteins (ADT, nb_mixture)")
+  }
+  expect_refused(multi_fit(protein_assay = "clr"), no_assays)
+  expect_refused(multi_fit(file, proteins = NULL, protein_assay = 3), "`protein_assay` must be")
   # What is wrong with the RNA is said as before.
   expect_refused(look(assay = "logcounts"), "logcounts")
   expect_refused(look(protein_loss = "zinb"), "`protein_loss` must be one of")

@@ -180,3 +180,30 @@ test_that("values on another scale than those of training are told", {
   expect_warning(predict(scaled, as.matrix(cells$x) - 1, what, col_data = cells$col_data), NA)
   expect_warning(predict(small_fit(), 0 * cells$x, what, col_data = cells$col_data), NA)
 })
+
+test_that("proteins on another scale than those of training are told", {
+  adt <- cite_cells()$adt
+  clr <- log1p(adt) / 2
+  both <- cite_sce(adt = list(counts = adt, clr = clr))
+  normalised <- multi_fit(both, proteins = NULL, protein_assay = "clr")
+  expect_identical(normalised$meta$protein_counts, FALSE)
+  look <- function(fit, x) read_newdata(fit, x, col_data = plain_cells(x))
+  expect_warning(look(normalised, both), NA)
+  file <- cite_h5ad()
+  other <- "were no whole numbers.*They are whole numbers"
+  for (x in list(file, read_h5ad(file), cite_rows())) {
+    expect_warning(look(normalised, x), other, class = "compert_other_scale")
+  }
+  expect_warning(evaluate_r2(normalised, file, split = "ood", baselines = FALSE, min_cells = 1), other,
+                 class = "compert_other_scale")
+  expect_warning(look(normalised, cite_h5ad(adt = clr)), NA)
+  raw <- multi_fit(both, proteins = NULL, protein_assay = "counts", protein_loss = "gauss")
+  expect_warning(look(raw, file), NA)
+  expect_warning(look(raw, cite_h5ad(adt = clr)), "were whole numbers.*They are no whole numbers",
+                 class = "compert_other_scale")
+  # Cells without proteins have no scale of them; an older fit does not know its own.
+  open <- multi_fit(cite_rows(clr), fusion = "poe")
+  expect_warning(look(open, cite_sce(adt = list(counts = replace(adt, TRUE, NA)))), NA)
+  open$meta$protein_counts <- NULL
+  expect_warning(look(open, file), NA)
+})
