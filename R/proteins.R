@@ -26,8 +26,8 @@ add_proteins <- function(screen, second) {
   screen$measured <- second$measured
   screen$protein_counts <- second$counts
   screen$keys$proteins <- if (identical(second$place, "rows")) rownames(second$x) else second$place
-  in_assay <- !identical(second$place, "rows") && !is.null(second$assay)
-  screen$keys["protein_assay"] <- list(if (in_assay) as.character(second$assay))
+  in_assay <- !identical(second$place, "rows") && is.character(second$assay)
+  screen$keys["protein_assay"] <- list(if (in_assay) second$assay)
   screen$keys$protein_loss <- second$loss
   screen
 }

@@ -56,8 +56,10 @@ sample_file <- function(screen, cells, call) {
   main <- SingleCellExperiment::SingleCellExperiment(
     named(x, if (is_count_loss(screen$loss)) "counts" else "logcounts"), colData = col_data
   )
+  # The name of an array is that of no assay: without a name a fit looks for its proteins by their likelihood.
+  assay <- setdiff(screen$keys$protein_assay, place)
   SingleCellExperiment::altExp(main, place) <- SummarizedExperiment::SummarizedExperiment(
-    named(proteins, screen$keys$protein_assay %||% "counts")
+    if (length(assay)) named(proteins, assay) else list(proteins)
   )
   list(x = main)
 }

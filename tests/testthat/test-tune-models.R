@@ -130,6 +130,23 @@ test_that("proteins go through rungs, and from files into a sample", {
   expect_same_sample(file)
 })
 
+test_that("the best fit of a sample takes the cells that its file was written from", {
+  adt <- cite_cells()$adt
+  file <- withr::local_tempfile(fileext = ".h5ad")
+  for (values in list(list(counts = adt), list(clr = log1p(adt)))) {
+    cells <- cite_sce(adt = values)
+    write_h5ad(cells, file)
+    for (assay in list(NULL, "ADT")) {
+      best <- cite_search(file, proteins = NULL, protein_assay = assay, sample_cells = 155, trials = 1)$best
+      expect_identical(best$meta$container, "SingleCellExperiment")
+      expect_null(best$meta$keys$protein_assay)
+      expect_s4_class(ask_both(best, cells), "SingleCellExperiment")
+      score <- function(x) evaluate_r2(best, x, split = "ood", min_cells = 1, seed = 1)$r2_mean_protein
+      expect_equal(score(cells), score(file))
+    }
+  }
+})
+
 test_that("antibodies of a 10x file come into a sample", {
   cells <- cite_cells()
   file <- tenx_file(cite_rows(), rep(c("Gene Expression", "Antibody Capture"), c(14, 5)))
