@@ -123,6 +123,8 @@ same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
   before <- fit$meta$registry
   unit <- task$registry$dose_unit
   if (identical(is.null(unit), is.null(before$dose_unit))) {
+    # An error of units that cannot be converted names those of the cells first.
+    if (!is.null(unit)) convert_doses(0, unit, before$dose_unit, call)
     in_unit <- function(dose) {
       if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
     }

@@ -50,3 +50,11 @@ test_that("every model and a search keep the unit of the doses", {
   expect_identical(found$best$meta$registry$dose_unit, "nM")
   expect_refused(small_search(trials = 1, dose_unit = "um"), "`dose_unit` must have")
 })
+
+test_that("fine_tune() tells the unit of the cells from that of the fit", {
+  cells <- dosed_cells()
+  expect_refused(fine_tune(dosed_fit(dose_unit = "U/ml"), cells$x, "drug", dose = "dose", control = "control",
+                           covariates = "cell_type", split = "split", col_data = cells$col_data,
+                           molecules = cbind(f = c(A = 1, B = 2, C = 3, D = 4)), dose_unit = "uM", epochs = 1),
+                 "They are in \"uM\", the fit's in \"U/ml\"")
+})
