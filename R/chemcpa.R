@@ -55,7 +55,7 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
   if (missing(control)) control <- NULL
   if (missing(molecules)) molecules <- NULL
   need_molecules(molecules)
-  check_settings(settings)
+  check_settings(settings, "chemcpa")
   check_model(settings, "chemcpa", "chemcpa_settings()")
   loss <- settings_with_loss(settings, loss)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)

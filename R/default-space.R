@@ -28,7 +28,7 @@
 #' space$autoencoder_width <- NULL
 #' @export
 default_space <- function(settings = cpa_settings()) {
-  check_settings(settings)
+  check_settings(settings, model_names())
   key <- if (settings$parity == "theislab") "theislab" else settings$model
   ranges <- switch(key, cpa = ranges_cpa(), scgen = ranges_cpa(), theislab = ranges_theislab(),
                    chemcpa = ranges_chemcpa(), multicpa = ranges_multicpa())

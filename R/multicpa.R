@@ -61,7 +61,7 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  check_settings(settings)
+  check_settings(settings, "multicpa")
   check_model(settings, "multicpa", "multicpa_settings()")
   if (missing(fusion)) fusion <- NULL
   loss <- settings_with_loss(settings, loss)

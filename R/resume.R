@@ -77,7 +77,7 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   if (length(fixed)) {
     abort_input("`...` must hold settings that may change between two runs.",
                 paste0(name_list(fixed), " may not: the network or the run was made with it."),
-                "Make a new fit with `cpa()`.", call)
+                paste0("Make a new fit with `", fit$meta$model, "()`."), call)
   }
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]

@@ -29,7 +29,7 @@ scgen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  check_settings(settings)
+  check_settings(settings, "scgen")
   check_model(settings, "scgen", "scgen_settings()")
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, "gauss", sep)
   run_task(new_task(x, keys, col_data, settings, NULL, rlang::current_env(),

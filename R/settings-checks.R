@@ -43,20 +43,22 @@ settings_json <- function(settings) {
   paste0("{", paste0("\"", names(values), "\":", text, collapse = ","), "}")
 }
 
-check_settings <- function(settings, arg = "settings", call = rlang::caller_env()) {
+# `models`: those whose settings are taken.
+check_settings <- function(settings, models = "cpa", call = rlang::caller_env()) {
   if (inherits(settings, "compert_settings")) return(invisible())
-  abort_input(paste0("`", arg, "` must come from `cpa_settings()`."),
+  makers <- paste0("`", models, "_settings()`")
+  last <- length(makers)
+  if (last > 1) makers <- paste(paste(makers[-last], collapse = ", "), "or", makers[last])
+  abort_input(paste0("`settings` must come from ", makers, "."),
               paste0("It is ", describe(settings), "."),
-              settings_advice(settings), call = call)
+              settings_advice(settings, models[1]), call = call)
 }
 
-settings_advice <- function(settings) {
+settings_advice <- function(settings, model) {
   if (inherits(settings, "compert_tuning")) return("Write settings = found$best_settings.")
-  if (inherits(settings, "compert_fit")) {
-    return(c("Of a search, give found$best_settings: found$best is the fit.",
-             "Write settings = cpa_settings(epochs = 100, ...)."))
-  }
-  "Write settings = cpa_settings(epochs = 100, ...)."
+  write <- paste0("Write settings = ", model, "_settings(epochs = 100, ...).")
+  if (!inherits(settings, "compert_fit")) return(write)
+  c("Of a search, give found$best_settings: found$best is the fit.", write)
 }
 
 # The settings of a run: `loss` laid over them; the two must not contradict each other.

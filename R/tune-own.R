@@ -6,6 +6,12 @@ model_verb <- function(model) {
   switch(model, cpa = cpa, chemcpa = chemcpa, multicpa = multicpa, scgen = scgen)
 }
 
+# The call that makes settings of the model that a search was given, for advice; of cpa() if they are none.
+call_of_settings <- function(settings) {
+  model <- if (inherits(settings, "compert_settings")) settings$model
+  call(paste0(model %||% "cpa", "_settings"))
+}
+
 # Arguments of tune_fit() that not every model has, those that were given, under the names that the
 # verbs have for them.
 own_arguments <- function(..., model, call = rlang::caller_env()) {

@@ -10,7 +10,8 @@ rung_epochs <- function(method, grace, reduction, max_epochs, settings,
   if (method == "random") {
     for (arg in names(given)) {
       refuse_argument(given[[arg]], arg, "method = \"random\" trains every trial in full",
-                      "Use method = \"halving\", or settings = cpa_settings(epochs = ...).", call)
+                      paste0("Use method = \"halving\", or settings = ", settings$model, "_settings(epochs = ...)."),
+                      call)
     }
     return(own %||% 0)
   }

@@ -118,12 +118,12 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
                      molecule_encoder = NULL, dose_transform = NULL, proteins = NULL, fusion = NULL,
                      protein_loss = NULL, protein_assay = NULL, degs = NULL, col_data = NULL,
                      sep = "+", dose_unit = NULL, settings = cpa_settings()) {
-  check_no_dots(...)
+  check_no_dots(..., settings = call_of_settings(settings))
   need_cells(missing(x))
   here <- rlang::current_env()
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  check_settings(settings)
+  check_settings(settings, model_names())
   model <- settings$model
   own <- own_arguments(loss = loss, molecules = molecules, molecule_encoder = molecule_encoder,
                        dose_transform = dose_transform, proteins = proteins, fusion = fusion,

@@ -20,6 +20,18 @@ test_that("arguments of the references are told by ours, settings with where the
   expect_no_match(conditionMessage(expect_error(save_fit(1, "a", max_epochs = 2))), "theislab")
 })
 
+test_that("a search and a fit name the functions of their own model", {
+  search <- function(...) tune_fit(small_cells()$x, "drug", ...)
+  expect_refused(search(dim = 8, settings = multicpa_settings()), "write settings = multicpa_settings\\(dim = 8\\)")
+  expect_refused(search(n_latent = 8, settings = chemcpa_settings()), "settings = chemcpa_settings\\(dim = ...\\)")
+  expect_refused(search(dim = 8), "write settings = cpa_settings\\(dim = 8\\)")
+  expect_refused(search(dim = 8, settings = 3), "write settings = cpa_settings\\(dim = 8\\)")
+  expect_refused(multicpa(small_cells()$x, "drug", settings = list(dim = 8)),
+                 "must come from `multicpa_settings\\(\\)`.*Write settings = multicpa_settings")
+  expect_refused(resumed_settings(list(meta = list(model = "scgen")), 1, list(dim = 4)),
+                 "Make a new fit with `scgen\\(\\)`")
+})
+
 test_that("every name of the table is one of ours", {
   expect_identical(setdiff(theislab_settings(), names(formals(cpa_settings))), character())
   expect_identical(anyDuplicated(theislab_settings()), 0L)

@@ -17,6 +17,7 @@ test_that("rungs that cannot be are refused", {
   rungs <- function(..., settings = cpa_settings()) rung_epochs(..., settings = settings)
   expect_refused(rungs("random", 5, NULL, NULL), "`grace` must be left out")
   expect_refused(rungs("random", NULL, NULL, 50), "`max_epochs` must be left out")
+  expect_refused(rungs("random", 5, NULL, NULL, settings = multicpa_settings()), "settings = multicpa_settings\\(epochs")
   expect_refused(rungs("halving", 0, NULL, NULL), "`grace` must be one whole number")
   expect_refused(rungs("halving", 5, 1, NULL), "`reduction` must be one number")
   expect_refused(rungs("halving", 50, 3, 20), "`grace` must be at most `max_epochs`")

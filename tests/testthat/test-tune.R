@@ -140,7 +140,8 @@ test_that("wrong inputs are refused before the first trial", {
   expect_refused(search(method = "grid"), "`method` must be one of \"random\", \"halving\"")
   expect_refused(search(space = list()), "`space` must be a list")
   expect_refused(search(space = list(dims = 4)), "no argument `dims`.*Did you mean \"dim\"")
-  expect_refused(search(settings = list(epochs = 1)), "must come from `cpa_settings\\(\\)`")
+  expect_refused(search(settings = list(epochs = 1)), paste0("must come from `cpa_settings\\(\\)`, `chemcpa_settings\\(\\)`, ",
+                                                     "`multicpa_settings\\(\\)` or `scgen_settings"))
   expect_refused(search(settings = tuned_settings(dim = 4)), "either fixed or searched")
   expect_refused(search(grace = 2), "`grace` must be left out")
   expect_refused(search(sample_cells = "all"), "`sample_cells` must be one whole number")
