@@ -123,8 +123,8 @@ chemcpa_settings <- function(..., parity = NULL, seed = NULL, verbose = NULL) {
   model_settings("chemcpa", list(..., parity = parity, seed = seed), verbose)
 }
 
-# Settings of one of the models, given by name.
-model_settings <- function(model, given, verbose, call = rlang::caller_env()) {
+# Settings of one of the models, given by name. `arguments`: those of a verb that takes settings in `...`.
+model_settings <- function(model, given, verbose, call = rlang::caller_env(), arguments = NULL) {
   given <- Filter(Negate(is.null), given)
   known <- setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose"))
   names <- rlang::names2(given)
@@ -133,7 +133,7 @@ model_settings <- function(model, given, verbose, call = rlang::caller_env()) {
     abort_input(
       "Settings must be given by name.",
       if (nzchar(wrong[1])) paste0(dQuote(wrong[1], FALSE), " is no setting.") else "One has no name.",
-      paste0(if (nzchar(wrong[1])) setting_named(wrong[1], known), "See ?cpa_settings for every setting."),
+      paste0(if (nzchar(wrong[1])) setting_named(wrong[1], known, arguments), "See ?cpa_settings for every setting."),
       call)
   }
   check_flag(verbose, "verbose", null_ok = TRUE, call = call)

@@ -105,7 +105,8 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
   verbose <- changes$verbose
   changes$verbose <- NULL
   frozen <- if (length(freeze)) list(frozen = paste(freeze, collapse = ","))
-  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)
+  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call,
+                             setdiff(rlang::fn_fmls_names(fine_tune), "..."))
   if (length(frozen)) settings$frozen <- frozen$frozen
   settings
 }

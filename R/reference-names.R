@@ -57,18 +57,30 @@ reference_argument <- function(name) {
   NULL
 }
 
-# "theislab/cpa's `n_latent` is `dim` here.", where the verb has it, or its settings do.
+# "theislab/cpa's `n_latent` is `dim` here.", where the verb has it, or its settings do. What says where the
+# data have something is so only in verbs that read a screen: elsewhere `split` is which splits to score.
 reference_advice <- function(name, valid, settings) {
   found <- reference_argument(name)
   if (is.null(found)) return(NULL)
-  is_here <- paste0(found$of, "'s `", name, "` is `", found$ours, "` here")
-  if (found$ours %in% valid) return(paste0(is_here, "."))
-  advice <- setting_advice(found$ours, quote(value()), settings)
+  ours <- found$ours
+  if (ours %in% names_of_screen() && !all(c("control", "perturbation") %in% valid)) {
+    if (!any(c("fit", "object") %in% valid)) return(NULL)
+    return(paste0(found$of, "'s `", name, "` tells what the data have, which a fit knows. Leave it out."))
+  }
+  if (ours == "x" && !"x" %in% valid) ours <- "newdata"
+  is_here <- paste0(found$of, "'s `", name, "` is `", ours, "` here")
+  if (ours %in% valid) return(paste0(is_here, "."))
+  advice <- setting_advice(ours, quote(value()), settings)
   if (!is.null(advice)) paste0(is_here, ". ", advice)
 }
 
-# What a setting of an unknown name may be called.
-setting_named <- function(name, known) {
+names_of_screen <- function() c("perturbation", "control", "dose", "covariates", "batch", "split")
+
+# What a setting of an unknown name may be called. `arguments`: those of a verb that takes settings in `...`.
+setting_named <- function(name, known, arguments = NULL) {
+  if (name == "settings") return("Give settings one by one, by name, such as epochs = 100. ")
+  if (name == "loss") return("The likelihood is `loss_ae` among settings. ")
+  known <- c(known, arguments)
   advice <- reference_advice(name, known, NULL)
   if (is.null(advice)) did_you_mean(name, known) else paste0(advice, " ")
 }

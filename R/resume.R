@@ -89,7 +89,8 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   if (is.numeric(changes$autoencoder_lr) && is.null(changes$embeddings_lr) && old$autoencoder_lr > 0) {
     changes$embeddings_lr <- old$embeddings_lr * (changes$autoencoder_lr / old$autoencoder_lr)
   }
-  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call)
+  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call,
+                             setdiff(rlang::fn_fmls_names(resume_fit), "..."))
   settings$frozen <- fit$meta$settings$frozen %||% ""
   settings
 }

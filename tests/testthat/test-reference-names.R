@@ -32,6 +32,32 @@ test_that("a search and a fit name the functions of their own model", {
                  "Make a new fit with `scgen\\(\\)`")
 })
 
+test_that("names of columns are answered where a verb reads columns only", {
+  x <- small_cells()$x
+  left_out <- function(code) expect_refused(code, "which a fit knows. Leave it out")
+  left_out(evaluate_r2(small_fit(), x, split_key = "split"))
+  left_out(dose_response(small_fit(), dosage_key = "dose"))
+  left_out(perturbation_embedding(small_fit(), dosage_key = "dose"))
+  left_out(observed_response(small_fit(), x, perturbation_key = "condition"))
+  left_out(predict(small_fit(), x, control_group = "control"))
+  left_out(resume_fit(small_fit(), x, 1, split_key = "split"))
+  expect_refused(evaluate_r2(small_fit(), adata = x), "theislab/cpa's `adata` is `newdata` here")
+  expect_refused(evaluate_r2(small_fit(), x, degs_key = "degs"), "`degs_key` is `degs` here")
+  expect_refused(rank_degs(x, "condition", control_group = "control"), "`control_group` is `control` here")
+  # Batches of an embedding are no column.
+  expect_no_match(conditionMessage(expect_error(batch_mixing(diag(3), 1:3, batch_key = "b"))), "theislab")
+})
+
+test_that("a verb with settings in `...` tells its arguments as well", {
+  tune <- function(...) fine_tune(small_fit(), small_cells()$x, col_data = small_cells()$col_data, ...)
+  expect_refused(tune(perturbation_key = "condition"), "`perturbation_key` is `perturbation` here")
+  expect_refused(tune("condition", control_group = "control"), "`control_group` is `control` here")
+  expect_refused(tune("condition", degs_key = "degs"), "theislab/chemCPA's `degs_key` is `degs` here")
+  expect_refused(tune("condition", max_epochs = 2), "`max_epochs` is `epochs` here")
+  expect_refused(tune("condition", settings = cpa_settings()), "Give settings one by one, by name")
+  expect_refused(tune("condition", loss = "nb"), "The likelihood is `loss_ae` among settings")
+})
+
 test_that("every name of the table is one of ours", {
   expect_identical(setdiff(theislab_settings(), names(formals(cpa_settings))), character())
   expect_identical(anyDuplicated(theislab_settings()), 0L)
