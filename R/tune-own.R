@@ -69,10 +69,31 @@ check_searched <- function(names, model, given, own, call) {
                 "Leave it out of one of them.", call)
   }
   idle <- intersect(names, idle_settings(model))
-  if (length(idle) == 0) return(invisible())
-  abort_input(paste0("`space` must hold settings that act in fits of `", model, "()`."),
-              paste0(name_list(idle), if (length(idle) == 1) " acts" else " act", " in other models only."),
-              "Leave it out, or give the settings of the model that is to be searched.", call)
+  if (length(idle)) {
+    abort_input(paste0("`space` must hold settings that act in fits of `", model, "()`."),
+                paste0(name_list(idle), if (length(idle) == 1) " acts" else " act", " in other models only."),
+                "Leave it out, or give the settings of the model that is to be searched.", call)
+  }
+  off <- intersect(names, switched_off(model, own))
+  if (length(off) == 0) return(invisible())
+  what <- if (model == "multicpa") "proteins" else "a network over molecules"
+  abort_input("`space` must hold settings that act in the fits of the search.",
+              paste0(name_list(off), if (length(off) == 1) " does" else " do", " nothing without ", what, "."),
+              paste0("Leave it out, or ", if (model == "multicpa") "search with `proteins`." else
+                "write molecule_encoder = \"graph\"."), call)
+}
+
+# Settings of the model that do nothing with these arguments.
+switched_off <- function(model, own) {
+  c(if (identical(own$proteins, FALSE)) c("fusion", "protein_loss", "protein_background", "recon_weight_pro"),
+    if (model == "chemcpa" && is.null(own$molecule_encoder)) c("molecule_width", "molecule_depth"))
+}
+
+# The default space of a model, of what these arguments do not switch off.
+default_search <- function(settings, own) {
+  space <- default_space(settings)
+  space[switched_off(settings$model, own)] <- NULL
+  space
 }
 
 idle_settings <- function(model) {

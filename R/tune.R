@@ -8,7 +8,8 @@
 #' @inheritParams cpa
 #' @param space What to search: a list of settings by name, or a [search_space()]. A vector is a
 #'   choice among its values; ranges are [uniform()], [log_uniform()] and [integer_uniform()]. `NULL`
-#'   takes the [default_space()] of the model.
+#'   takes the [default_space()] of the model, but for what the arguments switch off (`recon_weight_pro` with
+#'   `proteins = FALSE`).
 #' @param trials Number of trials.
 #' @param method `"random"` trains every trial in full. `"halving"` trains all of them for `grace`
 #'   epochs, keeps the best share, one in `reduction` (at least one trial), trains these on to
@@ -82,7 +83,8 @@
 #'   are not tried again; remove their records (`trial-0001-rung-1.rds`) for that.
 #' @section Errors: As in the model's verb and [search_space()]; an argument that the model does not have,
 #'   with those that have it; no test cells; a setting that is both fixed and searched, or that acts in
-#'   other models only; a trial whose settings contradict each other; a `dir` with something else in
+#'   other models only, or does nothing with the other arguments (that of proteins with `proteins = FALSE`,
+#'   sizes of the network over molecules without `molecule_encoder`); a trial whose settings contradict each other; a `dir` with something else in
 #'   it; a metric that the fits don't have; not one trial with a value of it. A trial that fails does
 #'   not end the search.
 #' @references Jamieson and Talwalkar (2016) Non-stochastic best arm identification and
@@ -129,7 +131,7 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
                        dose_transform = dose_transform, proteins = proteins, fusion = fusion,
                        protein_loss = protein_loss, protein_assay = protein_assay, degs = degs,
                        model = model)
-  space <- if (is.null(space)) default_space(settings) else new_space(space)
+  space <- if (is.null(space)) default_search(settings, own) else new_space(space)
   method <- check_choice(method, c("random", "halving"), "method")
   check_count(trials, "trials")
   metric <- read_metric(metric)

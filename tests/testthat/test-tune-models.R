@@ -83,7 +83,7 @@ test_that("the best fit of a MultiCPA search is that of multicpa(), and proteins
   by_protein <- cite_search(metric = "-r2_var_protein", trials = 3)
   expect_identical(by_protein$best_trial, which.min(by_protein$trials$r2_var_protein))
   expect_output(print(by_protein), "r2_var_protein = ")
-  without <- cite_search(proteins = FALSE, trials = 1)
+  without <- cite_search(proteins = FALSE, trials = 1, space = list(kl_weight = c(0.1, 1)))
   expect_null(without$best$meta$registry$proteins)
   expect_false("r2_mean_protein" %in% names(without$trials))
 })
@@ -179,6 +179,17 @@ test_that("an argument or setting of another model is refused with the model tha
                  "`dose_transform` must be one of")
   expect_refused(small_search(space = list(fusion = c("concat", "poe"), kl_weight = 1)),
                  "act in fits of `cpa\\(\\)`.*\"fusion\" acts in other models only")
+})
+
+test_that("what the arguments switch off is not searched", {
+  found <- cite_search(proteins = FALSE, space = NULL, trials = 1)
+  expect_identical(setdiff(names(default_space(cite_tuning())), names(found$space)), "recon_weight_pro")
+  expect_identical(default_search(cite_tuning(), list(proteins = "CD1")), default_space(cite_tuning()))
+  expect_refused(cite_search(proteins = FALSE), "\"recon_weight_pro\" does nothing without proteins")
+  expect_refused(cite_search(proteins = FALSE, space = list(fusion = c("concat", "poe"), kl_weight = 1:2)),
+                 "\"fusion\" does nothing")
+  expect_refused(drug_search(molecules = few_drugs()$descriptors, space = list(molecule_width = c(4, 6))),
+                 "\"molecule_width\" does nothing without a network over molecules.*molecule_encoder = \"graph\"")
 })
 
 test_that("another model, or other arguments of it, is another search", {
