@@ -36,8 +36,8 @@
 #' the median total of the cells of `newdata`, and means are those of log(1 + value), as [evaluate_r2()] and
 #' [plot_means()] have them (of decoded counterfactuals their expectation, without the noise of draws);
 #' `scale = "model"` gives means of raw counts. Raw counts of proteins are log(1 + mean), as
-#' `r2_mean_protein` of [evaluate_r2()] has them, and lengths are those over genes. Give [observed_response()] the same cells and scale: plots
-#' refuse another scale and warn of another total.
+#' `r2_mean_protein` of [evaluate_r2()] has them, and lengths are those over genes. Give
+#' [observed_response()] the same cells and scale: plots refuse another scale and warn of another total.
 #'
 #' On the scale `"log"` predictions of fits on counts start from at most 2,000 of the source cells, the same
 #' ones at every dose (`norm_of_mean` of decoded counterfactuals from 200 of these). Proteins are predicted

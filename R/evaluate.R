@@ -43,7 +43,8 @@
 #' Fits on log-normalised values are scored on these. Fits on counts are scored on log-normalised
 #' values too (`scale = "log"`: cells brought to the median total, log(1 + value); the prediction is
 #' draws treated alike: one per source cell, of fewer than 500 cells up to five each, from at most 2,000
-#' cells, which `seed` draws where there are more), because on raw counts a few strong genes decide; the references' presets score raw counts (`scale = "model"`).
+#' cells, which `seed` draws where there are more), because on raw counts a few strong genes decide; the
+#' references' presets score raw counts (`scale = "model"`).
 #'
 #' @section Presets:
 #' | | `compert` | `fb` | `fb_api` | `chemcpa` | `multicpa` | `theislab` |

@@ -168,7 +168,8 @@ perturbation_features <- function(molecules, registry, call) {
 #'
 #' @param fit A `compert_fit` made with `molecules`.
 #' @param molecules SMILES by name, or a matrix with one named row per new molecule, as the fit's own
-#'   were given ([chemcpa()]), but no column of cells. Names must be new. Columns are matched by name where both matrices have column names.
+#'   were given ([chemcpa()]), but no column of cells. Names must be new. Columns are matched by name where
+#'   both matrices have column names.
 #' @return A `compert_fit` that knows the new perturbations (`seen` is `"drug new"` for them).
 #' @section Errors: A fit without molecules, or one in which every drug acts at dose 0 (`parity =
 #'   "chemcpa"` with `use_drugs_idx = FALSE` and the `doser_type` `"mlp"` or `"amortized"`); names that

@@ -84,9 +84,9 @@
 #' @section Errors: As in the model's verb and [search_space()]; an argument that the model does not have,
 #'   with those that have it; no test cells; a setting that is both fixed and searched, or that acts in
 #'   other models only, or does nothing with the other arguments (that of proteins with `proteins = FALSE`,
-#'   sizes of the network over molecules without `molecule_encoder`); a trial whose settings contradict each other; a `dir` with something else in
-#'   it; a metric that the fits don't have; not one trial with a value of it. A trial that fails does
-#'   not end the search.
+#'   sizes of the network over molecules without `molecule_encoder`); a trial whose settings contradict each
+#'   other; a `dir` with something else in it; a metric that the fits don't have; not one trial with a value
+#'   of it. A trial that fails does not end the search.
 #' @references Jamieson and Talwalkar (2016) Non-stochastic best arm identification and
 #'   hyperparameter optimization. AISTATS, PMLR 51, 240-248. Li et al. (2018) Hyperband: a novel
 #'   bandit-based approach to hyperparameter optimization. Journal of Machine Learning Research 18

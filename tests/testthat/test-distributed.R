@@ -1,16 +1,5 @@
 # Several processes make the fit that one makes.
 
-skip_without_gloo <- function() {
-  skip_without(.Platform$OS.type == "unix", "processes of Unix")
-  skip_without(core_build_info()$c10d, "Gloo")
-}
-
-# Runs in every process, without anything of this one but its arguments.
-in_processes <- function(fun) {
-  environment(fun) <- globalenv()
-  fun
-}
-
 fit_small <- in_processes(function(cells, settings, verb = "cpa", ...) {
   get(verb)(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
             col_data = cells$col_data, ..., settings = settings)

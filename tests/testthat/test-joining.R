@@ -29,8 +29,7 @@ said_by <- function(process, file, seconds) {
 }
 
 skip_without_processes <- function() {
-  skip_without(.Platform$OS.type == "unix", "processes of Unix")
-  skip_without(core_build_info()$c10d, "Gloo")
+  skip_without_gloo()
   skip_without_package("SingleCellExperiment")
 }
 

@@ -1,19 +1,8 @@
 # The processes of launch_local(): what they are given, and what is left of them.
 
-skip_without_gloo <- function() {
-  skip_without(.Platform$OS.type == "unix", "processes of Unix")
-  skip_without(core_build_info()$c10d, "Gloo")
-}
-
-# A function that takes nothing along but its arguments.
-bare <- function(fun) {
-  environment(fun) <- globalenv()
-  fun
-}
-
 test_that("options of this session reach the processes", {
   skip_without_gloo()
-  asked <- bare(function() list(getOption("compert.in_memory"), getOption("compert.verbose")))
+  asked <- in_processes(function() list(getOption("compert.in_memory"), getOption("compert.verbose")))
   withr::local_options(compert.in_memory = 12345, compert.verbose = FALSE)
   expect_identical(launch_local(asked), list(12345, FALSE))
   withr::local_options(compert.in_memory = NULL)
@@ -23,7 +12,7 @@ test_that("options of this session reach the processes", {
 test_that("temporary files of killed processes are removed", {
   skip_without_gloo()
   folders <- withr::local_tempdir()
-  second_fails <- bare(function(folders) {
+  second_fails <- in_processes(function(folders) {
     rank <- Sys.getenv("RANK")
     writeLines("much", tempfile())
     writeLines(tempdir(), file.path(folders, rank))
@@ -43,7 +32,7 @@ test_that("processes end with the R that started them, though it was killed", {
   skip_without_gloo()
   folder <- withr::local_tempdir()
   job <- file.path(folder, "job.rds")
-  live <- bare(function(folder) {
+  live <- in_processes(function(folder) {
     until <- Sys.time() + 120
     while (Sys.time() < until) {
       cat("x", file = file.path(folder, Sys.getenv("RANK")), append = TRUE)

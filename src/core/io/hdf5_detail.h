@@ -31,6 +31,11 @@ void renew_lock();
 /// The first cause that HDF5 recorded for the call that just failed.
 std::string last_error();
 
+/// Applies a macro to every type of numbers that is read.
+#define COMPERT_FOR_NUMBERS(apply)                                                             \
+  apply(double) apply(float) apply(std::int8_t) apply(std::uint8_t) apply(std::int32_t)        \
+  apply(std::uint32_t) apply(std::int64_t) apply(std::uint64_t)
+
 /// The type of T in memory.
 template <typename T>
 hid_t native();

@@ -179,14 +179,7 @@ std::vector<T> File::read_member(const std::string& path, const std::string& mem
   template T File::read_scalar<T>(const std::string&) const;                                      \
   template std::vector<T> File::read_member<T>(const std::string&, const std::string&) const;
 
-COMPERT_INSTANTIATE(double)
-COMPERT_INSTANTIATE(float)
-COMPERT_INSTANTIATE(std::int8_t)
-COMPERT_INSTANTIATE(std::uint8_t)
-COMPERT_INSTANTIATE(std::int32_t)
-COMPERT_INSTANTIATE(std::uint32_t)
-COMPERT_INSTANTIATE(std::int64_t)
-COMPERT_INSTANTIATE(std::uint64_t)
+COMPERT_FOR_NUMBERS(COMPERT_INSTANTIATE)
 
 #undef COMPERT_INSTANTIATE
 

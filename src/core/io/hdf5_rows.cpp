@@ -121,14 +121,7 @@ void File::read_selected(const Handle& dataset, const Handle& space, const std::
   template std::vector<T> File::read_rows<T>(const std::string&, std::size_t, std::size_t) const; \
   template void File::read_into<T>(const std::string&, std::size_t, std::size_t, T*) const;
 
-COMPERT_INSTANTIATE(double)
-COMPERT_INSTANTIATE(float)
-COMPERT_INSTANTIATE(std::int8_t)
-COMPERT_INSTANTIATE(std::uint8_t)
-COMPERT_INSTANTIATE(std::int32_t)
-COMPERT_INSTANTIATE(std::uint32_t)
-COMPERT_INSTANTIATE(std::int64_t)
-COMPERT_INSTANTIATE(std::uint64_t)
+COMPERT_FOR_NUMBERS(COMPERT_INSTANTIATE)
 
 #undef COMPERT_INSTANTIATE
 
