@@ -145,6 +145,10 @@ core_covariate_embedding <- function(state) {
     .Call(`_compert_core_covariate_embedding`, state)
 }
 
+core_end_with <- function(parent) {
+    invisible(.Call(`_compert_core_end_with`, parent))
+}
+
 core_group_stats <- function(x, group, n_groups) {
     .Call(`_compert_core_group_stats`, x, group, n_groups)
 }

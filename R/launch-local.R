@@ -113,14 +113,13 @@ free_port <- function() {
 
 worker_file <- function(group, name, rank) file.path(group$folder, paste0(name, "-", rank))
 
-# Its temporary folder is in the group's, which is removed when it was killed as well; a supervisor ends
-# it where this R is killed.
+# Its temporary folder is in the group's, which is removed when it was killed as well.
 start_worker <- function(group, rank) {
   script <- worker_file(group, "script", rank)
   writeLines(c(
     paste0(".libPaths(", deparse1(.libPaths()), ")"),
     "library(compert)",
-    paste0("compert:::run_worker(", deparse1(group$folder), ", ", rank, ")")
+    paste0("compert:::run_worker(", deparse1(group$folder), ", ", rank, ", ", Sys.getpid(), ")")
   ), script)
   variables <- c("current", RANK = rank, LOCAL_RANK = rank, WORLD_SIZE = group$size,
                  MASTER_ADDR = "127.0.0.1", MASTER_PORT = group$port, OMP_NUM_THREADS = group$threads,
@@ -128,11 +127,13 @@ start_worker <- function(group, rank) {
                  if (rank == 0 && cli::is_dynamic_tty()) c(R_CLI_DYNAMIC = "true"))
   processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script),
                         env = variables, stdout = worker_file(group, "output", rank),
-                        stderr = "2>&1", supervise = TRUE)
+                        stderr = "2>&1")
 }
 
-# Runs in the process: leaves list(value) or list(error, lost), whole or not at all.
-run_worker <- function(folder, rank) {
+# Runs in the process, which ends when the R that launched it has: leaves list(value) or
+# list(error, lost), whole or not at all.
+run_worker <- function(folder, rank, launcher) {
+  core_end_with(launcher)
   group <- list(folder = folder)
   job <- readRDS(file.path(folder, "job.rds"))
   options(job$options)

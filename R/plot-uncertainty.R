@@ -27,7 +27,8 @@
 #' fit <- cpa(wells, "condition", dose = "dose", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' one <- condition_grid(condition = c("Trametinib", "Abemaciclib"), dose = c(0.1, 0.3, 1, 3, 10))
-#' plot_uncertainty(prediction_uncertainty(fit, one, min_cells = 3), value = "euclidean", log_dose = TRUE)
+#' uncertainty <- prediction_uncertainty(fit, one, min_cells = 3)
+#' plot_uncertainty(uncertainty, value = "euclidean", log_dose = TRUE)
 #'
 #' steps <- c(0.1, 1, 10)
 #' two <- condition("Abemaciclib+Trametinib",

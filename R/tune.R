@@ -106,7 +106,8 @@
 #'
 #' # Another model, by its settings and its own arguments.
 #' found <- tune_fit(cite_example(), "condition", control = "control", covariates = "cell_type",
-#'                   assay = "logcounts", fusion = "poe", metric = "r2_mean_protein", trials = 2, seed = 1,
+#'                   assay = "logcounts", fusion = "poe", metric = "r2_mean_protein",
+#'                   trials = 2, seed = 1,
 #'                   space = list(dim = c(8, 16), recon_weight_pro = log_uniform(0.1, 10)),
 #'                   settings = multicpa_settings(epochs = 1, verbose = FALSE))
 #' found

@@ -424,6 +424,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_end_with
+void core_end_with(int parent);
+RcppExport SEXP _compert_core_end_with(SEXP parentSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< int >::type parent(parentSEXP);
+    core_end_with(parent);
+    return R_NilValue;
+END_RCPP
+}
 // core_group_stats
 Rcpp::List core_group_stats(SEXP x, const Rcpp::IntegerVector& group, int n_groups);
 RcppExport SEXP _compert_core_group_stats(SEXP xSEXP, SEXP groupSEXP, SEXP n_groupsSEXP) {
@@ -711,6 +720,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_perturbation_embedding", (DL_FUNC) &_compert_core_perturbation_embedding, 3},
     {"_compert_core_doser_response", (DL_FUNC) &_compert_core_doser_response, 3},
     {"_compert_core_covariate_embedding", (DL_FUNC) &_compert_core_covariate_embedding, 1},
+    {"_compert_core_end_with", (DL_FUNC) &_compert_core_end_with, 1},
     {"_compert_core_group_stats", (DL_FUNC) &_compert_core_group_stats, 3},
     {"_compert_core_rank_degs", (DL_FUNC) &_compert_core_rank_degs, 6},
     {"_compert_core_empty_margins", (DL_FUNC) &_compert_core_empty_margins, 1},

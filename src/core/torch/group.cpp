@@ -67,7 +67,7 @@ Store meet(const Place& p, milliseconds limit, Attempt& attempt) {
       const Store store = c10::make_intrusive<c10d::TCPStore>(p.host, options);
       store->setTimeout(limit);
       // An answer in time, and from here on a limit of time to others where LibTorch has one.
-      store->set("met", {1});
+      store->set("met", std::vector<uint8_t>{1});
       store->wait({"met"}, limit);
       return store;
     } catch (const std::exception& e) {
