@@ -121,8 +121,8 @@ core_predict <- function(state, x, design, target, source, residual, type, n_sam
     .Call(`_compert_core_predict`, state, x, design, target, source, residual, type, n_samples, seed, without)
 }
 
-core_reconstruct <- function(state, x, design, cells, perturbation, without) {
-    .Call(`_compert_core_reconstruct`, state, x, design, cells, perturbation, without)
+core_reconstruct <- function(state, x, design, cells, perturbation, without, variance) {
+    .Call(`_compert_core_reconstruct`, state, x, design, cells, perturbation, without, variance)
 }
 
 core_proteins <- function(state, x, design, cells, perturbation, without) {

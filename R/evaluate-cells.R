@@ -64,7 +64,7 @@ score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
     cells <- which(rows$of_cell == k)
     answer <- with_core_errors(
       core_reconstruct(fit$state, core_rows(screen), own, cells - 1L, parts$perturbation,
-                       parts$without),
+                       parts$without, TRUE),
       call = call
     )
     answer[] <- lapply(answer, gene_rows, registry = fit$meta$registry)

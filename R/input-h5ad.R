@@ -26,7 +26,7 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
   stored <- stored_h5ad(x, name, call)
   parts <- read_h5ad_parts(x, if (is.null(stored)) name else character(), obsm = FALSE, uns = FALSE,
                            call = call)
-  if (!is.null(stored)) dimnames(stored) <- parts$index[c("genes", "cells")]
+  if (!is.null(stored)) stored <- name_stored(stored, parts$index[c("genes", "cells")], x, name, call)
   values <- if (name == "X") parts$X else parts$layers[[name]]
   list(x = stored %||% as_columns(values, call), col_data = parts$obs, container = "h5ad", assay = name,
        layer = NULL,
@@ -37,6 +37,19 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
        },
        count_hint = if ("counts" %in% outline$layers) "Use layer = \"counts\"." else
          "Put the raw counts into a layer \"counts\".")
+}
+
+# The tables beside a matrix say how large it is as well.
+name_stored <- function(stored, index, path, name, call) {
+  if (any(dim(stored) != lengths(index))) {
+    abort_input("`x` must be an intact .h5ad file.",
+                paste0("In ", dQuote(path, FALSE), ", ", dQuote(name, FALSE), " has ",
+                       paste(rev(dim(stored)), collapse = " x "), " values for ",
+                       length(index$cells), " observations x ", length(index$genes), " variables."),
+                "Write the file anew.", call)
+  }
+  dimnames(stored) <- index
+  stored
 }
 
 is_tenx <- function(path) grepl("[.](h5|hdf5)$", path)

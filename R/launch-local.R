@@ -25,7 +25,8 @@
 #' @section When a process is lost:
 #' The others stop with an error that names the epoch and the checkpoint: at once when it ended,
 #' after 50 seconds when it does not answer (environment variable `COMPERT_GROUP_TIMEOUT`, in
-#' seconds; joining may take twelve times that). Start them again with
+#' seconds; joining may take twelve times that, and writing a checkpoint as long as it needs). Start
+#' them again with
 #' `resume_fit(load_fit(checkpoint), x, epochs, distributed = TRUE)` in place of `cpa()`.
 #'
 #' @section The group:

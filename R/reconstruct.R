@@ -40,7 +40,7 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
   cells <- seq_len(ncol(screen$x))
   answer <- with_core_errors(
     core_reconstruct(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), cells - 1L,
-                     parts$perturbation, parts$without)
+                     parts$perturbation, parts$without, type == "variance")
   )
   about <- beside_own(screen$col_data, list(
     cpa_condition = pair_labels(fit, screen$parts, screen$doses),

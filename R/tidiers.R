@@ -121,7 +121,7 @@ reconstruction_r2 <- function(fit, screen, block = 1000L, call = rlang::caller_e
     cells <- seq_len(ncol(some$x))
     own <- encode_screen(fit$meta$registry, some, call)
     answer <- with_core_errors(core_reconstruct(fit$state, core_rows(some), own, cells - 1L, TRUE,
-                                                integer()), call = call)
+                                                integer(), FALSE), call = call)
     truth <- as.matrix(some$x)
     mean <- gene_rows(fit$meta$registry, answer$mean)
     vapply(cells, function(i) core_r2(truth[, i], mean[, i]), 0)

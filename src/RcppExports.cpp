@@ -347,8 +347,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_reconstruct
-List core_reconstruct(const RawVector& state, SEXP x, const List& design, const Rcpp::IntegerVector& cells, bool perturbation, const Rcpp::IntegerVector& without);
-RcppExport SEXP _compert_core_reconstruct(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP cellsSEXP, SEXP perturbationSEXP, SEXP withoutSEXP) {
+List core_reconstruct(const RawVector& state, SEXP x, const List& design, const Rcpp::IntegerVector& cells, bool perturbation, const Rcpp::IntegerVector& without, bool variance);
+RcppExport SEXP _compert_core_reconstruct(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP cellsSEXP, SEXP perturbationSEXP, SEXP withoutSEXP, SEXP varianceSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
@@ -357,7 +357,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type cells(cellsSEXP);
     Rcpp::traits::input_parameter< bool >::type perturbation(perturbationSEXP);
     Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_reconstruct(state, x, design, cells, perturbation, without));
+    Rcpp::traits::input_parameter< bool >::type variance(varianceSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_reconstruct(state, x, design, cells, perturbation, without, variance));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -714,7 +715,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_batch_mixing", (DL_FUNC) &_compert_core_batch_mixing, 6},
     {"_compert_core_summarise", (DL_FUNC) &_compert_core_summarise, 8},
     {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 10},
-    {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 6},
+    {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 7},
     {"_compert_core_proteins", (DL_FUNC) &_compert_core_proteins, 6},
     {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 5},
     {"_compert_core_perturbation_embedding", (DL_FUNC) &_compert_core_perturbation_embedding, 3},

@@ -107,18 +107,26 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   return out;
 }
 
+// `variance` asks for variances as well.
 // [[Rcpp::export(rng = false)]]
 List core_reconstruct(const RawVector& state, SEXP x, const List& design,
                       const Rcpp::IntegerVector& cells, bool perturbation,
-                      const Rcpp::IntegerVector& without) {
+                      const Rcpp::IntegerVector& without, bool variance) {
   const compert::Model& model = fitted(state);
   const auto source = cell_source(x);
   const int64_t genes = model.architecture().n_rows();
   const auto n = static_cast<std::size_t>(cells.size());
-  NumericMatrix mean = unset_matrix(genes, n), variance = unset_matrix(genes, n);
+  NumericMatrix mean = unset_matrix(genes, n);
+  List out = List::create(Rcpp::Named("mean") = mean);
+  double* variance_out = nullptr;
+  if (variance) {
+    NumericMatrix values = unset_matrix(genes, n);
+    variance_out = values.begin();
+    out["variance"] = values;
+  }
   model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
-                    variance.begin(), decoding(model, composition(perturbation, without)));
-  return List::create(Rcpp::Named("mean") = mean, Rcpp::Named("variance") = variance);
+                    variance_out, decoding(model, composition(perturbation, without)));
+  return out;
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -210,6 +210,29 @@ test_that("a process that does not answer is lost after the time given", {
   expect_match(conditionMessage(cnd), "One was lost in\\s+epoch [0-9]+")
 })
 
+test_that("a checkpoint may take longer to write than the others would wait for an answer", {
+  skip_without_gloo()
+  skip_on_os("windows")
+  withr::local_envvar(COMPERT_GROUP_TIMEOUT = "4")
+  checkpoint <- withr::local_tempfile(fileext = ".h5")
+  # Writing to a pipe waits until somebody reads it.
+  part <- withr::local_file(paste0(checkpoint, ".part"))
+  expect_identical(system2("mkfifo", part), 0L)
+  waiting <- file.path(withr::local_tempdir(), "waiting")
+  script <- sprintf("while [ ! -e %s ]; do sleep 0.2; done; sleep 9; cat %s > /dev/null", waiting, part)
+  reader <- processx::process$new("sh", c("-c", script))
+  withr::defer(reader$kill())
+  slow <- in_processes(function(cells, settings, fit_small, waiting) {
+    file.create(waiting)
+    fit_small(cells, settings)
+  })
+  settings <- group_settings(epochs = 1, distributed = TRUE, checkpoint = checkpoint)
+  start <- Sys.time()
+  fit <- launch_local(slow, list(small_cells(), settings, fit_small, waiting), 2, 1)
+  expect_gt(as.double(Sys.time() - start, units = "secs"), 9)
+  expect_identical(nrow(fit$history), 1L)
+})
+
 test_that("an error of one process is the error of all", {
   skip_without_gloo()
   second_fails <- in_processes(function() {
@@ -336,4 +359,25 @@ test_that("wrong arguments are refused, R's stream moves by one number", {
   withr::local_seed(1)
   expect_identical(suppressMessages(launch_local(draw)), first)
   expect_identical(sample.int(1e6, 1), after)
+})
+
+test_that("processes that see the cells of an epoch in another order are refused", {
+  skip_without_gloo()
+  skip_without_package("SingleCellExperiment")
+  # More cells than are read at a time.
+  n <- 66000
+  condition <- rep(c("control", "A", "B"), length.out = n)
+  x <- matrix(seq_len(4 * n) %% 7 / 7, 4, dimnames = list(paste0("g", 1:4), NULL))
+  file <- withr::local_tempfile(fileext = ".h5ad")
+  write_h5ad(x, file, col_data = data.frame(condition, split = "train"))
+  differing <- in_processes(function(file, settings) {
+    options(compert.in_memory = if (Sys.getenv("RANK") == "1") 0 else 1e9)
+    tryCatch({
+      suppressWarnings(cpa(file, "condition", control = "control", split = "split", settings = settings))
+      "fit"
+    }, error = function(cnd) gsub("\\s+", " ", conditionMessage(cnd)))
+  })
+  settings <- group_settings(epochs = 1, batch_size = 30000, distributed = TRUE)
+  said <- launch_local(differing, list(file, settings), 2, 1)
+  expect_match(said, "`x` must be the same .* rank 0 in the order of its cells .*compert.in_memory")
 })

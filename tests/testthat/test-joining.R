@@ -1,7 +1,7 @@
 # Processes that look for each other end in time, and at Ctrl-C, whatever answers or does not.
 
 # A process of a group, by itself, as torchrun or a shell starts it; its output lies in `file`.
-start_rank <- function(rank, size, port, seconds, file) {
+start_rank <- function(rank, size, port, seconds, file, more = character()) {
   script <- paste0(file, ".R")
   writeLines(c(
     paste0(".libPaths(", deparse1(.libPaths()), ")"),
@@ -13,10 +13,10 @@ start_rank <- function(rank, size, port, seconds, file) {
     "said <- tryCatch(suppressWarnings(",
     "  cpa(cells, \"condition\", control = \"control\", covariates = \"cell_type\", split = \"split\",",
     "      settings = settings)), error = conditionMessage)",
-    "cat(\"said:\", gsub(\"\\\\s+\", \" \", said))"
+    "cat(\"said:\", if (is.list(said)) \"fit\" else gsub(\"\\\\s+\", \" \", said))"
   ), script)
   variables <- c("current", RANK = rank, WORLD_SIZE = size, MASTER_ADDR = "127.0.0.1",
-                 MASTER_PORT = port, COMPERT_GROUP_TIMEOUT = seconds, OMP_NUM_THREADS = 1)
+                 MASTER_PORT = port, COMPERT_GROUP_TIMEOUT = seconds, OMP_NUM_THREADS = 1, more)
   processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), env = variables,
                         stdout = file, stderr = "2>&1")
 }
@@ -26,6 +26,17 @@ said_by <- function(process, file, seconds) {
   process$wait(1000 * seconds)
   if (process$is_alive()) return("still there")
   paste(readLines(file, warn = FALSE), collapse = " ")
+}
+
+wait_for_server <- function(port) {
+  until <- Sys.time() + 120
+  repeat {
+    con <- tryCatch(suppressWarnings(socketConnection(port = port, timeout = 2)),
+                    error = function(cnd) NULL)
+    if (!is.null(con)) return(close(con))
+    if (Sys.time() > until) stop("nobody listens")
+    Sys.sleep(0.2)
+  }
 }
 
 skip_without_processes <- function() {
@@ -67,15 +78,25 @@ test_that("a first process that stops answering is not waited for without end", 
   withr::defer(first$kill())
   second <- start_rank(1, 3, port, 2, files[2])
   withr::defer(second$kill())
-  served <- function() {
-    con <- tryCatch(suppressWarnings(socketConnection(port = port, timeout = 2)),
-                    error = function(cnd) NULL)
-    if (!is.null(con)) close(con)
-    !is.null(con)
-  }
-  until <- Sys.time() + 120
-  while (!served() && Sys.time() < until) Sys.sleep(0.2)
+  wait_for_server(port)
   Sys.sleep(2)
   first$suspend()
   expect_match(said_by(second, files[2], 60), "must find all processes.*Rank 0 does not answer")
+})
+
+test_that("processes meet where torchrun serves, which may start them again", {
+  skip_without_processes()
+  port <- free_port()
+  files <- c(withr::local_tempfile(), withr::local_tempfile(), withr::local_tempfile())
+  # In torchrun's place: it serves, and waits for another one that never comes.
+  starter <- start_rank(0, 2, port, 50, files[1])
+  withr::defer(starter$kill())
+  wait_for_server(port)
+  by_torchrun <- c(TORCHELASTIC_USE_AGENT_STORE = "True", TORCHELASTIC_RESTART_COUNT = "1")
+  first <- start_rank(0, 2, port, 50, files[2], by_torchrun)
+  withr::defer(first$kill())
+  second <- start_rank(1, 2, port, 50, files[3], by_torchrun)
+  withr::defer(second$kill())
+  expect_match(said_by(first, files[2], 120), "said: fit$")
+  expect_match(said_by(second, files[3], 120), "said: fit$")
 })

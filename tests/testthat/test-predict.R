@@ -232,3 +232,16 @@ test_that("labels have the dose wherever the screen has doses, 1 as well", {
                                      col_data = cells$col_data, summarise = "condition"))
   expect_identical(colnames(answer), c("A@0.1", "A@1", "B@10"))
 })
+
+test_that("many conditions are averaged part by part, with the numbers of one go", {
+  cells <- small_cells()
+  fit <- small_fit()
+  screen <- read_newdata(fit, cells$x, NULL, NULL, cells$col_data, "error")
+  targets <- make_targets(fit, condition(condition = rep(c("IFNb", "control"), 3),
+                                         cell_type = rep(c("B", "NK", "CD14+Mono"), each = 2)))
+  from <- source_cells(fit, screen, targets, "matched")
+  whole <- run_summarise(fit, screen, targets, from, TRUE, TRUE)
+  parts <- run_summarise(fit, screen, targets, from, TRUE, TRUE, pairs = length(from[[1]]) + 1)
+  expect_identical(as.integer(parts$n), lengths(from))
+  expect_equal(parts, whole, tolerance = 1e-5)
+})

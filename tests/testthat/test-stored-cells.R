@@ -162,6 +162,20 @@ expect_read_from_file <- function(x) {
   expect_equal(as.matrix(stored[2:4, 5:9]), as.matrix(expected[2:4, 5:9]), tolerance = 1e-6)
 }
 
+test_that("a file whose tables are of another size than its matrix is refused as such", {
+  skip_without_package("SingleCellExperiment")
+  size <- dim(small_cells()$x)
+  for (other in list(size + c(1, 0), size - c(0, 1))) {
+    file <- stored_h5ad_file()
+    h5("h5delete")(file, "X")
+    h5("h5write")(matrix(0.5, other[1], other[2]), file, "X")
+    says <- sprintf("\"X\" has %d x %d values for %d observations x %d variables", other[2], other[1],
+                    size[2], size[1])
+    expect_refused(on_disk(fit_small(file)), says)
+    expect_refused(fit_small(file), says)
+  }
+})
+
 test_that("a sparse matrix of HDF5Array is read from its file", {
   skip_without_package("HDF5Array")
   x <- tryCatch(suppressWarnings(backed_cells(sparse = TRUE)), error = identity)

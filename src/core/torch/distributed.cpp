@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "../data/epoch.h"
 #include "../data/random.h"
 #include "impl.h"
 
@@ -84,6 +85,7 @@ bool same_sketches(const Json& a, const Json& b) {
 constexpr const char* kGenes = "x in the names of its genes or their order";
 constexpr const char* kValues = "x in the values of its cells";
 constexpr const char* kMolecules = "molecules in their features";
+constexpr const char* kOrder = "x in the order of its cells in an epoch";
 
 uint64_t gene_names(const std::string& meta) {
   Fingerprint names;
@@ -146,6 +148,8 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
   out["fit"] = {model.epochs_done, model.iteration};
   out[kValues] = some_values(cells, train);
   out[kMolecules] = molecules(model.architecture);
+  out[kOrder] =
+      Fingerprint().add(epoch_order(cells, train, model.settings.seed, model.epochs_done + 1)).value();
   return out;
 }
 
@@ -175,6 +179,9 @@ void check_in_common(const ProcessGroup& group, const Json& here) {
                   (shown ? ": " + value + ", not " + first.at(different).dump() : ""),
               argument == "seed"
                   ? "Give a seed: cpa_settings(seed = 1, ...). Each process draws its own otherwise"
+              : different == kOrder
+                  ? "Give all of them the cells alike, in memory (options(compert.in_memory = )) or in "
+                    "equal copies of one file"
                   : "Run the same script on the same cells in all of them");
 }
 

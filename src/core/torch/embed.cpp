@@ -52,7 +52,8 @@ void Model::reconstruct(const CellSource& cells, const Design& own,
                    library = network.mean_library().expand_as(library);
                  const Decoded d = network.decode(treated, library);
                  write_rows(network.expected(d, decoding.ignore_zeros), mean + begin * rows);
-                 write_rows(network.variance(d, decoding.ignore_zeros), variance + begin * rows);
+                 if (variance != nullptr)
+                   write_rows(network.variance(d, decoding.ignore_zeros), variance + begin * rows);
                });
   });
 }

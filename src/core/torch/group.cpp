@@ -2,6 +2,7 @@
 #include "group.h"
 
 #include <cstring>
+#include <future>
 
 #include "place.h"
 
@@ -50,19 +51,19 @@ std::string first_line(const std::exception& e) {
               "Look at the other processes' messages, and at MASTER_ADDR and MASTER_PORT");
 }
 
-/// Where the processes find each other, served by the first one. A store is only made where there is a
+/// Where the processes find each other, served by the first one or by torchrun. A store is only made where there is a
 /// server to answer it: LibTorch up to 2.0 ends the whole process when the connection is cut otherwise.
 Store meet(const Place& p, milliseconds limit, Attempt& attempt) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(p.port);
-  options.isServer = p.rank == 0;
+  options.isServer = p.serves();
   options.waitWorkers = false;
   options.timeout = kAttempt;
   serve_plainly(options, 0);
   attempt.now("rank 0", "Rank 0 does not answer");
   while (true) {
     try {
-      const std::string why = p.rank == 0 ? "" : why_not_served(p, kAttempt);
+      const std::string why = p.serves() ? "" : why_not_served(p, kAttempt);
       if (!why.empty()) throw std::runtime_error(why);
       const Store store = c10::make_intrusive<c10d::TCPStore>(p.host, options);
       store->setTimeout(limit);
@@ -71,7 +72,7 @@ Store meet(const Place& p, milliseconds limit, Attempt& attempt) {
       store->wait({"met"}, limit);
       return store;
     } catch (const std::exception& e) {
-      if (p.rank == 0 || attempt.given_up) throw;
+      if (p.serves() || attempt.given_up) throw;
       attempt.now("rank 0", "Rank 0 does not answer: " + first_line(e));
     }
     std::this_thread::sleep_for(kPause);
@@ -116,21 +117,23 @@ Gloo connect_all(const Place& p, const Store& store, const std::string& address,
                                                      static_cast<int>(p.size), options);
 }
 
-/// The store of this process, as long as it is of use. The first process keeps it to its end: a server
-/// that ended with a fit could be mistaken for that of the next.
-struct Kept {
+/// The store that this process serves, to its end: a server that ended with a fit could be mistaken for
+/// that of the next. A mere client of it does not outlive the fit: LibTorch's thread never rests, or ends
+/// R, when its server is gone.
+struct Served {
   std::string key;
   Store store;
 };
-Kept& kept() {
-  static auto* out = new Kept;
+Served& served() {
+  static auto* out = new Served;
   return *out;
 }
 
 Gloo find_all(const Place& p, const std::function<bool()>& stop) {
   static int64_t groups = 0;
-  const std::string name = "group" + std::to_string(++groups);
-  const std::string key = p.host + " " + std::to_string(p.port) + " " + std::to_string(p.rank);
+  // torchrun's store outlives the processes that it starts again.
+  const std::string name = "attempt" + p.attempt + "group" + std::to_string(++groups);
+  const std::string key = p.host + " " + std::to_string(p.port);
   const milliseconds limit = patience();
   auto until = Clock::now() + kJoinFactor * limit;
   const auto give_up = [&](const Attempt& a) {
@@ -138,17 +141,16 @@ Gloo find_all(const Place& p, const std::function<bool()>& stop) {
     if (Clock::now() > until) stop_joining(p, a.trouble());
   };
   try {
-    if (!kept().store.defined() || kept().key != key)
-      kept() = {key, attempt([=](Attempt& a) { return meet(p, limit, a); }, give_up)};
-    const Store mine = c10::make_intrusive<c10d::PrefixStore>(name, kept().store);
+    Store store = p.serves() && served().key == key ? served().store : Store();
+    if (!store.defined()) store = attempt([=](Attempt& a) { return meet(p, limit, a); }, give_up);
+    if (p.serves()) served() = {key, store};
+    const Store mine = c10::make_intrusive<c10d::PrefixStore>(name, store);
     const auto seen = attempt([=](Attempt& a) { return see_all(p, *mine, a); }, give_up);
     const std::string address = address_for_others(
         seen, p.rank, [&](const std::string& other) { return route_to(other, p.port); });
     until = Clock::now() + 2 * limit;
     return attempt([=](Attempt& a) { return connect_all(p, mine, address, limit, a); }, give_up);
   } catch (const std::exception& e) {
-    // An answer may still be on its way to it.
-    if (p.rank > 0) kept() = {};
     if (dynamic_cast<const Error*>(&e) != nullptr) throw;
     stop_joining(p, first_line(e));
   }
@@ -261,6 +263,17 @@ std::string ProcessGroup::broadcast(std::string text, int64_t from) const {
   text.resize(static_cast<std::size_t>(length));
   if (length > 0) broadcast(text.data(), text.size(), from);
   return text;
+}
+
+void ProcessGroup::in_first(const std::function<void()>& body) const {
+  std::future<void> work;
+  if (rank() == 0) work = std::async(std::launch::async, body);
+  const auto works = [&] {
+    return work.valid() && work.wait_for(std::chrono::milliseconds(500)) != std::future_status::ready;
+  };
+  while (any(works())) {
+  }
+  if (work.valid()) work.get();
 }
 
 bool ProcessGroup::any(bool here) const {

@@ -41,6 +41,8 @@ class ProcessGroup {
   /// Whether it is true in any process.
   bool any(bool here) const;
   void wait_for_all() const;
+  /// Runs `body` in the first process, on a thread of its own; the others wait for as long as it takes.
+  void in_first(const std::function<void()>& body) const;
 
  private:
   struct Impl;

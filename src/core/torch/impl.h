@@ -101,6 +101,9 @@ struct Model::Impl {
   /// `last`, which go_to_last() puts back. Whether it did.
   bool go_to_best(const std::optional<ParameterStore::Snapshot>& best);
   void go_to_last();
+  /// Where the settings name a file and this is the first process of its group, for which the others wait. False
+  /// where it could not be written.
+  bool write_checkpoint(const std::optional<ParameterStore::Snapshot>& best, const std::string& meta);
   /// Where the user names none. `train`: the rows of the training cells, of `n_cells` in all; `blind`: there are
   /// no test cells to stop at. Then the passes over few cells of a condition must be few, or their noise is learned.
   int64_t automatic_epochs(const Design& train, std::size_t n_cells, std::size_t batches, bool blind) const;

@@ -58,6 +58,8 @@ Place place() {
                 "It is not set", kHow);
   if (const std::string port = environment({"MASTER_PORT"}); !port.empty())
     p.port = whole_number("MASTER_PORT", port, 1, 65536);
+  p.starter_serves = !slurm && environment({"TORCHELASTIC_USE_AGENT_STORE"}) == "True";
+  p.attempt = environment({"TORCHELASTIC_RESTART_COUNT"});
   return p;
 }
 

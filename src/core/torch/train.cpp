@@ -1,8 +1,6 @@
-// The loop over epochs: batches, evaluation, early stopping, checkpoints.
+// The loop over epochs: batches, evaluation, early stopping.
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <fstream>
 
 #include "../data/epoch.h"
 #include "compert/statistics.h"
@@ -28,17 +26,6 @@ std::vector<std::size_t> batch_ends(std::size_t n, std::size_t size) {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Whether it could be written; a file that is there already stays whole.
-bool write_atomically(const std::string& path, const std::vector<uint8_t>& bytes) {
-  const std::string temporary = path + ".part";
-  std::ofstream out(temporary, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (out && std::rename(temporary.c_str(), path.c_str()) == 0) return true;
-  std::remove(temporary.c_str());
-  return false;
 }
 
 }  // namespace
@@ -86,21 +73,6 @@ void Model::Impl::start(const CellSource& cells, const Design& design,
     network.proteins()->start_at(some_proteins(cells, design, train));
   start_output = false;
   kept_outputs.clear();
-}
-
-bool Model::Impl::go_to_best(const std::optional<ParameterStore::Snapshot>& best) {
-  if (!best || !settings.restore_best || weights_are_best) return false;
-  last = network.store().snapshot();
-  network.store().restore(*best);
-  weights_are_best = true;
-  return true;
-}
-
-void Model::Impl::go_to_last() {
-  if (!last) return;
-  network.store().restore(*last);
-  last.reset();
-  weights_are_best = false;
 }
 
 FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
@@ -267,11 +239,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       if (on_grid && !parity_theislab() && !network.chemcpa()) step_schedulers();
     }
     history.push_back(record);
-    if ((on_grid || ending) && !settings.checkpoint.empty() && (!group || group->rank() == 0)) {
-      const bool keeps_last = go_to_best(best);
-      const bool written = write_atomically(settings.checkpoint, state(meta));
+    if (on_grid || ending) {
+      const bool written = write_checkpoint(best, meta);
       result.unwritten = written ? 0 : result.unwritten > 0 ? result.unwritten : epochs_done;
-      if (keeps_last) go_to_last();
     }
     progress.on_epoch(record, last_epoch);
     if (result.stopped != Stopped::kEpochs) break;

@@ -142,7 +142,7 @@ class Model {
   void predict_cells(const CellSource& cells, const Design& own, const Design& target,
                      const std::vector<std::vector<int64_t>>& source, const CellPrediction& how,
                      double* mean, double* variance, const Decoding& decoding = {}) const;
-  /// Decoded means and variances of cells under their own design, cells x genes.
+  /// Decoded means and, unless null, variances of cells under their own design, cells x genes.
   void reconstruct(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
                    double* mean, double* variance, const Decoding& decoding = {}) const;
   /// What a mixture of background and foreground says of the proteins of cells under their own design;
