@@ -29,13 +29,14 @@
 #'   [launch_local()] for several processes, [save_fit()].
 #' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
 #'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],
-#'   [molecular_uncertainty()].
+#'   [molecular_uncertainty()], [interaction_table()].
 #' * Scores: [evaluate_r2()], [evaluate_effects()], [evaluate_cells()], [compare_r2()], [r2_matrix()],
 #'   [expected_r2()], [distribution_distance()], [disentanglement()], [knn_purity()].
 #' * Latent states: [cell_embedding()], [perturbation_embedding()], [covariate_embedding()],
 #'   [similarity()], [embedding_clusters()], [write_back()].
 #' * Pictures: [plot_r2()], [plot_means()], [plot_r2_matrix()], [plot_embedding()], [plot_similarity()],
-#'   [plot_dose_response()], [plot_dose_response2d()], [plot_uncertainty()];
+#'   [plot_dose_response()], [plot_dose_response2d()], [plot_uncertainty()],
+#'   [plot_interactions()];
 #'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning].
 #' * Help with the machine: [compert_sitrep()], [device_info()].
 #'

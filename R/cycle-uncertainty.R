@@ -75,12 +75,19 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
 
 # What the screen of the fit and the cells at hand hold, without batches.
 measured_conditions <- function(fit, screen) {
-  known <- fit$meta$conditions
+  known <- known_conditions(fit)
   names <- condition_covariates(fit)
   here <- which(!duplicated(row_codes(c(list(screen$code), screen$covariates[names]))))
   list(parts = c(known$parts, screen$parts[here]), doses = c(known$doses, screen$doses[here]),
        covariates = list2DF(Map(function(a, b) c(a, as.character(b[here])), known$covariates[names],
                                 screen$covariates[names]), length(known$parts) + length(here)))
+}
+
+# What the screen of the fit held, in all splits.
+known_conditions <- function(fit) {
+  known <- fit$meta$conditions
+  list(parts = known$parts, doses = known$doses,
+       covariates = list2DF(known$covariates[condition_covariates(fit)], length(known$parts)))
 }
 
 # Of conditions that leave the dose open, the doses that were measured at each level; all where none was.
@@ -89,7 +96,7 @@ measured_levels <- function(fit, asked, measured) {
   level <- paste(asked$row, row_keys(asked$covariates), sep = "\f")
   keep <- there | !asked$open | !level %in% level[there]
   list(parts = asked$parts[keep], doses = asked$doses[keep],
-       covariates = asked$covariates[keep, , drop = FALSE])
+       covariates = asked$covariates[keep, , drop = FALSE], row = asked$row[keep])
 }
 
 # The cells that can start each trip: controls, or cells of the condition, of its covariates.

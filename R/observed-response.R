@@ -69,8 +69,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                 seen = seen_in_training(fit, groups$parts[at], groups$doses[at],
                                         groups$covariates[at, , drop = FALSE]),
                 n_cells = size[at])
-  values <- if (scores_logs(fit, scale)) log_values(screen) else screen$x
-  mean <- core_group_stats(values, groups$of_cell - 1L, groups$n)$mean
+  mean <- measured_groups(fit, screen, groups, scale)$mean
   reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
   means <- list(mean = mean[, at, drop = FALSE],
                 difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
@@ -83,12 +82,24 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
 
 # The same of proteins, over the cells that have them.
 observed_proteins <- function(fit, screen, groups, at, reference, scale) {
-  of_cell <- ifelse(has_proteins(screen), groups$of_cell, 0L)
-  mean <- core_group_stats(screen$proteins, of_cell - 1L, groups$n)$mean
-  mean[, tabulate(of_cell, groups$n) == 0L] <- NA
-  mean <- protein_scaling(fit, scale)(mean)
+  mean <- measured_groups(fit, screen, groups, scale, "proteins")$mean
   list(mean = mean[, at, drop = FALSE],
        difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
+}
+
+# list(n, mean, variance) of the measured cells of all groups, on the scale of responses; of proteins those
+# of the cells that have them. The variance of the logarithm of a mean is that of the mean, brought to its scale.
+measured_groups <- function(fit, screen, groups, scale, features = "genes") {
+  if (features == "genes") {
+    values <- if (scores_logs(fit, scale)) log_values(screen) else screen$x
+    return(core_group_stats(values, groups$of_cell - 1L, groups$n))
+  }
+  of_cell <- ifelse(has_proteins(screen), groups$of_cell, 0L)
+  stats <- core_group_stats(screen$proteins, of_cell - 1L, groups$n)
+  stats$mean[, stats$n == 0] <- NA
+  if (protein_scale(fit, scale) == "log1p") stats$variance <- stats$variance / (1 + stats$mean)^2
+  stats$mean <- protein_scaling(fit, scale)(stats$mean)
+  stats
 }
 
 # A combination in the place of a perturbation.

@@ -1,0 +1,145 @@
+#' How two perturbations act together, as a picture
+#'
+#' Draws what [interaction_table()] returns. Of pairs the plane of the two coefficients of Norman et al.: where
+#' the effects of the parts add up a pair lies on the cross at 1 and 1, with synergy outside of the circle
+#' through it, with buffering or redundancy inside, and off the diagonal where one part decides.
+#' Predictions and measurements of a pair are joined by a line. Of genes the change under both
+#' perturbations against the sum of the changes under either: on the line effects add up.
+#'
+#' @param interactions What [interaction_table()] returns, whole or filtered by rows.
+#' @param ... Not used.
+#' @param n_labels Number of names, those of the largest `deviation` (of genes per panel).
+#' @param genes Names of genes to write instead, for tables of genes.
+#' @param max_panels Most panels, for tables of genes: a pair, combination of covariates and `method` each.
+#' @return A ggplot. Its `data` has a row per row of the table that is drawn. Pairs
+#'   without coefficients are left out, with a message.
+#' @section Errors:
+#' A table that is not from [interaction_table()]; no pair that has coefficients; unknown genes; more
+#' panels than `max_panels`.
+#' @references Norman TM, Horlbeck MA, Replogle JM, et al. (2019). *Science* 365:786-793.
+#'   \doi{10.1126/science.aax4438}
+#' @seealso [interaction_table()], [plot_dose_response2d()]
+#' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
+#' wells <- drugseq_example()
+#' fit <- cpa(wells, "condition", dose = "dose", control = "control",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' both <- condition(condition = c("Abemaciclib+Trametinib", "Erlotinib hydrochloride+Trametinib"),
+#'                   dose = list(c(10, 10), c(10, 10)))
+#' plot_interactions(interaction_table(fit, wells, both))
+#' plot_interactions(interaction_table(fit, wells, both[1, ], by = "gene"))
+#' @export
+plot_interactions <- function(interactions, ..., n_labels = 10L, genes = NULL, max_panels = 12L) {
+  check_no_dots(...)
+  need_ggplot()
+  check_count(n_labels, "n_labels", min = 0)
+  check_count(max_panels, "max_panels")
+  of_genes <- is.data.frame(interactions) && all(c("expected", "gene") %in% names(interactions))
+  columns <- c("method", "seen", "deviation", if (of_genes) c(pair_means, "expected") else
+    c("coef_1", "coef_2"))
+  need_columns(interactions, columns, "interactions", "interaction_table()")
+  table <- as.data.frame(interactions)
+  table$.name <- condition_names(table)
+  table$.seen <- seen_words(table$seen)
+  constant <- constant_names(table)
+  scale <- attr(interactions, "scale")
+  if (of_genes) return(draw_pair_genes(table, genes, n_labels, max_panels, scale, constant))
+  if (!is.null(genes)) {
+    abort_input("`genes` must be left out for a table of pairs.", "It was given.",
+                "Make the table with `interaction_table(by = \"gene\")`.")
+  }
+  draw_pair_plane(drop_undetermined(table), n_labels, constant)
+}
+
+drop_undetermined <- function(table, call = rlang::caller_env()) {
+  known <- is.finite(table$coef_1) & is.finite(table$coef_2)
+  if (!any(known)) {
+    abort_input("`interactions` must have pairs with coefficients.", "There is none.",
+                "They are not determined where a part has no effect, or both have the same.", call)
+  }
+  if (!all(known)) {
+    cli::cli_inform(c(i = "{sum(!known)} of {length(known)} rows have no coefficients and are left out."),
+                    class = "compert_left_out")
+  }
+  table[known, , drop = FALSE]
+}
+
+draw_pair_plane <- function(table, n_labels, constant) {
+  table$method <- factor(table$method, c("predicted", "observed"))
+  # One name per pair, at its prediction where there is one.
+  named <- table[order(-abs(table$deviation)), , drop = FALSE]
+  named <- utils::head(unique(named$.name), n_labels)
+  labels <- table[order(table$method), , drop = FALSE]
+  labels <- labels[!duplicated(labels$.name) & labels$.name %in% named, , drop = FALSE]
+  labels <- labels[match(intersect(named, labels$.name), labels$.name), , drop = FALSE]
+  labels$.text <- short_names(labels$.name, 30L, many = FALSE)
+  span <- range(0, 1.5, table$coef_1, table$coef_2)
+  angle <- seq(0, 2 * pi, length.out = 361L)
+  circle <- data.frame(x = sqrt(2) * cos(angle), y = sqrt(2) * sin(angle))
+  # Names may stand over the border, the circle ends at it.
+  circle[pmin(circle$x, circle$y) < span[1L], ] <- NA
+  joined <- table[table$.name %in% table$.name[duplicated(table$.name)], , drop = FALSE]
+  left <- labels$coef_1 > mean(span)
+  labels$.side <- as.numeric(left)
+  labels$.at <- labels$coef_1 + ifelse(left, -0.02, 0.02) * diff(span)
+  ggplot2::ggplot(table, ggplot2::aes(.data$coef_1, .data$coef_2)) +
+    ggplot2::geom_abline(colour = "grey80", linewidth = 0.4, linetype = "22") +
+    ggplot2::geom_path(ggplot2::aes(.data$x, .data$y), circle, colour = "grey80", linewidth = 0.4,
+                       na.rm = TRUE) +
+    ggplot2::annotate("point", x = 1, y = 1, shape = 4, size = 3, stroke = 1, colour = "grey40") +
+    ggplot2::geom_line(ggplot2::aes(group = .data$.name), joined, colour = "grey60", linewidth = 0.3) +
+    ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$.seen), size = 2.2,
+                        stroke = 0.8) +
+    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.text, hjust = .data$.side),
+                       labels, size = 2.7, check_overlap = TRUE) +
+    ggplot2::scale_colour_manual(values = c(predicted = "#0072B2", observed = "#D55E00")) +
+    ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1)) +
+    ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
+    ggplot2::labs(x = "Coefficient of the first part", y = "Coefficient of the second part",
+                  colour = NULL, shape = NULL, subtitle = constant,
+                  caption = "Cross: effects add up; circle: magnitude of the sum") +
+    theme_compert()
+}
+
+draw_pair_genes <- function(table, genes, n_labels, max_panels, scale, constant,
+                            call = rlang::caller_env()) {
+  unknown <- setdiff(genes, table$gene)
+  if (length(unknown)) {
+    abort_input("`genes` must be genes of `interactions`.", paste0("Not among them: ", name_list(unknown), "."),
+                paste0("Known: ", name_list(table$gene), "."), call)
+  }
+  words <- ifelse(table$.seen == "in training", "in training", "not in training")
+  table$condition <- paste0(short_names(table$.name, 30L, many = FALSE), "\n(", table$method, ", ", words, ")")
+  table$condition <- factor(table$condition, unique(table$condition))
+  n <- nlevels(table$condition)
+  if (n > max_panels) {
+    abort_input(paste0("`interactions` must have at most ", max_panels, " pairs and methods."),
+                paste0("It has ", n, "."),
+                paste0("Filter it by rows, or write `max_panels = ", n, "`."), call)
+  }
+  table$predicted <- table$expected - table$control
+  table$measured <- table$both - table$control
+  table <- table[is.finite(table$predicted) & is.finite(table$measured), , drop = FALSE]
+  rank <- stats::ave(-abs(table$deviation), table$condition, FUN = function(x) rank(x, ties.method = "first"))
+  table$.named <- if (is.null(genes)) rank <= n_labels else table$gene %in% genes
+  labels <- table[table$.named, , drop = FALSE]
+  labels <- labels[order(rank[table$.named]), , drop = FALSE]
+  across <- if (n > 1L && length(unique(table$method)) == 2L) 2L else ceiling(sqrt(1.5 * n))
+  labels$.name <- short_names(labels$gene, if (n > 1L) 12L else 20L)
+  span <- range(table$predicted, table$measured)
+  left <- left_side(labels, table, span, across)
+  labels$.side <- as.numeric(left)
+  labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * diff(span)
+  p <- ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
+    ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
+    ggplot2::geom_point(ggplot2::aes(colour = .data$.named), size = if (n > 1L) 0.8 else 1.4, alpha = 0.7) +
+    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side), labels,
+                       size = 2.7, check_overlap = TRUE) +
+    ggplot2::scale_colour_manual(values = c(`FALSE` = "#999999", `TRUE` = "#D55E00"), guide = "none") +
+    ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
+    ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
+    ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
+    ggplot2::labs(x = with_scale_words("Sum of the changes under either part", scale),
+                  y = with_scale_words("Change under both", scale, "\n"), subtitle = constant) +
+    theme_compert()
+  p + ggplot2::facet_wrap(ggplot2::vars(.data$condition), ncol = across)
+}

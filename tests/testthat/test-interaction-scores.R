@@ -1,0 +1,51 @@
+test_that("coefficients are found again, and say synergy, buffering and dominance", {
+  a <- c(2, -1, 0, 0.5, 0)
+  b <- c(0, 1, 3, 0, -2)
+  found <- function(c1, c2) interaction_scores(a, b, c1 * a + c2 * b)
+  sum <- found(1, 1)
+  expect_equal(unname(sum[c("coef_1", "coef_2", "dominance", "deviation")]), c(1, 1, 0, 0))
+  expect_equal(sum[["magnitude"]], sqrt(2))
+  expect_gt(found(2, 1.5)[["magnitude"]], sqrt(2))
+  expect_lt(found(0.5, 0.5)[["magnitude"]], sqrt(2))
+  expect_equal(found(0.5, 0.5)[["deviation"]], 0.5)
+  expect_equal(found(1, 0.1)[["dominance"]], 1)
+  expect_equal(found(0.1, -1)[["dominance"]], -1)
+  # What neither part does is not in their plane.
+  new <- interaction_scores(c(a, 0), c(b, 0), c(a + b, 5))
+  expect_lt(new[["pearson_fit"]], 0.8)
+  expect_equal(new[["coef_1"]], 1)
+})
+
+test_that("what is not determined is NA", {
+  a <- c(2, -1, 0.5)
+  none <- interaction_scores(0 * a, a, a)
+  expect_identical(unname(none[c("coef_1", "coef_2", "magnitude", "dominance", "similarity")]), rep(NA_real_, 5))
+  expect_equal(unname(none[c("pearson_fit", "similarity_2", "deviation")]), c(1, 1, 0))
+  same <- interaction_scores(a, 2 * a, a)
+  expect_identical(same[["coef_1"]], NA_real_)
+  expect_equal(same[["pearson_fit"]], 1)
+  opposite <- interaction_scores(a, -a, a)
+  expect_identical(opposite[["deviation"]], NA_real_)
+  expect_identical(opposite[["norm_expected"]], 0)
+  unknown <- interaction_scores(c(NA, 1, 2), a, a)
+  expect_true(all(is.na(unknown[c("coef_1", "pearson_fit", "r2_additive", "deviation", "norm_1")])))
+})
+
+test_that("pairs share their parts and start from the same cells", {
+  cells <- dosed_cells()
+  fit <- dosed_fit()
+  asked <- condition(c("A+B", "A+C"), dose = list(c(1, 10), c(1, 5)), cell_type = "T")
+  screen <- read_newdata(fit, cells$x, col_data = cells$col_data)
+  pairs <- asked_pairs(fit, screen, asked, TRUE, NULL)
+  made <- predicted_pairs(fit, screen, pairs, "matched", TRUE, "log", "genes", NULL)
+  expect_identical(made$first[, 1], made$first[, 2])
+  expect_identical(made$control[, 1], made$control[, 2])
+  expect_false(identical(made$second[, 1], made$second[, 2]))
+  chosen <- which(cells$col_data$drug == "A" & cells$col_data$cell_type == "T")[1:3]
+  own <- interaction_table(fit, cells$x, asked[1, ], source = chosen, by = "gene", col_data = cells$col_data,
+                           observed = FALSE)
+  expect_identical(unique(own$n_cells), 3L)
+  wanted <- predict(fit, cells$x, condition("control", cell_type = "T"), source = chosen,
+                    summarise = "condition", col_data = cells$col_data)
+  expect_equal(own$control, unname(wanted[, 1]), tolerance = 1e-5)
+})

@@ -1,0 +1,52 @@
+pairs_drawn <- function(...) interaction_table(dosed_fit(), dosed_cells()$x, ..., col_data = dosed_cells()$col_data)
+
+test_that("pairs lie in the plane of their coefficients", {
+  skip_without_package("ggplot2")
+  table <- pairs_drawn()
+  p <- plot_interactions(table)
+  expect_equal(p$data$coef_1, table$coef_1)
+  expect_identical(levels(p$data$method), c("predicted", "observed"))
+  expect_silent(ggplot2::ggplot_build(p))
+  layers <- vapply(p$layers, function(layer) class(layer$geom)[1], "")
+  labels <- p$layers[[which(layers == "GeomText")]]$data
+  # One name per pair, at the prediction.
+  expect_identical(as.character(labels$method), rep("predicted", 2))
+  expect_setequal(labels$.text, c("NK", "T"))
+  expect_match(p$labels$subtitle, "drug: A+B, dose: 1+10", fixed = TRUE)
+  one <- plot_interactions(table[table$method == "predicted", ], n_labels = 1)
+  expect_identical(nrow(one$layers[[which(layers == "GeomText")]]$data), 1L)
+  expect_silent(ggplot2::ggplot_build(one))
+  table$coef_1[1] <- NA
+  expect_message(left <- plot_interactions(table), "1 of 4 rows", class = "compert_left_out")
+  expect_identical(nrow(left$data), 3L)
+  table$coef_1 <- NA_real_
+  expect_refused(plot_interactions(table), "must have pairs with coefficients")
+})
+
+test_that("genes lie at the sum of the changes and the change under both", {
+  skip_without_package("ggplot2")
+  table <- pairs_drawn(by = "gene")
+  p <- plot_interactions(table, n_labels = 2)
+  expect_equal(p$data$predicted, table$first + table$second - 2 * table$control)
+  expect_equal(p$data$measured, table$both - table$control)
+  expect_identical(nlevels(p$data$condition), 4L)
+  expect_identical(levels(p$data$condition)[1:2], c("NK\n(predicted, in training)", "NK\n(observed, in training)"))
+  expect_identical(unname(tapply(p$data$.named, p$data$condition, sum))[1:4], rep(2L, 4), ignore_attr = TRUE)
+  one <- p$data[p$data$condition == levels(p$data$condition)[2], ]
+  expect_setequal(one$gene[one$.named], one$gene[order(-abs(one$deviation))][1:2])
+  expect_silent(ggplot2::ggplot_build(p))
+  named <- plot_interactions(table[table$cell_type == "T", ], genes = c("g1", "g3"))
+  expect_setequal(named$data$gene[named$data$.named], c("g1", "g3"))
+  expect_match(levels(named$data$condition), "^T, A\\+B, 1\\+10\n")
+  expect_refused(plot_interactions(table, genes = "g12"), "`genes` must be genes of `interactions`")
+  expect_refused(plot_interactions(table, max_panels = 3), "at most 3.*It has 4")
+})
+
+test_that("wrong tables are refused", {
+  skip_without_package("ggplot2")
+  expect_refused(plot_interactions(data.frame(method = "a")), "made by `interaction_table\\(\\)`")
+  table <- pairs_drawn()
+  expect_refused(plot_interactions(table, genes = "g1"), "must be left out for a table of pairs")
+  expect_refused(plot_interactions(table[0, ]), "It has no rows")
+  expect_refused(plot_interactions(table, n_labels = -1), "`n_labels`")
+})
