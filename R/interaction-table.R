@@ -55,8 +55,9 @@
 #' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`.
 #' @param genes Names of the genes (proteins) that count, such as DEGs; `NULL` for all.
 #' @param observed `FALSE` leaves measured pairs out; perturbations and doses of `newdata` are not
-#'   needed then.
+#'   needed then, and `condition = NULL` means the pairs of the fit's screen.
 #' @param min_cells Fewest measured cells of each of the four means of an observed row.
+#' @param scale For fits on counts, `"log"` (log-normalised) or `"model"` (raw counts), see Scale.
 #' @return A tibble with a row per combination, combination of covariates and `method`, `"predicted"` or
 #'   `"observed"`: the covariates, perturbation and dose under your own column names, `method`,
 #'   `perturbation_1`, `dose_1`, `perturbation_2`, `dose_2` (the parts), `seen`, `seen_1`, `seen_2` (what
