@@ -8,7 +8,7 @@ test_that("scores are those of the cells' own reconstruction", {
   expect_identical(scores$n_cells, length(held))
   own <- core_reconstruct(fit$state, cells$x, encode_screen(
     fit$meta$registry, read_newdata(fit, cells$x, col_data = cells$col_data)
-  ), held - 1L, TRUE, as_composition(fit, TRUE)$without)
+  ), held - 1L, TRUE, as_composition(fit, TRUE)$without, TRUE)
   x <- as.matrix(cells$x[, held])
   each <- vapply(seq_along(held), function(i) {
     1 - sum((x[, i] - own$mean[, i])^2) / sum((x[, i] - mean(x[, i]))^2)
