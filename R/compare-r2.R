@@ -7,8 +7,8 @@
 #' @details
 #' A condition is a row of [evaluate_r2()]: covariates, perturbation, dose and split. It counts when
 #' every model and baseline has a score of every `metric` there; how many do not is said. A control
-#' baseline that scores differently in two tables means that these were made with other cells, genes
-#' or scales; there is a warning then.
+#' baseline that scores differently in two tables means that these were made with other cells, genes,
+#' DEGs or scales; there is a warning then.
 #'
 #' With d the differences (model - reference) over conditions, `gain` is mean(d), `p_t` the
 #' two-sided p-value of the paired t-test and `p_wilcoxon` that of Wilcoxon's signed rank test. They
@@ -161,7 +161,7 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
                 call)
   }
   say_dropped(all, shared, usable)
-  warn_other_truth(tables, keys, shared)
+  warn_other_truth(tables, keys, shared, metric)
   place <- lapply(id, function(key) match(shared, key))
   values <- lapply(rlang::set_names(metric), function(name) {
     columns <- Map(function(table, at) table[[name]][at], parts, place)
@@ -185,24 +185,33 @@ say_dropped <- function(all, shared, usable) {
   )))
 }
 
-# No model enters the control baseline, so it must be the same in all tables.
-warn_other_truth <- function(tables, keys, shared) {
+# No model enters the control baseline, so it must be the same in all tables that have it.
+warn_other_truth <- function(tables, keys, shared, metric) {
   base <- lapply(tables, function(table) {
     rows <- table[table$method == "control", , drop = FALSE]
-    rows$r2_mean[match(shared, row_keys(lapply_frame(rows[keys])))]
+    unclass_r2(rows)[match(shared, row_keys(lapply_frame(rows[keys]))), c("method", metric), drop = FALSE]
   })
-  off <- vapply(base, function(x) {
-    gap <- abs(x - base[[1L]])
-    any(gap > 1e-6, na.rm = TRUE)
-  }, TRUE)
-  if (!any(off)) return(invisible())
+  both <- function(x) !is.na(x$method) & !is.na(base[[1L]]$method)
+  off <- lapply(base, function(x) {
+    metric[vapply(metric, function(name) other_scores(x[[name]], base[[1L]][[name]], both(x)), NA)]
+  })
+  off <- off[lengths(off) > 0L]
+  if (!length(off)) return(invisible())
+  words <- lapply(tables[c(names(tables)[1L], names(off))], function(table) attr(table, "words"))
+  where <- paste0(names(off), " (", vapply(off, paste, "", collapse = ", "), ")", collapse = ", ")
+  lines <- c(paste0("The control baseline scores differently for ", where, "."),
+             if (length(unique(words)) > 1L) paste0(names(words), ": ", words))
   cli::cli_warn(c(
     "The tables were not made from the same measurements.",
-    x = paste0("The control baseline scores differently for ",
-               paste(gsub("}", "}}", gsub("{", "{{", names(tables)[off], fixed = TRUE),
-                          fixed = TRUE), collapse = ", "), "."),
-    i = "Score all fits on the same cells, genes and scale of values."
+    stats::setNames(escape_braces(lines), rep("x", length(lines))),
+    i = "Score all fits on the same cells, genes, DEGs and scale of values."
   ))
+}
+
+# Whether scores differ in rows that both tables have, or are there in one of them only.
+other_scores <- function(a, b, both) {
+  gap <- abs(a - b)[both] > 1e-6 * pmax(1, abs(b[both]))
+  any(gap, xor(is.na(a), is.na(b))[both], na.rm = TRUE)
 }
 
 # Row numbers of each group, in the order of the values of `by`; "all" last. A value "all" is "own_all".

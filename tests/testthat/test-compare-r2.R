@@ -122,6 +122,17 @@ test_that("tables of different measurements are noticed", {
   other <- scored()
   other$r2_mean[other$method == "control"] <- 0.1
   expect_warning(compare_r2(a = scored(), b = other), "not made from the same.*for b")
+  control <- other$method == "control"
+  other <- scored()
+  other$r2_mean_deg[control][2] <- 0.1
+  attr(other, "words") <- "10 DEGs"
+  flat <- function(expr) gsub("\\s+", " ", conditionMessage(expect_warning(expr)))
+  said <- flat(compare_r2(a = scored(), same = scored(), b = other))
+  expect_match(said, "differently for b \\(r2_mean_deg\\)\\. x a: preset compert x b: 10 DEGs")
+  expect_warning(compare_r2(a = scored(), b = other, metric = "r2_mean"), NA)
+  other$r2_mean_deg[control][2] <- NA
+  expect_match(flat(compare_r2(a = scored(), b = other)), "differently for b \\(r2_mean_deg\\)")
+  expect_warning(compare_r2(a = scored(), b = scored()[!control, ]), NA)
 })
 
 test_that("wrong tables and words are refused", {
