@@ -19,14 +19,15 @@
 #'
 #' @param x,y Matrices (genes x cells), plain, sparse or delayed, on one scale; or SummarizedExperiments
 #'   or Seurat objects, of which the only assay is taken, as [predict()][predict.compert_fit] gives
-#'   one with `type = "sample"`, else the log-normalised values under their usual names (see [cpa()]).
+#'   one with `type = "sample"`, else the log-normalised values under their usual names (see [cpa()]),
+#'   or the counts where the other sample holds counts.
 #'   Rows are matched by name where both have names.
 #' @param method Distances, some of `"mmd"`, `"wasserstein"` and `"energy"`.
 #' @param ... Not used.
 #' @param genes Names of the genes to compare, such as DEGs; `NULL` for all.
 #' @return A number per method, with its name.
 #' @section Errors:
-#' Genes that one of the two lacks, no cells, values that are not finite.
+#' Genes that one of the two lacks, no cells, values that are not finite, counts beside logarithms.
 #' @source `mmd_loss_calc` and the earth mover's distance in `cpa/helper.py` of facebookresearch/CPA.
 #' @seealso [evaluate_r2()] for means and variances
 #' @examples
@@ -44,14 +45,41 @@ distribution_distance <- function(x, y, method = c("mmd", "wasserstein", "energy
   known <- c(mmd = core_mmd, wasserstein = core_wasserstein, energy = core_energy)
   check_among(method, names(known), "method")
   check_strings(genes, "genes")
-  samples <- same_genes(list(x = sample_values(x), y = sample_values(y)), genes)
+  samples <- same_genes(one_scale(x, y), genes)
   for (name in names(samples)) check_sample(samples[[name]], name)
   with_core_errors(vapply(known[method], function(distance) distance(samples$x, samples$y), 0))
 }
 
-sample_values <- function(x, call = rlang::caller_env()) {
+# Both samples as values of one scale: beside counts, those of an object that has counts too.
+one_scale <- function(x, y, call = rlang::caller_env()) {
+  samples <- lapply(list(x = x, y = y), read_sample, call = call)
+  scales <- function() vapply(samples, `[[`, "", "scale")
+  for (k in if ("counts" %in% scales()) which(!scales() %in% "counts")) {
+    # Where counts cannot be told among the assays, it stays as it was read.
+    samples[[k]] <- tryCatch(read_sample(list(x, y)[[k]], "nb", call),
+                             compert_input_error = function(e) samples[[k]])
+  }
+  if (setequal(scales(), c("counts", "log"))) {
+    held <- ifelse(scales() == "counts", "counts", "logarithms")
+    abort_input("`x` and `y` must be on one scale.", paste0("`x` holds ", held[1], ", `y` ", held[2], "."),
+                "Give matrices of one scale, such as assay(x, \"counts\").", call)
+  }
+  lapply(samples, `[[`, "values")
+}
+
+# list(values, scale). Values that do not tell, as predictions below 0, have the scale of their fit.
+read_sample <- function(x, loss = NULL, call = rlang::caller_env()) {
   container <- inherits(x, c("SummarizedExperiment", "Seurat"))
-  if (container) read_cells(x, list(), call = call)$x else as_columns(x, call)
+  values <- if (container) read_cells(x, list(loss = loss), call = call)$x else as_columns(x, call)
+  scale <- value_scale(inspect_values(values))
+  list(values = values, scale = if (scale %in% "other") noted_scale(x) %||% scale else scale)
+}
+
+# What predictions say of themselves.
+noted_scale <- function(x) {
+  if (inherits(x, "Seurat")) return(SeuratObject::Misc(x, "cpa")$scale)
+  if (inherits(x, "SummarizedExperiment")) return(S4Vectors::metadata(x)$cpa$scale)
+  attr(x, "scale", exact = TRUE)
 }
 
 check_sample <- function(values, arg, call = rlang::caller_env()) {

@@ -27,6 +27,34 @@ test_that("samples come in the containers that predict() answers in", {
   expect_equal(distribution_distance(draw(object), object), expected)
 })
 
+test_that("draws of counts are compared with counts", {
+  cells <- small_cells()
+  what <- condition(condition = "IFNb", cell_type = "NK")
+  fit <- small_fit(loss = "nb")
+  draws <- predict(fit, cells$counts, what, type = "sample", seed = 2, col_data = cells$col_data)
+  expected <- distribution_distance(draws, cells$counts, "energy")
+  expect_refused(distribution_distance(cells$x, draws), "`x` holds logarithms, `y` counts")
+  object <- small_seurat()
+  expect_refused(distribution_distance(draws, object), "on one scale")
+  object[["RNA"]] <- SeuratObject::SetAssayData(object[["RNA"]], "counts", cells$counts)
+  expect_equal(distribution_distance(draws, object, "energy"), expected)
+  sce <- small_sce()
+  SummarizedExperiment::assay(sce, "counts") <- cells$counts
+  from_sce <- predict(fit, sce, what, type = "sample", seed = 2)
+  expect_equal(distribution_distance(from_sce, sce, "energy"), expected)
+  expect_equal(distribution_distance(sce, from_sce, "energy"), expected)
+  expect_equal(distribution_distance(sce, sce[, 1:9], "energy"),
+               distribution_distance(cells$x, cells$x[, 1:9], "energy"))
+  # Predictions by difference may be negative: their fit says what they are.
+  for (newdata in list(cells$x, sce, object)) {
+    below <- predict(small_fit(), newdata, what, residual = TRUE,
+                     col_data = if (identical(newdata, cells$x)) cells$col_data)
+    expect_refused(distribution_distance(below, cells$counts), "`x` holds logarithms, `y` counts")
+  }
+  SummarizedExperiment::assayNames(sce) <- c("one", "two")
+  expect_refused(distribution_distance(draws, sce), "nothing of the usual names")
+})
+
 test_that("wrong questions are refused", {
   x <- toy_log(30)
   expect_refused(distribution_distance(x, x, "mean"), "`method` must be some of")
