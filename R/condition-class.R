@@ -34,6 +34,7 @@ condition_columns <- function(keys) {
 # as a condition in the names of `keys`, its texts split as those of the screen are. The
 # perturbation argument must be called as the screen's column is (or "perturbation").
 as_condition <- function(x, keys, call = rlang::caller_env()) {
+  x <- plain_table(x)
   if (is.data.frame(x)) stop_without_conditions(nrow(x), keys, call)
   ready <- inherits(x, "compert_condition")
   if (ready) {

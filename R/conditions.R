@@ -6,10 +6,11 @@
 #'
 #' @param ... The perturbation first, under the name of its column (or without a name), then any
 #'   covariates, each by the name of its column. The perturbation is a text such as `"A"` or `"A+B"`
-#'   (several texts make several conditions), or a list of character vectors, `list(c("A", "B"))`,
-#'   when names hold the separator. Covariates that are not named stay as they are in each cell. A
-#'   covariate whose column is called `perturbation`, `dose`, `dose_unit` or `sep` is named with `own_` in
-#'   front (`own_dose`); a perturbation column of such a name is left out: `condition("A")`.
+#'   (several texts make several conditions; numbers are names too, as in the cells), or a list of
+#'   character vectors, `list(c("A", "B"))`, when names hold the separator. Covariates that are not
+#'   named stay as they are in each cell. A covariate whose column is called `perturbation`, `dose`,
+#'   `dose_unit` or `sep` is named with `own_` in front (`own_dose`); a perturbation column of such
+#'   a name is left out: `condition("A")`.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
 #'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
 #'   leaves it open, see Open doses. In `condition_grid()` every value is one dose that all parts take.
@@ -107,10 +108,10 @@ split_condition_args <- function(args, call = rlang::caller_env()) {
 # The parts of each perturbation with notes (see new_condition()) of how they were written. What was
 # given as a list holds the parts as they are.
 written_parts <- function(given, sep, sep_given, call = rlang::caller_env()) {
-  value <- given$value
+  value <- if (is.atomic(given$value)) level_names(given$value) else given$value
   parts <- condition_parts(value, sep, call)
   Map(function(p, text) {
-    written <- if (!is.list(value)) list(text = as.character(text), sep = sep, given = sep_given)
+    written <- if (!is.list(value)) list(text = text, sep = sep, given = sep_given)
     structure(p, key = given$key, written = written)
   }, parts, value, USE.NAMES = FALSE)
 }
@@ -126,11 +127,10 @@ check_unit_of <- function(dose, unit, call = rlang::caller_env()) {
 in_unit <- function(doses, unit) lapply(doses, `attr<-`, "unit", unit)
 
 condition_parts <- function(value, sep, call = rlang::caller_env()) {
-  if (is.factor(value)) value <- as.character(value)
   parts <- if (is.list(value)) {
-    lapply(value, function(p) if (is.character(p)) unname(p) else as.character(p))
-  } else if (is.character(value)) {
-    split_text(value, sep)
+    lapply(value, function(p) if (is.character(p)) unname(p) else level_names(p))
+  } else if (is.atomic(value)) {
+    split_text(level_names(value), sep)
   }
   bad <- length(parts) == 0 ||
     any(vapply(parts, function(p) length(p) == 0 || anyNA(p) || any(!nzchar(p)), NA))

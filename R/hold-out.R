@@ -22,6 +22,7 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
     check_number(hold_out, "hold_out", 0, 1, call = call)
     hold_out <- list(share = hold_out)
   }
+  hold_out <- if (rlang::is_bare_list(hold_out)) lapply(hold_out, plain_table) else plain_table(hold_out)
   held <- if (is.data.frame(hold_out)) {
     hold_conditions(screen, hold_out, call)
   } else if (is.list(hold_out) && length(hold_out) > 0 && all(vapply(hold_out, is.list, NA))) {

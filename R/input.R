@@ -64,6 +64,9 @@ refuse_col_data <- function(col_data, where, call) {
                   "Put the columns into the object, or give a plain matrix.", call)
 }
 
+# A DataFrame of Bioconductor as a data frame.
+plain_table <- function(x) if (inherits(x, "DataFrame")) as.data.frame(x, optional = TRUE) else x
+
 # The table of cells of a plain matrix: one row per cell, in the order of the columns or with the
 # columns' names.
 match_col_data <- function(col_data, cells, n, call) {
@@ -71,7 +74,7 @@ match_col_data <- function(col_data, cells, n, call) {
     abort_input("`col_data` must be given with a matrix: a data frame with one row per cell.",
                 "It is missing.", "Write col_data = data.frame(condition = ..., ...).", call = call)
   }
-  if (inherits(col_data, "DataFrame")) col_data <- as.data.frame(col_data, optional = TRUE)
+  col_data <- plain_table(col_data)
   if (!is.data.frame(col_data)) {
     abort_input("`col_data` must be a data frame with one row per cell.",
                 paste0("It is ", describe(col_data), "."), "Write as.data.frame(col_data).",

@@ -49,6 +49,12 @@ test_that("a data frame with the screen's own columns is a condition", {
   expect_identical(found$perturbation, list("A", c("A", "B")))
   expect_identical(found$dose, list(1, c(4, 3)))
   expect_identical(found$cell_type, c("T", NA))
+  skip_without_package("S4Vectors")
+  frame <- S4Vectors::DataFrame(asked)
+  expect_identical(as_condition(frame, toy_keys()), found)
+  expect_refused(as_condition(frame[0, ], toy_keys()), "It has no rows")
+  expect_identical(split_toy(hold_out = frame[1, "drug", drop = FALSE]), split_toy(hold_out = condition("A")))
+  expect_identical(split_toy(hold_out = list(frame[1, "drug", drop = FALSE])), split_toy(hold_out = condition("A")))
 })
 
 test_that("numbers are levels however they are stored", {

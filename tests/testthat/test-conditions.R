@@ -35,7 +35,7 @@ test_that("condition_grid() crosses everything, the first axis slowest", {
 test_that("conditions that cannot be meant are refused", {
   expect_refused(condition(), "must name a perturbation")
   expect_refused(condition(drug = "A+"), "text such as")
-  expect_refused(condition(drug = 3), "text such as")
+  expect_refused(condition(drug = NA), "text such as")
   expect_refused(condition(drug = "A", dose = c(1, 2)), "one number, 0 or greater, per part")
   expect_refused(condition(drug = "A", dose = -1), "0 or greater")
   expect_refused(condition(drug = "A", dose = NA_real_), "0 or greater")
@@ -54,4 +54,14 @@ test_that("print says each condition on a line", {
   units <- rbind(condition("A", dose = 1), condition("A+B", dose = c(1, 20), dose_unit = "nM"))
   expect_output(print(units), "<2 conditions>\n  A@1\n  A@1 nM\\+B@20 nM")
   expect_output(print(units["dose"]), "tibble")
+})
+
+test_that("numbers are names of perturbations, as in the cells", {
+  expect_identical(bare(condition(drug = c(3, 1e5))$perturbation), list("3", "100000"))
+  expect_identical(bare(condition_grid(drug = 1:2)$perturbation), list("1", "2"))
+  expect_identical(bare(condition(drug = list(c(1e5, 2)))$perturbation), list(c("100000", "2")))
+  expect_identical(bare(condition(treated = TRUE)$perturbation), list("TRUE"))
+  keys <- toy_keys(sep = ";")
+  asked <- list(condition(drug = 1e5), data.frame(drug = 1e5), data.frame(drug = 100000L))
+  for (one in asked) expect_identical(as_condition(one, keys)$perturbation, list("100000"))
 })
