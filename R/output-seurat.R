@@ -1,12 +1,13 @@
 # Predictions as a Seurat object: one assay per kind of value, the first one active.
 
-as_seurat <- function(values, about, proteins = NULL, place = NULL) {
+as_seurat <- function(values, about, fit, proteins = NULL) {
   check_package("SeuratObject", "to return predictions as a Seurat object")
   # Version 5 sums up the counts of every new assay, and warns where there are none.
   before <- options(Seurat.object.assay.calcn = FALSE)
   on.exit(options(before))
   # The first kind of the proteins' values has their own name, "ADT"; another is "ADT_variance".
   if (!is.null(proteins)) {
+    place <- protein_place(fit)
     names(proteins) <- c(place, paste0(place, "_", names(proteins)[-1L]))[seq_along(proteins)]
     values <- c(values, proteins)
   }
@@ -20,5 +21,6 @@ as_seurat <- function(values, about, proteins = NULL, place = NULL) {
   for (name in names(assays)[-1L]) {
     object[[name]] <- assays[[name]]
   }
+  SeuratObject::Misc(object, "cpa") <- output_notes(fit)
   object
 }

@@ -16,7 +16,7 @@ wrap_output <- function(values, about, screen, fit, type, newdata) {
   }
   values <- named(lapply(values, gene_rows, registry = registry), registry$genes)
   switch(screen$container,
-    Seurat = as_seurat(values, about, proteins, protein_place(fit)),
+    Seurat = as_seurat(values, about, fit, proteins),
     matrix = as_plain_matrix(values, about, type, proteins, fit$meta$scale),
     SummarizedExperiment = as_experiment(values, about, fit, newdata, FALSE, proteins),
     as_experiment(values, about, fit, newdata, TRUE, proteins)

@@ -56,9 +56,9 @@
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
 #'   assays of these names; for a matrix, a matrix (of variances for `type = "variance"`) with the
 #'   columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
-#'   `metadata(x)$cpa$scale` of the others). The description holds the columns of the source
-#'   cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`), `cpa_cell` (source cell),
-#'   the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
+#'   `metadata(x)$cpa$scale`, or `Misc(x, "cpa")$scale` of Seurat, of the others). The description holds
+#'   the columns of the source cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`),
+#'   `cpa_cell` (source cell), the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
 #'   where there are several, and `seen`, what training saw of the condition: `"condition"`,
 #'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
 #'   `"drug new to covariate"`, or `"drug new"`; dose 0 is the control, as [dose_response()] says. With
