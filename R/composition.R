@@ -23,6 +23,22 @@ left_out <- function(fit, correct, call = rlang::caller_env()) {
   match(correct, names) - 1L
 }
 
+# The screen with labels that are encoded for a composition: what `parts` leaves out need not be known to
+# the fit.
+labels_in_use <- function(fit, screen, parts) {
+  registry <- fit$meta$registry
+  if (!parts$perturbation) {
+    n <- length(screen$code)
+    screen[c("parts", "doses", "code")] <- list(rep(list(registry$perturbations[1L]), n), rep(list(1), n),
+                                                rep(1L, n))
+  }
+  for (name in names(registry$covariates)[parts$without + 1L]) {
+    known <- registry$covariates[[name]]
+    screen$covariates[[name]][!screen$covariates[[name]] %in% known] <- known[1L]
+  }
+  screen
+}
+
 # `add` as list(perturbation, without): TRUE adds everything, NULL nothing, names what they say.
 as_composition <- function(fit, add, call = rlang::caller_env()) {
   names <- own_names(names(fit$meta$registry$covariates), "perturbation")

@@ -66,7 +66,8 @@ disentanglement <- function(fit, newdata, ..., split = "test", classifier = c("l
   if (!is.null(split)) split <- check_split_names(split)
   check_flag(dose, "dose")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", if (dose) "dose", "covariates", "batch"))
+                         need = c("perturbation", if (dose) "dose", "covariates", "batch"),
+                         split = if (!is.null(split)) "Write `split = NULL` to score all cells.")
   cells <- cells_in_split(fit, screen, split)
   screen <- subset_screen(screen, cells)
   labels <- latent_labels(fit, screen, dose)

@@ -36,8 +36,8 @@
 #'   named list of matrices for `NULL`.
 #'   `similarity()`: matrix n x n.
 #' @section Errors:
-#' Names that the fit never saw; missing genes; a fit without covariates; treated states of cells without the
-#' column of perturbations.
+#' Names that are added and that the fit never saw; missing genes; a fit without covariates; treated states of
+#' cells without the column of perturbations.
 #' @source `get_latent`, `get_drug_embeddings`, `mix_drugs`, `get_covars_embeddings` and
 #'   `get_covars_embeddings_combined` in `cpa/api.py` of facebookresearch/CPA.
 #' @seealso [plot_embedding()], [plot_similarity()], [write_back()]
@@ -80,9 +80,9 @@ latent_parts <- function(fit, which, add = NULL, call = rlang::caller_env()) {
 
 embed_screen <- function(fit, screen, which, parts = latent_parts(fit, which),
                          call = rlang::caller_env()) {
+  design <- encode_screen(fit$meta$registry, labels_in_use(fit, screen, parts), call)
   z <- with_core_errors(
-    core_embed(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), parts$perturbation,
-               parts$without), call = call
+    core_embed(fit$state, core_rows(screen), design, parts$perturbation, parts$without), call = call
   )
   name_embedding(t(z), colnames(screen$x), which)
 }

@@ -38,7 +38,7 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   check_count(n_degs, "n_degs", min = 2)
   split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"))
+                         need = c("perturbation", "covariates", "batch"), split = no_split_todo)
   screen["split"] <- list(evaluation_split(fit, screen, condition))
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
@@ -58,6 +58,9 @@ score_no_cells <- function() {
 
 # Condition by condition, so that only one condition's cells are dense at a time.
 score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
+  scored <- which(!is.na(rows$of_cell))
+  screen <- subset_screen(screen, scored)
+  rows$of_cell <- rows$of_cell[scored]
   own <- encode_screen(fit$meta$registry, screen, call)
   parts <- as_composition(fit, TRUE)
   scores <- lapply(seq_along(rows$degs), function(k) {

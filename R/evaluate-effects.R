@@ -40,7 +40,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)
   split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"))
+                         need = c("perturbation", "covariates", "batch"), split = no_split_todo)
   screen["split"] <- list(evaluation_split(fit, screen, condition))
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())

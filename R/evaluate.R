@@ -147,7 +147,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   baselines <- check_baselines(baselines)
   split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"))
+                         need = c("perturbation", "covariates", "batch"), split = no_split_todo)
   screen["split"] <- list(evaluation_split(fit, screen, condition))
   evaluate_screen(fit, screen, split, options, condition, degs, baselines, seed)
 }
@@ -177,6 +177,8 @@ check_split_names <- function(split, call = rlang::caller_env()) {
   abort_input("`split` must be some of \"train\", \"test\" and \"ood\".",
               paste0("It is ", describe(split), "."), "Write `split = \"ood\"`.", call)
 }
+
+no_split_todo <- "Write these words; or leave the column out, and name what to score by `condition = `."
 
 # The split of the cells: their column, or the automatic split of the same cells drawn again. NULL
 # when the user names the conditions to score.

@@ -30,7 +30,8 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
   check_count(n_degs, "n_degs", min = 2)
   split <- check_choice(split, c("train", "test", "ood"), "split")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"))
+                         need = c("perturbation", "covariates", "batch"),
+                         split = "split_cells() makes such a column.")
   screen["split"] <- list(evaluation_split(fit, screen, NULL))
   groups <- condition_groups(fit, screen)
   pool <- which(screen$split == split)

@@ -4,9 +4,10 @@
 # `need` are the roles whose columns must be there. `labels`: what the cells' own conditions are used
 # for. "start": controls are what the answer starts from, and without a perturbation column all cells are
 # taken as such; "own": the answer is about the conditions, so that the column must be there; "unused".
+# `split`: what to do where the column of splits holds other words; NULL where nobody looks at it.
 read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NULL,
                          missing_genes = "error", need = c("covariates", "batch"),
-                         labels = c("start", "own", "unused"), call = rlang::caller_env()) {
+                         labels = c("start", "own", "unused"), split = NULL, call = rlang::caller_env()) {
   check_process(call)
   labels <- labels[1L]
   if (labels == "own") need <- c("perturbation", need)
@@ -16,6 +17,8 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   keys$protein_names <- fit$meta$registry$proteins
   keys$gene_names <- fit$meta$registry$genes
   keys$unused <- labels == "unused"
+  if (is.null(split)) keys["split"] <- list(NULL)
+  keys$split_todo <- split
   keys$known_control_doses <- unlist(fit$meta$conditions$doses[fit$meta$conditions$control])
   logs <- if (identical(fit$meta$scale, "log")) {
     c(must = "`newdata` should be on the scale of the cells of training, which were log-normalised.",

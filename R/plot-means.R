@@ -78,10 +78,9 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
     options$control_rows <- NA
     options$with_controls <- TRUE
   }
+  # All cells of a condition together, whatever their split.
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "dose", "covariates", "batch"), call = call)
-  # All cells of a condition together, whatever their split.
-  screen["split"] <- list(NULL)
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, character(), condition, options, call)
   n <- nrow(rows$table)

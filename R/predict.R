@@ -58,8 +58,9 @@
 #'   columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
 #'   `metadata(x)$cpa$scale`, or `Misc(x, "cpa")$scale` of Seurat, of the others). The description holds
 #'   the columns of the source cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`),
-#'   `cpa_cell` (source cell), the covariates and the batch that were predicted (`cpa_cell_type` for `cell_type`), `cpa_draw`
-#'   where there are several, and `seen`, what training saw of the condition: `"condition"`,
+#'   `cpa_cell` (source cell), the covariates and the batch that were predicted (`cpa_cell_type` for
+#'   `cell_type`), `cpa_draw` where there are several, and `seen`, what training saw of the condition:
+#'   `"condition"`,
 #'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
 #'   `"drug new to covariate"`, or `"drug new"`; dose 0 is the control, as [dose_response()] says. With
 #'   `summarise = "condition"` it holds
@@ -110,16 +111,23 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
   cells <- source_cells(object, screen, targets, source)
+  start <- if (residual) screen else decoded_start(object, screen, targets, without)
   if (summarise == "condition") {
-    answer <- run_summarise(object, screen, targets, cells, !residual, residual, without)
+    answer <- run_summarise(object, start, targets, cells, !residual, residual, without)
     values <- condition_values(answer, residual)
     about <- describe_conditions(object, targets, lengths(cells))
   } else {
-    answer <- run_predict(object, screen, targets, cells, residual, type, n_samples, seed, without)
+    answer <- run_predict(object, start, targets, cells, residual, type, n_samples, seed, without)
     values <- cell_values(answer, type)
     about <- describe_cells(object, screen, targets, cells, n_samples)
   }
   wrap_output(values, about, screen, object, type, newdata)
+}
+
+# Decoding reads those covariates of the source cells that stay as they are.
+decoded_start <- function(fit, screen, targets, without) {
+  named <- which(!vapply(targets$covariates, anyNA, NA)) - 1L
+  labels_in_use(fit, screen, list(perturbation = TRUE, without = union(without, named)))
 }
 
 need_newdata <- function(gone, verb, arg = "newdata", call = rlang::caller_env()) {

@@ -33,9 +33,10 @@ protein_expression <- function(fit, newdata,
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          labels = if (parts$perturbation) "own" else "unused")
   screen <- use_modality(screen, from)
+  design <- encode_screen(fit$meta$registry, labels_in_use(fit, screen, parts))
   answer <- with_core_errors(
-    core_proteins(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen),
-                  seq_len(ncol(screen$x)) - 1L, parts$perturbation, parts$without)
+    core_proteins(fit$state, core_rows(screen), design, seq_len(ncol(screen$x)) - 1L, parts$perturbation,
+                  parts$without)
   )[[what]]
   dimnames(answer) <- list(fit$meta$registry$proteins, colnames(screen$x))
   answer

@@ -16,8 +16,8 @@
 #' @return Like [predict()][predict.compert_fit] with one column per cell of `newdata`, in its
 #'   order, and `cpa_source` = `"reconstruction"`.
 #' @section Errors:
-#' Missing genes, and perturbations or covariate levels that the fit never saw; no column of perturbations,
-#' unless `add` leaves the perturbation out.
+#' Missing genes, and perturbations or covariate levels that are added and that the fit never saw; no
+#' column of perturbations, unless `add` leaves the perturbation out.
 #' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA; `custom_predict` in
 #'   `cpa/_model.py` of theislab/cpa.
 #' @examples
@@ -38,9 +38,10 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
                          labels = if (parts$perturbation) "own" else "start")
   screen <- use_modality(screen, from)
   cells <- seq_len(ncol(screen$x))
+  design <- encode_screen(fit$meta$registry, labels_in_use(fit, screen, parts))
   answer <- with_core_errors(
-    core_reconstruct(fit$state, core_rows(screen), encode_screen(fit$meta$registry, screen), cells - 1L,
-                     parts$perturbation, parts$without, type == "variance")
+    core_reconstruct(fit$state, core_rows(screen), design, cells - 1L, parts$perturbation, parts$without,
+                     type == "variance")
   )
   about <- beside_own(screen$col_data, list(
     cpa_condition = pair_labels(fit, screen$parts, screen$doses),

@@ -38,7 +38,8 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   check_count(epochs, "epochs")
   settings <- first_speaks(resumed_settings(fit, epochs, rlang::list2(...)))
   check_checkpoint(settings)
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles())
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles(),
+                         split = "Give the same cells, with the same split column.")
   screen$split <- training_split(fit, screen, "newdata")
   plan <- new_plan(screen, fit$meta$registry, "test")
   meta <- fit$meta

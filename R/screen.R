@@ -49,7 +49,7 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   if (isTRUE(!keys$perturbation %in% names(cells$col_data))) {
     return(c(out, list(defects = bind_defects(absent, defects))))
   }
-  labels <- if (is.null(keys$perturbation)) unlabelled_controls(cells, asked) else
+  labels <- if (isTRUE(keys$unused) || is.null(keys$perturbation)) unlabelled_controls(cells, asked) else
     read_labels(cells, keys, need)
   if (is.null(keys$dose) && !is.null(asked$dose) && nrow(absent) == 0) {
     labels <- control_doses(labels, asked, names(cells$col_data))
@@ -227,7 +227,7 @@ read_design <- function(cells, keys) {
                       dQuote(name, FALSE), and_more(length(hit)), "."),
                "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
   })
-  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split)
+  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$split_todo)
   list(covariates = covariates, split = split$value, ok = stats::complete.cases(covariates) |
          ncol(covariates) == 0,
        defects = bind_defects(missing, split$defects))

@@ -9,7 +9,7 @@ split_meaning <- function(text) {
 }
 
 # The column's words as "train", "test" or "ood": list(value, defects).
-read_split <- function(column, name) {
+read_split <- function(column, name, todo = NULL) {
   text <- as.character(column)
   distinct <- unique(text)
   meaning <- split_meaning(distinct)
@@ -20,7 +20,7 @@ read_split <- function(column, name) {
   list(value = value, defects = new_defect(
     "split values", "The split column must hold \"train\", \"test\" and \"ood\" only.",
     paste0("Column ", dQuote(name, FALSE), " holds ", name_list(strange), "."),
-    "split_cells() makes such a column; split = NULL splits automatically.",
+    todo %||% "split_cells() makes such a column; split = NULL splits automatically.",
     n = sum(is.na(value))))
 }
 

@@ -207,3 +207,63 @@ test_that("proteins on another scale than those of training are told", {
   open$meta$protein_counts <- NULL
   expect_warning(look(open, file), NA)
 })
+
+test_that("the column of splits may hold anything where nobody looks at it", {
+  cells <- small_cells()
+  fit <- small_fit()
+  what <- condition(condition = "IFNb", cell_type = "B")
+  ask <- list(function(...) predict(fit, cells$x, what, ...), function(...) cell_embedding(fit, cells$x, ...),
+              function(...) observed_response(fit, cells$x, ...),
+              function(...) plot_means(fit, cells$x, what, ...)$data,
+              function(...) disentanglement(fit, cells$x, split = NULL, ...))
+  query <- cells$col_data
+  query$split <- replace(query$split, 1:5, NA)
+  without <- query[names(query) != "split"]
+  for (verb in ask) {
+    expect_equal(structure(verb(col_data = query), col_data = NULL),
+                 structure(verb(col_data = without), col_data = NULL))
+  }
+  query$split <- "query"
+  named <- "must hold \"train\", \"test\" and \"ood\" only. x Column \"split\" holds \"query\". i "
+  for (verb in list(evaluate_r2, evaluate_effects, evaluate_cells)) {
+    expect_refused(verb(fit, cells$x, col_data = query), paste0(named, "Write these words; .*by `condition = `"))
+    expect_s3_class(verb(fit, cells$x, col_data = without, condition = what), "tbl_df")
+  }
+  expect_refused(disentanglement(fit, cells$x, col_data = query), paste0(named, "Write `split = NULL`"))
+  expect_refused(expected_r2(fit, cells$x, col_data = query), paste0(named, "split_cells"))
+  expect_refused(resume_fit(fit, cells$x, 1, col_data = query), paste0(named, "Give the same cells"))
+})
+
+test_that("labels that an answer leaves out need not be known to the fit", {
+  cells <- small_cells()
+  cells$col_data$run <- rep(c("r1", "r2"), length.out = ncol(cells$x))
+  fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", batch = "run",
+             split = "split", col_data = cells$col_data, settings = quick_settings(1))
+  other <- cells$col_data
+  embed <- function(table, ...) cell_embedding(fit, cells$x, ..., col_data = table)
+  other$condition[1:3] <- c("other", NA, "")
+  for (add in list(NULL, "cell_type")) {
+    expect_identical(embed(other, "custom", add = add), embed(cells$col_data, "custom", add = add))
+  }
+  other$condition[2:3] <- "new"
+  expect_refused(embed(other, "treated"), "\"other\", \"new\" was never")
+  decode <- function(table, add) reconstruct(fit, cells$x, add = add, col_data = table)
+  expect_equal(decode(other, NULL), decode(cells$col_data, NULL), ignore_attr = TRUE)
+  score <- function(table) {
+    evaluate_cells(fit, cells$x, condition = condition(condition = "IFNb"), col_data = table, min_cells = 1)
+  }
+  own <- c("r2_cells", "r2_var")  # DEGs are found against fewer controls
+  expect_identical(score(other)[own], score(cells$col_data)[own])
+  other <- cells$col_data
+  other$run[1] <- "r9"
+  expect_identical(embed(other, "corrected"), embed(cells$col_data, "corrected"))
+  expect_refused(embed(other, "treated"), "`run` must be a level")
+  what <- condition(condition = "IFNb", cell_type = "B")
+  ask <- function(table, asked = what, ...) {
+    answer <- predict(fit, cells$x, asked, residual = FALSE, summarise = "condition", col_data = table, ...)
+    as.vector(answer)
+  }
+  expect_identical(ask(other, correct = "batch"), ask(cells$col_data, correct = "batch"))
+  in_run <- condition(condition = "IFNb", cell_type = "B", run = "r2")
+  expect_identical(ask(other, in_run), ask(cells$col_data, in_run))
+})

@@ -1,7 +1,7 @@
 test_that("an error in scoring costs the scores only, and is told", {
   cells <- small_cells()
   fit <- small_fit()
-  screen <- read_newdata(fit, cells$x, col_data = cells$col_data, need = all_roles())
+  screen <- read_newdata(fit, cells$x, col_data = cells$col_data, need = all_roles(), split = "")
   expect_equal(with_test_scores(fit, screen, "epochs")$meta$test_scores, fit$meta$test_scores)
   screen$x <- screen$x[1:3, ]
   expect_error(score_test_cells(fit, screen))
