@@ -7,7 +7,8 @@
 #' @inheritParams evaluate_r2
 #' @param newdata All cells of the split, and controls, which DEGs are found against, in any
 #'   container that [cpa()] takes.
-#' @param split The split whose cells are drawn from.
+#' @param split The split whose cells are drawn from, `"train"`, `"test"` or `"ood"`, or a word for it that
+#'   [cpa()] takes.
 #' @param n_draws Number of draws.
 #' @return A tibble with one row per part (`"genes"`, `"DEGs"` and, for fits of both, `"proteins"`):
 #'   `part`, `mean`, `sd` (over draws), `median`, `n_draws` and `n_conditions`. Values are on the
@@ -28,7 +29,11 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
   need_newdata(missing(newdata), "expected_r2")
   check_count(n_draws, "n_draws")
   check_count(n_degs, "n_degs", min = 2)
-  split <- check_choice(split, c("train", "test", "ood"), "split")
+  split <- check_split_names(split)
+  if (length(split) > 1L) {
+    abort_input("`split` must be one split.", paste0("It is ", name_list(split), "."),
+                "Ask for them one by one.")
+  }
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "covariates", "batch"),
                          split = "split_cells() makes such a column.")
@@ -71,7 +76,7 @@ draws_of_cells <- function(seed, n, cells) {
     own <- cells[[k]]
     share <- 0.1 + 0.79 * uniform[2L, i]
     size <- min(max(1, round(share * length(own))), length(own) - 1)
-    list(condition = k, cells = own[order(seeded_uniform(length(own), seed + i))[seq_len(size)]])
+    list(condition = k, cells = own[order(seeded_uniform(length(own), as.numeric(seed) + i))[seq_len(size)]])
   })
 }
 

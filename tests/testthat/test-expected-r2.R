@@ -49,6 +49,13 @@ test_that("a draw compares some cells of a condition with all others of the spli
   expect_true(all(vapply(draws, function(d) !anyDuplicated(d$cells), NA)))
 })
 
+test_that("splits go by the words of the column; every seed draws", {
+  expect_identical(expected(split = "validation"), expected(split = "test"))
+  expect_warning(drawn <- draws_of_cells(.Machine$integer.max, 30, list(`1` = 1:20)), NA)
+  first <- vapply(drawn, function(d) identical(d$cells, seq_along(d$cells)), NA)
+  expect_false(any(first))
+})
+
 test_that("cells without proteins count for genes only", {
   gaps <- cite_rows(with_gaps(cite_cells()$adt))
   fit <- multi_fit(gaps, fusion = "poe")
@@ -59,7 +66,8 @@ test_that("cells without proteins count for genes only", {
 })
 
 test_that("wrong questions are refused", {
-  expect_refused(expected(split = "validation"), "`split` must be one of")
+  expect_refused(expected(split = "dev"), "`split` must be some of")
+  expect_refused(expected(split = c("test", "ood")), "`split` must be one split")
   expect_refused(expected(n_draws = 0), "`n_draws`")
   expect_refused(expected(n_degs = 1), "`n_degs`")
   expect_refused(expected(seed = -1), "`seed`")
