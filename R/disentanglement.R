@@ -69,9 +69,12 @@ disentanglement <- function(fit, newdata, ..., split = "test", classifier = c("l
                          need = c("perturbation", if (dose) "dose", "covariates", "batch"),
                          split = if (!is.null(split)) "Write `split = NULL` to score all cells.")
   cells <- cells_in_split(fit, screen, split)
-  screen <- subset_screen(screen, cells)
+  disentangle_screen(fit, subset_screen(screen, cells), classifier, dose)
+}
+
+disentangle_screen <- function(fit, screen, classifier, dose = FALSE, call = rlang::caller_env()) {
   labels <- latent_labels(fit, screen, dose)
-  check_class_sizes(labels)
+  check_class_sizes(labels, call = call)
   z <- embed_screen(fit, screen, "basal")
   scores <- lapply(labels, function(of_cell) disentanglement_of(z, of_cell, classifier))
   tibble::as_tibble(cbind(label = names(labels), do.call(rbind, unname(scores))))

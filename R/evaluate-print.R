@@ -76,9 +76,17 @@ average <- function(values, fun) {
   if (length(values)) fun(values) else NA_real_
 }
 
-# The averages of a split, over the conditions that all methods can score, but for those without any score.
-# Where there are none, every method has its own.
 print_split <- function(x) {
+  averages <- shared_averages(x)
+  cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (nzchar(averages$lack)) {
+    paste0(" (", averages$lack, ")")
+  }, "\n", sep = "")
+  print_averages(averages$table)
+}
+
+# The averages of rows over the conditions that all methods can score, but for those without any score.
+# Where there are none, every method has its own. `lack`: whom scores lack, in words.
+shared_averages <- function(x) {
   own <- method_averages(x)
   shared <- method_averages(shared_rows(x))
   some <- max(shared$n) > 0
@@ -86,13 +94,11 @@ print_split <- function(x) {
   none <- own$n == 0
   every <- paste0("all methods", if (any(none)) paste(" but", paste(own$method[none], collapse = ", ")))
   lacks <- paste(own$method, "lacks", lacking)[lacking > 0 & !none]
-  cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (any(lacking > 0)) {
-    paste0(" (", paste(c(
-      if (some) paste(max(shared$n), "of", max(own$n), "conditions, which", every, "can score")
-      else paste("no condition that", every, "can score"),
-      if (length(lacks)) paste(lacks, collapse = ", ")), collapse = "; "), ")")
-  }, "\n", sep = "")
-  print_averages(if (some) shared else own)
+  lack <- if (any(lacking > 0)) c(
+    if (some) paste(max(shared$n), "of", max(own$n), "conditions, which", every, "can score")
+    else paste("no condition that", every, "can score"),
+    if (length(lacks)) paste(lacks, collapse = ", "))
+  list(table = if (some) shared else own, lack = paste(lack, collapse = "; "))
 }
 
 # Without the scores of conditions that another method lacks. Methods without any score count for none.

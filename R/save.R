@@ -46,34 +46,46 @@ save_fit <- function(fit, file, ..., overwrite = FALSE) {
   check_no_dots(...)
   validate_fit(fit)
   check_string(file, "file")
-  check_flag(overwrite, "overwrite")
+  check_new_file(file, overwrite)
+  write_whole(fit$state, file)
+  invisible(file)
+}
+
+# A path in a folder that exists, of a file that does not, unless it may be replaced.
+check_new_file <- function(file, overwrite, call = rlang::caller_env()) {
+  check_flag(overwrite, "overwrite", call = call)
   if (dir.exists(file) || !dir.exists(dirname(file))) {
     abort_input("`file` must be a path in a folder that exists.",
                 paste0("It is ", dQuote(file, FALSE), "."),
-                "Create the folder first, or choose another path.")
+                "Create the folder first, or choose another path.", call)
   }
   if (file.exists(file) && !overwrite) {
     abort_input("`file` must not exist yet.", paste0(dQuote(file, FALSE), " does."),
-                "Choose another name, or set `overwrite = TRUE`.")
+                "Choose another name, or set `overwrite = TRUE`.", call)
   }
-  write_whole(fit$state, file)
-  invisible(file)
 }
 
 guard_mark <- function() charToRaw("compert:")
 
 guard_size <- function() 40L
 
-# Writes beside `file`, adds the guard, then renames: the file is there whole or not at all.
+# The image, and the guard behind it.
 write_whole <- function(bytes, file, call = rlang::caller_env()) {
-  part <- temporary_in(dirname(file), paste0(".", basename(file), "-"))
-  on.exit(unlink(part))
-  written <- tryCatch({
+  put_file(file, function(part) {
     writeBin(bytes, part)
     con <- file(part, open = "ab")
     tryCatch(writeBin(c(guard_mark(), charToRaw(md5_of(bytes))), con), finally = close(con))
-    file.size(part) == length(bytes) + guard_size() && file.rename(part, file)
-  }, error = function(cnd) FALSE, warning = function(cnd) FALSE)
+    file.size(part) == length(bytes) + guard_size()
+  }, call)
+}
+
+# `write` writes beside `file` and says whether all of it is there; then it is renamed: the file is there
+# whole or not at all.
+put_file <- function(file, write, call = rlang::caller_env()) {
+  part <- temporary_in(dirname(file), paste0(".", basename(file), "-"))
+  on.exit(unlink(part))
+  written <- tryCatch(write(part) && file.rename(part, file), error = function(cnd) FALSE,
+                      warning = function(cnd) FALSE)
   if (isTRUE(written)) return(invisible())
   abort_input("`file` must be writable.", paste0("Writing ", dQuote(file, FALSE), " failed."),
               "Look at the folder's permissions and at the free space.", call)

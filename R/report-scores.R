@@ -1,0 +1,108 @@
+# Tables and sentences of a report on scores of held-out conditions.
+
+# Rows on conditions that training did not see, or all rows where there are none.
+report_unseen <- function(scores) {
+  unseen <- scores$seen != "condition"
+  list(rows = if (any(unseen)) scores[unseen, ] else scores, unseen = any(unseen))
+}
+
+# Who is best among the baselines, over the conditions that all of them and the model can score; NULL where
+# there is no baseline, or no such condition.
+best_baseline <- function(scores, metric = "r2_mean_deg") {
+  methods <- intersect(unique(scores$method), c("model", baseline_names))
+  values <- vapply(methods, function(m) scores[[metric]][scores$method == m],
+                   numeric(sum(scores$method == "model")))
+  values <- matrix(values, ncol = length(methods), dimnames = list(NULL, methods))
+  values <- values[, colSums(is.finite(values)) > 0L, drop = FALSE]
+  if (!"model" %in% colnames(values) || ncol(values) < 2L) return(NULL)
+  both <- rowSums(!is.finite(values)) == 0L
+  if (!any(both)) return(NULL)
+  mean <- colMeans(values[both, , drop = FALSE])
+  others <- mean[setdiff(names(mean), "model")]
+  best <- names(which.max(others))
+  list(name = best, value = others[[best]], model = mean[["model"]], n = sum(both), of = nrow(values),
+       better = sum(values[both, "model"] > values[both, best]))
+}
+
+# The main result in a sentence or two, with numbers, whichever side they are on.
+report_result <- function(scores, metric = "r2_mean_deg", words = "means over the DEGs") {
+  what <- report_unseen(scores)
+  which <- if (what$unseen) "that training did not see" else
+    "of which training saw other cells (none was left out of training entirely)"
+  best <- best_baseline(what$rows, metric)
+  if (is.null(best)) {
+    value <- average(what$rows[[metric]][what$rows$method == "model"], mean)
+    if (is.na(value)) return(NULL)
+    return(paste0("Conditions ", which, ": r2 of the ", words, " is ", score_text(value),
+                  " on average; no baseline has a score to compare it with."))
+  }
+  gap <- best$model - best$value
+  stands <- if (abs(gap) < level_gap) "The two are level" else
+    if (gap > 0) "The model is better" else "**The baseline is better**"
+  paste0(
+    "Conditions ", which, ": r2 of the ", words, " is **", score_text(best$model),
+    "** on average, that of the best baseline (", method_words(best$name), ") **",
+    score_text(best$value), "**. ", stands, "; the model is ahead in ", best$better, " of ",
+    count_of(best$n, "condition"),
+    if (best$n < best$of) paste0(" (", best$of - best$n, " more cannot be scored by every baseline)"),
+    "."
+  )
+}
+
+score_text <- function(value) formatC(value, digits = 2, format = "f")
+
+# One row per split, what training saw, and method.
+report_averages <- function(scores) {
+  split <- ifelse(is.na(scores$split), "", scores$split)
+  groups <- unique(data.frame(split = split, seen = scores$seen))
+  groups <- groups[order(match(groups$split, c("ood", "test", "train")), -match(groups$seen, seen_levels)), ]
+  parts <- lapply(seq_len(nrow(groups)), function(k) {
+    rows <- unclass_r2(scores)[split == groups$split[k] & scores$seen == groups$seen[k], ]
+    averages <- shared_averages(rows)
+    cbind(split = groups$split[k], seen = training_words()[[groups$seen[k]]], averages$table,
+          lack = averages$lack)
+  })
+  do.call(rbind, parts)
+}
+
+# What training saw of a condition, for the heading "Training saw".
+training_words <- function() {
+  stats::setNames(c("the condition (other cells)", "its parts, not together or not at this dose",
+                    "the perturbation, under other covariates", "not the perturbation"), seen_levels)
+}
+
+# The best and the worst conditions by r2 of means over DEGs: the rows of `scores` for the model, in
+# order, with the baselines beside it.
+report_ranking <- function(scores, metric = "r2_mean_deg") {
+  rows <- report_unseen(scores)$rows
+  model <- rows[rows$method == "model", ]
+  for (name in intersect(baseline_names, rows$method)) {
+    model[[paste0(".", name)]] <- rows[[metric]][rows$method == name]
+  }
+  model <- model[is.finite(model[[metric]]), ]
+  model[order(-model[[metric]]), ]
+}
+
+# The ranking for readers, its middle left out where it is long.
+ranking_table <- function(ranking, most = report_limits()$rows) {
+  n <- nrow(ranking)
+  half <- most %/% 2L
+  ends <- if (n > most) c(seq_len(half), seq(n - half + 1L, n)) else seq_len(n)
+  own <- ranking[own_columns(ranking)]
+  if (all(grepl("^1([^0-9.]1)*$", own[[length(own)]]))) own <- own[-length(own)]
+  baselines <- grep("^[.]", names(ranking), value = TRUE)
+  table <- as.data.frame(c(
+    as.list(own), list(split = ranking$split, cells = ranking$n_cells, model = ranking$r2_mean_deg),
+    as.list(ranking[baselines]), list(effects = ranking$r2_lfc_deg, r = ranking$pearson_delta)
+  ), optional = TRUE)
+  names(table) <- c(names(own), "Split", "Cells", "Model", method_words(sub("^[.]", "", baselines)),
+                    "Model: effects", "Model: Pearson r")
+  if (all(is.na(table$Split))) table$Split <- NULL
+  table[ends, , drop = FALSE]
+}
+
+# Up to four conditions to draw, from the best to the worst, as a table that condition() verbs take.
+conditions_to_draw <- function(ranking, most = 4L) {
+  own <- unique(as.data.frame(ranking[own_columns(ranking)]))
+  own[unique(round(seq(1, nrow(own), length.out = min(most, nrow(own))))), , drop = FALSE]
+}

@@ -1,0 +1,165 @@
+# Words and tables of a report, as Markdown for the template.
+
+# Names of the user's, taken literally.
+md <- function(x) gsub("([][\\\\`*_{}<>#$^~|@!])", "\\\\\\1", x)
+
+md_list <- function(lines) paste0("- ", lines, collapse = "\n")
+
+plural <- function(n, one) if (n == 1L) one else paste0(one, "s")
+
+# A table as HTML that pandoc leaves alone; numbers on the right. Scores have two decimals.
+report_table <- function(table) {
+  numbers <- vapply(table, is.numeric, NA)
+  shown <- lapply(table, function(column) {
+    if (is.integer(column)) return(count(column))
+    text <- if (is.numeric(column)) score_text(column) else as.character(column)
+    ifelse(is.na(column), "\u2013", text)
+  })
+  shown <- as.data.frame(shown, optional = TRUE, stringsAsFactors = FALSE)
+  html <- knitr::kable(shown, "html", align = ifelse(numbers, "r", "l"), row.names = FALSE)
+  knitr::raw_html(paste0("<div class=\"wide\">\n", html, "\n</div>"))
+}
+
+# What the fit is of, in a sentence or two.
+report_subject <- function(report) {
+  meta <- report$fit$meta
+  registry <- meta$registry
+  conditions <- conditions_of_fit(meta)
+  none <- conditions$n - conditions$trained
+  covariates <- registry$covariates
+  paste0(
+    model_title(meta$model), " was fitted to the expression of ", count_of(length(registry$genes), "gene"),
+    if (!is.null(registry$proteins)) paste(" and", count_of(length(registry$proteins), "surface protein")),
+    " in ", count_of(sum(unlist(meta$n_cells)), "cell"), " of a screen with ",
+    count_of(length(setdiff(registry$perturbations, registry$control)), "perturbation"),
+    if (any(lengths(meta$conditions$parts) > 1L)) " (some in combination)",
+    ", the control \u201c", md(registry$control), "\u201d and ",
+    if (length(covariates) == 0L) "no covariates" else paste0(
+      "the ", plural(length(covariates), "covariate"), " ",
+      paste0(md(names(covariates)), " (", lengths(covariates), ")", collapse = ", ")),
+    ". It has ", count_of(conditions$n, "perturbed condition"),
+    " (perturbation", if (!is.null(meta$keys$dose)) ", dose", if (length(covariates)) ", covariates", "); ",
+    if (none == 0L) "none was" else paste(count(none), if (none == 1L) "was" else "were"),
+    " left out of training entirely.",
+    if (report$n_cells != sum(unlist(meta$n_cells))) {
+      paste0(" This report was made of ", count_of(report$n_cells, "cell"), ".")
+    }
+  )
+}
+
+# Perturbed conditions of the screen, batches together, and how many of them training saw.
+conditions_of_fit <- function(meta) {
+  rows <- meta$conditions
+  covariates <- list2DF(as.list(rows$covariates), length(rows$label))
+  covariates <- covariates[setdiff(names(covariates), meta$registry$batch)]
+  key <- place_key(list(parts = rows$parts, doses = rows$doses, covariates = covariates))
+  own <- !rows$control
+  list(n = length(unique(key[own])), trained = length(unique(key[own & rows$split == "train"])))
+}
+
+# format() of the fit as a table of two columns.
+report_facts <- function(fit) {
+  lines <- format(fit)[-1L]
+  cut <- regexpr(":", lines, fixed = TRUE)
+  data.frame(what = substr(lines, 1L, cut - 1L), value = trimws(substring(lines, cut + 1L)))
+}
+
+# Cells and conditions per split.
+split_table <- function(fit) {
+  rows <- fit$meta$conditions
+  parts <- lapply(intersect(c("train", "test", "ood"), rows$split), function(split) {
+    here <- rows$split == split & !rows$control
+    data.frame(Split = split, Cells = sum(rows$n_cells[rows$split == split]),
+               Controls = sum(rows$n_cells[rows$split == split & rows$control]),
+               Conditions = sum(here), Fewest = smallest(rows$n_cells[here], min),
+               Median = smallest(rows$n_cells[here], stats::median),
+               Most = smallest(rows$n_cells[here], max))
+  })
+  table <- do.call(rbind, parts)
+  table[-1L] <- lapply(table[-1L], as.integer)
+  names(table)[5:7] <- c("Fewest cells", "Median cells", "Most cells")
+  table
+}
+
+smallest <- function(n, fun) if (length(n)) fun(n) else NA
+
+# The design, its middle left out where it is long: rows in the order of their cells.
+design_rows <- function(design, most = report_limits()$rows) {
+  table <- as.data.frame(design, optional = TRUE)
+  if (nrow(table) <= most) return(table)
+  half <- most %/% 2L
+  table <- table[order(table$n_cells), , drop = FALSE]
+  table[c(seq_len(half), seq(nrow(table) - half + 1L, nrow(table))), , drop = FALSE]
+}
+
+# Defects of check_screen() as a list.
+defect_list <- function(defects) {
+  if (nrow(defects) == 0L) return("`check_screen()` finds no defects.")
+  paste0("`check_screen()` finds:\n\n", md_list(paste0(
+    "**", defects$severity, "** ", md(paste(defects$must, defects$given, defects$todo)))))
+}
+
+# Why training ended, as far as the fit knows it.
+report_stop <- function(fit) {
+  settings <- fit$meta$settings
+  history <- fit$history
+  done <- nrow(history)
+  best <- history$epoch[which(history$best %in% TRUE)]
+  best <- if (length(best)) best[length(best)]
+  ended <- if (done >= settings$epochs) paste0("All ", count_of(done, "epoch"), " ran") else paste0(
+    "Training ended after epoch ", count(done), " of at most ", count(settings$epochs), ", ",
+    if (settings$max_minutes > 0 && training_seconds(history) >= 59 * settings$max_minutes) {
+      "at its limit of time"
+    } else if (is.null(best)) {
+      "before its epochs were through"
+    } else {
+      paste0("where the score of the test cells had not risen any more (patience = ", settings$patience,
+             ") or it was interrupted")
+    })
+  kept <- if (is.null(best)) "no test cells could be scored, so that the weights are the last ones" else
+    if (isFALSE(settings$restore_best)) "the weights are the last ones (`restore_best = FALSE`)" else
+      paste0("the fit has the weights of epoch ", best)
+  paste0(ended, "; ", kept, ".")
+}
+
+# The call that made the fit, as far as the fit knows it, with all settings that differ from the defaults.
+report_call <- function(fit) {
+  meta <- fit$meta
+  keys <- meta$keys
+  text <- function(v) paste(deparse(v, width.cutoff = 500L), collapse = "")
+  given <- list(
+    dose = keys$dose, dose_unit = meta$registry$dose_unit,
+    covariates = if (length(keys$covariates)) keys$covariates, control = keys$control,
+    batch = keys$batch, split = keys$split, sep = if (!identical(keys$sep, "+")) keys$sep,
+    assay = keys$assay, layer = keys$layer,
+    loss = if (meta$model %in% c("cpa", "chemcpa", "multicpa")) meta$settings$loss_ae,
+    proteins = if (!is.null(meta$registry$proteins) && any(nzchar(keys$proteins))) keys$proteins,
+    fusion = if (meta$model == "multicpa") meta$settings$fusion
+  )
+  given <- Filter(Negate(is.null), given)
+  molecules <- if (isTRUE(meta$registry$n_features > 0)) {
+    paste0("molecules = <", count_of(meta$registry$n_features, "feature"), " of each perturbation>")
+  }
+  settings <- settings_of_fit(fit)
+  own <- attr(settings, "given")
+  own <- own[setdiff(names(own), c("loss_ae", "fusion"))]
+  lines <- c(text(keys$perturbation), paste(names(given), vapply(given, text, ""), sep = " = "), molecules)
+  paste0(
+    "fit <- ", meta$model, "(\n  x, ", paste(lines, collapse = ",\n  "), ",\n  settings = ", meta$model,
+    "_settings(\n    ", paste(names(own), vapply(own, text, ""), sep = " = ", collapse = ",\n    "),
+    "\n  )\n)"
+  )
+}
+
+# The settings of a fit as cpa_settings() gives them; those that differ from the defaults, and the seed,
+# count as given.
+settings_of_fit <- function(fit) {
+  values <- fit$meta$settings
+  table <- core_settings_table(values$parity %||% "none", values$model)
+  table <- table[table$name %in% intersect(rlang::fn_fmls_names(cpa_settings), names(values)), ]
+  usual <- lapply(stats::setNames(table$default, table$name), jsonlite::fromJSON)
+  differ <- table$name[!vapply(table$name, function(name) {
+    isTRUE(all.equal(values[[name]], usual[[name]]))
+  }, NA)]
+  structure(values, class = "compert_settings", given = values[union(differ, "seed")])
+}
