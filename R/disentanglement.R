@@ -72,10 +72,11 @@ disentanglement <- function(fit, newdata, ..., split = "test", classifier = c("l
   disentangle_screen(fit, subset_screen(screen, cells), classifier, dose)
 }
 
-disentangle_screen <- function(fit, screen, classifier, dose = FALSE, call = rlang::caller_env()) {
+disentangle_screen <- function(fit, screen, classifier, dose = FALSE, which = "basal",
+                               call = rlang::caller_env()) {
   labels <- latent_labels(fit, screen, dose)
   check_class_sizes(labels, call = call)
-  z <- embed_screen(fit, screen, "basal")
+  z <- embed_screen(fit, screen, which)
   scores <- lapply(labels, function(of_cell) disentanglement_of(z, of_cell, classifier))
   tibble::as_tibble(cbind(label = names(labels), do.call(rbind, unname(scores))))
 }

@@ -94,6 +94,7 @@ report_sample <- function(fit, screen) {
     corrected = if (!is.null(batch)) embed_screen(fit, some, "corrected"),
     perturbation = main_groups(labels[[1L]], control),
     covariate = if (length(labels) > 1L) main_groups(labels[[2L]]),
+    by = c(perturbation = "perturbation", covariate = names(labels)[2L]),
     # The batch is the last of the covariates.
     batch = if (!is.null(batch)) main_groups(labels[[length(labels)]])
   )
@@ -119,7 +120,9 @@ report_disentanglement <- function(fit, screen, split) {
   some <- subset_screen(screen, cells)
   classes <- lengths(lapply(latent_labels(fit, some, FALSE), unique))
   classifier <- if (max(classes) > 40L) "knn" else "linear"
-  list(table = disentangle_screen(fit, some, classifier), tested = tested, classifier = classifier)
+  table <- disentangle_screen(fit, some, classifier)
+  table$treated <- disentangle_screen(fit, some, classifier, which = "treated")$score
+  list(table = table, tested = tested, classifier = classifier)
 }
 
 # Vectors of the perturbations, the longest first; NULL where there are too few to compare.

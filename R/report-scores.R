@@ -27,29 +27,28 @@ best_baseline <- function(scores, metric = "r2_mean_deg") {
 # The main result in a sentence or two, with numbers, whichever side they are on.
 report_result <- function(scores, metric = "r2_mean_deg", words = "means over the DEGs") {
   what <- report_unseen(scores)
-  which <- if (what$unseen) "that training did not see" else
-    "of which training saw other cells (none was left out of training entirely)"
+  n <- sum(what$rows$method == "model")
+  which <- paste0(if (n == 1L) "The condition" else paste(count(n), "conditions"), if (what$unseen)
+    " that training did not see" else
+      " of which training saw other cells (none was left out of training entirely)")
+  score <- function(value) paste0("**", score_text(value), "**", if (n > 1L) " on average")
   best <- best_baseline(what$rows, metric)
   if (is.null(best)) {
     value <- average(what$rows[[metric]][what$rows$method == "model"], mean)
     if (is.na(value)) return(NULL)
-    return(paste0("Conditions ", which, ": r2 of the ", words, " is ", score_text(value),
-                  " on average; no baseline has a score to compare it with."))
+    return(paste0(which, ": r2 of the ", words, " is ", score(value),
+                  "; no baseline has a score to compare it with."))
   }
   gap <- best$model - best$value
   stands <- if (abs(gap) < level_gap) "The two are level" else
     if (gap > 0) "The model is better" else "**The baseline is better**"
   paste0(
-    "Conditions ", which, ": r2 of the ", words, " is **", score_text(best$model),
-    "** on average, that of the best baseline (", method_words(best$name), ") **",
-    score_text(best$value), "**. ", stands, "; the model is ahead in ", best$better, " of ",
-    count_of(best$n, "condition"),
-    if (best$n < best$of) paste0(" (", best$of - best$n, " more cannot be scored by every baseline)"),
-    "."
+    which, ": r2 of the ", words, " is ", score(best$model), ", that of the best baseline (",
+    method_words(best$name), ") **", score_text(best$value), "**. ", stands,
+    if (n > 1L) paste0("; the model is ahead in ", best$better, " of ", best$n),
+    if (best$n < best$of) paste0(" (", best$of - best$n, " more cannot be scored by every baseline)"), "."
   )
 }
-
-score_text <- function(value) formatC(value, digits = 2, format = "f")
 
 # One row per split, what training saw, and method.
 report_averages <- function(scores) {
@@ -67,8 +66,8 @@ report_averages <- function(scores) {
 
 # What training saw of a condition, for the heading "Training saw".
 training_words <- function() {
-  stats::setNames(c("the condition (other cells)", "its parts, not together or not at this dose",
-                    "the perturbation, under other covariates", "not the perturbation"), seen_levels)
+  stats::setNames(c("the condition (other cells)", "its parts only", "the perturbation elsewhere",
+                    "not the perturbation"), seen_levels)
 }
 
 # The best and the worst conditions by r2 of means over DEGs: the rows of `scores` for the model, in

@@ -8,7 +8,7 @@ md_list <- function(lines) paste0("- ", lines, collapse = "\n")
 plural <- function(n, one) if (n == 1L) one else paste0(one, "s")
 
 # A table as HTML that pandoc leaves alone; numbers on the right. Scores have two decimals.
-report_table <- function(table) {
+report_table <- function(table, class = "wide") {
   numbers <- vapply(table, is.numeric, NA)
   shown <- lapply(table, function(column) {
     if (is.integer(column)) return(count(column))
@@ -17,7 +17,7 @@ report_table <- function(table) {
   })
   shown <- as.data.frame(shown, optional = TRUE, stringsAsFactors = FALSE)
   html <- knitr::kable(shown, "html", align = ifelse(numbers, "r", "l"), row.names = FALSE)
-  knitr::raw_html(paste0("<div class=\"wide\">\n", html, "\n</div>"))
+  knitr::raw_html(paste0("<div class=\"", class, "\">\n", html, "\n</div>"))
 }
 
 # What the fit is of, in a sentence or two.
@@ -36,7 +36,7 @@ report_subject <- function(report) {
     ", the control \u201c", md(registry$control), "\u201d and ",
     if (length(covariates) == 0L) "no covariates" else paste0(
       "the ", plural(length(covariates), "covariate"), " ",
-      paste0(md(names(covariates)), " (", lengths(covariates), ")", collapse = ", ")),
+      paste0(md(names(covariates)), " (", count_levels(covariates), ")", collapse = ", ")),
     ". It has ", count_of(conditions$n, "perturbed condition"),
     " (perturbation", if (!is.null(meta$keys$dose)) ", dose", if (length(covariates)) ", covariates", "); ",
     if (none == 0L) "none was" else paste(count(none), if (none == 1L) "was" else "were"),
@@ -46,6 +46,8 @@ report_subject <- function(report) {
     }
   )
 }
+
+count_levels <- function(covariates) vapply(lengths(covariates), count_of, "", "level")
 
 # Perturbed conditions of the screen, batches together, and how many of them training saw.
 conditions_of_fit <- function(meta) {
@@ -59,9 +61,15 @@ conditions_of_fit <- function(meta) {
 
 # format() of the fit as a table of two columns.
 report_facts <- function(fit) {
-  lines <- format(fit)[-1L]
-  cut <- regexpr(":", lines, fixed = TRUE)
-  data.frame(what = substr(lines, 1L, cut - 1L), value = trimws(substring(lines, cut + 1L)))
+  lines <- sub("^<compert_fit> ", "Model:         ", format(fit))
+  # What a line has no room for stands on the next ones.
+  further <- startsWith(lines, " ")
+  item <- cumsum(!further)
+  text <- trimws(ifelse(further, lines, sub("^[^:]*:", "", lines)))
+  value <- vapply(split(text, item), paste, "", collapse = "; ")
+  device <- fit$meta$settings$device
+  if (device == "auto") device <- "auto (a GPU where there is one)"
+  data.frame(what = c(sub(":.*", "", lines[!further]), "Device"), value = c(unname(value), device))
 }
 
 # Cells and conditions per split.
@@ -99,27 +107,38 @@ defect_list <- function(defects) {
     "**", defects$severity, "** ", md(paste(defects$must, defects$given, defects$todo)))))
 }
 
-# Why training ended, as far as the fit knows it.
+# Why training ended, as far as the fit knows it, and whose weights it has.
 report_stop <- function(fit) {
   settings <- fit$meta$settings
   history <- fit$history
   done <- nrow(history)
-  best <- history$epoch[which(history$best %in% TRUE)]
-  best <- if (length(best)) best[length(best)]
-  ended <- if (done >= settings$epochs) paste0("All ", count_of(done, "epoch"), " ran") else paste0(
-    "Training ended after epoch ", count(done), " of at most ", count(settings$epochs), ", ",
-    if (settings$max_minutes > 0 && training_seconds(history) >= 59 * settings$max_minutes) {
-      "at its limit of time"
-    } else if (is.null(best)) {
-      "before its epochs were through"
-    } else {
-      paste0("where the score of the test cells had not risen any more (patience = ", settings$patience,
-             ") or it was interrupted")
-    })
-  kept <- if (is.null(best)) "no test cells could be scored, so that the weights are the last ones" else
+  best <- utils::tail(history$epoch[which(history$best %in% TRUE)], 1L)
+  since <- if (length(best)) sum(is.finite(history$r2_mean) & history$epoch > best) else 0L
+  out_of_patience <- since > settings$patience - identical(settings$parity, "theislab")
+  ended <- if (length(best) && out_of_patience) {
+    paste0("Training stopped after epoch ", count(done), ": since epoch ", best, " the test cells were scored ",
+           since, " times in a row without a better score (patience)")
+  } else if (settings$max_minutes > 0 && training_seconds(history) >= 59 * settings$max_minutes) {
+    paste0("Training stopped after epoch ", count(done), ", at its limit of time")
+  } else if (settings$epochs > 0 && done < settings$epochs) {
+    paste0("Training ended after epoch ", count(done), " of ", count(settings$epochs), ", before it was through")
+  } else {
+    paste0(count_of(done, "epoch"), " ran, all that were planned")
+  }
+  kept <- if (length(best) == 0L) "no test cells could be scored on the way, and the weights are the last ones" else
     if (isFALSE(settings$restore_best)) "the weights are the last ones (`restore_best = FALSE`)" else
       paste0("the fit has the weights of epoch ", best)
   paste0(ended, "; ", kept, ".")
+}
+
+# What keeps covariates out of basal states.
+report_taken_out <- function(fit) {
+  settings <- fit$meta$settings
+  if (fit$meta$model == "scgen") return("scGen takes nothing out of its states.")
+  weight <- settings$reg_adversary_cov
+  if (weight < 0) weight <- settings$reg_adversary
+  if (weight > 0) "Covariates are taken out by adversaries, and are to be near chance in the basal state too." else
+    "Covariates may be in the basal state: this fit has no adversaries that take them out."
 }
 
 # The call that made the fit, as far as the fit knows it, with all settings that differ from the defaults.

@@ -87,13 +87,10 @@ report_arguments <- function(given, call = rlang::caller_env()) {
 need_report_tools <- function(call = rlang::caller_env()) {
   for (package in c("rmarkdown", "knitr")) check_package(package, "to render reports", call)
   need_ggplot(call)
-  if (!rmarkdown::pandoc_available("2.0")) {
+  pandoc <- pandoc_found()
+  if (pandoc < "2.0") {
     abort_input("pandoc (2.0 or later) must be installed to render reports.",
-                if (rmarkdown::pandoc_available()) {
-                  paste0("It is pandoc ", rmarkdown::pandoc_version(), ".")
-                } else {
-                  "It was not found."
-                },
+                if (pandoc > "0") paste0("It is pandoc ", pandoc, ".") else "It was not found.",
                 "Install it (Debian: apt-get install pandoc), or set RSTUDIO_PANDOC to its folder.",
                 call)
   }
@@ -102,6 +99,10 @@ need_report_tools <- function(call = rlang::caller_env()) {
               "knitr is at work in this process, and cannot knit two documents at once.",
               "Call it in a process of its own, as by `callr::r()`.", call)
 }
+
+# The version, 0 where there is none.
+pandoc_found <- function() if (rmarkdown::pandoc_available()) rmarkdown::pandoc_version() else
+  numeric_version("0")
 
 # The page as raw bytes. All that is made on the way lies in one folder, which goes with it.
 render_page <- function(fit, x, reading, evaluate, title, quiet, call = rlang::caller_env()) {

@@ -1,0 +1,42 @@
+test_that("doses and unmeasured conditions are there where the fit has them", {
+  cells <- dosed_cells()
+  report <- new_report(dosed_fit(), cells$x, list(col_data = cells$col_data))
+  expect_identical(report$doses$names, "A")
+  expect_true(report$doses$log)
+  genes <- report_dose_genes(report)
+  expect_identical(unique(genes$curve$perturbation), "A")
+  expect_setequal(unique(genes$observed$gene), unique(genes$curve$gene))
+  # D is a molecule without cells.
+  expect_setequal(report$unmeasured$drug, "D")
+  expect_identical(nrow(report$unmeasured), 2L)
+  expect_identical(rownames(report$vectors$shown), report$vectors$names)
+  expect_null(new_report(small_fit(), small_cells()$x, list(col_data = small_cells()$col_data))$doses)
+})
+
+test_that("other models, and cells without a split, have a report too", {
+  report <- new_report(multi_fit(), cite_rows(), list(col_data = cite_cells()$col_data), list(min_cells = 2))
+  expect_true("r2_mean_protein" %in% names(report$scores))
+  expect_match(report$check$proteins, "5 proteins")
+  expect_match(report_call(report$fit), "^fit <- multicpa\\(\n  x, \"drug\",")
+  cells <- small_cells()
+  cells$col_data$split <- NULL
+  report <- new_report(small_fit(), cells$x, list(col_data = cells$col_data))
+  expect_null(report$scores)
+  expect_match(report$notes$text, "split", all = FALSE)
+  expect_false(report$disentangled$tested)
+})
+
+test_that("groups beyond the eighth are one, and large screens are sampled without touching the stream", {
+  names <- rep(letters[1:12], 12:1)
+  groups <- main_groups(names, control = "l")
+  expect_identical(levels(groups), c("l", letters[1:6], "5 others"))
+  expect_identical(sum(groups == "5 others"), sum(names %in% letters[7:11]))
+  expect_identical(levels(main_groups(letters[1:8])), letters[1:8])
+  set.seed(1)
+  before <- .Random.seed
+  some <- some_cells(1:5000)
+  expect_identical(.Random.seed, before)
+  expect_identical(length(some), 4000L)
+  expect_identical(some, some_cells(1:5000))
+  expect_identical(some_cells(7:9), 7:9)
+})

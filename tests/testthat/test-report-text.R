@@ -1,0 +1,48 @@
+test_that("names are taken literally", {
+  skip_without_package("knitr")
+  expect_identical(md("a*b_c <d> [e]"), "a\\*b\\_c \\<d\\> \\[e\\]")
+  table <- report_table(data.frame(`a b` = c("<x>", NA), n = c(1000L, 2L), r = c(0.123, NA), check.names = FALSE))
+  for (text in c("a b", "&lt;x&gt;", "1,000", "0.12", "\u2013")) expect_match(table, text, fixed = TRUE)
+})
+
+test_that("the end of training is told as it was", {
+  fit <- small_fit()
+  expect_match(report_stop(fit), "^3 epochs ran, all that were planned; ")
+  fit$meta$settings$epochs <- 9
+  expect_match(report_stop(fit), "ended after epoch 3 of 9, before it was through")
+  fit$meta$settings$max_minutes <- 1e-9
+  expect_match(report_stop(fit), "at its limit of time")
+  fit$history$best <- c(TRUE, FALSE, FALSE)
+  fit$meta$settings$patience <- 1
+  expect_match(report_stop(fit), "since epoch 1 the test cells were scored 2 times in a row .*weights of epoch 1[.]")
+  fit$meta$settings$restore_best <- FALSE
+  expect_match(report_stop(fit), "weights are the last ones (`restore_best = FALSE`)", fixed = TRUE)
+  fit$history$best <- FALSE
+  expect_match(report_stop(fit), "no test cells could be scored")
+})
+
+test_that("the call and the facts are those of the fit", {
+  fit <- small_fit()
+  call <- parse(text = report_call(fit))[[1]][[3]]
+  expect_identical(call[[1]], quote(cpa))
+  expect_identical(as.list(call)[c("covariates", "control", "split", "loss")],
+                   list(covariates = "cell_type", control = "control", split = "split", loss = "gauss"))
+  own <- eval(call$settings)
+  settings <- fit$meta$settings
+  expect_equal(unclass(own)[names(settings)], settings, ignore_attr = TRUE)
+  facts <- report_facts(fit)
+  expect_identical(facts$what[1:2], c("Model", "Cells"))
+  expect_identical(facts$value[1], "CPA, gauss loss")
+  expect_false(any(duplicated(facts$what)))
+  expect_match(report_subject(list(fit = fit, n_cells = 5)), "5 cells[.]$")
+  expect_identical(sum(split_table(fit)$Cells), sum(unlist(fit$meta$n_cells)))
+})
+
+test_that("long designs are cut to those with the fewest and the most cells", {
+  design <- tibble::tibble(drug = letters, n_cells = 26:1)
+  expect_identical(design_rows(design)$drug, c(letters[26:17], letters[10:1]))
+  expect_identical(nrow(design_rows(design[1:20, ])), 20L)
+  expect_match(defect_list(no_defects()), "no defects")
+  expect_match(defect_list(new_defect("x", "A must.", "It is *b*.", "Do.", "warning")),
+               "- **warning** A must. It is \\*b\\*. Do.", fixed = TRUE)
+})
