@@ -93,9 +93,9 @@ report_sample <- function(fit, screen) {
     treated = embed_screen(fit, some, "treated"),
     corrected = if (!is.null(batch)) embed_screen(fit, some, "corrected"),
     perturbation = main_groups(labels[[1L]], control),
-    covariate = if (length(labels) > 1L) main_groups(labels[[2L]]),
-    by = c(perturbation = "perturbation", covariate = names(labels)[2L]),
     # The batch is the last of the covariates.
+    covariate = if (length(labels) > 1L + length(batch)) main_groups(labels[[2L]]),
+    by = c(perturbation = "perturbation", covariate = names(labels)[2L]),
     batch = if (!is.null(batch)) main_groups(labels[[length(labels)]])
   )
 }
@@ -112,10 +112,12 @@ main_groups <- function(names, control = NULL, most = 7L) {
   factor(names, order)
 }
 
-# Of test cells, if there are enough of them. The nearest neighbours name many classes in no time.
+# Of test cells, if there are enough of them for most perturbations. The nearest neighbours name many
+# classes in no time.
 report_disentanglement <- function(fit, screen, split) {
   test <- which(split %in% "test")
-  tested <- length(test) >= 50L
+  sizes <- table(latent_labels(fit, subset_screen(screen, test), FALSE)$perturbation)
+  tested <- length(test) >= 50L && length(sizes) > 1L && stats::median(sizes) >= 5
   cells <- some_cells(if (tested) test else seq_len(ncol(screen$x)))
   some <- subset_screen(screen, cells)
   classes <- lengths(lapply(latent_labels(fit, some, FALSE), unique))
@@ -181,7 +183,10 @@ report_unmeasured <- function(fit, most = 5000L) {
   cells <- measured$n_cells[measured$split == "train"]
   min_cells <- min(31L, max(1L, floor(stats::median(cells))))
   table <- prediction_uncertainty(fit, asked, min_cells = min_cells)[open, ]
-  structure(table[order(-table$cosine), ], min_cells = min_cells)
+  table <- table[order(-table$cosine), ]
+  seen <- match("seen", names(table))
+  own <- own_words(table[seq_len(seen - 1L)], !is.null(fit$meta$keys$dose))
+  structure(list2DF(c(own, as.list(table[-seq_len(seen)])), nrow(table)), min_cells = min_cells)
 }
 
 # Curves of the three genes that the first of the dosed perturbations changed most, with what was measured;
@@ -196,5 +201,5 @@ report_dose_genes <- function(report, most = 2e9) {
   change <- sort(tapply(abs(top$difference), top$gene, mean), decreasing = TRUE)
   genes <- names(change)[seq_len(min(3L, length(change)))]
   curve <- ask(dose_response, space = "genes", genes = genes, n_points = 8L)
-  list(curve = curve, observed = all[all$gene %in% genes, ])
+  list(name = name, curve = curve, observed = all[all$gene %in% genes, ])
 }

@@ -44,7 +44,7 @@ report_result <- function(scores, metric = "r2_mean_deg", words = "means over th
     if (gap > 0) "The model is better" else "**The baseline is better**"
   paste0(
     which, ": r2 of the ", words, " is ", score(best$model), ", that of the best baseline (",
-    method_words(best$name), ") **", score_text(best$value), "**. ", stands,
+    best$name, ") **", score_text(best$value), "**. ", stands,
     if (n > 1L) paste0("; the model is ahead in ", best$better, " of ", best$n),
     if (best$n < best$of) paste0(" (", best$of - best$n, " more cannot be scored by every baseline)"), "."
   )
@@ -83,12 +83,11 @@ report_ranking <- function(scores, metric = "r2_mean_deg") {
 }
 
 # The ranking for readers, its middle left out where it is long.
-ranking_table <- function(ranking, most = report_limits()$rows) {
+ranking_table <- function(ranking, dosed = FALSE, most = report_limits()$rows) {
   n <- nrow(ranking)
   half <- most %/% 2L
   ends <- if (n > most) c(seq_len(half), seq(n - half + 1L, n)) else seq_len(n)
-  own <- ranking[own_columns(ranking)]
-  if (all(grepl("^1([^0-9.]1)*$", own[[length(own)]]))) own <- own[-length(own)]
+  own <- own_words(ranking[own_columns(ranking)], dosed)
   baselines <- grep("^[.]", names(ranking), value = TRUE)
   table <- as.data.frame(c(
     as.list(own), list(split = ranking$split, cells = ranking$n_cells, model = ranking$r2_mean_deg),
@@ -100,8 +99,31 @@ ranking_table <- function(ranking, most = report_limits()$rows) {
   table[ends, , drop = FALSE]
 }
 
-# Up to four conditions to draw, from the best to the worst, as a table that condition() verbs take.
-conditions_to_draw <- function(ranking, most = 4L) {
+# The user's columns, of which the last is the dose, as texts. Without doses a dose of 1 says nothing.
+own_words <- function(table, dosed) {
+  words <- lapply(as.list(table), function(column) {
+    if (is.numeric(column)) format_dose(column) else as.character(column)
+  })
+  n <- length(words)
+  if (!dosed && all(grepl("^1([^0-9.]1)*$", words[[n]]))) words[-n] else words
+}
+
+# What the baselines among the methods are.
+baseline_text <- function(scores) {
+  words <- c(
+    control = "`control` predicts no effect: the measured controls of the same covariates.",
+    additive = paste("`additive` adds to the controls the average effect of the condition under other covariates,",
+                     "or the sum of its single perturbations."),
+    mean = "`mean` adds to the controls the average effect of all other perturbations.",
+    interpolation = "`interpolation` lies on the line between the next lower and the next higher dose."
+  )
+  there <- intersect(names(words), scores$method)
+  paste(c(words[there], if (length(there)) "A model that does not beat them is of no more use than they are here."),
+        collapse = " ")
+}
+
+# The best, the middle and the worst condition, as a table for the `condition` of verbs.
+conditions_to_draw <- function(ranking, most = 3L) {
   own <- unique(as.data.frame(ranking[own_columns(ranking)]))
   own[unique(round(seq(1, nrow(own), length.out = min(most, nrow(own))))), , drop = FALSE]
 }

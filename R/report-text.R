@@ -11,8 +11,12 @@ plural <- function(n, one) if (n == 1L) one else paste0(one, "s")
 report_table <- function(table, class = "wide") {
   numbers <- vapply(table, is.numeric, NA)
   shown <- lapply(table, function(column) {
-    if (is.integer(column)) return(count(column))
-    text <- if (is.numeric(column)) score_text(column) else as.character(column)
+    text <- if (is.integer(column)) vapply(column, count, "") else if (is.numeric(column)) {
+      # Far below 0 decimals say nothing.
+      ifelse(abs(column) < 100, score_text(column), format(round(column), trim = TRUE, big.mark = ","))
+    } else {
+      as.character(column)
+    }
     ifelse(is.na(column), "\u2013", text)
   })
   shown <- as.data.frame(shown, optional = TRUE, stringsAsFactors = FALSE)
@@ -135,6 +139,7 @@ report_stop <- function(fit) {
 report_taken_out <- function(fit) {
   settings <- fit$meta$settings
   if (fit$meta$model == "scgen") return("scGen takes nothing out of its states.")
+  if (length(fit$meta$registry$covariates) == 0L) return("")
   weight <- settings$reg_adversary_cov
   if (weight < 0) weight <- settings$reg_adversary
   if (weight > 0) "Covariates are taken out by adversaries, and are to be near chance in the basal state too." else

@@ -22,8 +22,18 @@ test_that("other models, and cells without a split, have a report too", {
   cells$col_data$split <- NULL
   report <- new_report(small_fit(), cells$x, list(col_data = cells$col_data))
   expect_null(report$scores)
-  expect_match(report$notes$text, "split", all = FALSE)
+  expect_null(report$notes$text)
   expect_false(report$disentangled$tested)
+})
+
+test_that("scGen has a report of the parts that it has", {
+  cells <- small_cells()
+  fit <- scgen(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+               col_data = cells$col_data, settings = scgen_settings(epochs = 1, seed = 1, verbose = FALSE))
+  report <- new_report(fit, cells$x, list(col_data = cells$col_data))
+  expect_gt(nrow(report$scores), 0)
+  expect_match(report_call(fit), "settings = scgen_settings(", fixed = TRUE)
+  expect_match(report_taken_out(fit), "scGen takes nothing out")
 })
 
 test_that("groups beyond the eighth are one, and large screens are sampled without touching the stream", {

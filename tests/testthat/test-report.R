@@ -3,10 +3,10 @@ skip_without_report <- function() {
   skip_without(pandoc_found() >= "2.0", "pandoc")
 }
 
-# The text of a page without its pictures.
+# The text of a page on one line, without its pictures.
 page_text <- function(file) {
   lines <- readLines(file, warn = FALSE, encoding = "UTF-8")
-  paste(gsub("data:[a-z/]+;base64,[A-Za-z0-9+/=]+", "data:", lines), collapse = "\n")
+  gsub("\\s+", " ", paste(gsub("data:[a-z/]+;base64,[A-Za-z0-9+/=]+", "data:", lines), collapse = " "))
 }
 
 test_that("a report is one HTML file with the numbers of evaluate_r2(), and leaves nothing else", {
@@ -32,7 +32,7 @@ test_that("a report is one HTML file with the numbers of evaluate_r2(), and leav
   }
   # No doses, no proteins, nothing that is not measured.
   expect_false(grepl("<h1[^>]*>(Dose response|Proteins|Conditions that nobody measured|Notes)</h1>", page))
-  expect_false(grepl("Error|Warning|<NA>|NULL", page))
+  expect_false(grepl("Error|Warning|\\bNA\\b|NULL|NaN", sub("To do it again</h1>.*", "", page)))
   expect_gt(lengths(gregexpr("<img", page, fixed = TRUE)), 5)
 
   scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data, n_degs = 10)
@@ -46,7 +46,7 @@ test_that("a report is one HTML file with the numbers of evaluate_r2(), and leav
       expect_match(page, paste0(">\\s*", score_text(value), "\\s*<"))
     }
   }
-  for (line in verdict(scores)) expect_match(gsub("\\s+", " ", page), trimws(line), fixed = TRUE)
+  for (line in verdict(scores)) expect_match(page, trimws(line), fixed = TRUE)
 })
 
 test_that("what cannot be done is said before anything is written", {
