@@ -2,7 +2,7 @@
 # template.
 
 # Most cells of embeddings, most rows of tables, most vectors of a heat map.
-report_limits <- function() list(cells = 4000L, rows = 20L, vectors = 40L)
+report_limits <- function() list(cells = 4000L, rows = 20L, vectors = 30L)
 
 # `reading`: how the cells are read (assay, layer, col_data, missing_genes). `evaluate`: further arguments
 # of evaluate_r2(). What could not be computed is NULL, and said in `notes`, beside all warnings.
@@ -109,7 +109,8 @@ main_groups <- function(names, control = NULL, most = 7L) {
     names[names %in% order[-seq_len(most)]] <- rest
     order <- c(order[seq_len(most)], rest)
   }
-  factor(names, order)
+  # Long names would leave no room for the picture.
+  factor(names, order, labels = make.unique(short_names(order, 16L), " "))
 }
 
 # Of test cells, if there are enough of them for most perturbations. The nearest neighbours name many

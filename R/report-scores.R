@@ -28,7 +28,7 @@ best_baseline <- function(scores, metric = "r2_mean_deg") {
 report_result <- function(scores, metric = "r2_mean_deg", words = "means over the DEGs") {
   what <- report_unseen(scores)
   n <- sum(what$rows$method == "model")
-  which <- paste0(if (n == 1L) "The condition" else paste(count(n), "conditions"), if (what$unseen)
+  which <- paste0(if (n == 1L) "The scored condition" else paste(count(n), "scored conditions"), if (what$unseen)
     " that training did not see" else
       " of which training saw other cells (none was left out of training entirely)")
   score <- function(value) paste0("**", score_text(value), "**", if (n > 1L) " on average")

@@ -17,7 +17,7 @@ report_table <- function(table, class = "wide") {
     } else {
       as.character(column)
     }
-    ifelse(is.na(column), "\u2013", text)
+    ifelse(is.na(column), "-", sub("^-(0[.]0+)$", "\\1", text))
   })
   shown <- as.data.frame(shown, optional = TRUE, stringsAsFactors = FALSE)
   html <- knitr::kable(shown, "html", align = ifelse(numbers, "r", "l"), row.names = FALSE)
@@ -37,14 +37,16 @@ report_subject <- function(report) {
     " in ", count_of(sum(unlist(meta$n_cells)), "cell"), " of a screen with ",
     count_of(length(setdiff(registry$perturbations, registry$control)), "perturbation"),
     if (any(lengths(meta$conditions$parts) > 1L)) " (some in combination)",
-    ", the control \u201c", md(registry$control), "\u201d and ",
+    ", the control \"", md(registry$control), "\" and ",
     if (length(covariates) == 0L) "no covariates" else paste0(
       "the ", plural(length(covariates), "covariate"), " ",
-      paste0(md(names(covariates)), " (", count_levels(covariates), ")", collapse = ", ")),
+      paste0(md(names(covariates)), " (", ifelse(names(covariates) %in% registry$batch, "the batch, ", ""),
+             count_levels(covariates), ")", collapse = ", ")),
     ". It has ", count_of(conditions$n, "perturbed condition"),
-    " (perturbation", if (!is.null(meta$keys$dose)) ", dose", if (length(covariates)) ", covariates", "); ",
-    if (none == 0L) "none was" else paste(count(none), if (none == 1L) "was" else "were"),
-    " left out of training entirely.",
+    " (perturbation", if (!is.null(meta$keys$dose)) ", dose", 
+    if (length(setdiff(names(covariates), registry$batch))) ", covariates", "); ",
+    if (none == 0L) "all have training cells." else
+      paste(count(none), if (none == 1L) "has" else "have", "no training cells."),
     if (report$n_cells != sum(unlist(meta$n_cells))) {
       paste0(" This report was made of ", count_of(report$n_cells, "cell"), ".")
     }

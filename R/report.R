@@ -34,7 +34,7 @@
 #' rmarkdown, pandoc or ggplot2 not installed; a file that exists or cannot be written; what
 #' [evaluate_r2()] refuses.
 #' @seealso [evaluate_r2()], [plot_r2()], [plot_means()], [check_screen()], [compert_sitrep()]
-#' @examplesIf requireNamespace("rmarkdown", quietly = TRUE) && rmarkdown::pandoc_available("2.0") && requireNamespace("ggplot2", quietly = TRUE)
+#' @examplesIf requireNamespace("rmarkdown", quietly = TRUE) && requireNamespace("ggplot2", quietly = TRUE)
 #' cells <- kang_example(as = "list")
 #' some <- seq(1, ncol(cells$x), 4)
 #' genes <- order(-Matrix::rowSums(cells$x))[1:200]
@@ -43,7 +43,7 @@
 #' fit <- cpa(x, "condition", covariates = "cell_type", control = "control", split = "split",
 #'            col_data = about, settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' file <- tempfile(fileext = ".html")
-#' render_report(fit, x, file, col_data = about)
+#' if (rmarkdown::pandoc_available("2.0")) render_report(fit, x, file, col_data = about)
 #' # browseURL(file)
 #' @export
 render_report <- function(fit, x, file, ..., title = NULL, overwrite = FALSE, quiet = TRUE,

@@ -42,6 +42,8 @@ test_that("groups beyond the eighth are one, and large screens are sampled witho
   expect_identical(levels(groups), c("l", letters[1:6], "5 others"))
   expect_identical(sum(groups == "5 others"), sum(names %in% letters[7:11]))
   expect_identical(levels(main_groups(letters[1:8])), letters[1:8])
+  long <- paste("a compound with a long name", 1:3)
+  expect_true(all(nchar(levels(main_groups(long))) <= 16))
   set.seed(1)
   before <- .Random.seed
   some <- some_cells(1:5000)

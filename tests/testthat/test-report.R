@@ -58,7 +58,7 @@ test_that("what cannot be done is said before anything is written", {
     render_report(small_fit(), x, file, ..., col_data = col_data)
   }
   expect_error(render_report(1, cells$x, file), "`fit` must be a fit")
-  expect_error(render_report(small_fit(), file = file), "`x` must be given|`x` must hold", class = "compert_input_error")
+  expect_error(render_report(small_fit(), file = file), "`x` must", class = "compert_input_error")
   expect_error(render_report(small_fit(), cells$x, col_data = cells$col_data), "`file` must be one text")
   expect_error(render(file.path(folder, "none", "page.html")), "folder that exists")
   expect_error(render(file.path(folder, "page.pdf")), "must end in \".html\"")
