@@ -64,6 +64,16 @@ report_averages <- function(scores) {
   do.call(rbind, parts)
 }
 
+# Averages for readers, of some of the scores. A group says what it is in its first row only.
+averages_table <- function(averages, metrics) {
+  again <- duplicated(averages[c("split", "seen")])
+  averages[again, c("split", "seen")] <- ""
+  averages$method <- method_words(averages$method)
+  averages$n <- as.integer(averages$n)
+  table <- averages[c("split", "seen", "method", "n", metrics)]
+  stats::setNames(table, c("Split", "Training saw", "Method", "Conditions", r2_words()[metrics]))
+}
+
 # What training saw of a condition, for the heading "Training saw".
 training_words <- function() {
   stats::setNames(c("the condition (other cells)", "its parts only", "the perturbation elsewhere",

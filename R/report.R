@@ -61,6 +61,8 @@ render_report <- function(fit, x, file, ..., title = NULL, overwrite = FALSE, qu
     abort_input("`file` must end in \".html\".", paste0("It is ", dQuote(file, FALSE), "."),
                 "Add the ending: the report is a page of HTML.")
   }
+  # Before the work, not after it.
+  if (file.access(dirname(file), 2L) != 0L) abort_unwritable(file, rlang::current_env())
   need_report_tools()
   missing_genes <- check_choice(missing_genes, c("error", "zero"), "missing_genes")
   reading <- list(assay = assay, layer = layer, col_data = col_data, missing_genes = missing_genes)

@@ -86,7 +86,10 @@ put_file <- function(file, write, call = rlang::caller_env()) {
   on.exit(unlink(part))
   written <- tryCatch(write(part) && file.rename(part, file), error = function(cnd) FALSE,
                       warning = function(cnd) FALSE)
-  if (isTRUE(written)) return(invisible())
+  if (!isTRUE(written)) abort_unwritable(file, call)
+}
+
+abort_unwritable <- function(file, call) {
   abort_input("`file` must be writable.", paste0("Writing ", dQuote(file, FALSE), " failed."),
               "Look at the folder's permissions and at the free space.", call)
 }
