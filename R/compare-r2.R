@@ -197,7 +197,8 @@ warn_other_truth <- function(tables, keys, shared, metric) {
   })
   off <- off[lengths(off) > 0L]
   if (!length(off)) return(invisible())
-  words <- lapply(tables[c(names(tables)[1L], names(off))], function(table) attr(table, "words"))
+  # Tables that come from files do not say how they were made.
+  words <- Filter(length, lapply(tables[c(names(tables)[1L], names(off))], attr, "words"))
   where <- paste0(names(off), " (", vapply(off, paste, "", collapse = ", "), ")", collapse = ", ")
   lines <- c(paste0("The control baseline scores differently for ", where, "."),
              if (length(unique(words)) > 1L) paste0(names(words), ": ", words))

@@ -37,7 +37,8 @@
 #' * Pictures: [plot_r2()], [plot_means()], [plot_r2_matrix()], [plot_embedding()], [plot_similarity()],
 #'   [plot_dose_response()], [plot_dose_response2d()], [plot_uncertainty()],
 #'   [plot_interactions()];
-#'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning].
+#'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning]; all of a fit
+#'   on one page by [render_report()].
 #' * Help with the machine: [compert_sitrep()], [device_info()].
 #'
 #' @references

@@ -62,18 +62,27 @@ one_scale <- function(x, y, call = rlang::caller_env()) {
   if (setequal(scales(), c("counts", "log"))) {
     held <- ifelse(scales() == "counts", "counts", "logarithms")
     abort_input("`x` and `y` must be on one scale.", paste0("`x` holds ", held[1], ", `y` ", held[2], "."),
-                "Give matrices of one scale, such as assay(x, \"counts\").", call)
+                c("Give matrices of one scale, such as assay(x, \"counts\").",
+                  "Predictions that were transformed are no longer what their attribute \"scale\" says: remove it."),
+                call)
   }
   lapply(samples, `[[`, "values")
 }
 
-# list(values, scale). Values that do not tell, as predictions below 0, have the scale of their fit.
+# list(values, scale). Predictions have the scale that they note, unless whole numbers, or logarithms of
+# them, tell another: draws keep their note when they are transformed.
 read_sample <- function(x, loss = NULL, call = rlang::caller_env()) {
   container <- inherits(x, c("SummarizedExperiment", "Seurat"))
   values <- if (container) read_cells(x, list(loss = loss), call = call)$x else as_columns(x, call)
   scale <- value_scale(inspect_values(values))
-  list(values = values, scale = if (scale %in% "other") noted_scale(x) %||% scale else scale)
+  noted <- noted_scale(x)
+  if (is.null(noted) || scale %in% "counts") return(list(values = values, scale = scale))
+  logs <- scale %in% "log" && noted == "counts" && value_scale(inspect_values(expm1_near(values))) %in% "counts"
+  list(values = values, scale = if (logs) scale else noted)
 }
+
+# exp(values) - 1, to the precision of single numbers.
+expm1_near <- function(values) as_columns(signif(expm1(as.matrix(values)), 6))
 
 # What predictions say of themselves.
 noted_scale <- function(x) {

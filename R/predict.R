@@ -127,7 +127,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
 # Decoding reads those covariates of the source cells that stay as they are.
 decoded_start <- function(fit, screen, targets, without) {
   named <- which(!vapply(targets$covariates, anyNA, NA)) - 1L
-  labels_in_use(fit, screen, list(perturbation = TRUE, without = union(without, named)))
+  labels_in_use(fit, screen, list(perturbation = FALSE, without = union(without, named)))
 }
 
 need_newdata <- function(gone, verb, arg = "newdata", call = rlang::caller_env()) {
@@ -195,46 +195,6 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
 }
 
 escape_braces <- function(x) gsub("}", "}}", gsub("{", "{{", x, fixed = TRUE), fixed = TRUE)
-
-# What the core predicts cell by cell.
-run_predict <- function(fit, screen, targets, cells, residual, type = "mean", n_samples = 1L,
-                        seed = 0L, without = integer(), call = rlang::caller_env()) {
-  own <- source_screen(fit, screen, cells, call)
-  with_core_errors(
-    core_predict(fit$state, own$x, own$design, targets$design, own$sources, residual, type,
-                 as.integer(n_samples), seed, without),
-    call = call
-  )
-}
-
-# Per condition: means, variances and, where asked for, the variance of means (`spread`) and the
-# counterfactual by `difference`. Each pair of a condition and a source cell takes some 40 bytes: a
-# genome-wide screen goes through in parts.
-run_summarise <- function(fit, screen, targets, cells, spread, difference, without = integer(),
-                          call = rlang::caller_env(), pairs = 5e6) {
-  part <- ceiling(cumsum(as.double(lengths(cells))) / pairs)
-  parts <- if (length(cells)) unname(split(seq_along(cells), part)) else list(integer())
-  answers <- lapply(parts, function(k) {
-    own <- source_screen(fit, screen, cells[k], call)
-    with_core_errors(
-      core_summarise(fit$state, own$x, own$design, subset_targets(targets, k)$design, own$sources,
-                     spread, difference, without),
-      call = call
-    )
-  })
-  if (length(answers) == 1) return(answers[[1]])
-  do.call(Map, c(function(...) if (is.matrix(..1)) cbind(...) else c(...), answers))
-}
-
-# The source cells only. Indices into `screen` become 0-based ones into them.
-source_screen <- function(fit, screen, cells, call) {
-  used <- which(tabulate(unlist(cells), ncol(screen$x)) > 0L)
-  small <- subset_screen(screen, used)
-  place <- integer(ncol(screen$x))
-  place[used] <- seq_along(used) - 1L
-  list(x = core_rows(small), design = encode_screen(fit$meta$registry, small, call),
-       sources = lapply(cells, function(i) place[i]))
-}
 
 cell_values <- function(answer, type) {
   switch(type,

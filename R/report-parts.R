@@ -12,7 +12,8 @@ new_report <- function(fit, x, reading = list(), evaluate = list(), call = rlang
   report <- list(fit = fit, cells = x, reading = reading, evaluate = evaluate, notes = notes)
   screen <- noting(notes, read_newdata(
     fit, x, reading$assay, reading$layer, reading$col_data, reading$missing_genes %||% "error",
-    need = c("perturbation", "dose", "covariates", "batch"), call = call
+    need = c("perturbation", "dose", "covariates", "batch"),
+    split = if (is.null(evaluate$condition)) no_split_todo, call = call
   ))
   split <- evaluation_split(fit, screen, condition = TRUE)
   report$n_cells <- ncol(screen$x)

@@ -130,6 +130,8 @@ test_that("tables of different measurements are noticed", {
   said <- flat(compare_r2(a = scored(), same = scored(), b = other))
   expect_match(said, "differently for b \\(r2_mean_deg\\)\\. x a: preset compert x b: 10 DEGs")
   expect_warning(compare_r2(a = scored(), b = other, metric = "r2_mean"), NA)
+  attr(other, "words") <- NULL
+  expect_no_match(flat(compare_r2(a = scored(), b = other)), "NULL|preset")
   other$r2_mean_deg[control][2] <- NA
   expect_match(flat(compare_r2(a = scored(), b = other)), "differently for b \\(r2_mean_deg\\)")
   expect_warning(compare_r2(a = scored(), b = scored()[!control, ]), NA)

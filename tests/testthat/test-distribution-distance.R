@@ -34,6 +34,13 @@ test_that("draws of counts are compared with counts", {
   draws <- predict(fit, cells$counts, what, type = "sample", seed = 2, col_data = cells$col_data)
   expected <- distribution_distance(draws, cells$counts, "energy")
   expect_refused(distribution_distance(cells$x, draws), "`x` holds logarithms, `y` counts")
+  # Means of counts are no whole numbers; draws that were transformed are no counts.
+  means <- predict(fit, cells$counts, what, residual = FALSE, col_data = cells$col_data)
+  small <- rowSums(means > 20) == 0
+  means <- structure(means[small, ], scale = attr(means, "scale"))
+  expect_true(all(is.finite(distribution_distance(means, cells$counts[small, ]))))
+  expect_refused(distribution_distance(means, cells$x[small, ]), "`x` holds counts, `y` logarithms")
+  expect_true(all(is.finite(distribution_distance(log1p(draws), cells$x))))
   object <- small_seurat()
   expect_refused(distribution_distance(draws, object), "on one scale")
   object[["RNA"]] <- SeuratObject::SetAssayData(object[["RNA"]], "counts", cells$counts)

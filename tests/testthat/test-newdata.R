@@ -266,4 +266,8 @@ test_that("labels that an answer leaves out need not be known to the fit", {
   expect_identical(ask(other, correct = "batch"), ask(cells$col_data, correct = "batch"))
   in_run <- condition(condition = "IFNb", cell_type = "B", run = "r2")
   expect_identical(ask(other, in_run), ask(cells$col_data, in_run))
+  other <- cells$col_data
+  some <- which(other$condition == "IFNb" & other$cell_type == "NK")[1:3]
+  other$condition[some] <- "new"
+  expect_identical(ask(other, source = some), ask(cells$col_data, source = some))
 })
