@@ -88,8 +88,14 @@ std::vector<std::string> see_all(const Place& p, c10d::Store& store, Attempt& at
     store.set(here(p.rank), std::vector<uint8_t>(own.c_str(), own.c_str() + own.size() + 1));
     for (int64_t r = 0; r < p.size; ++r) {
       const std::string name = std::to_string(r);
-      attempt.now("rank " + name, "Rank " + name + " did not come");
-      while (!store.check({here(r)})) {
+      // LibTorch later than 2.0 may wait for an answer without end.
+      const auto came = [&] {
+        attempt.now("rank " + name, "Rank 0 does not answer");
+        const bool yes = store.check({here(r)});
+        attempt.now("rank " + name, "Rank " + name + " did not come");
+        return yes;
+      };
+      while (!came()) {
         if (attempt.given_up) return out;
         std::this_thread::sleep_for(kPause);
       }
