@@ -43,7 +43,7 @@ report_subject <- function(report) {
       paste0(md(names(covariates)), " (", ifelse(names(covariates) %in% registry$batch, "the batch, ", ""),
              count_levels(covariates), ")", collapse = ", ")),
     ". It has ", count_of(conditions$n, "perturbed condition"),
-    " (perturbation", if (!is.null(meta$keys$dose)) ", dose", 
+    " (perturbation", if (!is.null(meta$keys$dose)) ", dose",
     if (length(setdiff(names(covariates), registry$batch))) ", covariates", "); ",
     if (none == 0L) "all have training cells." else
       paste(count(none), if (none == 1L) "has" else "have", "no training cells."),

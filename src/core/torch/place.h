@@ -16,7 +16,7 @@ std::string environment(std::initializer_list<const char*> names);
 struct Place {
   int64_t rank = 0, size = 1, port = 29500;
   std::string host;
-  bool starter_serves = false;  ///< torchrun itself may be who serves there
+  bool starter_serves = false;  ///< torchrun itself serves there
   std::string attempt;          ///< torchrun's, which may start all processes again
 
   /// Whether this process serves what the others find each other by.
