@@ -96,7 +96,7 @@ fake_prefix <- function(folder) {
 test_that("objects are kept only while headers, flags, compiler and libraries are the same", {
   copy <- configure_copy()
   fake_compiler(compiles_nothing)
-  objects <- file.path(copy, "src", c("glue.o", "core/model.o"))
+  objects <- file.path(copy, "src", c("glue.o", "core/model.o", "core/model.h.gch"))
   header <- file.path(copy, "src", "core", "model.h")
   dir.create(dirname(header))
   writeLines("struct Model {};", header)
@@ -105,19 +105,39 @@ test_that("objects are kept only while headers, flags, compiler and libraries ar
     expect_identical(run_configure(copy, options, env)$status, 0L)
     file.exists(objects)
   }
-  none <- c(FALSE, FALSE)
-  both <- c(TRUE, TRUE)
+  none <- c(FALSE, FALSE, FALSE)
+  all <- c(TRUE, TRUE, TRUE)
   expect_identical(kept_by(), none)
-  expect_identical(kept_by(), both)
+  expect_identical(kept_by(), all)
   writeLines("struct Model { int n; };", header)
   expect_identical(kept_by(), none)
-  expect_identical(kept_by(), both)
+  expect_identical(kept_by(), all)
   expect_identical(kept_by("--without-rdkit"), none)
   expect_identical(kept_by(), none)
   expect_identical(kept_by(env = c(FAKE_FOUND = "2.6")), none)
-  expect_identical(kept_by(env = c(FAKE_FOUND = "2.6")), both)
-  expect_identical(kept_by(env = c(FAKE_FOUND = "[12:01] a library greets\n2.6")), both)
+  expect_identical(kept_by(env = c(FAKE_FOUND = "2.6")), all)
+  expect_identical(kept_by(env = c(FAKE_FOUND = "[12:01] a library greets\n2.6")), all)
   expect_identical(kept_by(env = c(FAKE_FOUND = "2.6", FAKE_COMPILER = "2")), none)
+})
+
+test_that("files of core/torch find LibTorch's headers read, where the compiler can", {
+  copy <- configure_copy()
+  dir.create(file.path(copy, "src", "core", "torch"), recursive = TRUE)
+  file.create(file.path(copy, "src", c("glue.cpp", "core/torch/adam.cpp")))
+  rules <- function() {
+    expect_identical(run_configure(copy)$status, 0L)
+    lines <- readLines(file.path(copy, "src", "Makevars"))
+    expect_identical(sum(startsWith(lines, "OBJECTS = core/torch/adam.o glue.o")), 1L)
+    grep("^[^ ]*: ", lines, value = TRUE)
+  }
+  fake_compiler(compiles_nothing)
+  expect_identical(rules(), c("all: $(SHLIB)", "core/torch/libtorch.h.gch: core/torch/libtorch.h",
+                              "core/torch/adam.o: core/torch/adam.cpp core/torch/libtorch.h.gch"))
+  # One that cannot precompile, and one that reads the header in any case.
+  fake_compiler(c("case $* in *c++-header*) exit 1 ;; esac", compiles_nothing))
+  expect_identical(rules(), character())
+  fake_compiler(c("case $* in *-include*) exit 1 ;; esac", compiles_nothing))
+  expect_identical(rules(), character())
 })
 
 test_that("folders that are given are written in full", {

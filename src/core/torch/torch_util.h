@@ -1,15 +1,10 @@
-// The only gate to LibTorch's headers, and the translation between its world and the core's.
+// The translation between LibTorch's world and the core's.
 #pragma once
-#include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/csrc/autograd/grad_mode.h>
-#include <torch/csrc/autograd/variable.h>
-
 #include <utility>
 
 #include "compert/arrays.h"
 #include "compert/error.h"
+#include "libtorch.h"
 
 namespace compert {
 
