@@ -123,9 +123,17 @@ run_task <- function(task, state = NULL) {
     core_rows(task$screen), task$design, task$train, task$plan, settings_json(settings),
     meta_to_json(task$meta), state, progress_reporter(settings$verbose)
   ), call = task$call)
-  tell_stop(result, settings, task$call)
-  tell_unwritten(result, settings, task$call)
-  with_test_scores(new_fit(result$state), task$screen, result$stopped, task$call)
+  finish_fit(result, settings, task$screen, task$call)
+}
+
+# What the core trained as a fit, which keeps how that ended, where it ran, and its scores on the test cells.
+finish_fit <- function(result, settings, screen, call = rlang::caller_env()) {
+  tell_stop(result, settings, call)
+  tell_unwritten(result, settings, call)
+  fit <- new_fit(result$state)
+  fit$meta$run <- list(stopped = result$stopped, message = result$message, device = result$device)
+  fit <- with_test_scores(fit, screen, result$stopped, call)
+  new_fit(with_core_errors(core_state_with_meta(fit$state, meta_to_json(fit$meta)), call = call))
 }
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),

@@ -12,7 +12,9 @@
 #'   \item{`meta`}{list: `model`, `settings`, `registry` (genes, perturbations, covariate levels,
 #'     trained dose ranges), `keys` (the user's column names), `container`, `assay`, `scale`,
 #'     `n_cells` per split, `conditions` (what the screen held), `degs`, `seed`, `residual` (the
-#'     default kind of counterfactual in [predict.compert_fit()]), `test_scores`, the averages of
+#'     default kind of counterfactual in [predict.compert_fit()]), `run` (`stopped`, why training ended:
+#'     `"epochs"`, `"patience"`, `"max_minutes"`, `"interrupt"`, `"nan"` or `"unreadable"`; `message`, more
+#'     about the last two; `device`, where it ran; not in a checkpoint), `test_scores`, the averages of
 #'     [evaluate_r2()] over the test conditions, per method, and `test_comparison`, those that `print()`
 #'     shows: over the conditions that model and baselines can all score.}
 #'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
@@ -130,7 +132,20 @@ format_training <- function(history, meta) {
   best <- if (length(best)) paste0(", best ", best[length(best)]) else ""
   seconds <- training_seconds(history)
   time <- if (seconds < 10) sprintf("%.1fs", seconds) else duration_text(seconds)
-  paste0("Training:      ", nrow(history), " epochs", best, ", ", time, ", seed ", meta$seed)
+  paste0("Training:      ", nrow(history), " epochs", best, ", ", time, ", seed ", meta$seed, ended_text(meta$run))
+}
+
+# Where training did not run all its epochs; a fit read from a checkpoint has no `run`.
+ended_text <- function(run) {
+  why <- switch(run$stopped %||% "checkpoint",
+    checkpoint = "from a checkpoint",
+    patience = "out of patience",
+    max_minutes = "ended by max_minutes",
+    interrupt = "interrupted",
+    nan = "ended at a value that is not finite",
+    unreadable = "ended where the cells could not be read"
+  )
+  if (is.null(why)) "" else paste0("; ", why)
 }
 
 # `seconds` counts up; should it begin anew after a resume, the runs are added.

@@ -73,9 +73,9 @@ report_facts <- function(fit) {
   item <- cumsum(!further)
   text <- trimws(ifelse(further, lines, sub("^[^:]*:", "", lines)))
   value <- vapply(split(text, item), paste, "", collapse = "; ")
-  device <- fit$meta$settings$device
-  if (device == "auto") device <- "auto (a GPU where there is one)"
-  data.frame(what = c(sub(":.*", "", lines[!further]), "Device"), value = c(unname(value), device))
+  device <- fit$meta$run$device
+  data.frame(what = c(sub(":.*", "", lines[!further]), if (length(device)) "Device"),
+             value = c(unname(value), device))
 }
 
 # Cells and conditions per split.
@@ -113,24 +113,24 @@ defect_list <- function(defects) {
     "**", defects$severity, "** ", md(paste(defects$must, defects$given, defects$todo)))))
 }
 
-# Why training ended, as far as the fit knows it, and whose weights it has.
+# Why training ended, and whose weights the fit has.
 report_stop <- function(fit) {
   settings <- fit$meta$settings
   history <- fit$history
   done <- nrow(history)
   best <- utils::tail(history$epoch[which(history$best %in% TRUE)], 1L)
   since <- if (length(best)) sum(is.finite(history$r2_mean) & history$epoch > best) else 0L
-  out_of_patience <- since > settings$patience - identical(settings$parity, "theislab")
-  ended <- if (length(best) && out_of_patience) {
-    paste0("Training stopped after epoch ", count(done), ": since epoch ", best, " the test cells were scored ",
-           since, " times in a row without a better score (patience)")
-  } else if (settings$max_minutes > 0 && training_seconds(history) >= 59 * settings$max_minutes) {
-    paste0("Training stopped after epoch ", count(done), ", at its limit of time")
-  } else if (settings$epochs > 0 && done < settings$epochs) {
-    paste0("Training ended after epoch ", count(done), " of ", count(settings$epochs), ", before it was through")
-  } else {
-    paste0(count_of(done, "epoch"), " ran, all that were planned")
-  }
+  run <- fit$meta$run
+  after <- paste0("Training stopped after epoch ", count(done))
+  ended <- switch(run$stopped %||% "checkpoint",
+    checkpoint = paste0("This is a checkpoint, written after epoch ", count(done), " of a training that went on"),
+    epochs = paste0(count_of(done, "epoch"), " ran, all that were planned"),
+    patience = paste0(after, ": since epoch ", best, " the test cells were scored ", since,
+                      " times in a row without a better score (patience)"),
+    max_minutes = paste0(after, ", at its limit of time"),
+    interrupt = paste0(after, ", interrupted"),
+    paste0(after, ": ", md(run$message))
+  )
   kept <- if (length(best) == 0L) "no test cells could be scored on the way, and the weights are the last ones" else
     if (isFALSE(settings$restore_best)) "the weights are the last ones (`restore_best = FALSE`)" else
       paste0("the fit has the weights of epoch ", best)

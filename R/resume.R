@@ -44,16 +44,14 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   plan <- new_plan(screen, fit$meta$registry, "test")
   meta <- fit$meta
   meta$settings <- run_settings(settings)
-  meta[c("test_scores", "test_comparison")] <- NULL
+  meta[c("run", "test_scores", "test_comparison")] <- NULL
   result <- with_core_errors(core_fit(
     core_rows(screen), training_design(fit$meta$registry, screen, model = fit$meta$model,
                                 multi_task = settings$reg_multi_task > 0),
     which(screen$split == "train") - 1L, plan,
     settings_json(settings), meta_to_json(meta), fit$state, progress_reporter(settings$verbose)
   ))
-  tell_stop(result, settings)
-  tell_unwritten(result, settings)
-  with_test_scores(new_fit(result$state), screen, result$stopped)
+  finish_fit(result, settings, screen)
 }
 
 # What a network was built with, and what made the run.

@@ -1,6 +1,6 @@
 # How a fit stands on its test cells beside the baselines; it is kept in the fit and printed with it.
 
-# The fit with its scores. Not after an interrupt, which must end at once. Whatever goes wrong here, the
+# The fit with its scores in `meta`. Not after an interrupt, which must end at once. Whatever goes wrong here, the
 # fit is made and is given back.
 with_test_scores <- function(fit, screen, stopped, call = rlang::caller_env()) {
   if (identical(stopped, "interrupt") || !any(screen$split == "test" & !screen$control)) return(fit)
@@ -29,7 +29,8 @@ score_test_cells <- function(fit, screen) {
     list(seen = all(table$seen == "condition")),
     lapply(rlang::set_names(intersect(names(compared_metrics), names(table))), compare_on_shared, table = table)
   )
-  new_fit(with_core_errors(core_state_with_meta(fit$state, meta_to_json(meta))))
+  fit$meta <- meta
+  fit
 }
 
 compared_metrics <- c(r2_mean_deg = "DEG r2", r2_lfc_deg = "effect r2", r2_mean_protein = "protein r2")

@@ -128,6 +128,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
                       Rcpp::Named("stopped") = name_of(out.result.stopped),
                       Rcpp::Named("epochs") = static_cast<double>(out.epochs),
                       Rcpp::Named("message") = out.result.message,
+                      Rcpp::Named("device") = out.result.device,
                       Rcpp::Named("unwritten") = static_cast<double>(out.result.unwritten));
 }
 

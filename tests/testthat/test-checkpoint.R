@@ -29,12 +29,14 @@ test_that("a killed R process leaves a checkpoint that predicts and goes on", {
   Sys.sleep(0.2)
 
   fit <- load_fit(checkpoint)
+  expect_match(format(fit), "seed 1; from a checkpoint$", all = FALSE)
   expect_gt(nrow(fit$history), 0)
   asked <- condition(condition = "IFNb", cell_type = "NK")
   answer <- predict(fit, cells$x, asked, col_data = cells$col_data)
   expect_true(all(is.finite(as.matrix(answer))))
   more <- resume_fit(fit, cells$x, epochs = 1, col_data = cells$col_data)
   expect_identical(nrow(more$history), nrow(fit$history) + 1L)
+  expect_identical(more$meta$run$stopped, "epochs")
 })
 
 checkpointed <- function(file, ...) quick_settings(2, checkpoint = file, ...)

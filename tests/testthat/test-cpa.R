@@ -145,6 +145,8 @@ test_that("a time limit ends training with a message, Ctrl-C with a warning, bot
                                     max_minutes = 0.01)),
     class = "compert_stopped_max_minutes"))
   expect_lt(nrow(fit$history), 1e6)
+  expect_identical(fit$meta$run, list(stopped = "max_minutes", message = "", device = "cpu"))
+  expect_match(format(fit), "; ended by max_minutes$", all = FALSE)
   skip_without(.Platform$OS.type != "windows", "signals")
   # The signal comes when training has written its first checkpoint, so it meets training only.
   file <- withr::local_tempfile(fileext = ".h5")
@@ -156,6 +158,7 @@ test_that("a time limit ends training with a message, Ctrl-C with a warning, bot
     class = "compert_stopped_interrupt"))[["elapsed"]]
   expect_s3_class(fit, "compert_fit")
   expect_gt(nrow(fit$history), 0)
+  expect_identical(new_fit(fit$state)$meta$run$stopped, "interrupt")
   expect_lt(took, 30)
 })
 

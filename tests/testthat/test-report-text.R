@@ -12,17 +12,21 @@ test_that("names are taken literally", {
 test_that("the end of training is told as it was", {
   fit <- small_fit()
   expect_match(report_stop(fit), "^3 epochs ran, all that were planned; ")
-  fit$meta$settings$epochs <- 9
-  expect_match(report_stop(fit), "ended after epoch 3 of 9, before it was through")
-  fit$meta$settings$max_minutes <- 1e-9
-  expect_match(report_stop(fit), "at its limit of time")
+  told <- function(stopped, message = "") {
+    fit$meta$run[c("stopped", "message")] <- list(stopped, message)
+    report_stop(fit)
+  }
+  expect_match(told("max_minutes"), "^Training stopped after epoch 3, at its limit of time; ")
+  expect_match(told("interrupt"), "after epoch 3, interrupted; ")
+  expect_match(told("nan", "the loss_kl is not finite"), "after epoch 3: the loss\\_kl is not finite; ", fixed = TRUE)
   fit$history$best <- c(TRUE, FALSE, FALSE)
-  fit$meta$settings$patience <- 1
-  expect_match(report_stop(fit), "since epoch 1 the test cells were scored 2 times in a row .*weights of epoch 1[.]")
+  expect_match(told("patience"), "since epoch 1 the test cells were scored 2 times in a row .*weights of epoch 1[.]")
   fit$meta$settings$restore_best <- FALSE
   expect_match(report_stop(fit), "weights are the last ones (`restore_best = FALSE`)", fixed = TRUE)
   fit$history$best <- FALSE
   expect_match(report_stop(fit), "no test cells could be scored")
+  fit$meta$run <- NULL
+  expect_match(report_stop(fit), "^This is a checkpoint, written after epoch 3 ")
 })
 
 test_that("the call and the facts are those of the fit", {

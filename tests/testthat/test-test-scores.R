@@ -2,7 +2,9 @@ test_that("an error in scoring costs the scores only, and is told", {
   cells <- small_cells()
   fit <- small_fit()
   screen <- read_newdata(fit, cells$x, col_data = cells$col_data, need = all_roles(), split = "")
-  expect_equal(with_test_scores(fit, screen, "epochs")$meta$test_scores, fit$meta$test_scores)
+  scores <- with_test_scores(fit, screen, "epochs")$meta$test_scores
+  expect_equal(scores$model, fit$meta$test_scores$model)
+  expect_named(scores, names(fit$meta$test_scores))
   screen$x <- screen$x[1:3, ]
   expect_error(score_test_cells(fit, screen))
   warnings <- capture_warnings(kept <- with_test_scores(fit, screen, "epochs"))

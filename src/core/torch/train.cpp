@@ -115,6 +115,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const double seconds_before = history.empty() ? 0 : history.back().seconds;
   const auto start = std::chrono::steady_clock::now();
   FitResult result;
+  result.device = network.options().device().str();
   Batch batch;
   EffectMatching::Draw draw;
   const auto held = DeviceCells::hold(cells, train, network.options());

@@ -66,6 +66,7 @@ enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite, kUnre
 struct FitResult {
   Stopped stopped = Stopped::kEpochs;
   std::string message;  ///< for kNotFinite: epoch, batch and term; for kUnreadable: what could not be read
+  std::string device;    ///< that training ran on, as LibTorch names it: "cpu", "cuda:0"
   int64_t unwritten = 0;  ///< the epoch since which no checkpoint could be written; 0: the last one was
 };
 
