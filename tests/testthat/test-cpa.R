@@ -162,6 +162,22 @@ test_that("a time limit ends training with a message, Ctrl-C with a warning, bot
   expect_lt(took, 30)
 })
 
+test_that("a profiler's signals change nothing", {
+  cells <- kang_example(as = "list")
+  answer <- function() {
+    fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+               col_data = cells$col_data, settings = cpa_settings(epochs = 2, seed = 1, verbose = FALSE))
+    predict(fit, cells$x, condition(condition = "IFNb", cell_type = "NK"), col_data = cells$col_data)
+  }
+  plain <- answer()
+  file <- withr::local_tempfile()
+  utils::Rprof(file, interval = 0.001)
+  withr::defer(utils::Rprof(NULL))
+  for (k in 1:3) expect_identical(answer(), plain)
+  utils::Rprof(NULL)
+  expect_gt(length(readLines(file)), 50)
+})
+
 test_that("loss may be said in one place, or alike in both", {
   expect_identical(fit_toy(toy_counts(160), loss = "nb")$meta$settings$loss_ae, "nb")
   expect_identical(fit_toy(toy_counts(160), settings = quick(loss_ae = "nb"))$meta$settings$loss_ae,

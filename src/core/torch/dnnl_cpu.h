@@ -6,6 +6,7 @@
 #include <dnnl.hpp>
 
 #include "compert/error.h"
+#include "held_signals.h"
 
 namespace compert {
 
@@ -41,6 +42,7 @@ inline dnnl::matmul::primitive_desc dnnl_product(const dnnl::memory::desc& a,
 
 /// As primitive::execute(), without a map of the arguments.
 inline void dnnl_run(const dnnl::primitive& primitive, const std::vector<dnnl_exec_arg_t>& arguments) {
+  const HeldSignals held_signals;
   dnnl::stream& stream = dnnl_stream();
   dnnl::error::wrap_c_api(
       dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(arguments.size()),

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "counterfactuals.h"
+#include "held_signals.h"
 
 namespace compert {
 namespace {
@@ -26,6 +27,7 @@ void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& 
                 const std::vector<int64_t>& which, const Composition& composition, Visit&& visit) {
   at::NoGradGuard no_grad;
   use_threads(impl.settings.threads);
+  const HeldSignals held_signals;
   own.check(impl.architecture.n_perturbations, impl.architecture.covariate_levels, false);
   Batch batch;
   for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {

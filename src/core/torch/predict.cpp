@@ -6,6 +6,7 @@
 #include <random>
 
 #include "counterfactuals.h"
+#include "held_signals.h"
 #include "kept_memory.h"
 #include "kernels_detail.h"
 
@@ -106,6 +107,7 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     at::NoGradGuard no_grad;
     const KeptMemory kept_memory(false);
     use_threads(impl_->settings.threads);
+    const HeldSignals held_signals;
     const auto genes = static_cast<std::size_t>(impl_->architecture.n_rows());
     const std::size_t copies = sampled ? static_cast<std::size_t>(how.n_samples) : 1;
     std::vector<std::size_t> first{0};

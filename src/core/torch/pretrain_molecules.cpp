@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "compert/molecules.h"
+#include "held_signals.h"
 #include "impl.h"
 #include "molecule_network.h"
 #include "../data/random.h"
@@ -47,6 +48,7 @@ PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
   check(graphs, descriptors, how);
   return translate([&] {
     use_threads(how.threads);
+    const HeldSignals held_signals;
     ParameterStore store;
     Initialiser init(how.seed, at::kFloat);
     const MoleculeNetwork network(store, init, how.width, how.depth, Group::kAutoencoder);

@@ -144,6 +144,7 @@ bool by_dnnl(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& 
   // Gradients of weights: oneDNN's BLAS interface packs what is transposed faster than its primitive,
   // by 10 to 20 % in wide layers and by more in small ones.
   if (add && of_a.transposed && !reduced_products) {
+    const HeldSignals held_signals;
     dnnl::error::wrap_c_api(
         dnnl_sgemm('T', of_b.transposed ? 'T' : 'N', of_a.rows, of_b.columns, of_a.columns, 1.f,
                    a.data_ptr<float>(), of_a.leading, b.data_ptr<float>(), of_b.leading, 1.f,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <limits>
 
+#include "held_signals.h"
 #include "impl.h"
 #include "kernels.h"
 #include "product.h"
@@ -41,6 +42,7 @@ double layer_product_seconds(LayerProduct kind, int64_t rows, int64_t in, int64_
   return translate([&] {
     at::NoGradGuard no_grad;
     use_threads(threads);
+    const HeldSignals held_signals;
     const Tensor input = at::rand({rows, in}), weight = at::rand({out, in}),
                  output = at::rand({rows, out}), bias = at::rand({out});
     return fastest([&] {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "counterfactuals.h"
+#include "held_signals.h"
 #include "kept_memory.h"
 #include "kernels.h"
 #include "output_moments.h"
@@ -215,6 +216,7 @@ ConditionSummary Model::summarise(const CellSource& cells, const Design& own, co
   return translate([&] {
     const KeptMemory kept_memory(false);
     use_threads(impl_->settings.threads);
+    const HeldSignals held_signals;
     return impl_->summarise(cells, own, target, source, parts, decoding);
   });
 }

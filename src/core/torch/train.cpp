@@ -5,6 +5,7 @@
 #include "../data/epoch.h"
 #include "compert/statistics.h"
 #include "epoch_steps.h"
+#include "held_signals.h"
 #include "kept_memory.h"
 #include "lanes.h"
 #include "validation.h"
@@ -92,6 +93,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     network.differences()->check(design.rows(train.data(), train.size()));
   const KeptMemory kept_memory(true);
   use_threads(settings.threads);
+  const HeldSignals held_signals;
   Recorder recorder(network.options().device());
   const bool cheap = settings.precision == "bf16-mixed" && settings.autoencoder_width >= 256;
   network.set_dense_input(cells.density() > (cheap ? kDenseFromReduced : kDenseFrom));
