@@ -11,10 +11,9 @@
 
 namespace compert {
 
-/// While one is alive no handler of a signal runs in this thread, nor in those of parallel regions of as many
-/// threads as are set (to be set before): another
-/// thread of the process takes the signal, or it waits. Signals without a handler act as ever, and so do those
-/// of faults. One within another does nothing.
+/// While one is alive no handler of a signal runs in this thread, nor in those of its parallel regions of as many
+/// threads as are set (set them first): another thread of the process takes the signal, or it waits. Signals
+/// without a handler act as ever, and so do those of faults. One within another does nothing.
 class HeldSignals {
  public:
 #ifdef _WIN32
