@@ -7,13 +7,9 @@
 #include <atomic>
 #include <cstdint>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-#include "torch_tensors.h"
 #include "torch/held_signals.h"
 #include "torch/product.h"
+#include "torch_tensors.h"
 
 using compert::HeldSignals;
 
