@@ -120,7 +120,7 @@ dose_curve <- function(fit, name, trained, n_points) {
 # From 0 to the highest dose that training saw, of a perturbation that it did not see to what corresponds
 # to that of the others.
 dose_steps <- function(fit, name, n_points) {
-  seq(0, trained_range(fit$meta$registry, name)[2L], length.out = n_points)
+  seq(0, trained_ranges(fit$meta$registry, name)[2L], length.out = n_points)
 }
 
 # Names of perturbations, checked; all but the control for `NULL`.

@@ -135,9 +135,7 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
 strongest_doses <- function(fit, names) {
   registry <- fit$meta$registry
   if (!fit$meta$settings$parity %in% "none") return(rep(1, length(names)))
-  vapply(names, function(name) {
-    if (name == registry$control) control_dose(registry) else trained_range(registry, name)[2L]
-  }, 0, USE.NAMES = FALSE)
+  ifelse(names == registry$control, control_dose(registry), trained_ranges(registry, names)[, 2L])
 }
 
 check_doses <- function(dose, n, call = rlang::caller_env()) {
@@ -200,7 +198,8 @@ similarity <- function(embedding, method = c("cosine", "euclidean"), ...) {
 
 # covariate_embedding() of one covariate is a list with one matrix; of several one has to be chosen.
 only_matrix <- function(embedding, call = rlang::caller_env()) {
-  if (!is.list(embedding) || is.data.frame(embedding) || length(embedding) == 0L) return(embedding)
+  several <- is.list(embedding) && !is.object(embedding) && length(embedding) > 0L
+  if (!several) return(embedding)
   if (length(embedding) == 1L) return(embedding[[1L]])
   abort_input("`embedding` must be one matrix with one vector per row.",
               paste0("It is a list of ", length(embedding), ": ", name_list(names(embedding)), "."),

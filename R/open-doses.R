@@ -1,17 +1,21 @@
 # What a condition without a dose means where the screen has doses.
 
-# Distinct doses (a list of numeric vectors) at which `rows` hold the combination `parts`.
-doses_at <- function(parts, rows) {
-  here <- vapply(rows$parts, identical, NA, parts)
-  doses <- rows$doses[here]
-  doses[!duplicated(doses)]
+# A function that gives the distinct doses (a list of numeric vectors) at which `rows` hold a combination.
+doses_of <- function(rows) {
+  name <- paste_parts(unlist(rows$parts, use.names = FALSE), lengths(rows$parts), "\u001e")
+  doses <- list2env(base::split(rows$doses, name))
+  function(parts) {
+    here <- doses[[paste(parts, collapse = "\u001e")]]
+    here[!duplicated(here)]
+  }
 }
 
 # Where measured conditions are chosen: every dose that `rows` hold. Where they hold none, what
 # `otherwise` says, or NA, which no cell has.
 any_dose <- function(rows, otherwise = function(parts, call) list(rep(NA_real_, length(parts)))) {
+  measured <- doses_of(rows)
   function(parts, call) {
-    doses <- doses_at(parts, rows)
+    doses <- measured(parts)
     if (length(doses)) doses else otherwise(parts, call)
   }
 }
@@ -23,10 +27,11 @@ only_dose <- function(fit) {
   trained <- acting_pairs(fit, trained$parts, trained$doses)
   control <- vapply(trained$parts, identical, NA, fit$meta$registry$control)
   trained <- list(parts = trained$parts[!control], doses = trained$doses[!control])
+  doses_at <- doses_of(trained)
   atom <- as.character(unlist(trained$parts))
   dose <- as.double(unlist(trained$doses))
   function(parts, call) {
-    whole <- doses_at(parts, trained)
+    whole <- doses_at(parts)
     if (length(whole) == 1L) return(whole)
     if (length(whole) > 1L) abort_open_dose(fit, parts, whole, call)
     list(vapply(parts, function(part) {
@@ -76,15 +81,18 @@ was_treated <- function(range, registry) {
   has_doses(range) && (range[2L] > 0 || !isTRUE(registry$dose_range[[registry$control]][1L] == 0))
 }
 
-# The range of doses that training saw of a perturbation; of one without training cells, what corresponds
-# to that of all others.
-trained_range <- function(registry, name) {
-  own <- registry$dose_range[[name]]
-  if (was_treated(own, registry)) return(own)
-  others <- registry$dose_range[setdiff(names(registry$dose_range), registry$control)]
-  others <- Filter(function(range) was_treated(range, registry), others)
-  if (length(others) == 0L) return(c(1, 1))
-  range(corresponding_doses(registry, unlist(others), rep(names(others), lengths(others)), name))
+# The ranges of doses that training saw of perturbations, a row each; of one without training cells, what
+# corresponds to that of all others.
+trained_ranges <- function(registry, names) {
+  treated <- vapply(registry$dose_range, was_treated, NA, registry = registry)
+  others <- registry$dose_range[treated & names(treated) != registry$control]
+  from <- rep(names(others), lengths(others))
+  range_of <- function(name) {
+    if (isTRUE(treated[name])) return(registry$dose_range[[name]])
+    if (length(others) == 0L) return(c(1, 1))
+    range(corresponding_doses(registry, unlist(others), from, name))
+  }
+  t(vapply(names, range_of, c(0, 0), USE.NAMES = FALSE))
 }
 
 control_dose <- function(registry) max(registry$dose_range[[registry$control]], 0)

@@ -3,7 +3,7 @@
 
 # Conditions of the perturbed cells in the given parts of the split, each with its covariates (the
 # batch is no part of a condition: every cell keeps its own). Entry k of
-#   truth, source   0-based cells; the source are controls, see plan_source()
+#   truth, source   0-based cells; the source are controls, see plan_sources()
 #   target          the design of the conditions; the batch is -1, "as in the cell"
 #   degs            0-based genes, the top `n_degs` by |Welch t| of the condition's cells against
 #                   the controls of its covariates; held-out cells are left out of this
@@ -21,7 +21,7 @@ new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 5
   if (length(truth) == 0) return(NULL)
   first <- vapply(truth, `[`, 1L, 1L)
   part <- screen$split[first]
-  from <- Map(function(cell, one) plan_source(screen, cell, one, source, min_controls), first, part)
+  from <- plan_sources(screen, first, part, source, min_controls)
   conditions <- tibble::tibble(
     perturbation = screen$parts[first], dose = screen$doses[first],
     covariates = screen$covariates[first, screen$keys$covariates, drop = FALSE], split = part,
@@ -53,28 +53,27 @@ truth_of_split <- function(screen, group, split, min_cells) {
   unname(truth[do.call(order, c(unname(as.list(levels)), list(label), method = "radix"))])
 }
 
-# The controls that a condition is predicted from: those of the same covariates, in training for
-# training conditions, else in the test part when it has at least `min_controls` of them, else all
-# of training. Held-out cells are never a source. Where a covariate has no controls at all, the
-# controls of the others (`matched` is FALSE then). `source = "all"` takes the controls of the part
-# whatever their covariates (facebookresearch/CPA, cpa/train.py, evaluate_r2).
-plan_source <- function(screen, cell, split, source, min_controls) {
-  same <- rep(TRUE, length(screen$control))
-  if (source == "matched") {
-    for (name in screen$keys$covariates) {
-      level <- screen$covariates[[name]]
-      same <- same & level == level[cell]
-    }
+# The controls that conditions are predicted from, of which `cell` holds one cell each and `split` the part:
+# those of the same covariates, in training for training conditions, else in the test part when it has at
+# least `min_controls` of them, else all of training. Held-out cells are never a source. Where a covariate
+# has no controls at all, the controls of the others (`matched` is FALSE then). `source = "all"` takes the
+# controls of the part whatever their covariates (facebookresearch/CPA, cpa/train.py, evaluate_r2).
+plan_sources <- function(screen, cell, split, source, min_controls) {
+  place <- if (source == "matched") screen$covariates[screen$keys$covariates]
+  place <- if (length(place)) row_codes(place) else rep(1L, length(screen$control))
+  controls <- lapply(c(test = "test", train = "train"), function(part) {
+    which(screen$control & screen$split == part)
+  })
+  matched <- lapply(controls, function(i) split_by_number(i, place[i], max(place)))
+  choose <- function(test, train, split) {
+    if (split == "train") return(if (length(train)) train else test)
+    if (length(test) >= min_controls || length(train) == 0L) test else train
   }
-  pick <- function(among) {
-    test <- which(among & screen$control & screen$split == "test")
-    train <- which(among & screen$control & screen$split == "train")
-    if (split == "train") return(if (length(train) > 0) train else test)
-    if (length(test) >= min_controls || length(train) == 0) test else train
-  }
-  cells <- pick(same)
-  if (length(cells) > 0) return(list(cells = cells, matched = TRUE))
-  list(cells = pick(TRUE), matched = FALSE)
+  Map(function(at, split) {
+    cells <- choose(matched$test[[at]], matched$train[[at]], split)
+    if (length(cells)) return(list(cells = cells, matched = TRUE))
+    list(cells = choose(controls$test, controls$train, split), matched = FALSE)
+  }, place[cell], split)
 }
 
 plan_degs <- function(screen, group, conditions, n_degs, seen_only, call) {

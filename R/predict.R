@@ -176,9 +176,9 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
   acting <- acting_pairs(fit, targets$parts, targets$doses)
   asked <- data.frame(part = unlist(acting$parts), dose = unlist(acting$doses))
   asked <- unique(asked[asked$part != registry$control, , drop = FALSE])
-  range <- lapply(asked$part, trained_range, registry = registry)
-  low <- vapply(range, `[`, 0, 1L)
-  high <- vapply(range, `[`, 0, 2L)
+  range <- trained_ranges(registry, asked$part)
+  low <- range[, 1L]
+  high <- range[, 2L]
   slack <- 1e-8 * high
   out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
   if (length(out) == 0L) return(invisible())

@@ -110,16 +110,15 @@ test_that("without a dose column there is dose 1 only", {
 
 test_that("a range of doses is that of training, and of the others where there is none", {
   registry <- dosed_fit()$meta$registry
-  expect_identical(trained_range(registry, "A"), c(0.1, 1))
-  expect_identical(trained_range(registry, "C"), c(0.05, 5))
-  expect_identical(trained_range(registry, "D"), c(0.1, 10))
+  expect_identical(trained_ranges(registry, c("A", "C", "D", "A")),
+                   rbind(c(0.1, 1), c(0.05, 5), c(0.1, 10), c(0.1, 1)))
   # Where controls have dose 0, cells at dose 0 are controls: B was not treated.
   registry$dose_range$B <- c(0, 0)
-  expect_identical(trained_range(registry, "B"), c(0.1, 1))
+  expect_identical(trained_ranges(registry, "B"), t(c(0.1, 1)))
   registry$dose_range$control <- c(1, 1)
-  expect_identical(trained_range(registry, "B"), c(0, 0))
+  expect_identical(trained_ranges(registry, "B"), t(c(0, 0)))
   registry <- dosed_fit()$meta$registry
   expect_identical(control_dose(registry), 0)
   registry$dose_transform <- "log"
-  expect_identical(trained_range(registry, "C"), c(0.1, 10))
+  expect_identical(trained_ranges(registry, "C"), t(c(0.1, 10)))
 })

@@ -39,7 +39,7 @@ test_that("a fit and its scores take combinations in any order", {
   expect_silent(one <- fit(list("A+B" = c("gene1", "gene2", "gene4"))))
   expect_silent(other <- fit(list("B+A" = c("gene1", "gene2", "gene4"))))
   expect_identical(other$meta$degs, one$meta$degs)
-  expect_true(any(lengths(lapply(one$meta$degs, `[[`, "genes")) == 3))
+  expect_true(any(lengths(one$meta$degs$genes) == 3))
   scores <- function(degs) {
     evaluate_r2(one, toy_log(160), degs = degs, split = "test", col_data = cells, baselines = FALSE,
                 seed = 1)

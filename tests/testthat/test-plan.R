@@ -121,7 +121,7 @@ test_that("own differentially expressed genes are scored during training", {
   fit <- suppressWarnings(cpa(cells$x, "condition", control = "control", covariates = "cell_type",
                               split = "split", col_data = cells$col_data, degs = own,
                               settings = quick_settings(1)))
-  expect_setequal(unique(lapply(fit$meta$degs, `[[`, "genes")),
+  expect_setequal(unique(fit$meta$degs$genes),
                   list(rownames(cells$x)[9], rownames(cells$x)[c(3, 7)]))
   longer <- suppressWarnings(resume_fit(fit, cells$x, 1, col_data = cells$col_data, verbose = FALSE))
   expect_equal(longer$meta$degs, fit$meta$degs)
