@@ -61,7 +61,7 @@ warn_defects <- function(defects, call = rlang::caller_env(), max = 6) {
 
 # "3 cells", "1 cell"
 count_of <- function(n, what) {
-  paste(format(n, big.mark = ","), if (n == 1) what else paste0(what, "s"))
+  paste(count(n), if (n == 1) what else paste0(what, "s"))
 }
 
 # " (and 3 more cells)" after the first of n was named

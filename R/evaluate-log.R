@@ -44,8 +44,13 @@ some_source_cells <- function(source, seed, most = 2000L) {
 
 # Counts of cells (columns) brought to the total `goal`, then log(1 + value).
 log_normalise <- function(counts, goal) {
+  log1p(sweep(counts, 2L, size_factors(counts, goal), `*`))
+}
+
+# What takes each cell (column) to the total `goal`; a cell without counts stays one.
+size_factors <- function(counts, goal) {
   total <- colSums(counts)
-  log1p(sweep(counts, 2L, ifelse(total > 0, goal / total, 0), `*`))
+  ifelse(total > 0, goal / total, 0)
 }
 
 row_variances <- function(x, ddof) {

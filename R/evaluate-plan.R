@@ -73,6 +73,12 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
   })
   none <- which(!targets$row %in% targets$row[lengths(hits) > 0L])
   if (length(none)) {
+    control <- fit$meta$registry$control
+    if (any(vapply(targets$parts[none], identical, NA, control))) {
+      abort_input("`condition` must name conditions other than the control.",
+                  paste0(dQuote(control, FALSE), " is what they are compared with."),
+                  "Leave it out; `predict()` and `reconstruct()` tell of controls.", call)
+    }
     abort_input(
       "`condition` must name conditions with observed cells in `newdata`.",
       paste0("There are none for ", name_list(targets$label[none]), "."),

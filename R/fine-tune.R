@@ -22,7 +22,8 @@
 #'   vector with one name per row of `x`, or one named by rows of `x`. Version suffixes of Ensembl
 #'   identifiers (`ENSG00000141510.11`) are ignored.
 #' @param freeze Parts that are kept as they are: of `"encoder"`, `"decoder"`, `"perturbations"`,
-#'   `"covariates"` and `"dosers"`. Running statistics of batch normalisation follow the new cells.
+#'   `"covariates"` and `"dosers"`. Running statistics of batch normalisation follow the new cells. What is
+#'   new in them, of a perturbation, level or gene that `fit` lacks, is not trained either: a warning tells.
 #' @param lr_factor The learning rates, as a share of those that the earlier fit was trained with from
 #'   the beginning: small steps keep what it knows. Rates given in `...` are taken as they are; layers
 #'   for other genes learn ten times as fast as the rest.
@@ -78,6 +79,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
                                unmatched = utils::head(map$unmatched, 20),
                                rates = trained_rates(fit)),
                           as.list(transfer_parts(started$table)))
+  warn_frozen_new(task$meta$transfer)
   if (show_messages(settings$verbose)) cli::cli_inform(c(i = escape_braces(gene_report(task$meta))))
   run_task(task, started$state)
 }
@@ -202,47 +204,4 @@ correspondence <- function(new, old, genes, names, call = rlang::caller_env()) {
        covariate = match0(covariates, base::names(old$covariates)), level = level,
        genes = genes, n_inner = if (genes == "append") length(inner) else 0L,
        matched = sum(known), unmatched = names$own[!known])
-}
-
-# The core's table by part of the network.
-transfer_parts <- function(table) {
-  part <- ifelse(grepl("henc_|hdec_", table$name), "layers for other genes", sub("[._].*", "", table$name))
-  part <- ifelse(grepl("^(drug_embedding_encoder|molecule_network)", table$name), "molecule encoder",
-          ifelse(grepl("^drug_embeddings", table$name), "perturbation embeddings",
-          ifelse(grepl("^covariates", table$name), "covariate embeddings", part)))
-  data <- c("perturbation", "mean")  # features and totals are data of the new cells
-  use <- !part %in% data
-  sums <- rowsum(cbind(values = table$values, kept = table$kept, frozen = table$frozen)[use, , drop = FALSE],
-                 part[use])
-  state <- ifelse(sums[, "kept"] == 0, "new",
-                  ifelse(sums[, "kept"] < sums[, "values"], "partly kept", "kept"))
-  data.frame(part = rownames(sums), values = sums[, "values"], kept = sums[, "kept"],
-             state = paste0(state, ifelse(sums[, "frozen"] > 0, ", frozen", "")), row.names = NULL)
-}
-
-gene_report <- function(meta) {
-  t <- meta$transfer
-  paste0(count(t$matched), " of ", count_of(t$of, "gene"), " known to the earlier fit",
-         if (length(t$unmatched)) paste0(" (not: ", name_list(unlist(t$unmatched), 6), ")"),
-         if (t$genes == "append") "; layers for the genes of `x` are appended", ".")
-}
-
-#' @rdname fine_tune
-#' @export
-transfer_table <- function(fit) {
-  validate_fit(fit)
-  t <- fit$meta$transfer
-  if (is.null(t)) {
-    abort_input("`fit` must come from `fine_tune()`.", "It was fitted from the beginning.",
-                "Nothing was taken over from another fit.")
-  }
-  tibble::tibble(part = as.character(t$part), values = as.double(t$values),
-                 kept = as.double(t$kept), state = as.character(t$state))
-}
-
-# Lines of the printed fit.
-format_transfer <- function(meta) {
-  t <- meta$transfer
-  if (is.null(t)) return(NULL)
-  paste0("Starts from:   an earlier fit; ", paste0(t$part, " ", t$state, collapse = ", "))
 }

@@ -159,7 +159,7 @@ residual_words <- function(residual) {
   if (residual) "by difference: cell + decoded(new) - decoded(own)" else "the decoded expression"
 }
 
-count <- function(n) format(n, big.mark = ",", trim = TRUE)
+count <- function(n) format(n, big.mark = ",", decimal.mark = ".", scientific = FALSE, trim = TRUE)
 
 # "2 (A, B), control \"DMSO\"", cut after `most` names.
 enumerate <- function(x, control, most = 6L) {

@@ -67,7 +67,7 @@ bind_columns <- function(blocks) {
   sizes <- vapply(blocks, function(b) length(b@x), 0)
   if (sum(sizes) > .Machine$integer.max) {
     abort_input("A sparse matrix in R must have fewer than 2^31 entries.",
-                paste0("This one has ", format(sum(sizes), big.mark = ","), "."),
+                paste0("This one has ", count(sum(sizes)), "."),
                 "Keep the variable genes only, or fewer cells.")
   }
   shift <- c(0, cumsum(sizes))

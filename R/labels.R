@@ -10,7 +10,7 @@ sort_names <- function(x) sort(unique(x), method = "radix")
 level_names <- function(x) {
   if (!is.numeric(x) || is.object(x)) return(as.character(x))
   distinct <- unique(x)
-  text <- vapply(distinct, format, "", digits = 15, scientific = FALSE)
+  text <- vapply(distinct, format, "", digits = 15, scientific = FALSE, decimal.mark = ".")
   text[is.na(distinct)] <- NA
   text[match(x, distinct)]
 }
@@ -185,9 +185,11 @@ paste_parts <- function(text, size, sep) {
   out
 }
 
+# The same under any options(scipen = , OutDec = ): conditions are known, and sorted, by these texts.
 format_dose <- function(dose) {
   distinct <- unique(dose)
-  vapply(distinct, format, "", digits = 15)[match(dose, distinct)]
+  text <- vapply(distinct, format, "", digits = 15, scientific = 0, decimal.mark = ".")
+  text[match(dose, distinct)]
 }
 
 # The text that identifies a condition, whatever characters its names have.

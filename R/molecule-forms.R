@@ -3,7 +3,8 @@
 # A factor, a list or a data frame of perturbations and SMILES as named texts; all else as it is.
 as_named_smiles <- function(molecules) {
   text <- function(x) is.character(x) || is.factor(x)
-  if (text(molecules) && is.null(dim(molecules))) {
+  # tapply() makes arrays of one dimension.
+  if (text(molecules) && length(dim(molecules)) < 2L) {
     return(stats::setNames(as.character(molecules), names(molecules)))
   }
   if (is.data.frame(molecules) && length(molecules) == 2L && all(vapply(molecules, text, NA))) {

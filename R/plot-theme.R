@@ -36,14 +36,26 @@ theme_compert <- function(base_size = 11) {
 # have no room, and parts are shorter. The middle of a part is left out, or its end or start if
 # names are told apart only then.
 short_names <- function(x, width = 26L, many = length(x) > 8L) {
-  x <- as.character(x)
-  x[is.na(x)] <- "NA"
+  given <- as.character(x)
+  given[is.na(given)] <- "NA"
+  x <- unique(given)
   parts <- strsplit(x, ", ", fixed = TRUE)
   for (head in c(0.6, 1, 0)) {
     short <- vapply(parts, short_name, "", width, many, head)
     if (anyDuplicated(short) == 0L) break
   }
-  short
+  for (alike in unique(short[duplicated(short)])) {
+    short[short == alike] <- where_they_differ(x[short == alike], width)
+  }
+  short[match(given, x)]
+}
+
+# A few letters before the first one in which names differ, and what follows.
+where_they_differ <- function(x, width) {
+  letters <- lapply(seq_len(max(nchar(x))), function(k) substr(x, k, k))
+  first <- which(vapply(letters, function(letter) any(letter != letter[1L]), NA))[1L]
+  from <- max(1L, first - 5L)
+  paste0(if (from > 1L) "...", substr(x, from, from + width - 7L), ifelse(nchar(x) > from + width - 7L, "...", ""))
 }
 
 short_name <- function(parts, width, many, head) {

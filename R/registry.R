@@ -215,7 +215,7 @@ match_genes <- function(x, registry, missing_genes = c("error", "zero"),
   if (length(absent) > 0 && (missing_genes == "error" || share > 0.1)) {
     abort_input(
       "`newdata` must have the genes that the model was trained on.",
-      paste0("It lacks ", format(length(absent), big.mark = ","), " of ",
+      paste0("It lacks ", count(length(absent)), " of ",
              count_of(length(genes), "gene"), " (", format(100 * share, digits = 2), " %): ",
              name_list(absent), "."),
       if (share <= 0.1) "Write missing_genes = \"zero\" to take them as 0." else

@@ -13,7 +13,7 @@ report_table <- function(table, class = "wide") {
   shown <- lapply(table, function(column) {
     text <- if (is.integer(column)) vapply(column, count, "") else if (is.numeric(column)) {
       # Far below 0 decimals say nothing.
-      ifelse(abs(column) < 100, score_text(column), format(round(column), trim = TRUE, big.mark = ","))
+      ifelse(abs(column) < 100, score_text(column), count(round(column)))
     } else {
       as.character(column)
     }

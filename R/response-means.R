@@ -85,7 +85,7 @@ decoded_logs <- function(fit, screen, targets, cells, genes = NULL) {
     answer <- run_predict(fit, screen, subset_targets(targets, k), cells[k], FALSE, "variance")
     mean <- gene_rows(fit$meta$registry, answer$mean)
     logs <- mean_of_logs(mean[asked, , drop = FALSE], answer$variance[asked, , drop = FALSE],
-                         goal / colSums(mean))
+                         size_factors(mean, goal))
     replace(rep(NA_real_, nrow(mean)), asked, logs)
   }, numeric(nrow(screen$x)))
 }

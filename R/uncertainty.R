@@ -118,25 +118,34 @@ condition_vectors <- function(fit, conditions) {
 }
 
 # Smallest distances of every row of `asked` to rows of `known`, and which rows these are. `own`: the row
-# of `known` that is the same condition, or NA.
-latent_distances <- function(asked, known, own = rep(NA_integer_, nrow(asked))) {
+# of `known` that is the same condition, or NA. Some rows at a time: a screen may have 10^4 conditions.
+latent_distances <- function(asked, known, own = rep(NA_integer_, nrow(asked)), pairs = 2e6) {
+  rows <- seq_len(nrow(asked))
+  parts <- lapply(unname(split(rows, ceiling(rows * nrow(known) / pairs))), function(i) {
+    nearest_vectors(asked[i, , drop = FALSE], known, own[i])
+  })
+  do.call(Map, c(list(c), parts))
+}
+
+nearest_vectors <- function(asked, known, own) {
   cross <- tcrossprod(asked, known)
-  length_asked <- sqrt(rowSums(asked^2))
-  length_known <- sqrt(rowSums(known^2))
-  cosine <- 1 - cross / outer(length_asked, length_known)
+  squares <- outer(rowSums(asked^2), rowSums(known^2), "+")
+  cosine <- 1 - cross / outer(sqrt(rowSums(asked^2)), sqrt(rowSums(known^2)))
   # No distance of directions is as large as 4.
   cosine[!is.finite(cosine)] <- 4
   itself <- cbind(seq_along(own), own)[!is.na(own), , drop = FALSE]
   # Rounding would leave some 1e-16.
   cosine[itself] <- ifelse(cosine[itself] > 3, 4, 0)
-  euclidean <- vapply(seq_len(nrow(known)), function(j) {
-    sqrt(rowSums(sweep(asked, 2L, known[j, ])^2))
-  }, numeric(nrow(asked)))
-  euclidean <- matrix(euclidean, nrow(asked))
-  # Rounding is not to decide between equally near ones.
+  smallest <- function(d) d[cbind(seq_along(own), max.col(-d, ties.method = "first"))]
+  euclidean <- pmax(squares - 2 * cross, 0)
+  # Of vectors that nearly coincide the difference of squares is rounding.
+  close <- which(euclidean <= smallest(euclidean) + 1e-10 * squares, arr.ind = TRUE)
+  euclidean[close] <- rowSums((asked[close[, 1L], , drop = FALSE] - known[close[, 2L], , drop = FALSE])^2)
+  euclidean <- sqrt(euclidean)
+  # Nor is it to decide between equally near ones.
   pick <- function(d, other) {
     other[itself] <- -1
-    other[d > apply(d, 1L, min) + 1e-10] <- Inf
+    other[d > smallest(d) + 1e-10] <- Inf
     at <- max.col(-other, ties.method = "first")
     list(at = at, d = d[cbind(seq_along(at), at)])
   }

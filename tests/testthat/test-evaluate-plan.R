@@ -24,6 +24,11 @@ test_that("conditions without a dose column differ in their names too", {
   expect_identical(group_names(fit, groups), c("A", "A"))
 })
 
+test_that("the control is no condition to be asked for", {
+  p <- planned()
+  expect_refused(asked_groups(p$fit, p$groups, condition("control")), "conditions other than the control.*compared with")
+})
+
 test_that("31 cells are scored by preset fb, 30 are not; 6 and 5 for chemcpa", {
   n_rows <- function(preset, n) {
     nrow(planned(preset, n = n, split = c("test", "ood"))$rows$table)

@@ -91,3 +91,17 @@ test_that("numbers name the same level however they are stored", {
   expect_identical(level_names(numeric()), character())
   expect_identical(pairs_of(c(1e5, 2), NULL, control = "2")$parts, list("100000", "2"))
 })
+
+test_that("names do not depend on how R writes numbers", {
+  cells <- expand.grid(drug = c("control", "A", "B"), dose = c(1e-6, 1e-3, 1e5), t = c(0.5, 1.5),
+                       stringsAsFactors = FALSE)
+  here <- function() {
+    list(format_dose(c(1e-6, 1e5, 0.3)), level_names(c(0.5, 1e5)), count_of(1e5, "cell"), count(1234),
+         split_cells(cells, "drug", dose = "dose", covariates = "t", control = "control", hold_out = 0.3,
+                     seed = 1)$split)
+  }
+  expected <- here()
+  expect_identical(expected[1:4], list(c("1e-06", "1e+05", "0.3"), c("0.5", "100000"), "100,000 cells", "1,234"))
+  withr::local_options(scipen = 999, OutDec = ",", warn = 2)
+  expect_identical(here(), expected)
+})

@@ -22,6 +22,7 @@ test_that("factors, lists and data frames of SMILES are named SMILES", {
   both <- data.frame(drug = c("A", "B", "A"), smiles = factor(c("CCO", NA, "CCO")))
   expect_identical(as_named_smiles(factor(c(A = "CCO", B = NA))), texts)
   expect_identical(as_named_smiles(list(A = "CCO", B = NA)), texts)
+  expect_identical(as_named_smiles(tapply(c("CCO", NA, "CCO"), c("A", "B", "A"), `[`, 1)), texts)
   expect_identical(as_named_smiles(list(A = factor("CCO"), B = NA_character_)), texts)
   expect_identical(as_named_smiles(both), texts)
   expect_identical(as_named_smiles(tibble::as_tibble(both)), texts)

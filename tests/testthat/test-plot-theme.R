@@ -28,6 +28,11 @@ test_that("long names are cut in the middle of their parts, which get lines of t
   expect_identical(many[1], "a kidney of an ..., Compound-01 wit...")
   expect_identical(short_names("Compound-01 with a very long name"), "Compound-01 wi...long name")
   expect_identical(anyDuplicated(short_names(paste("Compound with a very long name", 1:99))), 0L)
+  # Names that differ only in their middle show that.
+  middle <- paste0("a very long beginning of a name, ", c("KLF1", "SPI1"), " and an end that all of them have")
+  middle <- gsub(", ", " ", middle)
+  expect_identical(short_names(middle[c(1, 2, 1)]),
+                   c("...name KLF1 and an end...", "...name SPI1 and an end...")[c(1, 2, 1)])
 })
 
 test_that("names of a horizontal axis are wrapped or slanted where they have no room", {

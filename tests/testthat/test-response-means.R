@@ -27,6 +27,20 @@ test_that("logarithms are of the genes asked for", {
   expect_equal(decoded(rownames(cells$counts)[3:4])[3:4, ], decoded(NULL)[3:4, ], tolerance = 1e-4)
 })
 
+test_that("a source cell without counts stays one", {
+  fit <- small_fit(loss = "nb")
+  cells <- small_cells()
+  targets <- make_targets(fit, condition_grid(condition = "IFNb", cell_type = "NK"))
+  decoded <- function(counts, among) {
+    screen <- read_newdata(fit, counts, col_data = cells$col_data)
+    decoded_logs(fit, screen, targets, list(among))
+  }
+  controls <- which(cells$col_data$condition == "control" & cells$col_data$cell_type == "NK")[1:3]
+  empty <- cells$counts
+  empty[, controls[2]] <- 0
+  expect_equal(decoded(empty, controls), decoded(cells$counts, controls[-2]) * 2 / 3, tolerance = 1e-3)
+})
+
 test_that("responses of counts start from so many cells at most, the same ones for every condition", {
   fit <- small_fit(loss = "nb", layer = NULL)
   cells <- small_cells()

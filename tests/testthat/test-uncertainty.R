@@ -90,6 +90,17 @@ test_that("of conditions in one direction each names itself, any other the neare
   expect_identical(twins$at_euclidean, 1:2)
 })
 
+test_that("conditions are compared some at a time", {
+  known <- withr::with_seed(1, matrix(stats::rnorm(60), 12))
+  asked <- rbind(known[c(3, 5), ], withr::with_seed(2, matrix(stats::rnorm(30), 6)))
+  own <- c(3L, NA, rep(NA, 6))
+  whole <- latent_distances(asked, known, own)
+  expect_equal(latent_distances(asked, known, own, pairs = 20), whole)
+  each <- apply(asked, 1, function(a) min(sqrt(colSums((t(known) - a)^2))))
+  expect_equal(whole$euclidean, each)
+  expect_identical(whole$euclidean[2], 0)
+})
+
 test_that("wrong questions are refused", {
   fit <- small_fit()
   expect_refused(prediction_uncertainty(fit), "`condition` must name")
