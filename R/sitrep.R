@@ -70,7 +70,7 @@ cores_online <- function() {
 
 optional_packages <- function() {
   names <- c("SingleCellExperiment", "SummarizedExperiment", "SeuratObject", "DelayedArray",
-             "HDF5Array", "ggplot2", "uwot", "BiocParallel")
+             "HDF5Array", "ggplot2", "uwot", "BiocParallel", "rmarkdown")
   vapply(names, function(name) {
     if (nzchar(system.file(package = name))) as.character(utils::packageVersion(name)) else
       NA_character_
