@@ -89,7 +89,7 @@ format.compert_fit <- function(x, ...) {
   c(
     paste0("<compert_fit> ", model_title(meta$model), ", ", meta$settings$loss_ae, " loss"),
     paste0(
-      "Cells:         ", count(cells$train), " training",
+      "Cells:         ", if (knows_training(meta)) paste0(count(cells$train), " training") else "unknown",
       paste0(", ", vapply(held_out, count, ""), " ", names(held_out), collapse = "")[
         length(held_out) > 0L],
       "; ", count(length(registry$genes)), " genes (", meta$assay, ")"
@@ -128,6 +128,7 @@ format_covariates <- function(registry) {
 }
 
 format_training <- function(history, meta) {
+  if (nrow(history) == 0L && !is.null(meta$reference)) return(paste0("Training:      by ", meta$reference))
   best <- history$epoch[which(history$best %in% TRUE)]
   best <- if (length(best)) paste0(", best ", best[length(best)]) else ""
   seconds <- training_seconds(history)
@@ -238,5 +239,5 @@ print.summary.compert_fit <- function(x, ...) {
 #' @export
 nobs.compert_fit <- function(object, ...) {
   validate_fit(object, "object")
-  as.integer(object$meta$n_cells$train)
+  if (knows_training(object$meta)) as.integer(object$meta$n_cells$train) else NA_integer_
 }

@@ -172,6 +172,7 @@ check_samples <- function(n_samples, type, summarise, residual, call = rlang::ca
 # One warning when a dose lies outside what training saw for its perturbation (of one that it never saw:
 # what corresponds to the others' doses). Dose 0 does not where it is the control.
 warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env()) {
+  if (!knows_training(fit$meta)) return(invisible())
   registry <- fit$meta$registry
   acting <- acting_pairs(fit, targets$parts, targets$doses)
   asked <- data.frame(part = unlist(acting$parts), dose = unlist(acting$doses))

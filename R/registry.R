@@ -26,7 +26,7 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
     control = screen$keys$control,
     covariates = lapply(screen$covariates, sort_names),
     batch = screen$keys$batch,
-    n_slots = max(lengths(parts)),
+    n_slots = max(lengths(parts), 1L),
     dose_range = trained,
     sep = screen$keys$sep
   ), dose_scaling(doses$transform, doses$unit, whole, screen$keys$control))

@@ -51,6 +51,7 @@ render_report <- function(fit, x, file, ..., title = NULL, overwrite = FALSE, qu
                           missing_genes = c("error", "zero")) {
   evaluate <- report_arguments(list(...))
   validate_fit(fit)
+  need_known_training(fit)
   need_newdata(missing(x), "render_report", arg = "x")
   if (missing(file)) file <- NULL
   check_string(file, "file")

@@ -36,6 +36,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
                 "Write `epochs = 50`.")
   }
   check_count(epochs, "epochs")
+  need_known_training(fit)
   settings <- first_speaks(resumed_settings(fit, epochs, rlang::list2(...)))
   check_checkpoint(settings)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles(),

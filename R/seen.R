@@ -5,6 +5,7 @@ seen_levels <- c("condition", "parts only", "drug new to covariate", "drug new")
 # One of `seen_levels` per condition. "parts only": every perturbation occurred under these
 # covariates, but not this combination or dose. `covariates` has no missing values here.
 seen_in_training <- function(fit, parts, doses, covariates) {
+  if (!knows_training(fit$meta)) return(rep(NA_character_, length(parts)))
   rows <- trained_conditions(fit)
   rows[c("parts", "doses")] <- acting_pairs(fit, rows$parts, rows$doses)
   asked <- acting_pairs(fit, parts, doses)
@@ -30,6 +31,16 @@ seen_by_group <- function(fit, code, parts, doses, covariates) {
   first <- which(!duplicated(group))
   seen <- seen_in_training(fit, parts[first], doses[first], covariates[first, , drop = FALSE])
   seen[group]
+}
+
+# Whether the fit knows the cells that it was trained on; of weights from elsewhere it may not.
+knows_training <- function(meta) sum(unlist(meta$n_cells)) > 0
+
+need_known_training <- function(fit, call = rlang::caller_env()) {
+  if (knows_training(fit$meta)) return(invisible())
+  abort_input("`fit` must know the conditions that it was trained on.",
+              "It was read by `read_reference_fit()` from a file without them.",
+              "Export the model again with `--data` and the training data.", call)
 }
 
 # Conditions as the model takes them: where nothing acts at dose 0, what has no other part is the

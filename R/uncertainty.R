@@ -79,6 +79,7 @@ every_level <- function(fit, targets) {
 
 # Distinct training conditions, batches together, that have enough cells.
 reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
+  need_known_training(fit, call)
   known <- trained_conditions(fit)
   n <- fit$meta$conditions$n_cells[fit$meta$conditions$split == "train"]
   covariates <- known$covariates[condition_covariates(fit)]

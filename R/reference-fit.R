@@ -1,0 +1,226 @@
+#' Read a model that a reference implementation has trained
+#'
+#' Makes a fit of the weights that facebookresearch/CPA, theislab/chemCPA or theislab/cpa has trained and
+#' saved. A script in Python, which comes with the package, writes them to a file first; it runs where the
+#' model was trained. Predictions of the fit are the reference's own, within the rounding of single precision.
+#'
+#' @section Exporting:
+#' The script needs what the reference needs (Python, torch, numpy) and h5py, and this package not at all:
+#' copy it to where the model is.
+#' ```
+#' file.copy(system.file("python", "export_reference.py", package = "compert"), ".")
+#' ```
+#' ```
+#' python export_reference.py model.pt reference.h5 --data training.h5ad
+#' ```
+#' | reference | what it saved |
+#' |---|---|
+#' | facebookresearch/CPA (50e283a) | `model.pt` of its Python interface, or the files of `cpa.train` |
+#' | theislab/chemCPA (2025) | a checkpoint of lightning, such as `last.ckpt` |
+#' | theislab/cpa (0.8.8) | the folder of `save()`, with `CPA_info.json` in it |
+#'
+#' A saved model reads as a program does: export only those from where you would run one. What the script
+#' does not know, such as an older version or likelihood, it refuses in one sentence.
+#'
+#' @section Names:
+#' Weights have no names. Those of genes, perturbations and covariates, and what the cells of training were,
+#' come from the training data: by `--data`, or else by the AnnData object or the path that the saved model
+#' holds. Only theislab/cpa saves names with its weights. Where the script had no data, `genes`,
+#' `perturbations`, `covariates` and `control` must be given here; the fit then does not know what training
+#' saw: `seen` of [predict()][predict.compert_fit] is `NA`, no dose is called an extrapolation, a dose that is
+#' left out is 1, and verbs that look at the conditions of training, such as [resume_fit()] and
+#' [prediction_uncertainty()], refuse it.
+#'
+#' Columns of the cells are called as they were in training (`fit$meta$keys`). facebookresearch/CPA without
+#' covariates has one with the single level `"dummy_cov"`, of this name.
+#'
+#' @section What is not in the file:
+#' Optimisers, history and some of the adversaries: the references do not save them. [resume_fit()] and
+#' [fine_tune()] start these anew. The name of the control within a combination (`"A+control"`) is
+#' dropped, where the references add its embedding too. Of counts, what is asked for at a common library size
+#' needs the mean total of the training cells, which theislab/cpa does not save: it is taken as 1.
+#'
+#' @param file Path of the file that the script wrote.
+#' @param ... Must be empty: all later arguments are given by name.
+#' @param genes Names of the genes, in the order of the training data.
+#' @param perturbations Names of all perturbations, the control among them, in any order: the references
+#'   number them in the order of their names.
+#' @param covariates Named list of the levels of each covariate, in any order of the levels:
+#'   `list(cell_type = c("B", "NK"))`.
+#' @param control Name of the control perturbation.
+#' @return A `compert_fit` with the `parity` of its reference, for [predict()][predict.compert_fit],
+#'   [reconstruct()], [evaluate_r2()], [cell_embedding()], [fine_tune()], [save_fit()] and all other verbs.
+#'   `fit$meta$reference` says whose weights it has.
+#' @section Errors: A file that the script did not write, or of a later version; names that the file does not
+#'   have and that are not given, all in one error; names of another number than the model has.
+#' @source `torch.save()` in `cpa/api.py` and `cpa/train.py` of facebookresearch/CPA;
+#'   `chemCPA/train_hydra.py` of theislab/chemCPA; `cpa/_model.py` of theislab/cpa.
+#' @seealso [load_fit()] for fits of this package.
+#' @examples
+#' # What inst/scripts/make_reference_fits.py trained and exported, with few genes.
+#' file <- system.file("extdata", "reference_cpa.h5", package = "compert")
+#' fit <- read_reference_fit(file)
+#' fit
+#' screen <- kang_example(as = "list")
+#' stimulated <- condition(condition = "IFNb", cell_type = "B")
+#' predict(fit, screen$x, stimulated, col_data = screen$col_data)$mean[1:3, 1:2]
+#' @export
+read_reference_fit <- function(file, ..., genes = NULL, perturbations = NULL, covariates = NULL,
+                               control = NULL) {
+  check_no_dots(...)
+  here <- rlang::current_env()
+  export <- read_export(file, here)
+  names <- export_names(export$about, list(genes = genes, perturbations = perturbations,
+                                           covariates = covariates, control = control), here)
+  settings <- new_settings(export$about$settings, call = here)
+  screen <- export_screen(export, names, settings, here)
+  registry <- export_registry(screen, names, export$weights[["perturbation_features"]])
+  meta <- new_meta(screen, registry, settings, NULL)
+  meta$reference <- export$about$reference
+  state <- with_core_errors(core_new_model(export_design(screen, registry, settings, export$weights),
+                                           length(names$genes), settings_json(settings), export$weights,
+                                           meta_to_json(meta)), here, todo = export_again())
+  check_whole(state, export$weights, file, here)
+  new_fit(state)
+}
+
+export_again <- function() "Export the model again, by the export_reference.py of this version of compert."
+
+# list(about, weights, obs, cells) of the file, which is an .h5ad file without expression.
+read_export <- function(file, call) {
+  check_string(file, "file", call = call)
+  bad <- function(given) {
+    abort_input("`file` must be what export_reference.py wrote.", paste0(dQuote(file, FALSE), " ", given),
+                paste0("The script is in system.file(\"python\", package = \"compert\"); fits of this package ",
+                       "are read by load_fit()."), call)
+  }
+  full <- path.expand(file)
+  if (!file.exists(full) || dir.exists(full)) bad("does not exist.")
+  parts <- tryCatch(core_read_h5ad(enc2native(full), FALSE, character(), FALSE, TRUE, FALSE),
+                    error = function(cnd) bad("is no such file, or a damaged one."))
+  about <- parts$uns$reference$value
+  if (!is.character(about)) bad("is another .h5ad file.")
+  about <- jsonlite::fromJSON(about, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
+  if (!identical(as.integer(about$format), 1L)) {
+    abort_input("`file` must have a format that this version of compert knows (1).",
+                paste0(dQuote(file, FALSE), " has format ", about$format, "."), "Update compert.", call)
+  }
+  items <- parts$uns[startsWith(names(parts$uns), "weights/")]
+  weights <- lapply(items, function(item) structure(as.double(item$value), shape = as.double(item$shape)))
+  names(weights) <- sub("^weights/", "", names(items))
+  list(about = about, weights = weights, obs = h5ad_frame(parts$obs), cells = parts$obs$index)
+}
+
+# list(genes, perturbations, covariates, control), perturbations and levels in the order of their codes.
+export_names <- function(about, given, call) {
+  levels <- as.integer(about$covariate_levels)
+  columns <- as.character(about$keys$covariates)
+  about$covariates <- if (length(levels) == 0L) list() else about$covariates
+  known <- about[names(given)]
+  twice <- names(given)[!vapply(given, is.null, NA) & !vapply(known, is.null, NA)]
+  if (length(twice)) {
+    abort_input(paste0("`", twice[1], "` must be left out: the file has the names."),
+                paste0("It is ", describe(given[[twice[1]]]), "."), "Leave it out.", call)
+  }
+  missing <- names(given)[vapply(given, is.null, NA) & vapply(known, is.null, NA)]
+  if (length(missing)) {
+    abort_input(paste0(paste0("`", missing, "`", collapse = ", "), " must be given: the file has no such names."),
+                paste0("It has ", count_of(about$n_genes, "gene"), ", ", about$n_perturbations,
+                       " perturbations with the control",
+                       if (length(levels)) paste0(", and ", paste0(levels, " levels of ", dQuote(columns, FALSE),
+                                                                   collapse = ", ")), "."),
+                "Give them, or export the model again with `--data` and the training data.", call)
+  }
+  known <- rapply(known, as_names, "character", how = "replace")
+  out <- rlang::set_names(lapply(names(given), function(name) given[[name]] %||% known[[name]]), names(given))
+  check_named_levels(out$covariates, columns, call)
+  out$covariates <- lapply(out$covariates[columns], level_names)
+  check_strings(out$control, "control", null_ok = FALSE, call = call)
+  sizes <- c(list(genes = about$n_genes, perturbations = about$n_perturbations),
+             rlang::set_names(as.list(levels), sprintf("covariates$%s", columns)))
+  values <- c(out[c("genes", "perturbations")], rlang::set_names(out$covariates, sprintf("covariates$%s", columns)))
+  for (name in names(sizes)) check_n_names(values[[name]], sizes[[name]], name, call)
+  check_choice(out$control, out$perturbations, "control", call)
+  in_order <- function(x) x[order(encoded_names(x, about$reference), method = "radix")]
+  if (!is.null(given$perturbations)) out$perturbations <- in_order(out$perturbations)
+  if (!is.null(given$covariates)) out$covariates <- lapply(out$covariates, in_order)
+  out
+}
+
+# The names as the reference sorts them: facebookresearch/CPA first writes "-" for "_".
+encoded_names <- function(x, reference) {
+  enc2utf8(if (reference == "facebookresearch/CPA") gsub("_", "-", x, fixed = TRUE) else x)
+}
+
+check_named_levels <- function(covariates, columns, call) {
+  if (is.list(covariates) && setequal(rlang::names2(covariates), columns)) return(invisible())
+  abort_input("`covariates` must be a list with the levels of every covariate of the model.",
+              paste0("It has ", name_list(names(covariates)), "; the model has ", name_list(columns), "."),
+              paste0("Write covariates = list(", paste0(columns, " = c(\"...\")", collapse = ", "), ")."), call)
+}
+
+check_n_names <- function(names, n, arg, call) {
+  check_strings(names, arg, null_ok = FALSE, call = call)
+  if (length(names) == n) return(invisible())
+  abort_input(paste0("`", arg, "` must have as many names as the model (", n, ")."),
+              paste0("It has ", length(names), "."), "Give all of them, as the training data had them.", call)
+}
+
+# The cells that training saw, without their expression; none where the file knows none.
+export_screen <- function(export, names, settings, call) {
+  keys <- export$about$keys
+  known <- length(export$cells) > 0
+  covariates <- names(names$covariates)
+  keys <- new_keys(keys$perturbation, keys$dose, setdiff(covariates, keys$batch), names$control, keys$batch,
+                   if (known) keys$split, loss = settings$loss_ae, call = call)
+  cells <- list(x = empty_cells(names$genes, export$cells), col_data = export$obs, container = "matrix", assay = "x",
+                layer = NULL)
+  labels <- if (known) read_labels(cells, keys) else
+    list(parts = list(), doses = list(), code = integer(), is_control = logical(), control = names$control)
+  design <- if (known) read_design(cells, keys) else
+    list(covariates = list2DF(rlang::set_names(rep(list(character()), length(covariates)), covariates), 0L))
+  abort_defects(bind_defects(labels$defects, design$defects), call)
+  screen <- new_screen(cells, keys, if (is_count_loss(settings$loss_ae)) "counts" else "log", labels, design)
+  screen$split <- screen$split %||% rep("train", length(export$cells))
+  screen$keys$control_dose <- screen$keys$control_dose %||% 1
+  screen
+}
+
+empty_cells <- function(genes, cells) {
+  methods::new("dgCMatrix", p = integer(length(cells) + 1L), Dim = c(length(genes), length(cells)),
+               Dimnames = list(genes, cells))
+}
+
+# The registry in the order of the model's codes. References take doses as they are.
+export_registry <- function(screen, names, features) {
+  registry <- new_registry(screen, list(transform = "none"), names$perturbations)
+  at <- match(names$perturbations, registry$perturbations)
+  registry$perturbations <- names$perturbations
+  registry$dose_range <- registry$dose_range[at]
+  registry$dose_scale <- registry$dose_scale[at]
+  registry$covariates <- names$covariates
+  registry$n_features <- if (is.null(features)) 0L else attr(features, "shape")[2]
+  registry$feature_kind <- if (!is.null(features)) "matrix"
+  registry
+}
+
+# What the core makes the model for.
+export_design <- function(screen, registry, settings, weights) {
+  design <- if (ncol(screen$x) > 0) training_design(registry, screen, model = settings$model) else
+    c(design_sizes(registry), list(condition_weight = rep(1, length(registry$perturbations))))
+  features <- weights[["perturbation_features"]]
+  if (is.null(features)) return(design)
+  c(design, list(features = matrix(features, registry$n_features),
+                 has_features = rep(1, length(registry$perturbations))))
+}
+
+# The core takes what is named: all that predictions need must be.
+check_whole <- function(state, weights, file, call) {
+  absent <- grep("^(adversary_|mean_library$)", setdiff(names(core_weights(state)), names(weights)),
+                 value = TRUE, invert = TRUE)
+  if (length(absent) == 0L && all(vapply(weights, function(w) all(is.finite(w)), NA))) return(invisible())
+  abort_input("`file` must have finite weights of the whole model.",
+              paste0(dQuote(file, FALSE), if (length(absent)) paste0(" lacks ", name_list(absent), ".") else
+                " has weights that are not finite: training had diverged."),
+              export_again(), call)
+}
