@@ -50,7 +50,7 @@ shift_baseline <- function(known, groups, which, reference, rule) {
 training_cells <- function(fit, screen, groups, of_row) {
   if (!is.null(screen$split)) return(screen$split %in% "train")
   seen <- seen_in_training(fit, groups$parts, groups$doses, groups$covariates)
-  (seen == "condition")[groups$of_cell] & is.na(of_row)
+  (seen %in% "condition")[groups$of_cell] & is.na(of_row)
 }
 
 # mean(condition) - mean(control) of training cells, for every group that has both. `column` is the

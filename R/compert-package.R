@@ -26,7 +26,7 @@
 #'   [scgen_settings()].
 #' * More of a fit: [resume_fit()], [fine_tune()], [tune_fit()] for a search of settings ([search_space()],
 #'   [default_space()]),
-#'   [launch_local()] for several processes, [save_fit()].
+#'   [launch_local()] for several processes, [save_fit()]; [read_reference_fit()] of models that the references trained.
 #' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
 #'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],
 #'   [molecular_uncertainty()], [interaction_table()].

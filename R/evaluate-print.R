@@ -134,9 +134,10 @@ level_gap <- 0.02
 # additive baseline, which never uses the condition itself.
 verdict <- function(x) {
   new <- x$seen != "condition"
-  cells <- unique(x$split[!new])
-  lines <- c(verdict_of(x[new, ], "not seen in training"),
-             verdict_of(x[!new, ], paste0("seen in training",
+  cells <- unique(x$split[which(!new)])
+  lines <- c(verdict_of(x[which(new), ], "not seen in training"),
+             verdict_of(x[is.na(new), ], "of which the fit does not know whether training saw them"),
+             verdict_of(x[which(!new), ], paste0("seen in training",
                                         if (length(cells) == 1L && !is.na(cells)) paste0(" (", cells, " cells)"))))
   lines %||% "No baseline could be compared."
 }

@@ -127,5 +127,9 @@ meta_from_json <- function(json) {
     meta[[part]]$covariates <- texts(meta[[part]]$covariates)
   }
   if (length(meta$degs)) meta$degs$genes <- lapply(meta$degs$genes, as.character)
+  # Without any conditions these are empty lists.
+  meta$conditions[c("label", "split")] <- texts(meta$conditions[c("label", "split")])
+  meta$conditions$control <- as.logical(meta$conditions$control)
+  meta$conditions$n_cells <- as.integer(meta$conditions$n_cells)
   meta
 }

@@ -153,11 +153,13 @@ response_points <- function(observed, table, value, call = rlang::caller_env()) 
   points
 }
 
-# What training saw, in two words.
+# What training saw, in two words; a third where the fit does not know it.
 seen_words <- function(seen) {
-  words <- c("in training", "not in training")
-  factor(ifelse(seen == "condition", words[1L], words[2L]), words)
+  words <- c("in training", "not in training", "training unknown")
+  factor(words[ifelse(is.na(seen), 3L, ifelse(seen == "condition", 1L, 2L))], words[c(TRUE, TRUE, anyNA(seen))])
 }
+
+seen_shapes <- function() c(`in training` = 16, `not in training` = 1, `training unknown` = 4)
 
 # Open or filled points, their size the number of cells where that differs.
 observed_layers <- function(points, table) {
@@ -171,7 +173,7 @@ observed_layers <- function(points, table) {
   }
   list(
     layer,
-    ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1), drop = TRUE),
+    ggplot2::scale_shape_manual(values = seen_shapes(), drop = TRUE),
     if (!same) ggplot2::scale_size_area(max_size = 4, breaks = range(points$n_cells)),
     ggplot2::labs(shape = "Measured", size = "Cells"),
     ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0),

@@ -196,7 +196,7 @@ map_points <- function(points) {
   list(
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen, fill = .data$.value), points, size = 3,
                         stroke = 1, colour = "black"),
-    ggplot2::scale_shape_manual(values = c(`in training` = 21, `not in training` = 24)),
+    ggplot2::scale_shape_manual(values = c(`in training` = 21, `not in training` = 24, `training unknown` = 22)),
     ggplot2::labs(shape = "Measured")
   )
 }

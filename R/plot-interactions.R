@@ -92,7 +92,7 @@ draw_pair_plane <- function(table, n_labels, constant) {
     ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.text, hjust = .data$.side),
                        labels, size = 2.7, check_overlap = TRUE) +
     ggplot2::scale_colour_manual(values = c(predicted = "#0072B2", observed = "#D55E00")) +
-    ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1)) +
+    ggplot2::scale_shape_manual(values = seen_shapes()) +
     ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
     ggplot2::labs(x = "Coefficient of the first part", y = "Coefficient of the second part",
                   colour = NULL, shape = NULL, subtitle = constant,
@@ -107,7 +107,7 @@ draw_pair_genes <- function(table, genes, n_labels, max_panels, scale, constant,
     abort_input("`genes` must be genes of `interactions`.", paste0("Not among them: ", name_list(unknown), "."),
                 paste0("Known: ", name_list(table$gene), "."), call)
   }
-  words <- ifelse(table$.seen == "in training", "in training", "not in training")
+  words <- table$.seen
   table$condition <- paste0(short_names(table$.name, 30L, many = FALSE), "\n(", table$method, ", ", words, ")")
   table$condition <- factor(table$condition, unique(table$condition))
   n <- nlevels(table$condition)

@@ -135,7 +135,7 @@ means_table <- function(means, value, genes, features = "genes", call = rlang::c
     data.frame(condition = means$whole[k], gene = genes, predicted = predicted[, k],
                measured = measured[, k], deg = match(seq_along(genes), deg), rank = rank, words = words,
                r2 = paste0(sprintf("r2 = %.2f", r2[1L]), if (length(deg)) sprintf(", DEGs %.2f", r2[2L])),
-               training = if (means$seen[k] == "condition") "in training" else "not in training",
+               training = as.character(seen_words(means$seen[k])),
                seen = means$seen[k], n_cells = means$n_cells[k], stringsAsFactors = FALSE)
   })
   do.call(rbind, rows)

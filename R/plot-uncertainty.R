@@ -108,7 +108,7 @@ uncertainty_lines <- function(table, value, log_dose) {
                        linewidth = 0.7, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 2.2, stroke = 0.8, na.rm = TRUE) +
     scale_colour_compert(nlevels(table$.line)) +
-    ggplot2::scale_shape_manual(values = c(`in training` = 16, `not in training` = 1)) +
+    ggplot2::scale_shape_manual(values = seen_shapes()) +
     # An axis of zeros alone would reach below 0.
     ggplot2::expand_limits(y = if (all(table$.value %in% c(0, NA))) c(0, 1) else 0) +
     ggplot2::labs(x = dose_title(table), y = paste(uncertainty_words()[[value]],

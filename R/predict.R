@@ -62,7 +62,8 @@
 #'   `cell_type`), `cpa_draw` where there are several, and `seen`, what training saw of the condition:
 #'   `"condition"`,
 #'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
-#'   `"drug new to covariate"`, or `"drug new"`; dose 0 is the control, as [dose_response()] says. With
+#'   `"drug new to covariate"`, or `"drug new"` (`NA` where [read_reference_fit()] could not know); dose 0 is
+#'   the control, as [dose_response()] says. With
 #'   `summarise = "condition"` it holds
 #'   `cpa_condition`, `cpa_source`, the covariates and the batch that the condition names, `seen` and
 #'   `n_cells` (source cells); assays are `mean` and `variance`. Where names would be the same, yours

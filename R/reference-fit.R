@@ -37,8 +37,8 @@
 #' @section What is not in the file:
 #' Optimisers, history and some of the adversaries: the references do not save them. [resume_fit()] and
 #' [fine_tune()] start these anew. The name of the control within a combination (`"A+control"`) is
-#' dropped, where the references add its embedding too. Of counts, what is asked for at a common library size
-#' needs the mean total of the training cells, which theislab/cpa does not save: it is taken as 1.
+#' dropped, where the references add its embedding too. Where chemCPA was trained on combinations, what it makes
+#' of single drugs depends on the length of the longest one, which is known from the data only.
 #'
 #' @param file Path of the file that the script wrote.
 #' @param ... Must be empty: all later arguments are given by name.
@@ -57,13 +57,13 @@
 #'   `chemCPA/train_hydra.py` of theislab/chemCPA; `cpa/_model.py` of theislab/cpa.
 #' @seealso [load_fit()] for fits of this package.
 #' @examples
-#' # What inst/scripts/make_reference_fits.py trained and exported, with few genes.
+#' # What facebookresearch/CPA trained on cells of kang_example(), with 40 genes.
 #' file <- system.file("extdata", "reference_cpa.h5", package = "compert")
 #' fit <- read_reference_fit(file)
 #' fit
 #' screen <- kang_example(as = "list")
 #' stimulated <- condition(condition = "IFNb", cell_type = "B")
-#' predict(fit, screen$x, stimulated, col_data = screen$col_data)$mean[1:3, 1:2]
+#' predict(fit, screen$x, stimulated, col_data = screen$col_data)[1:3, 1:2]
 #' @export
 read_reference_fit <- function(file, ..., genes = NULL, perturbations = NULL, covariates = NULL,
                                control = NULL) {
@@ -101,14 +101,17 @@ read_export <- function(file, call) {
   about <- parts$uns$reference$value
   if (!is.character(about)) bad("is another .h5ad file.")
   about <- jsonlite::fromJSON(about, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
-  if (!identical(as.integer(about$format), 1L)) {
-    abort_input("`file` must have a format that this version of compert knows (1).",
-                paste0(dQuote(file, FALSE), " has format ", about$format, "."), "Update compert.", call)
-  }
+  check_export_format(about, file, call)
   items <- parts$uns[startsWith(names(parts$uns), "weights/")]
   weights <- lapply(items, function(item) structure(as.double(item$value), shape = as.double(item$shape)))
   names(weights) <- sub("^weights/", "", names(items))
   list(about = about, weights = weights, obs = h5ad_frame(parts$obs), cells = parts$obs$index)
+}
+
+check_export_format <- function(about, file, call) {
+  if (identical(as.integer(about$format), 1L)) return(invisible())
+  abort_input("`file` must have a format that this version of compert knows (1).",
+              paste0(dQuote(file, FALSE), " has format ", about$format, "."), "Update compert.", call)
 }
 
 # list(genes, perturbations, covariates, control), perturbations and levels in the order of their codes.
@@ -172,7 +175,7 @@ export_screen <- function(export, names, settings, call) {
   known <- length(export$cells) > 0
   covariates <- names(names$covariates)
   keys <- new_keys(keys$perturbation, keys$dose, setdiff(covariates, keys$batch), names$control, keys$batch,
-                   if (known) keys$split, loss = settings$loss_ae, call = call)
+                   keys$split, loss = settings$loss_ae, call = call)
   cells <- list(x = empty_cells(names$genes, export$cells), col_data = export$obs, container = "matrix", assay = "x",
                 layer = NULL)
   labels <- if (known) read_labels(cells, keys) else

@@ -34,8 +34,8 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
 
 # Lowest and highest dose of each perturbation in some cells; NA where it is in none of them.
 dose_ranges <- function(screen, cells, perturbations) {
-  atom <- unlist(screen$parts[cells], use.names = FALSE)
-  given <- split(unlist(screen$doses[cells], use.names = FALSE), factor(atom, perturbations))
+  atom <- as.character(unlist(screen$parts[cells], use.names = FALSE))
+  given <- split(as.double(unlist(screen$doses[cells], use.names = FALSE)), factor(atom, perturbations))
   lapply(given, function(d) if (length(d)) range(d) else c(NA_real_, NA_real_))
 }
 

@@ -34,7 +34,7 @@ seen_by_group <- function(fit, code, parts, doses, covariates) {
 }
 
 # Whether the fit knows the cells that it was trained on; of weights from elsewhere it may not.
-knows_training <- function(meta) sum(unlist(meta$n_cells)) > 0
+knows_training <- function(meta) length(meta$conditions$split) > 0
 
 need_known_training <- function(fit, call = rlang::caller_env()) {
   if (knows_training(fit$meta)) return(invisible())

@@ -170,8 +170,7 @@ class Export:
             uns.create_dataset("reference", data=json.dumps(self.about, ensure_ascii=False),
                                dtype=h5py.string_dtype("utf-8"))
             for name, values in self.weights.items():
-                values = np.asarray(values, np.float32)
-                uns.create_dataset("weights/" + name, data=values, compression="gzip" if values.size > 256 else None)
+                uns.create_dataset("weights/" + name, data=np.asarray(values, np.float32))
 
 
 def parts_of(conditions):
@@ -185,11 +184,15 @@ def ordered(names, encoded):
     return names
 
 
+def write_values(group, name, values):
+    """Compressed where that makes the file smaller."""
+    group.create_dataset(name, data=values, compression="gzip" if values.nbytes > 4096 else None)
+
+
 def write_texts(group, name, texts):
     """Of one length, which HDF5 compresses, as it does not those of any length."""
     texts = [text.encode("utf-8") for text in texts]
-    kind = h5py.string_dtype("utf-8", max([1, *map(len, texts)]))
-    group.create_dataset(name, data=np.array(texts, dtype=kind), compression="gzip" if texts else None)
+    write_values(group, name, np.array(texts, dtype=h5py.string_dtype("utf-8", max([1, *map(len, texts)]))))
 
 
 def write_table(file, path, index, columns):
@@ -201,13 +204,13 @@ def write_table(file, path, index, columns):
     for name, values in columns.items():
         values = np.asarray(values)
         if values.dtype.kind in "fiu":
-            group.create_dataset(name, data=values, compression="gzip")
+            write_values(group, name, values)
             continue
         levels, codes = np.unique(values.astype(str), return_inverse=True)
         column = group.create_group(name)
         column.attrs.update({"encoding-type": "categorical", "encoding-version": "0.2.0", "ordered": False})
         write_texts(column, "categories", levels)
-        column.create_dataset("codes", data=codes.astype("i4"), compression="gzip")
+        write_values(column, "codes", codes.astype("i4"))
 
 
 def arrays(state):
@@ -411,8 +414,8 @@ def scvi_weights(weights, loss, doser, variational, covariates):
     out, layers = fc_layers(weights, coder, "encoder")
     out.update(stacked(weights, ["encoder.mean_encoder", "encoder.var_encoder"] if variational else ["encoder.z"],
                        "encoder", layers))
-    hidden_layers, layers = fc_layers(weights, "decoder.encoder" if loss == "gauss" else "decoder.px_decoder", "decoder")
-    out.update(hidden_layers)
+    decoder, layers = fc_layers(weights, "decoder.encoder" if loss == "gauss" else "decoder.px_decoder", "decoder")
+    out.update(decoder)
     last = {"gauss": ["decoder.mean_encoder", "decoder.var_encoder"], "nb": ["decoder.px_scale_decoder.0"],
             "zinb": ["decoder.px_scale_decoder.0", "decoder.px_dropout_decoder"]}[loss]
     out.update(stacked(weights, last, "decoder", layers))
