@@ -15,13 +15,24 @@ check_baselines <- function(baselines, call = rlang::caller_env()) {
 # observed controls of the rows, which every baseline starts from. `train` marks the cells that it may
 # learn from. `scale`: of the statistics, which `reference` has already.
 baseline_methods <- function(names, screen, groups, rows, train, reference, ddof, scale = identity) {
+  answer_baselines(names, training_statistics(screen$x, groups, train), groups, rows$group, reference, ddof,
+                   scale)
+}
+
+# list(n, mean, variance) of the training cells of every group.
+training_statistics <- function(x, groups, train) {
+  core_group_stats(x, as.integer(ifelse(train, groups$of_cell - 1L, -1L)), groups$n)
+}
+
+# The same from training_statistics(), for the groups `which`, one per row.
+answer_baselines <- function(names, stats, groups, which, reference, ddof, scale = identity) {
   rules <- list(additive = additive_shift, mean = mean_shift, interpolation = interpolated_shift)
-  known <- if (any(names %in% names(rules))) training_shifts(screen, groups, train, ddof, scale)
+  known <- if (any(names %in% names(rules))) training_shifts(stats, groups, ddof, scale)
   if ("mean" %in% names) known$sums <- sums_of_shifts(known, groups)
   without <- ifelse(colSums(is.na(reference$mean)) > 0, no_controls_note, NA_character_)
   lapply(rlang::set_names(names), function(name) {
     if (name == "control") return(c(reference, list(note = without)))
-    method <- shift_baseline(known, groups, rows$group, reference, rules[[name]])
+    method <- shift_baseline(known, groups, which, reference, rules[[name]])
     method$note <- ifelse(is.na(method$note), without, method$note)
     method
   })
@@ -57,9 +68,7 @@ training_cells <- function(fit, screen, groups, of_row) {
 # group's column in `shift`, NA without one. Groups that have one are listed by condition (`alike`), as
 # single perturbations (`single`), and by covariates and perturbations at any dose (`kin`); `what`, `parts`
 # and `place` are each group's numbers in these lists. `variance()` gives that of groups.
-training_shifts <- function(screen, groups, train, ddof, scale = identity) {
-  group <- ifelse(train, groups$of_cell - 1L, -1L)
-  stats <- core_group_stats(screen$x, as.integer(group), groups$n)
+training_shifts <- function(stats, groups, ddof, scale = identity) {
   reference <- match(paste(groups$place, "\b", sep = "\f"), groups$key)
   usable <- which(stats$n > 0 & !groups$control & !is.na(reference) &
                     stats$n[replace(reference, is.na(reference), 1L)] > 0)

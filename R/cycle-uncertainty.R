@@ -13,6 +13,7 @@
 #' own condition. What exceeds these is due to the condition.
 #'
 #' @inheritParams evaluate_r2
+#' @param fit A `compert_fit`.
 #' @param newdata Cells of the screen, in any container that [cpa()] takes: controls for `"forward"`,
 #'   measured cells of the condition for `"back"`.
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked for

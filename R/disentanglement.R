@@ -28,6 +28,7 @@
 #' linear classifier one class to learn from.
 #'
 #' @inheritParams evaluate_r2
+#' @param fit A `compert_fit`.
 #' @param newdata Cells, in any container that [cpa()] takes.
 #' @param split Splits whose cells are scored, controls included, of `"train"`, `"test"` and
 #'   `"ood"`; several are scored together. `NULL`: all cells.

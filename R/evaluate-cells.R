@@ -12,6 +12,7 @@
 #' for Gaussian fits, counts for others. Noise of single cells bounds these scores far below 1.
 #'
 #' @inheritParams evaluate_r2
+#' @param fit A `compert_fit`.
 #' @param newdata The cells to score, and controls, which DEGs are found against, in any container
 #'   that [cpa()] takes.
 #' @param min_cells Fewest cells of a condition.

@@ -32,7 +32,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
                              pseudo = 1e-5, residual = NULL, seed = NULL, assay = NULL,
                              layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "evaluate_effects")
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual))
   check_count(n_degs, "n_degs", min = 2)

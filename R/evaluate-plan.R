@@ -7,18 +7,23 @@ condition_groups <- function(fit, screen) {
   # Different labels may mean the same ("A+B" and "B+A"), so keys are made for one cell of each.
   code <- row_codes(c(list(screen$code), screen$covariates[names]))
   cell <- which(!duplicated(code))
-  place <- row_keys(screen$covariates[cell, names, drop = FALSE])
-  what <- condition_key(screen$parts[cell], screen$doses[cell])
-  what[screen$control[cell]] <- "\b"
+  groups <- distinct_groups(screen$parts[cell], screen$doses[cell],
+                            screen$covariates[cell, names, drop = FALSE], screen$control[cell])
+  groups$of_cell <- groups$of[code]
+  groups
+}
+
+# Conditions, each once and in the order of their keys; `of` is the number of each that was given.
+distinct_groups <- function(parts, doses, covariates, control) {
+  place <- row_keys(covariates)
+  what <- condition_key(parts, doses)
+  what[control] <- "\b"
   key <- paste(place, what, sep = "\f")
   keys <- sort(unique(key), method = "radix")
   at <- match(keys, key)
-  first <- cell[at]
-  list(
-    of_cell = match(key, keys)[code], n = length(keys), key = keys, what = what[at],
-    place = place[at], parts = screen$parts[first], doses = screen$doses[first],
-    covariates = screen$covariates[first, names, drop = FALSE], control = screen$control[first]
-  )
+  list(of = match(key, keys), n = length(keys), key = keys, what = what[at], place = place[at],
+       parts = parts[at], doses = doses[at], covariates = covariates[at, , drop = FALSE],
+       control = control[at])
 }
 
 # One row per condition and split to score.

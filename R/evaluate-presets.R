@@ -62,10 +62,11 @@ r2_options <- function(fit, preset, own, call = rlang::caller_env()) {
   }
   given <- own[!vapply(own, is.null, TRUE)]
   options[names(given)] <- given
+  if (is_baseline(fit)) options <- baseline_options(options, own, call)
   # The references have one kind of counterfactual.
   kinds <- c("decoded", "difference")
   if (pick_residual(fit, options$residual, call)) kinds <- rev(kinds)
-  options$kinds <- if (preset == "compert") kinds else kinds[1]
+  options$kinds <- if (preset == "compert" && !is_baseline(fit)) kinds else kinds[1]
   options$preset <- preset
   options$mean_of_draws <- preset == "fb" && options$variance == "sampled"
   options$changed <- names(given)

@@ -168,7 +168,8 @@ words_without_additive <- function(x) {
 compare_methods <- function(x, baseline, metric, words) {
   model <- x[[metric]][x$method == "model"]
   other <- x[[metric]][x$method == baseline]
-  if (length(other) != length(model)) return(NULL)
+  # The same numbers are the same method: a baseline that is scored itself.
+  if (length(other) != length(model) || identical(model, other)) return(NULL)
   both <- is.finite(model) & is.finite(other)
   additive <- x[[metric]][x$method == "additive"]
   instead <- baseline == "mean" && length(additive) == length(model)

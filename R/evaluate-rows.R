@@ -18,7 +18,8 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
   measured <- screen
   if (options$log_counts) measured$x <- log_values(screen)
   control <- evaluation_controls(screen, groups, table, options)
-  if (options$log_counts && is_control_word(options$controls)) {
+  baseline <- is_baseline(fit)
+  if (options$log_counts && is_control_word(options$controls) && !baseline) {
     control$source <- some_source_cells(control$source, seed)
   }
   truth <- group_statistics(measured$x, zero_based(rows$of_cell), nrow(table), options$ddof)
@@ -26,15 +27,16 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
                             options$ddof)
   reference <- take_groups(stats, control$reference)
   targets <- group_targets(fit, groups, table$group)
-  predicted <- if (options$log_counts) predict_log_rows else predict_rows
-  start <- start_from(screen, control$source, options, call)
+  predicted <- if (baseline) predict_baseline_rows else if (options$log_counts) predict_log_rows else predict_rows
+  start <- if (baseline) measured else start_from(screen, control$source, options, call)
   both <- predicted(fit, start, targets, control$source, options, seed)
   methods <- name_kinds(both, options)
   proteins <- if (!is.null(screen$proteins)) {
     protein_statistics(fit, screen, start, groups, rows, control, targets, both, options, baselines, seed)
   }
   methods <- lapply(methods, function(m) lapply(m, gene_rows, registry = fit$meta$registry))
-  notes <- list(model = ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
+  notes <- list(model = methods$model$note %||%
+                  ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
   if (length(baselines)) {
     train <- training_cells(fit, screen, groups, rows$of_cell)
     others <- baseline_methods(baselines, measured, groups, table, train, reference, options$ddof)

@@ -69,7 +69,7 @@
 #' plus the variance of the predicted means.
 #'
 #' @inheritParams predict.compert_fit
-#' @param fit A `compert_fit`.
+#' @param fit A `compert_fit`, or a baseline of [baseline_fit()], which is scored as the model is.
 #' @param newdata All cells of the screen, in any container that [cpa()] takes: the held-out cells,
 #'   controls, and the training cells that the baselines learn from.
 #' @param preset Whose conventions: see "Presets". Every argument below that is not `NULL` overrides
@@ -118,8 +118,8 @@
 #' no gene; a batch in `condition`. Values on another scale than those of training are a warning.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
-#' @seealso [compare_r2()] for several models, [evaluate_effects()], [evaluate_cells()],
-#'   [plot_r2()], [rank_degs()]
+#' @seealso [baseline_fit()] for baselines that predict, [compare_r2()] for several models,
+#'   [evaluate_effects()], [evaluate_cells()], [plot_r2()], [rank_degs()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
@@ -136,7 +136,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
                         from = c("all", "rna", "proteins"), seed = NULL, assay = NULL, layer = NULL,
                         col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "evaluate_r2")
   own <- list(min_cells = min_cells, controls = controls, ddof = ddof, variance = variance,
               clamp_negative = clamp_negative, residual = residual, scale = scale,

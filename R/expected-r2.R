@@ -25,7 +25,7 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
                         seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
                         missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "expected_r2")
   check_count(n_draws, "n_draws")
   check_count(n_degs, "n_degs", min = 2)

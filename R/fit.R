@@ -56,8 +56,8 @@ new_fit <- function(state) {
   validate_fit(fit)
 }
 
-# Stops when `fit` is not a whole compert_fit.
-validate_fit <- function(fit, arg = "fit", call = rlang::caller_env()) {
+# Stops when `fit` is not a whole compert_fit. `baseline`: whether one without a network will do.
+validate_fit <- function(fit, arg = "fit", call = rlang::caller_env(), baseline = FALSE) {
   if (missing(fit)) fit <- NULL
   if (!inherits(fit, "compert_fit")) {
     abort_input(
@@ -67,7 +67,7 @@ validate_fit <- function(fit, arg = "fit", call = rlang::caller_env()) {
     )
   }
   whole <- is.raw(fit$state) && is.list(fit$meta) && is.data.frame(fit$history) &&
-    is.list(fit$meta$registry)
+    is.list(fit$meta$registry) && (!is_baseline(fit) || is.list(fit$learned))
   if (!whole) {
     abort_input(
       paste0("`", arg, "` must hold `state`, `meta` and `history`."),
@@ -75,6 +75,7 @@ validate_fit <- function(fit, arg = "fit", call = rlang::caller_env()) {
       "Read the fit again with `load_fit()` or `readRDS()`.", call
     )
   }
+  if (is_baseline(fit) && !baseline) refuse_baseline(fit, arg, call)
   fit
 }
 
@@ -87,7 +88,8 @@ format.compert_fit <- function(x, ...) {
   held_out <- cells[setdiff(names(cells), "train")]
   held_out <- held_out[vapply(held_out, function(n) isTRUE(n > 0), TRUE)]
   c(
-    paste0("<compert_fit> ", model_title(meta$model), ", ", meta$settings$loss_ae, " loss"),
+    if (is_baseline(x)) paste0("<compert_baseline> ", meta$model) else
+      paste0("<compert_fit> ", model_title(meta$model), ", ", meta$settings$loss_ae, " loss"),
     paste0(
       "Cells:         ", if (knows_training(meta)) paste0(count(cells$train), " training") else "unknown",
       paste0(", ", vapply(held_out, count, ""), " ", names(held_out), collapse = "")[
@@ -100,9 +102,10 @@ format.compert_fit <- function(x, ...) {
     if (!is.null(registry$dose_unit)) paste0("Doses:         in ", registry$dose_unit),
     format_covariates(registry),
     format_transfer(meta),
-    format_training(x$history, meta),
+    if (!is_baseline(x)) format_training(x$history, meta),
     format_test_scores(meta),
-    paste0("Predicts:      ", residual_words(isTRUE(meta$residual)))
+    paste0("Predicts:      ", if (is_baseline(x)) baseline_words(meta$settings$method) else
+      residual_words(isTRUE(meta$residual)))
   )
 }
 
@@ -182,8 +185,8 @@ print.compert_fit <- function(x, ...) {
 #' @rdname compert_fit
 #' @export
 summary.compert_fit <- function(object, ...) {
-  validate_fit(object, "object")
-  info <- core_state_info(object$state)
+  validate_fit(object, "object", baseline = TRUE)
+  info <- state_info(object)
   structure(
     list(
       text = format(object),
@@ -222,7 +225,7 @@ last_scores <- function(history) {
 #' @export
 print.summary.compert_fit <- function(x, ...) {
   writeLines(x$text)
-  writeLines(paste0("Parameters:    ", count(x$n_parameters)))
+  if (x$n_parameters > 0) writeLines(paste0("Parameters:    ", count(x$n_parameters)))
   if (!is.null(x$scores)) {
     values <- vapply(x$scores[-1L], function(v) formatC(v, digits = 3, format = "f"), "")
     writeLines(paste0("Test r2:       ", paste(names(values), values, collapse = ", "),
@@ -238,6 +241,6 @@ print.summary.compert_fit <- function(x, ...) {
 #' @importFrom stats nobs
 #' @export
 nobs.compert_fit <- function(object, ...) {
-  validate_fit(object, "object")
+  validate_fit(object, "object", baseline = TRUE)
   if (knows_training(object$meta)) as.integer(object$meta$n_cells$train) else NA_integer_
 }

@@ -40,7 +40,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                               min_cells = 1L, scale = c("log", "model"), assay = NULL, layer = NULL,
                               col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "observed_response")
   check_count(min_cells, "min_cells")
   scale <- check_choice(scale, c("log", "model"), "scale")

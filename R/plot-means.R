@@ -27,7 +27,7 @@
 #' @return A ggplot, the predictions on the horizontal axis. Its `data` has a row per condition and
 #'   gene (protein): `condition`, `gene`, `predicted`, `measured`, `deg` (rank, `NA` for others).
 #' @section Errors:
-#' Conditions without measured cells or controls; unknown names; more panels than `max_panels`.
+#' Conditions without measured cells, controls or a prediction; unknown names; more panels than `max_panels`.
 #' @source `mean_plot` in `cpa/plotting.py` of facebookresearch/CPA, where the axes are exchanged.
 #' @seealso [evaluate_r2()], [plot_r2()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -44,7 +44,7 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
                        layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   need_ggplot()
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "plot_means")
   if (missing(condition)) {
     abort_input("`condition` must say what to draw.", "It is missing.",
@@ -101,7 +101,7 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
   about <- describe_rows(fit, groups, rows$table)
   named <- beside_own(about$own, list(method = rep("", n)))
   list(predicted = of$methods$model, truth = of$truth, reference = of$reference$mean,
-       degs = rows$degs, n_cells = rows$table$n_cells, n_source = lengths(parts$source),
+       note = parts$notes$model, degs = rows$degs, n_cells = rows$table$n_cells,
        names = condition_names(named), constant = constant_names(named),
        whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
        scale = if (second) protein_scale(fit, "log") else gene_scale(fit, "log"))
@@ -109,11 +109,10 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
 
 # A row per condition and gene, with r2 in the headings.
 means_table <- function(means, value, genes, features = "genes", call = rlang::caller_env()) {
-  none <- which(means$n_source == 0L)
+  none <- which(!is.na(means$note))
   if (length(none) == length(means$names)) {
-    abort_input("`newdata` must hold control cells with the covariates of the condition.",
-                paste0("There is none for ", name_list(means$whole[none]), "."),
-                "Predictions start from them.", call)
+    stop_unanswered("`condition` must name a condition that can be predicted.", means$whole, means$note,
+                    "Predictions start from control cells; a baseline needs what `?baseline_fit` says.", call)
   }
   start <- if (value == "difference") means$reference else 0
   unmeasured <- which(colSums(is.na(means$truth$mean - start)) > 0)

@@ -22,7 +22,7 @@
 #' proteins as a mixture is that at a fixed background, and with a variational encoder means and
 #' variances are those at the mean of the state; draws (`type = "sample"`) spread with both.
 #'
-#' @param object A `compert_fit`.
+#' @param object A `compert_fit`, or a baseline of [baseline_fit()].
 #' @param newdata The cells to start from, in any container that [cpa()] takes, with the columns
 #'   that the fit was made with. Genes are matched by name: their order is free and further genes
 #'   are ignored.
@@ -97,12 +97,13 @@ predict.compert_fit <- function(object, newdata, condition, ...,
                                 layer = NULL, col_data = NULL,
                                 missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(object, "object")
+  validate_fit(object, "object", baseline = TRUE)
   type <- check_choice(type, c("mean", "variance", "sample"), "type")
   summarise <- check_choice(summarise, c("cell", "condition"), "summarise")
   need_newdata(missing(newdata), "predict")
   need_condition(missing(condition))
   check_samples(n_samples, type, summarise, residual)
+  if (is_baseline(object)) check_baseline_question(object, type, summarise, residual, correct)
   # Only draws move R's random stream.
   seed <- resolve_seed(if (type == "sample") seed else seed %||% 0L)
   without <- left_out(object, correct)
@@ -111,18 +112,26 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   screen <- use_modality(screen, from)
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
+  if (is_baseline(object)) stop_at_batch(object, targets)
   cells <- source_cells(object, screen, targets, source)
-  start <- if (residual) screen else decoded_start(object, screen, targets, without)
-  if (summarise == "condition") {
-    answer <- run_summarise(object, start, targets, cells, !residual, residual, without)
-    values <- condition_values(answer, residual)
-    about <- describe_conditions(object, targets, lengths(cells))
+  values <- if (is_baseline(object)) {
+    baseline_values(object, screen, targets, cells, summarise)
   } else {
-    answer <- run_predict(object, start, targets, cells, residual, type, n_samples, seed, without)
-    values <- cell_values(answer, type)
-    about <- describe_cells(object, screen, targets, cells, n_samples)
+    model_values(object, screen, targets, cells, summarise, residual, type, n_samples, seed, without)
   }
+  about <- if (summarise == "condition") describe_conditions(object, targets, lengths(cells)) else
+    describe_cells(object, screen, targets, cells, n_samples)
   wrap_output(values, about, screen, object, type, newdata)
+}
+
+model_values <- function(fit, screen, targets, cells, summarise, residual, type, n_samples, seed, without,
+                         call = rlang::caller_env()) {
+  start <- if (residual) screen else decoded_start(fit, screen, targets, without)
+  if (summarise == "condition") {
+    return(condition_values(run_summarise(fit, start, targets, cells, !residual, residual, without, call),
+                            residual))
+  }
+  cell_values(run_predict(fit, start, targets, cells, residual, type, n_samples, seed, without, call), type)
 }
 
 # Decoding reads those covariates of the source cells that stay as they are.

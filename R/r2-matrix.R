@@ -43,7 +43,7 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
                       seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
                       missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "r2_matrix")
   rows <- check_choice(rows, c("predicted", "measured"), "rows")
   statistic <- check_choice(statistic, c("mean", "variance"), "statistic")

@@ -23,12 +23,15 @@
 #' Python:
 #' `h5py.File("fit.h5")["weights"]`, `json.loads(h5py.File("fit.h5")["meta"][()])`.
 #'
-#' @param fit A `compert_fit`.
+#' A baseline of [baseline_fit()] has no weights: its file is the object as [serialize()] writes it, with
+#' the same guard.
+#'
+#' @param fit A `compert_fit`, or a baseline of [baseline_fit()].
 #' @param file Path of the file, conventionally ending in `.h5`.
 #' @param ... Not used.
 #' @param overwrite `TRUE` replaces an existing file. The new file is written beside it first and
 #'   renamed when it is whole, so that an interruption leaves the old one.
-#' @return `save_fit()`: `file`, invisibly. `load_fit()`: a `compert_fit`.
+#' @return `save_fit()`: `file`, invisibly. `load_fit()`: what was saved.
 #' @section Errors:
 #' `load_fit()` stops with one message when there is no file, when it is cut off or changed, when it
 #' is no fit of this package, and when a later version of the package wrote it.
@@ -44,10 +47,10 @@
 #' @export
 save_fit <- function(fit, file, ..., overwrite = FALSE) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
   check_string(file, "file")
   check_new_file(file, overwrite)
-  write_whole(fit$state, file)
+  write_whole(if (is_baseline(fit)) serialize(fit, NULL, version = 3L) else fit$state, file)
   invisible(file)
 }
 
@@ -115,10 +118,16 @@ load_fit <- function(file, ...) {
   bytes <- tryCatch(readBin(file, "raw", file.size(file)), error = function(cnd) raw())
   bytes <- strip_guard(bytes, file)
   here <- rlang::current_env()
-  fit <- tryCatch(with_core_errors(new_fit(bytes)),
+  fit <- tryCatch(with_core_errors(fit_of_bytes(bytes)),
                   error = function(cnd) stop_unreadable(file, cnd, here))
   check_format(fit$meta, file)
   fit
+}
+
+# A baseline is an object of R in R's own form, which begins so.
+fit_of_bytes <- function(bytes) {
+  if (!identical(bytes[1:2], charToRaw("X\n"))) return(new_fit(bytes))
+  validate_fit(unserialize(bytes), baseline = TRUE)
 }
 
 # The image without its guard. Checkpoints of a running fit have none; a wrong one, or a part of

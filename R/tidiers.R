@@ -80,9 +80,9 @@ tidy.compert_comparison <- function(x, ...) {
 #' @export
 glance.compert_fit <- function(x, ...) {
   check_no_dots(...)
-  validate_fit(x, "x")
+  validate_fit(x, "x", baseline = TRUE)
   meta <- x$meta
-  info <- core_state_info(x$state)
+  info <- state_info(x)
   scores <- last_scores(x$history) %||%
     list(r2_mean = NA_real_, r2_mean_deg = NA_real_, r2_var = NA_real_, r2_var_deg = NA_real_)
   scores$epoch <- NULL

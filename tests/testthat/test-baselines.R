@@ -33,12 +33,12 @@ test_that("the shift of the same condition elsewhere comes before the sum of par
   screen$x[1, both] <- screen$x[1, both] + 10
   screen$split[both] <- "train"
   groups <- condition_groups(untrained(screen), screen)
-  known <- training_shifts(screen, groups, screen$split == "train", 0)
+  known <- training_shifts(training_statistics(screen$x, groups, screen$split == "train"), groups, 0)
   g <- match("A549", groups$covariates$cell_type)
   asked <- groups
   asked$what[g] <- groups$what[lengths(groups$parts) == 2]
   asked$control[g] <- FALSE
-  known_asked <- training_shifts(screen, asked, screen$split == "train", 0)
+  known_asked <- training_shifts(training_statistics(screen$x, asked, screen$split == "train"), asked, 0)
   expect_equal(additive_shift(known_asked, asked, g)$shift[1], 11)
   expect_equal(additive_shift(known, groups, which(lengths(groups$parts) == 2))$shift[1], 1)
 })
@@ -53,7 +53,7 @@ test_that("a perturbation whose name is part of another's is not taken for it", 
   screen <- as_screen(toy$x, keys, col_data = toy$col_data)
   groups <- condition_groups(untrained(screen), screen)
   train <- screen$split == "train" & !vapply(screen$parts, identical, NA, "CBL")
-  known <- training_shifts(screen, groups, train, 0)
+  known <- training_shifts(training_statistics(screen$x, groups, train), groups, 0)
   answer <- additive_shift(known, groups, which(lengths(groups$parts) == 2))
   expect_null(answer$shift)
   expect_match(answer$note, "\"CBL\"", fixed = TRUE)

@@ -59,7 +59,7 @@ test_that("wrong questions are refused", {
   expect_refused(means_small(degs = c("a", "b")), "`degs` must be a named list")
   treated <- cells$col_data$condition == "IFNb"
   expect_refused(plot_means(small_fit(), cells$x[, treated], condition(condition = "IFNb"),
-                            col_data = cells$col_data[treated, ]), "must hold control cells")
+                            col_data = cells$col_data[treated, ]), "can be predicted.*\"B, IFNb\": no control cells of the same")
 })
 
 test_that("names and titles have room: nothing is cut at the border of the panel", {

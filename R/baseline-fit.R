@@ -1,0 +1,153 @@
+# Baselines as fits: what they keep of training cells, and how they are shown and refused.
+
+#' Baselines with the verbs of a fit
+#'
+#' What a prediction has to beat: no effect, effects that simply add, the mean effect of the other
+#' perturbations, and a straight line between doses. Nothing is trained. `baseline_fit()` keeps the mean
+#' expression of the training cells of every condition; `predict()` adds to each source cell the change
+#' that the method takes from these means, and [evaluate_r2()] scores it as it scores a model.
+#'
+#' @section Methods:
+#' With m(p, k) the mean of the training cells under the perturbations p with their doses and the covariates
+#' k (the batch aside), the measured change is `d(p, k) = m(p, k) - m(control, k)`. A source cell y is
+#' predicted as `y + s(p, k)`:
+#' \describe{
+#'   \item{`"control"`}{`s(p, k) = 0`.}
+#'   \item{`"additive"`}{`s(p, k) = mean(d(p, l))` over all other covariates l that p was measured under; where
+#'     there are none, the sum over the parts i of p of `d(i, k)`, of i alone, or of `mean(d(i, l))` over other
+#'     covariates where i was not measured alone under k. Of several doses of i the nearest (by ratio)
+#'     are taken.}
+#'   \item{`"mean"`}{`s(p, k) = mean(d(q, k))` over all q of other names: those at the doses of p (as a set),
+#'     or where there are none, at any.}
+#'   \item{`"interpolation"`}{`s(p, k) = (1 - w) d(a, k) + w d(b, k)`, of a single perturbation: a and b are it
+#'     at the next lower and the next higher training dose, and `w = log(dose / a) / log(b / a)`, or
+#'     `dose / b` from `a = 0`.}
+#' }
+#' No method uses d(p, k), so that a condition of the training is predicted as if it had not been measured.
+#' Controls stay as they are. Where there is nothing to take a change from, `predict()` stops with an error
+#' that says why, and scores are `NA` with the reason in `note`.
+#'
+#' @section What `predict()` answers:
+#' Everything is by difference: `residual = FALSE`, `correct`, and draws (`type = "sample"`) need a network,
+#' and a single cell has no variance. The variance of a condition (`summarise = "condition"`) is that over
+#' the shifted source cells; of `"interpolation"` it lies on the line between the measured variances, like the
+#' mean. A covariate that a condition leaves open is each source cell's own. A source cell of other covariates
+#' than those asked for (`source = "all"`) gets the change that is asked for, and stays what it is otherwise.
+#' A cell of counts plus a change may lie below 0, and is no whole number.
+#'
+#' @section Scores:
+#' In [evaluate_r2()] and [evaluate_effects()] the rows `"model"` are the baseline's. They are those of the same
+#' name that stand beside a fit's scores, to the bit, if training and scored cells are the same. To this end
+#' they start from controls of the same covariates with the references' presets too, unless `controls` says
+#' otherwise; of counts the changes are those of log-normalised values on the scale `"log"`. [plot_means()],
+#' [r2_matrix()], [compare_r2()], [plot_r2()], [expected_r2()], [observed_response()], [save_fit()] and
+#' `summary()` take a baseline too. What needs a network (embeddings, dose responses, [resume_fit()] and the
+#' like) refuses it.
+#'
+#' @inheritParams cpa
+#' @param method `"additive"`, `"control"`, `"mean"` or `"interpolation"`, see Methods.
+#' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
+#'   `NULL`: every part has dose 1. `"interpolation"` needs it.
+#' @param batch Name of a column that is a nuisance: cells of all batches are one condition, and a predicted
+#'   cell keeps its own.
+#' @param assay,layer What to read, as in [cpa()]; `NULL` takes log-normalised values, or counts where there are
+#'   only these.
+#' @param seed Whole number that fixes the split where `split` is `NULL`; the split is that of [cpa()] with this
+#'   seed. `NULL` takes one from R's stream, so that `set.seed()` governs.
+#' @return An object of class `compert_baseline`, which is a `compert_fit` without a network: `meta` is as in a
+#'   [fit][compert_fit] (`settings$method` is the method), `learned` are the means of training cells, `state`
+#'   and `history` are empty.
+#' @section Errors:
+#' Those of [cpa()]; `"interpolation"` without doses. `predict()`: conditions that the method has no
+#' answer for, a batch in the condition, and what is said above.
+#' @references Ahlmann-Eltze, Huber, Anders (2025) Deep-learning-based gene perturbation effect prediction does
+#'   not yet outperform simple linear baselines. Nature Methods 22, \doi{10.1038/s41592-025-02772-6}: no change and
+#'   the sum of single effects for combinations, the mean over the training perturbations for unseen ones.
+#'   Hetzel et al. (2022) NeurIPS 35 have the controls as the baseline.
+#' @seealso [evaluate_r2()] has the same baselines beside the scores of a fit; [scgen()] is one with a network.
+#' @examples
+#' screen <- kang_example()
+#' additive <- baseline_fit(screen, "condition", control = "control", covariates = "cell_type",
+#'                          split = "split")
+#' additive
+#' predict(additive, screen, condition(condition = "IFNb", cell_type = "B"))
+#' evaluate_r2(additive, screen, split = "ood", baselines = "control")
+#' @export
+baseline_fit <- function(x, perturbation, ..., method = c("additive", "control", "mean", "interpolation"),
+                         dose = NULL, covariates = NULL, control, batch = NULL, split = NULL, assay = NULL,
+                         layer = NULL, col_data = NULL, sep = "+", dose_unit = NULL, seed = NULL) {
+  check_no_dots(...)
+  need_cells(missing(x))
+  if (missing(perturbation)) perturbation <- NULL
+  if (missing(control)) control <- NULL
+  method <- check_choice(method, c("additive", "control", "mean", "interpolation"), "method")
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, NULL, sep)
+  if (method == "interpolation" && is.null(dose)) {
+    abort_input("`dose` must name the column of doses for `method = \"interpolation\"`.", "It is `NULL`.",
+                "The line is between doses: name their column, or take another method.")
+  }
+  doses <- list(unit = check_dose_unit(dose_unit), transform = "relative")
+  read <- read_screen(x, keys, col_data)
+  # Names that training never meets are answered, or are an error that says why not.
+  defects <- all_defects(read)
+  defects <- defects[!startsWith(defects$check, "untrained"), ]
+  abort_defects(defects)
+  warn_defects(defects)
+  screen <- read$screen
+  seed <- resolve_seed(seed)
+  if (is.null(screen$split)) screen$split <- auto_split(screen, seed)
+  settings <- list(model = paste(method, "baseline"), method = method, loss_ae = screen$loss,
+                   parity = "none", seed = seed)
+  new_baseline(screen, new_meta(screen, new_registry(screen, doses), settings, NULL))
+}
+
+new_baseline <- function(screen, meta) {
+  fit <- structure(
+    list(state = raw(), meta = meta_from_json(meta_to_json(meta)),
+         history = tibble::tibble(epoch = integer(), seconds = double(), best = logical())),
+    class = c("compert_baseline", "compert_fit")
+  )
+  fit$learned <- learn_means(fit, screen)
+  fit
+}
+
+is_baseline <- function(fit) inherits(fit, "compert_baseline")
+
+# The conditions of training cells, and on each scale that scores are taken on their numbers of cells and
+# means, and variances where the method reads them.
+learn_means <- function(fit, screen) {
+  groups <- condition_groups(fit, screen)
+  train <- screen$split == "train"
+  at <- which(tabulate(groups$of_cell[train], groups$n) > 0L)
+  values <- list(model = screen$x, log = if (is_count_loss(screen$loss)) log_values(screen))
+  statistics <- lapply(Filter(Negate(is.null), values), function(x) {
+    stats <- training_statistics(x, groups, train)
+    list(n = stats$n[at], mean = stats$mean[, at, drop = FALSE],
+         variance = if (fit$meta$settings$method == "interpolation") stats$variance[, at, drop = FALSE])
+  })
+  list(parts = groups$parts[at], doses = groups$doses[at], covariates = groups$covariates[at, , drop = FALSE],
+       control = groups$control[at], statistics = statistics)
+}
+
+# What the image says of the network and its training; a baseline has neither.
+state_info <- function(fit) {
+  if (!is_baseline(fit)) return(core_state_info(fit$state))
+  list(n_parameters = 0L, best_epoch = 0L, epochs_done = 0L)
+}
+
+# What needs a network has no meaning for a baseline.
+refuse_baseline <- function(fit, arg, call) {
+  abort_input(paste0("`", arg, "` must be a model that was trained."),
+              paste0("It is the ", fit$meta$model, ", which has no network."),
+              c("A baseline has `predict()`, `evaluate_r2()` and what else `?baseline_fit` names.",
+                "`cpa()` fits a model."), call)
+}
+
+baseline_words <- function(method) {
+  paste("source cells plus", switch(method,
+    control = "nothing: no effect",
+    additive = "the condition's effect under other covariates, or the sum of its parts'",
+    mean = "the mean effect of the other perturbations",
+    interpolation = "the effect on the line between the neighbouring doses"
+  ))
+}

@@ -1,0 +1,127 @@
+# What a baseline answers, from source cells and the means of training cells.
+
+# Questions that only a network can answer.
+check_baseline_question <- function(fit, type, summarise, residual, correct, call = rlang::caller_env()) {
+  needs <- function(must, given, todo = "Leave it out.") {
+    abort_input(paste0(must, ": a baseline has no network."), given, todo, call)
+  }
+  if (isFALSE(residual)) needs("`residual` must be left out, or `TRUE`", "It is `FALSE`.")
+  if (length(correct)) needs("`correct` must be left out", paste0("It is ", describe(correct), "."))
+  if (type == "sample") needs("`type` must be \"mean\" or \"variance\"", "It is \"sample\".")
+  if (type == "variance" && summarise == "cell") {
+    needs("`type = \"variance\"` must go with `summarise = \"condition\"`", "`summarise` is \"cell\".",
+          "The variance is that over the source cells of a condition.")
+  }
+}
+
+# For evaluate_r2(): one kind of counterfactual, with a variance of its own, from matched controls.
+baseline_options <- function(options, own, call) {
+  for (name in c("residual", "variance")) {
+    if (is.null(own[[name]]) || isTRUE(own[[name]])) next
+    abort_input(paste0("`", name, "` must be left out for a baseline, which has no network."),
+                paste0("It is ", describe(own[[name]]), "."),
+                "A baseline predicts by difference, with the variance of its source cells.", call)
+  }
+  # No change makes a cell of one type one of another.
+  if (is.null(own$controls)) options$controls <- "matched"
+  options["residual"] <- list(NULL)
+  options
+}
+
+# As predict_rows(), and beside it a note per row without an answer. `screen`: on the scale of the scores.
+predict_baseline_rows <- function(fit, screen, targets, source, options, seed) {
+  start <- source_moments(screen$x, source, options$ddof)
+  list(difference = baseline_answer(fit, targets, start, options$ddof, if (options$log_counts) "log" else "model"))
+}
+
+# The values of predict().
+baseline_values <- function(fit, screen, targets, cells, summarise, call = rlang::caller_env()) {
+  by_cell <- summarise == "cell"
+  pieces <- source_pieces(fit, screen, targets, cells, by_cell)
+  none <- matrix(0, nrow(screen$x), length(pieces$of))
+  start <- if (by_cell) list(mean = none, variance = none) else source_moments(screen$x, pieces$cells, 0)
+  answer <- baseline_answer(fit, pieces, start, 0, "model")
+  label <- do.call(paste, c(list(targets$label[pieces$of]), unname(pieces$covariates), sep = ", "))
+  stop_unanswered(paste0("The ", fit$meta$model, " must have an answer for every condition."), label,
+                  answer$note, "Leave these conditions out, or take another method in `baseline_fit()`.", call)
+  if (!by_cell) return(join_pieces(answer, pieces$of, lengths(pieces$cells)))
+  values <- as.matrix(pick_columns(screen$x, unlist(cells)))
+  list(mean = values + answer$mean[, pieces$of_source, drop = FALSE])
+}
+
+# list(mean, variance, note): `reference` (genes x conditions) under the conditions `asked`. `scale`: of both,
+# "model" or "log".
+baseline_answer <- function(fit, asked, reference, ddof, scale) {
+  learned <- fit$learned
+  parts <- c(learned$parts, asked$parts)
+  covariates <- Map(c, learned$covariates, asked$covariates[names(learned$covariates)])
+  control <- vapply(asked$parts, function(p) all(p == fit$meta$registry$control), NA)
+  groups <- distinct_groups(parts, c(learned$doses, asked$doses), list2DF(covariates, length(parts)),
+                            c(learned$control, control))
+  mine <- seq_along(learned$parts)
+  at <- match(seq_len(groups$n), groups$of[mine])
+  known <- learned$statistics[[scale]]
+  stats <- list(n = ifelse(is.na(at), 0L, known$n[at]), mean = known$mean[, at, drop = FALSE],
+                variance = known$variance[, at, drop = FALSE])
+  answer_baselines(fit$meta$settings$method, stats, groups, groups$of[-mine], reference, ddof)[[1L]]
+}
+
+# The source cells of each condition, apart by their covariates where it leaves some open: list(cells, of,
+# parts, doses, covariates, of_source), `of` the number of the condition, `of_source` (where `by_cell`) the
+# piece that each source cell is in. The cells of a condition that leaves nothing open are not looked at.
+source_pieces <- function(fit, screen, targets, cells, by_cell) {
+  names <- condition_covariates(fit)
+  asked <- as.list(targets$covariates[names])
+  open <- Reduce(`|`, lapply(asked, is.na), logical(length(cells)))
+  place <- if (any(open)) row_codes(as.list(screen$covariates[names]))
+  apart <- lapply(seq_along(cells), function(k) {
+    if (open[k]) unname(split(cells[[k]], place[cells[[k]]])) else cells[k]
+  })
+  of <- rep(seq_along(cells), lengths(apart))
+  pieces <- unlist(apart, recursive = FALSE)
+  first <- vapply(pieces, `[`, 0L, 1L)
+  acting <- acting_pairs(fit, targets$parts[of], targets$doses[of])
+  list(parts = acting$parts, doses = acting$doses, of = of, cells = pieces,
+       of_source = if (by_cell) {
+         number <- rep(seq_along(cells), lengths(cells))
+         at <- if (any(open)) order(number, ifelse(open[number], place[unlist(cells)], 0)) else seq_along(number)
+         replace(number, at, rep(seq_along(pieces), lengths(pieces)))
+       },
+       covariates = lapply(rlang::set_names(names), function(name) {
+         ifelse(is.na(asked[[name]][of]), screen$covariates[[name]][first], asked[[name]][of])
+       }))
+}
+
+# Mean and variance over the pieces of each condition together; `n`: their cells.
+join_pieces <- function(answer, of, n) {
+  joined <- lapply(split(seq_along(of), of), function(i) {
+    share <- n[i] / sum(n[i])
+    mean <- drop(answer$mean[, i, drop = FALSE] %*% share)
+    spread <- answer$variance[, i, drop = FALSE] + (answer$mean[, i, drop = FALSE] - mean)^2
+    list(mean = mean, variance = drop(spread %*% share))
+  })
+  lapply(c(mean = "mean", variance = "variance"), function(what) do.call(cbind, lapply(joined, `[[`, what)))
+}
+
+# Genes x sets of cells, NA for an empty set; equal sets are looked at once.
+source_moments <- function(x, cells, ddof) {
+  key <- vapply(cells, rlang::hash, "")
+  first <- which(!duplicated(key))
+  moments <- lapply(cells[first], function(set) {
+    if (length(set) == 0L) return(list(mean = rep(NA_real_, nrow(x)), variance = rep(NA_real_, nrow(x))))
+    group_statistics(pick_columns(x, set), integer(length(set)), 1L, ddof)
+  })
+  lapply(c(mean = "mean", variance = "variance"), function(what) {
+    matrix(unlist(lapply(moments, `[[`, what)), nrow(x))[, match(key, key[first]), drop = FALSE]
+  })
+}
+
+# `note` says why a condition has no prediction, NA where it has one.
+stop_unanswered <- function(must, label, note, todo, call) {
+  gone <- which(!is.na(note))
+  if (length(gone) == 0L) return(invisible())
+  shown <- unique(paste0(dQuote(label[gone], FALSE), ": ", note[gone], "."))
+  more <- length(shown) - 5L
+  abort_input(must, c(utils::head(shown, 5L), if (more > 0L) paste0("And ", more, " more.")), todo, call,
+              class = "compert_unanswered")
+}
