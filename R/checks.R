@@ -148,23 +148,24 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
 }
 
 # `...` is there so that all later arguments are written by name; it must be empty.
-check_no_dots <- function(..., call = rlang::caller_env(),
-                          valid = rlang::fn_fmls_names(rlang::caller_fn()),
-                          settings = rlang::fn_fmls(rlang::caller_fn())$settings) {
+# Names with a dot are none that a user's argument has by mistake.
+check_no_dots <- function(..., .call = rlang::caller_env(),
+                          .valid = rlang::fn_fmls_names(rlang::caller_fn()),
+                          .settings = rlang::fn_fmls(rlang::caller_fn())$settings) {
   extra <- rlang::exprs(...)
   if (length(extra) == 0) return(invisible())
-  valid <- setdiff(valid, "...")
+  valid <- setdiff(.valid, "...")
   name <- rlang::names2(extra)[1]
   if (!nzchar(name)) {
     abort_input("Every argument after the first ones must be given by name.",
                 paste0("One without a name was given: `", rlang::as_label(extra[[1]]), "`."),
                 paste0("Write name = value; the names are ", name_list(valid, 40), "."),
-                call = call)
+                call = .call)
   }
-  abort_input(paste0("Arguments must be ", valid_words(valid, call), "."),
+  abort_input(paste0("Arguments must be ", valid_words(valid, .call), "."),
               paste0("There is no argument `", name, "`."),
-              setting_advice(name, extra[[1]], settings) %||% reference_advice(name, valid, settings) %||%
-                paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = call)
+              setting_advice(name, extra[[1]], .settings) %||% reference_advice(name, valid, .settings) %||%
+                paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = .call)
 }
 
 # The names, or where they stand if they are many.

@@ -62,7 +62,7 @@ write_h5ad.default <- function(x, path, ...) {
 #' @export
 write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
+  check_no_dots(..., .call = call)
   check_package("SummarizedExperiment", "to read a SummarizedExperiment", call = call)
   names <- assay_names(x)
   matrices <- lapply(seq_along(names), function(k) {
@@ -85,7 +85,7 @@ write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
 #' @export
 write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
+  check_no_dots(..., .call = call)
   check_package("SeuratObject", "to read a Seurat object", call = call)
   assays <- SeuratObject::Assays(x)
   assay <- choose_assay(assays, assay %||% SeuratObject::DefaultAssay(x), NULL, character(),
@@ -110,7 +110,7 @@ write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
 #' @export
 write_h5ad.matrix <- function(x, path, ..., col_data = NULL, row_data = NULL) {
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
+  check_no_dots(..., .call = call)
   write_h5ad_matrix(x, path, col_data, row_data, call)
 }
 
@@ -126,7 +126,7 @@ write_h5ad.DelayedMatrix <- write_h5ad.matrix
 #' @export
 write_h5ad.list <- function(x, path, ...) {
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
+  check_no_dots(..., .call = call)
   known <- c("X", "layers", "obs", "var", "obsm", "uns", "raw")
   unknown <- setdiff(rlang::names2(x), known)
   # All names are there from here on, so that `$` cannot take "obsm" for a missing "obs".

@@ -50,7 +50,7 @@
 read_h5ad <- function(path, ..., assays = NULL, obsm = TRUE, raw = FALSE,
                       as = c("SingleCellExperiment", "list")) {
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
+  check_no_dots(..., .call = call)
   as <- check_choice(as, c("SingleCellExperiment", "list"), "as", call = call)
   check_strings(assays, "assays", call = call)
   check_flag(obsm, "obsm", call = call)

@@ -49,7 +49,7 @@
 #' @export
 read_h5mu <- function(path, ..., main = NULL, as = c("SingleCellExperiment", "list")) {
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
+  check_no_dots(..., .call = call)
   check_string(main, "main", null_ok = TRUE, call = call)
   as <- check_choice(as, c("SingleCellExperiment", "list"), "as", call = call)
   if (as == "SingleCellExperiment") {

@@ -82,7 +82,7 @@ report_arguments <- function(given, call = rlang::caller_env()) {
   known <- setdiff(rlang::fn_fmls_names(evaluate_r2), c("fit", "newdata", "...", own))
   unknown <- given[!rlang::names2(given) %in% known]
   if (length(unknown)) {
-    rlang::inject(check_no_dots(!!!unknown, call = call, valid = c(own, known), settings = NULL))
+    rlang::inject(check_no_dots(!!!unknown, .call = call, .valid = c(own, known), .settings = NULL))
   }
   given
 }

@@ -95,7 +95,7 @@ check_space_names <- function(values, call) {
   known <- rlang::fn_fmls_names(cpa_settings)
   unknown <- setdiff(names, known)
   if (length(unknown)) {
-    do.call(check_no_dots, c(values[unknown[1]], list(call = call, valid = known)), quote = TRUE)
+    do.call(check_no_dots, c(values[unknown[1]], list(.call = call, .valid = known)), quote = TRUE)
   }
   never <- intersect(names, c("verbose", "checkpoint", "distributed", "loss_ae"))
   if (length(never) == 0) return(invisible())

@@ -121,7 +121,7 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
                      molecule_encoder = NULL, dose_transform = NULL, proteins = NULL, fusion = NULL,
                      protein_loss = NULL, protein_assay = NULL, degs = NULL, col_data = NULL,
                      sep = "+", dose_unit = NULL, settings = cpa_settings()) {
-  check_no_dots(..., settings = call_of_settings(settings))
+  check_no_dots(..., .settings = call_of_settings(settings))
   need_cells(missing(x))
   here <- rlang::current_env()
   if (missing(perturbation)) perturbation <- NULL

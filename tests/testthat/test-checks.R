@@ -34,6 +34,9 @@ test_that("arguments that do not exist are refused by name, with the nearest", {
   expect_null(verb(1))
   expect_refused(verb(1, covariate = 2), "no argument `covariate`.*Did you mean \"covariates\"")
   expect_refused(verb(1, 2), "must be given by name")
+  for (name in c("settings", "valid", "call")) {
+    expect_refused(rlang::inject(verb(1, !!name := 2)), paste0("no argument `", name, "`"))
+  }
 })
 
 test_that("near names are found and far ones are not", {
