@@ -11,6 +11,7 @@ set_cell_column <- function(x, name, value) {
 
 #' @exportS3Method cell_table default
 cell_table.default <- function(x, call = rlang::caller_env()) {
+  if (inherits(x, "DataFrame")) return(plain_table(x))
   abort_input(paste("`x` must be a SingleCellExperiment, SummarizedExperiment, Seurat object or",
                     "data frame with one row per cell."),
               paste0("It is ", describe(x), "."),
@@ -20,8 +21,8 @@ cell_table.default <- function(x, call = rlang::caller_env()) {
 #' @exportS3Method cell_table data.frame
 cell_table.data.frame <- function(x, call = rlang::caller_env()) as.data.frame(x)
 
-#' @exportS3Method set_cell_column data.frame
-set_cell_column.data.frame <- function(x, name, value) {
+#' @exportS3Method set_cell_column default
+set_cell_column.default <- function(x, name, value) {
   x[[name]] <- value
   x
 }

@@ -166,6 +166,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
   registry$feature_names <- molecules$columns
+  warn_same_molecules(molecules, registry$perturbations, call)
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan, molecules = molecules,
        design = training_design(registry, screen, molecules, settings$model,

@@ -143,7 +143,7 @@ check_doses <- function(dose, n, call = rlang::caller_env()) {
   if (ok) return(invisible())
   abort_input(
     "`dose` must be one number of at least 0, or one per perturbation.",
-    paste0("It is ", describe(dose), " for ", n, " perturbations."),
+    paste0("It is ", describe(dose), " for ", count_of(n, "perturbation"), "."),
     "Write `dose = 1`.", call
   )
 }

@@ -9,10 +9,11 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
   goal <- stats::median(total[total > 0])
   blank <- matrix(NA_real_, nrow(screen$x), length(source))
   out <- lapply(rlang::set_names(options$kinds), function(kind) list(mean = blank, variance = blank))
+  seeds <- condition_seeds(targets, seed)
   for (k in which(lengths(source) > 0L)) {
     one <- subset_targets(targets, k)
     n_draws <- draws_per_cell(length(source[[k]]))
-    own_seed <- (as.numeric(seed) + k) %% .Machine$integer.max
+    own_seed <- seeds[k]
     genes <- function(answer) gene_rows(fit$meta$registry, answer$mean)
     without_rna <- !is.null(screen$measured) && all(screen$measured[source[[k]]] == proteins_only)
     for (kind in options$kinds) {
@@ -27,6 +28,12 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
     }
   }
   out
+}
+
+# A seed per condition, which is the same whatever others are asked for.
+condition_seeds <- function(targets, seed) {
+  hash <- function(text) Reduce(function(h, code) (31 * h + code) %% 2147483647, utf8ToInt(enc2utf8(text)), 0)
+  (as.numeric(seed) + vapply(place_key(targets), hash, 0, USE.NAMES = FALSE)) %% .Machine$integer.max
 }
 
 # Few source cells are drawn from more often: about 500 draws, 1 to 5 per cell.

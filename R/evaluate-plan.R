@@ -13,14 +13,18 @@ condition_groups <- function(fit, screen) {
   groups
 }
 
-# Conditions, each once and in the order of their keys; `of` is the number of each that was given.
+# Conditions, each once, ordered by covariates, names (controls first) and doses, as numbers; `of` is the
+# number of each that was given.
 distinct_groups <- function(parts, doses, covariates, control) {
   place <- row_keys(covariates)
   what <- condition_key(parts, doses)
   what[control] <- "\b"
   key <- paste(place, what, sep = "\f")
-  keys <- sort(unique(key), method = "radix")
-  at <- match(keys, key)
+  at <- which(!duplicated(key))
+  name <- ifelse(control[at], "\b", paste_parts(unlist(parts[at]), lengths(parts[at]), "\u001e"))
+  slots <- lapply(seq_len(max(lengths(doses[at]), 0L)), function(j) vapply(doses[at], `[`, 0, j))
+  at <- at[do.call(order, c(list(place[at], name), slots, method = "radix"))]
+  keys <- key[at]
   list(of = match(key, keys), n = length(keys), key = keys, what = what[at], place = place[at],
        parts = parts[at], doses = doses[at], covariates = covariates[at, , drop = FALSE],
        control = control[at])

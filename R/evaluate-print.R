@@ -158,7 +158,10 @@ verdict_of <- function(x, which) {
 
 words_without_additive <- function(x) {
   additive <- x$r2_mean[x$method == "additive"]
-  if (length(additive) && !any(is.finite(additive)) && !"mean" %in% x$method) {
+  controls <- x$r2_mean[x$method == "control"]
+  unscored <- length(additive) && !any(is.finite(additive)) && !"mean" %in% x$method
+  # Without controls the mean baseline has none either.
+  if (unscored && (length(controls) == 0L || any(is.finite(controls)))) {
     paste("the additive baseline has no score;",
           "`baselines = c(\"control\", \"mean\")` compares with the mean effect of the others")
   }

@@ -112,9 +112,10 @@ subset_targets <- function(targets, k) {
 
 # facebookresearch/CPA, cpa/train.py: for counts, mean and variance over cells of one draw per cell.
 sampled_moments <- function(fit, screen, targets, source, ddof, seed) {
+  seeds <- condition_seeds(targets, seed)
   draws <- lapply(seq_along(source), function(k) {
     draw <- run_predict(fit, screen, subset_targets(targets, k), source[k], FALSE,
-                        type = "sample", seed = (as.numeric(seed) + k) %% .Machine$integer.max)$mean
+                        type = "sample", seed = seeds[k])$mean
     list(mean = rowMeans(draw), variance = row_variances(draw, ddof))
   })
   lapply(c(mean = "mean", variance = "variance"), function(what) do.call(cbind, lapply(draws, `[[`, what)))

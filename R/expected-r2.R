@@ -54,7 +54,8 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
   parts <- c("genes", "DEGs", if (!is.null(screen$proteins)) "proteins")
   table <- lapply(seq_along(parts), function(k) {
     v <- scores[k, is.finite(scores[k, ])]
-    tibble::tibble(part = parts[k], mean = mean(v), sd = stats::sd(v), median = stats::median(v),
+    tibble::tibble(part = parts[k], mean = if (length(v)) mean(v) else NA_real_, sd = stats::sd(v),
+                   median = stats::median(v),
                    n_draws = length(v), n_conditions = length(cells))
   })
   do.call(rbind, table)

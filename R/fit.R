@@ -136,7 +136,8 @@ format_training <- function(history, meta) {
   best <- if (length(best)) paste0(", best ", best[length(best)]) else ""
   seconds <- training_seconds(history)
   time <- if (seconds < 10) sprintf("%.1fs", seconds) else duration_text(seconds)
-  paste0("Training:      ", nrow(history), " epochs", best, ", ", time, ", seed ", meta$seed, ended_text(meta$run))
+  paste0("Training:      ", count_of(nrow(history), "epoch"), best, ", ", time, ", seed ", meta$seed,
+         ended_text(meta$run))
 }
 
 # Where training did not run all its epochs; a fit read from a checkpoint has no `run`.

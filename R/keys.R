@@ -42,6 +42,11 @@ column_defects <- function(keys, columns, need) {
                 batch = keys$batch, split = keys$split)
   roles <- roles[intersect(names(roles), need)]
   one <- function(arg, name) {
+    if (sum(columns == name) > 1L) {
+      return(new_defect("repeated column", paste0("`", arg, "` must name one column of the cells' table."),
+                        paste0("There are ", sum(columns == name), " columns ", dQuote(name, FALSE), "."),
+                        "Give them different names."))
+    }
     if (name %in% columns) return(NULL)
     new_defect("missing column", paste0("`", arg, "` must name a column of the cells' table."),
                paste0("There is no column ", dQuote(name, FALSE), "."),

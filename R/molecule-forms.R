@@ -51,3 +51,24 @@ molecules_of_cells <- function(molecules, read, call) {
   read_molecules(stats::setNames(pairs$smiles[match(drugs, pairs$drug)], drugs), molecules$known,
                  molecules$encoder, call)
 }
+
+# Perturbations that the model cannot tell apart. `names`: those of the screen.
+warn_same_molecules <- function(molecules, names, call = rlang::caller_env()) {
+  at <- if (!is.null(molecules)) which(molecules$names %in% names & !molecules$free)
+  if (length(at) < 2L) return(invisible())
+  key <- if (molecules$kind == "graph") canonical_smiles(molecules$smiles[at]) else
+    row_sums_by_place(molecules$features[at, , drop = FALSE])
+  alike <- unname(split(molecules$names[at], match(key, key)))
+  alike <- alike[lengths(alike) > 1L]
+  if (length(alike) == 0L) return(invisible())
+  shown <- vapply(utils::head(alike, 3L), name_list, "")
+  cli::cli_warn(c(
+    "Perturbations should have molecules of their own.",
+    stats::setNames(escape_braces(paste("The same:", shown)), rep("x", length(shown))),
+    if (length(alike) > 3L) c(x = paste("And", count_of(length(alike) - 3L, "more group"))),
+    i = "The model can't tell them apart, and one that is held out is not new to it where another was trained."
+  ), call = call, class = "compert_same_molecules")
+}
+
+# Equal for equal rows, and for hardly any others.
+row_sums_by_place <- function(x) rowSums(x * rep(sin(seq_len(ncol(x))), each = nrow(x)))

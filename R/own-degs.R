@@ -4,8 +4,10 @@ check_own_degs <- function(degs, call = rlang::caller_env()) {
   named <- is.list(degs) && !is.null(names(degs)) && !anyDuplicated(names(degs)) &&
     all(vapply(degs, is.character, TRUE))
   if (is.null(degs) || named) return(degs)
+  other <- if (is.list(degs)) names(degs)[!vapply(degs, is.character, NA)]
   abort_input("`degs` must be a named list of gene names, each name once.",
-              paste0("It is ", describe(degs), "."),
+              if (length(other)) paste0(dQuote(other[1L], FALSE), " is ", describe(degs[[other[1L]]]), ".") else
+                paste0("It is ", describe(degs), "."),
               "Write `degs = list(\"IFNb\" = c(\"ISG15\", \"IFIT1\"))`.", call)
 }
 

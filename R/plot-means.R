@@ -160,6 +160,7 @@ draw_means <- function(table, labels, value, scale, features) {
   # DEGs are drawn over the others.
   table <- table[order(table$.kind), , drop = FALSE]
   span <- range(table$predicted, table$measured)
+  if (span[1L] == span[2L]) span <- span + c(-0.5, 0.5)
   left <- left_side(labels, table, span, if (n > 1L) across else 1)
   labels$.side <- as.numeric(left)
   labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])

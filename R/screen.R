@@ -129,7 +129,13 @@ name_defects <- function(cells) {
       new_defect("no gene names", "`x` must have the genes' names as row names.",
                  "It has no row names.", "Set them: rownames(x) <- genes.")
     },
-    twice(genes, "gene", unique_names("rownames", "var")),
+    if (anyNA(genes) || !all(nzchar(genes))) {
+      unnamed <- which(is.na(genes) | !nzchar(genes))
+      new_defect("genes without a name", "Every gene must have a name.",
+                 paste0("Row ", unnamed[1L], and_more(length(unnamed), "gene"), " has none."),
+                 "Set them: rownames(x) <- genes.", n = length(unnamed))
+    },
+    twice(genes[!is.na(genes) & nzchar(genes)], "gene", unique_names("rownames", "var")),
     twice(colnames(cells$x), "cell", unique_names("colnames", "obs"))
   )
 }

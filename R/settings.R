@@ -122,6 +122,8 @@
 #'   Predictions and evaluations are float32 all the same. A CUDA device multiplies float32 as TF32
 #'   (10 bits of mantissa), and bfloat16 (as PyTorch's autocast) where asked to.
 #' @param threads Number of threads; 0 takes the environment variable `OMP_NUM_THREADS`, or else every core.
+#'   Sums depend on it in their last digits, which training enlarges: a `seed` repeats a fit for one
+#'   number of threads.
 #' @param distributed Whether this process is one of a group that trains one model together: see
 #'   [launch_local()].
 #' @param seed One whole number that rules split, initialisation and shuffling. `NULL` draws it with

@@ -143,7 +143,10 @@ split_cells <- function(x, perturbation, ..., control, hold_out = NULL, test = 0
   check_flag(verbose, "verbose")
   seed <- resolve_seed(seed)
   keys <- new_keys(perturbation, dose = dose, covariates = covariates, control = control, sep = sep)
-  screen <- label_screen(cell_table(x), keys)
+  table <- cell_table(x)
+  check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
+                   control = intersect(control, names(table)), name = name), rlang::current_env())
+  screen <- label_screen(table, keys)
   held <- held_out_cells(screen, hold_out, seed)
   value <- rep("ood", length(held))
   value[!held] <- test_share(condition_group(screen)[!held], test, seed)

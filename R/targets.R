@@ -62,7 +62,7 @@ stop_unmatched <- function(cells, targets, screen, call) {
 # The user's own vector of cells: logical, numbers or names.
 chosen_cells <- function(screen, source, call) {
   n <- ncol(screen$x)
-  cells <- if (is.logical(source) && length(source) == n) {
+  cells <- if (is.logical(source) && length(source) == n && !anyNA(source)) {
     which(source)
   } else if (is.character(source)) {
     match(source, colnames(screen$x))

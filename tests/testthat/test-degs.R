@@ -243,6 +243,7 @@ test_that("a name that is there twice is another dose, told where there is no do
                                            col_data = cells)))
   plain <- rank_degs(p$x, "drug", control = "dmso", n_genes = 2, col_data = p$cells)
   expect_identical(names(plain)[1:2], c("drug", "gene"))
+  cells$dose <- NULL
   names(cells)[names(cells) == "cell_type"] <- "dose"
   cells$dose <- p$cells$cell_type
   own <- rank_degs(p$x, "drug", covariates = "dose", control = "dmso", n_genes = 2, col_data = cells)

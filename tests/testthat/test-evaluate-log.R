@@ -62,3 +62,16 @@ test_that("variances of rows have the denominator n - ddof", {
   expect_equal(row_variances(x, 0), var(c(1, 2, 6)) * 2 / 3)
   expect_identical(row_variances(cbind(c(1, 2)), 1), c(NA_real_, NA_real_))
 })
+
+test_that("what a condition scores does not depend on the others that are scored", {
+  fit <- small_fit(loss = "nb", layer = NULL)
+  cells <- small_cells()
+  scores <- function(..., seed = 3) {
+    table <- evaluate_r2(fit, cells$counts, col_data = cells$col_data, split = "train", seed = seed, ...)
+    as.data.frame(table[table$cell_type == "NK" & table$condition == "IFNb", ])
+  }
+  alone <- scores(condition = condition("IFNb", cell_type = "NK"))
+  expect_identical(nrow(alone), 4L)
+  expect_identical(alone$r2_mean, scores()$r2_mean)
+  expect_false(identical(alone$r2_mean, scores(condition = condition("IFNb", cell_type = "NK"), seed = 4)$r2_mean))
+})

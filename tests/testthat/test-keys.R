@@ -25,3 +25,9 @@ test_that("each column that is absent is a defect of its own, for the roles that
   expect_match(missing$todo[1], "Did you mean \"dose\"")
   expect_identical(nrow(column_defects(keys, c("drug", "a"), "perturbation")), 0L)
 })
+
+test_that("a name that two columns have is no name of one", {
+  twice <- column_defects(new_keys("drug", dose = "dose"), c("drug", "dose", "drug"), all_roles())
+  expect_identical(twice$check, "repeated column")
+  expect_match(twice$given, "There are 2 columns \"drug\"")
+})

@@ -62,3 +62,11 @@ test_that("any characters are allowed in names of columns and levels", {
   expect_identical(screen$parts[[4]], c("B", "{A_1} 'x'"))
   expect_identical(screen$doses[[4]], c(2, 0.5))
 })
+
+test_that("every gene has a name", {
+  x <- toy_log()
+  rownames(x)[c(2, 5, 7)] <- c(NA, "", NA)
+  defects <- name_defects(list(x = x, container = "matrix"))
+  expect_identical(defects$check, "genes without a name")
+  expect_match(defects$given, "Row 2 \\(and 2 more genes\\) has none")
+})

@@ -46,3 +46,20 @@ test_that("a split column is read with its usual words, others are listed", {
   bad <- read_split(c("train", "dev", NA), "part")$defects
   expect_match(bad$given, "Column \"part\" holds \"dev\", \"NA\"")
 })
+
+test_that("the new column is none that has a role, and a DataFrame is a table too", {
+  cells <- data.frame(drug = rep(c("none", "A"), each = 4), dose = "1", type = c("a", "b"), mark = rep(0:1, each = 4))
+  split <- function(name, x = cells, ...) {
+    split_cells(x, "drug", dose = "dose", covariates = "type", seed = 1, name = name, verbose = FALSE, ...)
+  }
+  for (name in c("drug", "dose", "type")) {
+    expect_refused(split(name, control = "none"), paste0("\"", name, "\" is given as .* and as `name`"))
+  }
+  cells$mark <- cells$drug == "none"
+  expect_refused(split("mark", control = "mark"), "as `control` and as `name`")
+  expect_true("none" %in% names(split("none", control = "none")))
+  skip_without_package("S4Vectors")
+  table <- split("part", S4Vectors::DataFrame(cells), control = "none")
+  expect_s4_class(table, "DFrame")
+  expect_identical(table$part, split("part", control = "none")$part)
+})
