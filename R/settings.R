@@ -75,6 +75,11 @@
 #'   makes both steps in every batch.
 #' @param clip_grad_norm Largest norm of each optimiser's gradient; 0 leaves gradients as they are.
 #' @param batch_size Cells in a mini-batch.
+#' @param balance How even conditions (perturbations, doses and covariates but the batch) are in an epoch, from 0
+#'   to 1: a condition with n training cells has a share of the epoch's cells proportional to
+#'   n^(1 - balance). 0: every training cell comes once. 1: all conditions are expected to have as many
+#'   cells; those of small ones come several times, those of large ones in part, drawn anew in each epoch. The
+#'   number of an epoch's cells stays as it is.
 #' @param lr_schedule Learning rates: `"step"`, times `lr_gamma` every `step_size_lr` evaluations;
 #'   `"linear"`, constant for half of the run, then falling to a fiftieth; or `"constant"`.
 #' @param step_size_lr,lr_gamma See `lr_schedule`.
@@ -161,7 +166,7 @@ cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
                          recon_weight_pro = NULL, autoencoder_lr = NULL, autoencoder_wd = NULL,
                          embeddings_lr = NULL, dosers_lr = NULL, dosers_wd = NULL,
                          adversary_lr = NULL, adversary_wd = NULL, adversary_steps = NULL,
-                         clip_grad_norm = NULL, batch_size = NULL, lr_schedule = NULL,
+                         clip_grad_norm = NULL, batch_size = NULL, balance = NULL, lr_schedule = NULL,
                          step_size_lr = NULL, lr_gamma = NULL, pretrain_epochs = NULL,
                          pretrain_steps = NULL, adversary_warmup_epochs = NULL,
                          adversary_warmup_steps = NULL, kl_warmup_epochs = NULL,

@@ -302,11 +302,12 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
   std::vector<int64_t> train;
   for (int64_t c = 0; c < static_cast<int64_t>(kCells); ++c)
     if (c % 5 != 0) train.push_back(c);
+  const compert::Sampling once(train);
 
   SECTION("all in one window: as in memory") {
     std::vector<double> by_cell(dense.begin(), dense.end());
     const compert::DenseCells memory(by_cell.data(), kGenes, kCells);
-    CHECK(compert::epoch_order(stored, train, 1, 2) == compert::epoch_order(memory, train, 1, 2));
+    CHECK(compert::epoch_order(stored, once, 1, 2) == compert::epoch_order(memory, once, 1, 2));
   }
   SECTION("several windows") {
     struct Wide final : compert::CellSource {  // so full that a window holds few cells
@@ -322,9 +323,9 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
     } wide(stored);
     const std::size_t window = compert::window_of(wide);
     REQUIRE(window == 4096);
-    const auto order = compert::epoch_order(wide, train, 1, 2);
-    CHECK(order == compert::epoch_order(wide, train, 1, 2));
-    CHECK(order != compert::epoch_order(wide, train, 1, 3));
+    const auto order = compert::epoch_order(wide, once, 1, 2);
+    CHECK(order == compert::epoch_order(wide, once, 1, 2));
+    CHECK(order != compert::epoch_order(wide, once, 1, 3));
     auto sorted = order;
     std::sort(sorted.begin(), sorted.end());
     CHECK(sorted == train);
@@ -334,7 +335,7 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
     // from all over the file
     CHECK(*blocks.rbegin() - *blocks.begin() > static_cast<int64_t>(kCells / stored.block() / 3));
 
-    compert::ReadAhead ahead(wide, train, 300, 1, 2);
+    compert::ReadAhead ahead(wide, once, 300, 1, 2);
     CHECK(ahead.order() == order);
     CellBatch batch;
     const auto read_all_but = [&](std::size_t left) {
@@ -353,11 +354,11 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
       ahead.next_epoch();
       read_all_but(left);
     }
-    CHECK(ahead.order() == compert::epoch_order(wide, train, 1, 5));
+    CHECK(ahead.order() == compert::epoch_order(wide, once, 1, 5));
 
     // Batches may be larger than what is read at a time.
     const std::size_t large = window + 1000;
-    compert::ReadAhead in_large(wide, train, large, 1, 2);
+    compert::ReadAhead in_large(wide, once, large, 1, 2);
     for (std::size_t begin = 0; begin < order.size(); begin += large) {
       const std::size_t n = std::min(large, order.size() - begin);
       in_large.fetch(order.data() + begin, n, batch);

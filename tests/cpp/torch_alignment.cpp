@@ -41,6 +41,26 @@ TEST_CASE("alignment in one sweep is its formula", "[alignment]") {
   CHECK(compert::alignment_loss(x, compert::alignment_pairs({0, 0, 0, 1, 1, 1}, {0, 0, 0, 1, 1, 1}, at::kDouble)).item<double>() == 0);
 }
 
+TEST_CASE("a cell that comes again in a batch makes no pairs", "[alignment]") {
+  const std::vector<int64_t> stratum = {0, 0, 0, 0, 0, 1, 1, 1, 1}, condition = {0, 0, 0, 1, 1, 2, 2, 3, 3};
+  const auto loss_of = [&](const Tensor& basal, const std::vector<int64_t>& rows, bool apart) {
+    std::vector<int64_t> s, c;
+    for (const int64_t r : rows) {
+      s.push_back(stratum[static_cast<std::size_t>(r)]);
+      c.push_back(condition[static_cast<std::size_t>(r)]);
+    }
+    if (apart) compert::set_repeats_apart(rows.data(), c);
+    const Tensor at_rows = basal.index_select(0, at::tensor(rows, at::kLong));
+    return compert::alignment_loss(at_rows, compert::alignment_pairs(s, c, at::kDouble), false).item<double>();
+  };
+  const Tensor basal = states(9, at::kDouble).detach();
+  const std::vector<int64_t> once = {0, 1, 2, 3, 4, 5, 6, 7, 8}, again = {0, 1, 1, 2, 3, 4, 1, 5, 6, 8, 7, 8};
+  const double expected = loss_of(basal, once, false);
+  CHECK(loss_of(basal, once, true) == Approx(expected).epsilon(1e-12));
+  CHECK(loss_of(basal, again, true) == Approx(expected).epsilon(1e-12));
+  CHECK(std::abs(loss_of(basal, again, false) - expected) > 1e-3);
+}
+
 TEST_CASE("a product with a part of a leaf adds its gradient to the leaf's", "[alignment]") {
   for (const bool moves : {true, false}) {
     Tensor leaf = at::rand({6, 4}, at::kDouble).set_requires_grad(moves);

@@ -18,6 +18,15 @@ small_cells <- local({
   }
 })
 
+# The same with few training cells of one condition.
+uneven_cells <- function(n = 4) {
+  cells <- small_cells()
+  about <- cells$col_data
+  of <- which(about$cell_type == "NK" & about$condition == "IFNb" & about$split == "train")
+  keep <- setdiff(seq_len(nrow(about)), of[-seq_len(n)])
+  list(x = cells$x[, keep], counts = cells$counts[, keep], col_data = about[keep, ])
+}
+
 # Factors as text, so that expectations can compare with what is given back.
 as_text <- function(table) {
   factors <- vapply(table, is.factor, NA)

@@ -84,6 +84,7 @@ test_that("losses and scores are those of one process for every kind of model an
     second_task = exact(reg_multi_task = 1, adversary_loss = "cce", reg_adversary = 2),
     composed_loss = exact(decoder_activation = "ReLU", cells = counts, loss_ae = "nb"),
     fb = exact(parity = "fb"),
+    even_conditions = exact(balance = 1, cells = uneven_cells()),
     theislab = exact(cells = counts, parity = "theislab"),
     chemcpa = exact(verb = "chemcpa", made_by = chemcpa_settings, more = list(molecules = features)),
     chemcpa_parity = exact(verb = "chemcpa", made_by = chemcpa_settings, parity = "chemcpa",

@@ -19,6 +19,41 @@ test_that("settings of many digits go on as they were", {
   expect_identical(longer$history[losses], small_fit(settings = settings(2))$history[losses])
 })
 
+test_that("even conditions and few cells of one go on as in an unbroken run", {
+  cells <- uneven_cells()
+  settings <- function(epochs) quick_settings(epochs, balance = 1)
+  fit <- function(epochs) {
+    cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+        col_data = cells$col_data, settings = settings(epochs))
+  }
+  whole <- fit(4)
+  longer <- resume_fit(fit(2), cells$x, 2, col_data = cells$col_data)
+  losses <- setdiff(names(whole$history), "seconds")
+  expect_identical(longer$history[losses], whole$history[losses])
+  expect_identical(fit(4)$history[losses], whole$history[losses])
+  # As another run may have it.
+  other <- resume_fit(fit(2), cells$x, 2, col_data = cells$col_data, balance = 0)
+  expect_identical(other$history[1:2, losses], whole$history[1:2, losses])
+  expect_false(identical(other$history[losses], whole$history[losses]))
+})
+
+test_that("a fit that was saved before a setting was there has its default, and goes on", {
+  skip_without_package("rhdf5")
+  fit <- small_fit(settings = quick_settings(1))
+  settings <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
+  expect_true("balance" %in% names(settings))
+  file <- withr::local_tempfile(fileext = ".h5")
+  writeBin(fit$state, file)
+  h5("h5delete")(file, "settings")
+  h5("h5write")(settings_json(settings[names(settings) != "balance"]), file, "settings")
+  old <- load_fit(file)
+  expect_false("balance" %in% names(jsonlite::fromJSON(core_state_info(old$state)$settings)))
+  go_on <- function(fit) resume_fit(fit, small_cells()$x, 1, col_data = small_cells()$col_data)
+  losses <- setdiff(names(fit$history), "seconds")
+  expect_identical(go_on(old)$history[losses], go_on(fit)$history[losses])
+  expect_equal(go_on(old)$meta$settings$balance, 0)
+})
+
 test_that("an automatic split is the same when the run goes on", {
   cells <- small_cells()
   fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type",

@@ -102,6 +102,14 @@ test_that("each option of the model refuses what it can't be, with its own name"
                      paste0("`", name, "` must be"))
     }
   }
+  for (name in c("balance", "kl_annealing_frac")) {
+    for (bad in list(-0.01, 1.01, "condition", TRUE, NA, Inf)) {
+      expect_refused(do.call(cpa_settings, stats::setNames(list(bad), name)), paste0("`", name, "` must be"))
+    }
+    expect_refused(do.call(cpa_settings, stats::setNames(list(2), name)),
+                   paste0("`", name, "` must be a number from 0 to 1.*2 was given"))
+    expect_identical(do.call(cpa_settings, stats::setNames(list(1), name))[[name]], 1)
+  }
   for (name in c("pretrain_epochs", "kl_warmup_steps", "adversary_steps", "step_size_lr",
                  "counterfactual_targets")) {
     expect_refused(do.call(cpa_settings, stats::setNames(list(1.5), name)), "a whole number")

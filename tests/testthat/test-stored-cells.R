@@ -1,8 +1,7 @@
 # Cells that stay in their file give the fit, predictions and scores of cells in memory.
 
 # The small screen as an .h5ad, and what is done with it in memory or from the file.
-stored_h5ad_file <- function(counts = FALSE, env = rlang::caller_env()) {
-  cells <- small_cells()
+stored_h5ad_file <- function(counts = FALSE, env = rlang::caller_env(), cells = small_cells()) {
   file <- withr::local_tempfile(fileext = ".h5ad", .local_envir = env)
   sce <- SingleCellExperiment::SingleCellExperiment(
     list(X = if (counts) cells$counts else cells$x), colData = S4Vectors::DataFrame(cells$col_data))
@@ -54,6 +53,15 @@ test_that("a fit from an .h5ad file is the fit of the same cells in memory", {
                  rank_degs(file, "condition", control = "control", covariates = "cell_type"),
                  tolerance = 1e-5)
   }
+})
+
+test_that("even conditions take the same cells from a file as from memory", {
+  skip_without_package("SingleCellExperiment")
+  file <- stored_h5ad_file(cells = uneven_cells())
+  fit <- function(balance) fit_small(file, settings = quick_settings(balance = balance))
+  memory <- fit(1)
+  expect_equal(losses(on_disk(fit(1))), losses(memory), tolerance = 1e-6)
+  expect_false(isTRUE(all.equal(losses(fit(0)), losses(memory), tolerance = 1e-3)))
 })
 
 test_that("baselines and searches read cells in their file", {

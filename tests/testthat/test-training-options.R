@@ -29,6 +29,8 @@ options_of_training <- list(
   "no norm" = adversaries(encoder_norm = "none", decoder_norm = "none", adversary_norm = "none"),
   "a decoder of its own" = list(decoder_width = 16, decoder_depth = 2),
   "no skip connection" = list(decoder_skip = FALSE),
+  "even conditions" = list(balance = 1),
+  "conditions half-way to even, adversaries" = adversaries(balance = 0.5),
   "matching without shrinkage" = list(counterfactual_shrinkage = FALSE),
   "theislab/cpa" = list(parity = "theislab", loss_ae = "nb"),
   "theislab/cpa, variational zinb" = list(parity = "theislab", loss_ae = "zinb", variational = TRUE,

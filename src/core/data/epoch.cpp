@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "compert/error.h"
-#include "random.h"
 
 namespace compert {
 namespace {
@@ -19,21 +18,25 @@ std::size_t window_of(const CellSource& cells) {
   return std::clamp(static_cast<std::size_t>(kWindowBytes / bytes), kFewest, kMost);
 }
 
-std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int64_t>& train,
-                                 int64_t seed, int64_t epoch) {
+std::vector<int64_t> epoch_order(const CellSource& cells, const Sampling& sampling, int64_t seed,
+                                 int64_t epoch) {
   Random random(static_cast<uint64_t>(seed) * 0x100000001b3ULL + static_cast<uint64_t>(epoch));
-  std::vector<int64_t> order = train;
+  std::vector<int64_t> order = sampling.draw(random);
   const std::size_t window = window_of(cells);
-  if (cells.block() == 1 || train.size() <= window) {
+  if (cells.block() == 1 || order.size() <= window) {
     random.shuffle(order);
     return order;
   }
   const auto block = static_cast<int64_t>(cells.block());
   std::sort(order.begin(), order.end());
   std::vector<std::vector<int64_t>> blocks;
-  for (const int64_t cell : order) {
-    if (blocks.empty() || cell / block != blocks.back().front() / block) blocks.emplace_back();
-    blocks.back().push_back(cell);
+  // Cells of a block that come again are further blocks, so that they are not all near each other.
+  std::size_t first = 0, again = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (k == 0 || order[k] / block != order[k - 1] / block) first = blocks.size();
+    again = k > 0 && order[k] == order[k - 1] ? again + 1 : 0;
+    if (first + again == blocks.size()) blocks.emplace_back();
+    blocks[first + again].push_back(order[k]);
   }
   random.shuffle(blocks);
   order.clear();
@@ -48,15 +51,14 @@ std::vector<int64_t> epoch_order(const CellSource& cells, const std::vector<int6
   return order;
 }
 
-ReadAhead::ReadAhead(const CellSource& cells, const std::vector<int64_t>& train, std::size_t batch,
-                     int64_t seed, int64_t epoch)
+ReadAhead::ReadAhead(const CellSource& cells, const Sampling& sampling, std::size_t batch, int64_t seed,
+                     int64_t epoch)
     : cells_(cells),
-      train_(train),
+      sampling_(sampling),
       seed_(seed),
       epoch_(epoch),
       size_(std::max(window_of(cells), batch)),  // a batch may lie in two windows, not in three
-      order_(epoch_order(cells, train, seed, epoch)) {
-  find_positions();
+      order_(epoch_order(cells, sampling, seed, epoch)) {
   now_ = read_window(order_, 0);
   read_on();
 }
@@ -75,17 +77,11 @@ ReadAhead::Window ReadAhead::read_window(const std::vector<int64_t>& order, std:
   std::vector<int64_t> sorted;
   out.row.resize(n);
   for (const std::size_t k : rank) {
-    out.row[k] = static_cast<int32_t>(sorted.size());
-    sorted.push_back(wanted[k]);
+    if (sorted.empty() || sorted.back() != wanted[k]) sorted.push_back(wanted[k]);
+    out.row[k] = static_cast<int32_t>(sorted.size() - 1);
   }
-  cells_.fetch(sorted.data(), n, out.cells);
+  cells_.fetch(sorted.data(), sorted.size(), out.cells);
   return out;
-}
-
-void ReadAhead::find_positions() {
-  position_.assign(cells_.n_cells(), -1);
-  for (std::size_t k = 0; k < order_.size(); ++k)
-    position_[static_cast<std::size_t>(order_[k])] = static_cast<int32_t>(k);
 }
 
 /// Starts to read the window after `first_`.
@@ -93,7 +89,7 @@ void ReadAhead::read_on() const {
   const std::size_t begin = (first_ + 1) * size_;
   coming_ = std::async(std::launch::async, [this, begin] {
     if (begin < order_.size()) return read_window(order_, begin);
-    following_ = epoch_order(cells_, train_, seed_, epoch_ + 1);
+    following_ = epoch_order(cells_, sampling_, seed_, epoch_ + 1);
     return read_window(following_, 0);
   });
 }
@@ -111,8 +107,7 @@ void ReadAhead::next_epoch() {
   now_ = coming_.get();
   order_ = std::move(following_);
   ++epoch_;
-  first_ = 0;
-  find_positions();
+  first_ = position_ = 0;
   read_on();
 }
 
@@ -129,22 +124,17 @@ void ReadAhead::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const
   out.values.clear();
   out.n_genes = n_genes();
   if (n == 0) return;
-  std::size_t earliest = order_.size(), latest = 0;
-  for (std::size_t b = 0; b < n; ++b) {
-    const int32_t at = position_.at(static_cast<std::size_t>(cells[b]));
-    const auto position = at < 0 ? order_.size() : static_cast<std::size_t>(at);
-    earliest = std::min(earliest, position);
-    latest = std::max(latest, position);
-  }
-  while (earliest < order_.size() && earliest / size_ > first_) advance();
-  if (latest >= order_.size() || earliest / size_ < first_ || latest / size_ > first_ + 1)
+  const auto found = std::search(order_.begin() + static_cast<std::ptrdiff_t>(position_), order_.end(), cells,
+                                 cells + n);
+  if (found == order_.end() || n > size_)
     throw Error("cells", "must be asked for in the order of the epoch",
-                "cell " + std::to_string(cells[0]) + " is not near the ones before");
-  for (std::size_t b = 0; b < n; ++b) {
-    const auto position = static_cast<std::size_t>(position_[static_cast<std::size_t>(cells[b])]);
-    const Window& held = holding(position);
+                "cell " + std::to_string(cells[0]) + " and those after it do not come after the ones before");
+  position_ = static_cast<std::size_t>(found - order_.begin());
+  while (position_ / size_ > first_) advance();
+  for (const std::size_t after = position_ + n; position_ < after; ++position_) {
+    const Window& held = holding(position_);
     const CellBatch& window = held.cells;
-    const auto row = static_cast<std::size_t>(held.row[position % size_]);
+    const auto row = static_cast<std::size_t>(held.row[position_ % size_]);
     const auto begin = static_cast<std::ptrdiff_t>(window.offsets[row]),
                end = static_cast<std::ptrdiff_t>(window.offsets[row + 1]);
     out.genes.insert(out.genes.end(), window.genes.begin() + begin, window.genes.begin() + end);

@@ -27,10 +27,12 @@ std::string allowed(const SettingField& f) {
   if (!f.choices.empty()) return "one of " + join(f.choices);
   if (std::holds_alternative<int64_t Settings::*>(f.member))
     return "a whole number of at least " + plain(f.min);
-  if (std::holds_alternative<double Settings::*>(f.member))
+  if (std::holds_alternative<double Settings::*>(f.member)) {
+    if (std::isfinite(f.most)) return "a number from " + plain(f.min) + " to " + plain(f.most);
     return std::isfinite(f.below)
                ? "a number of at least " + plain(f.min) + " and below " + plain(f.below)
                : "a finite number of at least " + plain(f.min);
+  }
   if (std::holds_alternative<bool Settings::*>(f.member)) return "true or false";
   return "a text";
 }
@@ -49,7 +51,7 @@ void set(Settings& s, const SettingField& f, const Json& value) {
   } else if (const auto* number = std::get_if<double Settings::*>(&f.member)) {
     if (!value.is_number()) refuse(f, value);
     const double v = value.get<double>();
-    if (!std::isfinite(v) || v < f.min || v >= f.below) refuse(f, value);
+    if (!std::isfinite(v) || v < f.min || v >= f.below || v > f.most) refuse(f, value);
     s.**number = v;
   } else if (const auto* flag = std::get_if<bool Settings::*>(&f.member)) {
     if (!value.is_boolean()) refuse(f, value);

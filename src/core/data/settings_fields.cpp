@@ -3,6 +3,7 @@
 namespace compert {
 namespace {
 
+constexpr double kAny = std::numeric_limits<double>::infinity();
 const std::vector<std::string> kNorms = {"batch", "layer", "none"};
 
 }  // namespace
@@ -107,6 +108,9 @@ const std::vector<SettingField>& setting_fields() {
       {"clip_grad_norm", &Settings::clip_grad_norm, 0, {},
        "largest norm of each optimiser's gradient; 0 = no clipping"},
       {"batch_size", &Settings::batch_size, 2, {}, "cells in a mini-batch"},
+      {"balance", &Settings::balance, 0, {},
+       "how even conditions are in an epoch: n training cells of one have a share proportional to "
+       "n^(1 - balance); 0 = every cell once, 1 = as many cells of each condition", kAny, 1},
       {"lr_schedule", &Settings::lr_schedule, 0, {"constant", "step", "linear"},
        "learning rates: constant; step = times lr_gamma every step_size_lr evaluations; linear = "
        "constant for the first half of the run, then falling to a fiftieth"},
@@ -123,7 +127,7 @@ const std::vector<SettingField>& setting_fields() {
       {"kl_weight", &Settings::kl_weight, 0, {},
        "weight of the KL term of a variational encoder"},
       {"kl_annealing_frac", &Settings::kl_annealing_frac, 0, {},
-       "share of all epochs in which that weight rises from 0; 0 = kl_warmup_* say it", 1.0000001},
+       "share of all epochs in which that weight rises from 0; 0 = kl_warmup_* say it", kAny, 1},
       {"recon_weight_pro", &Settings::recon_weight_pro, 0, {},
        "weight of the proteins' reconstruction beside the genes'"},
       {"kl_warmup_epochs", &Settings::kl_warmup_epochs, 0, {},

@@ -19,6 +19,7 @@ struct SettingField {
   std::vector<std::string> choices{};
   std::string meaning{};
   double below = std::numeric_limits<double>::infinity();  // every value must be smaller
+  double most = std::numeric_limits<double>::infinity();   // no value may be larger
 };
 
 const std::vector<SettingField>& setting_fields();

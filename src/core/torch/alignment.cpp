@@ -16,6 +16,7 @@
 #include "alignment.h"
 
 #include <map>
+#include <unordered_set>
 
 #include "kernels.h"
 #include "product.h"
@@ -93,6 +94,13 @@ AlignmentPairs alignment_pairs(const std::vector<int64_t>& stratum, const std::v
   out.stratum = at::tensor(strata, at::kInt);
   out.condition = at::tensor(conditions, at::kInt);
   return out;
+}
+
+void set_repeats_apart(const int64_t* cells, std::vector<int64_t>& condition) {
+  std::unordered_set<int64_t> seen;
+  int64_t next = static_cast<int64_t>(condition.size());  // no condition's number, see RowGroups
+  for (std::size_t i = 0; i < condition.size(); ++i)
+    if (!seen.insert(cells[i]).second) condition[i] = next++;
 }
 
 Tensor alignment_loss(const Tensor& basal, const AlignmentPairs& pairs, bool swept) {

@@ -140,7 +140,7 @@ void Network::read(const CellSource& cells, const int64_t* which, std::size_t n,
   Upload& upload = out.design_upload;
   Tensor values;
   in_lanes(2, true, [&](std::size_t lane) {
-    if (lane == 1) return describe(rows, out, upload);
+    if (lane == 1) return describe(rows, which, out, upload);
     if (out.held != nullptr) return;
     cells.fetch(own, n_own, all);
     values = stored_values(all, c10::typeMetaToScalarType(options_.dtype()));

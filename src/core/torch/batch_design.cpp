@@ -47,7 +47,7 @@ void Network::send(Slots& host, Slots& out) const {
 
 void Network::load_design(const Design& rows, Batch& out) const {
   Upload upload;
-  describe(rows, out, upload);
+  describe(rows, nullptr, out, upload);
   upload.send(options_.device(), out.design_memory);
 }
 
@@ -69,7 +69,7 @@ void Network::describe_slots(const Design& given, Slots& out, Upload& upload) co
   send(host, out, upload);
 }
 
-void Network::describe(const Design& rows, Batch& out, Upload& upload) const {
+void Network::describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const {
   const auto type = c10::typeMetaToScalarType(options_.dtype());
   describe_slots(rows, out.slots, upload);
   const int64_t count = architecture_.n_perturbations;
@@ -92,7 +92,8 @@ void Network::describe(const Design& rows, Batch& out, Upload& upload) const {
   out.condition_class = Tensor();
   if (!rows.condition.empty())
     upload.add(std::vector<int64_t>(rows.condition.begin(), rows.condition.end()), out.condition_class);
-  const RowGroups groups = row_groups(rows);
+  RowGroups groups = row_groups(rows);
+  if (which != nullptr) set_repeats_apart(which, groups.condition);
   const AlignmentPairs pairs = alignment_pairs(groups.stratum, groups.condition, type);
   out.pairs.any = pairs.any;
   upload.add(pairs.stratum, out.pairs.stratum);

@@ -148,8 +148,9 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
   out["fit"] = {model.epochs_done, model.iteration};
   out[kValues] = some_values(cells, train);
   out[kMolecules] = molecules(model.architecture);
+  const Sampling sampling(train, design, model.architecture.batch_covariate, model.settings.balance);
   out[kOrder] =
-      Fingerprint().add(epoch_order(cells, train, model.settings.seed, model.epochs_done + 1)).value();
+      Fingerprint().add(epoch_order(cells, sampling, model.settings.seed, model.epochs_done + 1)).value();
   return out;
 }
 

@@ -234,7 +234,8 @@ class Network {
   bool pads_slots() const { return parity_ == "chemcpa" && !one_hot_; }
   // Of the design, for a device on their way.
   void send(Slots& host, Slots& out, Upload& upload) const;
-  void describe(const Design& rows, Batch& out, Upload& upload) const;
+  /// `which`: the cells of the rows, of which some may be the same; null where they are none.
+  void describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const;
   /// The rows that have each modality, where some lack one.
   void describe_measured(const std::vector<uint8_t>& measured, Batch& out, Upload& upload) const;
   bool on_cpu() const { return options_.device().is_cpu(); }

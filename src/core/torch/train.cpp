@@ -123,9 +123,10 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   const auto held = DeviceCells::hold(cells, train, network.options());
   batch.held = held.get();
   LossSums sums(network.options());
+  const Sampling sampling(train, design, architecture.batch_covariate, settings.balance);
   std::optional<ReadAhead> ahead;
   if (cells.block() > 1 && !held)
-    ahead.emplace(cells, train, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed,
+    ahead.emplace(cells, sampling, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed,
                   epochs_done + 1);
   const CellSource& source = ahead ? *ahead : cells;
   // A file that can't be read any more ends the fit, which keeps the epochs before. Without differences there
@@ -147,7 +148,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     std::vector<int64_t> order;
     may_read([&] {
       if (ahead && epochs_done > first_epoch) ahead->next_epoch();
-      order = ahead ? ahead->order() : epoch_order(cells, train, settings.seed, epochs_done + 1);
+      order = ahead ? ahead->order() : epoch_order(cells, sampling, settings.seed, epochs_done + 1);
     });
     EpochSteps steps;
     sums.reset();

@@ -66,6 +66,7 @@ struct Settings {
   int64_t adversary_steps = 3;   ///< 0: both kinds of step in every batch
   double clip_grad_norm = 0;     ///< 0: no clipping
   int64_t batch_size = 128;
+  double balance = 0;            ///< 0: every training cell once an epoch; 1: as many cells of each condition
   std::string lr_schedule = "step";
   int64_t step_size_lr = 45;
   double lr_gamma = 0.1;
