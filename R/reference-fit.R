@@ -46,7 +46,7 @@
 #' @param perturbations Names of all perturbations, the control among them, in any order: the references
 #'   number them in the order of their names.
 #' @param covariates Named list of the levels of each covariate, in any order of the levels:
-#'   `list(cell_type = c("B", "NK"))`.
+#'   `list(cell_type = c("B", "NK"))`. Numbers, where they were numbers to the reference, which sorts them so.
 #' @param control Name of the control perturbation.
 #' @return A `compert_fit` with the `parity` of its reference, for [predict()][predict.compert_fit],
 #'   [reconstruct()], [evaluate_r2()], [cell_embedding()], [fine_tune()], [save_fit()] and all other verbs.
@@ -137,7 +137,7 @@ export_names <- function(about, given, call) {
   known <- rapply(known, as_names, "character", how = "replace")
   out <- rlang::set_names(lapply(names(given), function(name) given[[name]] %||% known[[name]]), names(given))
   check_named_levels(out$covariates, columns, call)
-  out$covariates <- lapply(out$covariates[columns], level_names)
+  out$covariates <- lapply(out$covariates[columns], function(x) level_names(if (is.numeric(x)) sort(x) else x))
   check_strings(out$control, "control", null_ok = FALSE, call = call)
   sizes <- c(list(genes = about$n_genes, perturbations = about$n_perturbations),
              rlang::set_names(as.list(levels), sprintf("covariates$%s", columns)))
@@ -146,7 +146,8 @@ export_names <- function(about, given, call) {
   check_choice(out$control, out$perturbations, "control", call)
   in_order <- function(x) x[order(encoded_names(x, about$reference), method = "radix")]
   if (!is.null(given$perturbations)) out$perturbations <- in_order(out$perturbations)
-  if (!is.null(given$covariates)) out$covariates <- lapply(out$covariates, in_order)
+  texts <- columns[!vapply(given$covariates[columns], is.numeric, NA)]
+  if (!is.null(given$covariates)) out$covariates[texts] <- lapply(out$covariates[texts], in_order)
   out
 }
 

@@ -45,7 +45,23 @@ class Labels:
         return self.obs[name]
 
     def texts(self, name):
-        return np.array([str(v) for v in self.column(name)], dtype=object)
+        return np.array([text_of(v) for v in self.column(name)], dtype=object)
+
+    def levels(self, name, encoded):
+        """The different values in the order of the references, which sort numbers as numbers."""
+        values = np.asarray(self.column(name))
+        if values.dtype.kind in "biuf":
+            return [text_of(v) for v in np.unique(values)]
+        return ordered(set(self.texts(name)), encoded)
+
+
+def text_of(value):
+    """A value as compert names it: 101.0 is "101"."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(value).upper()
+    if isinstance(value, (float, np.floating)):
+        return np.format_float_positional(float(f"{value:.15g}"), trim="-")
+    return str(value)
 
 
 def texts_of(values):
@@ -57,20 +73,23 @@ def read_column(group, name):
     item = group[name]
     if isinstance(item, h5py.Group):
         if "categories" in item and "codes" in item:
-            return coded(item["codes"][:], texts_of(item["categories"][:]), name)
+            return coded(item["codes"][:], item["categories"][:], name)
         if "values" in item:
             return item["values"][:]
         refuse(f"column '{name}' of the training data is stored in a way that is not known.")
     if "categories" in item.attrs:
-        return coded(item[:], texts_of(group[item.attrs["categories"]][:]), name)
-    values = item[:]
+        return coded(item[:], group[item.attrs["categories"]][:], name)
+    return as_values(item[:])
+
+
+def as_values(values):
     return np.array(texts_of(values), dtype=object) if values.dtype.kind in "OSU" else values
 
 
 def coded(codes, categories, name):
     if len(codes) and codes.min() < 0:
         refuse(f"column '{name}' of the training data has missing values.")
-    return np.array(categories, dtype=object)[codes]
+    return as_values(categories)[codes]
 
 
 class StoredTable(dict):
@@ -134,7 +153,7 @@ class Export:
         self.check_size("genes", labels.genes, about["n_genes"])
         about["perturbations"] = ordered(parts_of(labels.texts(keys["perturbation"])), encoded)
         self.check_size("perturbations", about["perturbations"], about["n_perturbations"])
-        about["covariates"] = {name: ordered(set(labels.texts(name)), encoded) for name in keys["covariates"]}
+        about["covariates"] = {name: labels.levels(name, encoded) for name in keys["covariates"]}
         for (name, levels), n in zip(about["covariates"].items(), about["covariate_levels"]):
             self.check_size(f"levels of '{name}'", levels, n)
         self.take_cells(labels)
@@ -528,9 +547,14 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--data")
     given = parser.parse_args()
+    if os.path.exists(given.out):
+        refuse(f"'{given.out}' is there already: give the name of a new file.")
     saved, path = read_saved(given.model)
     out = exported(saved, path, given.data)
-    out.write(given.out)
+    try:
+        out.write(given.out)
+    except OSError as error:
+        refuse(f"'{given.out}' can't be written: {error}")
     about = out.about
     missing = [name for name in ("genes", "perturbations", "covariates", "control") if about[name] is None]
     print(f"{given.out}: {about['reference']}, {about['n_genes']} genes, {about['n_perturbations']} perturbations"

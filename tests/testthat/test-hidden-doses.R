@@ -33,9 +33,9 @@ test_that("one's own DEGs may be named by these labels, in training and after", 
   cells <- hidden_cells()
   genes <- paste0("g", 1:3)
   fit <- hidden_fit(degs = list("A+A" = genes))
-  named <- Filter(function(d) length(d$genes) > 0, fit$meta$degs)
-  expect_length(named, 2)
-  for (one in named) expect_equal(one[c("parts", "doses")], list(parts = "A", doses = 2))
+  named <- lengths(fit$meta$degs$genes) > 0
+  expect_identical(fit$meta$degs$parts[named], list("A", "A"))
+  expect_identical(fit$meta$degs$doses[named], list(2, 2))
   scored <- function(name, keep = rep(TRUE, 144)) {
     scores <- evaluate_r2(fit, cells$x[, keep], degs = rlang::set_names(list(genes), name), split = "test",
                           col_data = cells$col_data[keep, ], baselines = FALSE, min_cells = 1)

@@ -165,6 +165,9 @@ test_that("names that are missing, wrong or too many are one error", {
   expect_refused(read(genes = genes, control = "ctrl"), "`control` must be one of")
   expect_refused(read(genes = genes, covariates = list(type = c("B", "CD8T", "NK"))), "levels of every covariate")
   expect_refused(read(genes = genes, covariates = list(cell_type = "B")), "`covariates\\$cell_type` must have as many")
+  levels <- function(x) read(genes = genes, covariates = list(cell_type = x))$meta$registry$covariates$cell_type
+  expect_identical(levels(c(10, 2, 1.5)), c("1.5", "2", "10"))
+  expect_identical(levels(c("2", "10", "1.5")), c("1.5", "10", "2"))
 })
 
 test_that("files of another kind are refused", {
@@ -229,7 +232,8 @@ test_that("the script refuses what it does not know in one sentence", {
     levels = "have 1 levels of 'type', the model has 2", column = "have no column 'kind'",
     twice = "writes '-' for '_'", controls = "mark 0 perturbations as controls", "no data" = "there is no file",
     "no table" = "has no table 'obs'|has no table 'var'", "no h5ad" = "is no .h5ad file", append = "append_ae_layer",
-    config = "the configuration of the saved model lack", info = "CPA_info.json"
+    config = "the configuration of the saved model lack", info = "CPA_info.json",
+    numbers = "^2 10 2 10.5 FALSE TRUE 10 2$", there = "is there already", nowhere = "can't be written"
   )
   expect_identical(names(said), names(wanted))
   for (name in names(wanted)) expect_match(said[[name]], wanted[[name]], info = name)
