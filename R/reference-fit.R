@@ -25,7 +25,8 @@
 #' @section Names:
 #' Weights have no names. Those of genes, perturbations and covariates, and what the cells of training were,
 #' come from the training data: by `--data`, or else by the AnnData object or the path that the saved model
-#' holds. Only theislab/cpa saves names with its weights. Where the script had no data, `genes`,
+#' holds (facebookresearch/CPA has written "-" for "_" in the names of such an object; `--data` keeps yours).
+#' Only theislab/cpa saves names with its weights. Where the script had no data, `genes`,
 #' `perturbations`, `covariates` and `control` must be given here; the fit then does not know what training
 #' saw: `seen` of [predict()][predict.compert_fit] is `NA`, no dose is called an extrapolation, a dose that is
 #' left out is 1, and verbs that look at the conditions of training, such as [resume_fit()] and
@@ -183,7 +184,12 @@ export_screen <- function(export, names, settings, call) {
     list(parts = list(), doses = list(), code = integer(), is_control = logical(), control = names$control)
   design <- if (known) read_design(cells, keys) else
     list(covariates = list2DF(rlang::set_names(rep(list(character()), length(covariates)), covariates), 0L))
-  abort_defects(bind_defects(labels$defects, design$defects), call)
+  defects <- bind_defects(labels$defects, design$defects)
+  if (nrow(defects)) {
+    abort_input("The labels of the training data in `file` must be readable here.",
+                paste(defects$must[1L], defects$given[1L]),
+                "Correct the columns of the training data, and export the model again with them as `--data`.", call)
+  }
   screen <- new_screen(cells, keys, if (is_count_loss(settings$loss_ae)) "counts" else "log", labels, design)
   screen$split <- screen$split %||% rep("train", length(export$cells))
   screen$keys$control_dose <- screen$keys$control_dose %||% 1

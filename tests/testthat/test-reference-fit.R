@@ -199,6 +199,11 @@ test_that("a later format, and weights that are not whole, are refused", {
     e
   }), "not finite")
   expect_refused(with_export(function(e) {
+    e$obs$condition <- rep("control+IFNb+B", nrow(e$obs))
+    e$obs[[e$about$keys$dose]] <- "1+1"
+    e
+  }), "labels of the training data .* readable.*one value per perturbation.*again with them as `--data`")
+  expect_refused(with_export(function(e) {
     e$about$settings$dim <- 9L
     e
   }), "Export the model again")
