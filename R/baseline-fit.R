@@ -15,7 +15,8 @@
 #'   \item{`"control"`}{`s(p, k) = 0`.}
 #'   \item{`"additive"`}{`s(p, k) = mean(d(p, l))` over all other covariates l that p was measured under. Where
 #'     there are none, the sum of what the parts i of p do alone: of each `d(i, k)`, or where i was not measured
-#'     alone under k, `mean(d(i, l))` over all l where it was; at the nearest dose of i (by ratio).}
+#'     alone under k, `mean(d(i, l))` over all l where it was; at the nearest dose of i (by ratio; the
+#'     mean of two that are equally near).}
 #'   \item{`"mean"`}{`s(p, k) = mean(d(q, k))` over all q that are other perturbations or combinations than p:
 #'     those at the doses of p (as a set), or where there are none, at any.}
 #'   \item{`"interpolation"`}{`s(p, k) = (1 - w) d(a, k) + w d(b, k)`, of a single perturbation: a and b are it

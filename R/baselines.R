@@ -48,7 +48,8 @@ shift_baseline <- function(known, groups, which, reference, rule) {
   note <- rep(NA_character_, length(which))
   for (k in which(!groups$control[which])) {
     answer <- rule(known, groups, which[k])
-    note[k] <- answer$note %||% NA_character_
+    note[k] <- if (is.null(answer$shift) && !known$controls) "no training cells of controls" else
+      answer$note %||% NA_character_
     mean[, k] <- if (is.null(answer$shift)) NA_real_ else mean[, k] + answer$shift
     if (is.null(answer$shift)) variance[, k] <- NA_real_
     if (!is.null(answer$variance)) variance[, k] <- answer$variance
@@ -80,6 +81,7 @@ training_shifts <- function(stats, groups, ddof, scale = identity) {
   what <- match(groups$what, unique(groups$what))
   place <- row_codes(list(groups$place, paste_parts(atom, lengths(parts), "\u001e")))
   list(shift = mean[, usable, drop = FALSE] - mean[, reference[usable], drop = FALSE],
+       controls = any(stats$n[groups$control] > 0),
        column = match(seq_len(groups$n), usable), parts = parts, what = what, place = place,
        alike = split_by_number(usable, what[usable], max(what)),
        single = split_by_number(single, unlist(parts[single]), length(unique(atom))),

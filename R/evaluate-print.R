@@ -34,7 +34,7 @@ print.compert_r2 <- function(x, ...) {
   left_out <- attr(x, "left_out")
   left_out <- left_out[left_out > 0]
   if (length(left_out)) {
-    cat("Left out: ", paste0(left_out, " with ", names(left_out), collapse = ", "), "\n", sep = "")
+    cat("Left out: ", paste0(vapply(left_out, count, ""), " with ", names(left_out), collapse = ", "), "\n", sep = "")
   }
   if (nrow(x) == 0L) {
     cat("No condition to score in split ", paste(attr(x, "splits"), collapse = ", "), ".\n",
@@ -93,9 +93,9 @@ shared_averages <- function(x) {
   lacking <- max(own$n) - own$n
   none <- own$n == 0
   every <- paste0("all methods", if (any(none)) paste(" but", paste(own$method[none], collapse = ", ")))
-  lacks <- paste(own$method, "lacks", lacking)[lacking > 0 & !none]
+  lacks <- paste(own$method, "lacks", vapply(lacking, count, ""))[lacking > 0 & !none]
   lack <- if (any(lacking > 0)) c(
-    if (some) paste(max(shared$n), "of", max(own$n), "conditions, which", every, "can score")
+    if (some) paste(count(max(shared$n)), "of", count(max(own$n)), "conditions, which", every, "can score")
     else paste("no condition that", every, "can score"),
     if (length(lacks)) paste(lacks, collapse = ", "))
   list(table = if (some) shared else own, lack = paste(lack, collapse = "; "))
@@ -119,7 +119,7 @@ print_averages <- function(table) {
   shown <- lapply(table[metrics_of(table)], function(v) {
     ifelse(is.na(v), "-", formatC(v, digits = 3, format = "f"))
   })
-  shown <- c(list(method = table$method, n = as.character(table$n)), shown)
+  shown <- c(list(method = table$method, n = vapply(table$n, count, "")), shown)
   columns <- Map(function(values, name) {
     format(c(name, values), justify = if (name == "method") "left" else "right")
   }, shown, names(shown))
@@ -172,7 +172,7 @@ compare_methods <- function(x, baseline, metric, words) {
   model <- x[[metric]][x$method == "model"]
   other <- x[[metric]][x$method == baseline]
   # The same numbers are the same method: a baseline that is scored itself.
-  if (length(other) != length(model) || identical(model, other)) return(NULL)
+  if (length(other) != length(model) || isTRUE(all.equal(model, other, tolerance = 1e-8))) return(NULL)
   both <- is.finite(model) & is.finite(other)
   additive <- x[[metric]][x$method == "additive"]
   instead <- baseline == "mean" && length(additive) == length(model)
@@ -183,8 +183,8 @@ compare_methods <- function(x, baseline, metric, words) {
   paste0(
     "the model ", stands, " the ", baseline,
     " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",
-    sprintf("%.3f", mean(other[both])), " (better in ", sum(model[both] > other[both]), " of ",
-    sum(both), if (instead) " without an additive baseline", ")"
+    sprintf("%.3f", mean(other[both])), " (better in ", count(sum(model[both] > other[both] + 1e-8)), " of ",
+    count(sum(both)), if (instead) " without an additive baseline", ")"
   )
 }
 

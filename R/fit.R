@@ -137,7 +137,7 @@ format_training <- function(history, meta) {
   seconds <- training_seconds(history)
   time <- if (seconds < 10) sprintf("%.1fs", seconds) else duration_text(seconds)
   paste0("Training:      ", count_of(nrow(history), "epoch"), best, ", ", time, ", seed ", meta$seed,
-         ended_text(meta$run))
+         ended_text(meta$run), if (!is.null(meta$reference)) paste(", from weights of", meta$reference))
 }
 
 # Where training did not run all its epochs; a fit read from a checkpoint has no `run`.

@@ -47,7 +47,7 @@ short_names <- function(x, width = 26L, many = length(x) > 8L) {
   for (alike in unique(short[duplicated(short)])) {
     short[short == alike] <- where_they_differ(x[short == alike], width)
   }
-  short[match(given, x)]
+  make.unique(short, " ")[match(given, x)]
 }
 
 # A few letters before the first one in which names differ, and what follows.
@@ -55,7 +55,13 @@ where_they_differ <- function(x, width) {
   letters <- lapply(seq_len(max(nchar(x))), function(k) substr(x, k, k))
   first <- which(vapply(letters, function(letter) any(letter != letter[1L]), NA))[1L]
   from <- max(1L, first - 5L)
-  paste0(if (from > 1L) "...", substr(x, from, from + width - 7L), ifelse(nchar(x) > from + width - 7L, "...", ""))
+  short <- paste0(if (from > 1L) "...", substr(x, from, from + width - 7L),
+                  ifelse(nchar(x) > from + width - 7L, "...", ""))
+  # The rest differs later on.
+  for (alike in unique(short[duplicated(short)])) {
+    short[short == alike] <- where_they_differ(x[short == alike], width)
+  }
+  short
 }
 
 short_name <- function(parts, width, many, head) {

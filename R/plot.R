@@ -35,7 +35,8 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
   if (is.null(table)) {
     abort_input("`type` must name numbers that the history of the fit has.",
                 paste0("There are none for ", name_list(type), "."),
-                "Write `type = \"loss\"`; r2 is scored where `split` names test cells.")
+                if (nrow(object$history)) "Write `type = \"loss\"`; r2 is scored where `split` names test cells." else
+                  "Its history is empty: what a reference trained has none.")
   }
   best <- object$history$epoch[which(object$history$best %in% TRUE)]
   restored <- !isFALSE(object$meta$settings$restore_best)

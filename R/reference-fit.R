@@ -33,7 +33,8 @@
 #' [prediction_uncertainty()], refuse it.
 #'
 #' Columns of the cells are called as they were in training (`fit$meta$keys`). facebookresearch/CPA without
-#' covariates has one with the single level `"dummy_cov"`, of this name.
+#' covariates has one with the single level `"dummy_cov"`, of this name: add it to the cells,
+#' `cells$dummy_cov <- "dummy_cov"`.
 #'
 #' @section What is not in the file:
 #' Optimisers, history and some of the adversaries: the references do not save them. [resume_fit()] and
@@ -96,9 +97,10 @@ read_export <- function(file, call) {
                        "are read by load_fit()."), call)
   }
   full <- path.expand(file)
-  if (!file.exists(full) || dir.exists(full)) bad("does not exist.")
+  if (dir.exists(full)) bad("is a folder: the script makes a file of it.")
+  if (!file.exists(full)) bad("does not exist.")
   parts <- tryCatch(core_read_h5ad(enc2native(full), FALSE, character(), FALSE, TRUE, FALSE),
-                    error = function(cnd) bad("is no such file, or a damaged one."))
+                    error = function(cnd) bad("is no such file, or a damaged one. The script makes it of the saved model."))
   about <- parts$uns$reference$value
   if (!is.character(about)) bad("is another .h5ad file.")
   about <- jsonlite::fromJSON(about, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
@@ -131,7 +133,7 @@ export_names <- function(about, given, call) {
     abort_input(paste0(paste0("`", missing, "`", collapse = ", "), " must be given: the file has no such names."),
                 paste0("It has ", count_of(about$n_genes, "gene"), ", ", about$n_perturbations,
                        " perturbations with the control",
-                       if (length(levels)) paste0(", and ", paste0(levels, " levels of ", dQuote(columns, FALSE),
+                       if (length(levels)) paste0(", and ", paste0(vapply(levels, count_of, "", "level"), " of ", dQuote(columns, FALSE),
                                                                    collapse = ", ")), "."),
                 "Give them, or export the model again with `--data` and the training data.", call)
   }
@@ -148,8 +150,20 @@ export_names <- function(about, given, call) {
   in_order <- function(x) x[order(encoded_names(x, about$reference), method = "radix")]
   if (!is.null(given$perturbations)) out$perturbations <- in_order(out$perturbations)
   texts <- columns[!vapply(given$covariates[columns], is.numeric, NA)]
-  if (!is.null(given$covariates)) out$covariates[texts] <- lapply(out$covariates[texts], in_order)
+  if (!is.null(given$covariates)) {
+    for (name in texts) stop_unclear_order(out$covariates[[name]], name, in_order, call)
+    out$covariates[texts] <- lapply(out$covariates[texts], in_order)
+  }
   out
+}
+
+# Numbers that are texts here may have been numbers to the reference, in another order.
+stop_unclear_order <- function(levels, name, in_order, call) {
+  number <- suppressWarnings(as.numeric(levels))
+  if (anyNA(number) || identical(levels[order(number)], in_order(levels))) return(invisible())
+  abort_input(paste0("`covariates$", name, "` must be numbers if they were numbers to the reference."),
+              paste0("They are texts, whose order is another: ", name_list(in_order(levels)), "."),
+              "Give numbers; or, where they were texts, export the model again with `--data`.", call)
 }
 
 # The names as the reference sorts them: facebookresearch/CPA first writes "-" for "_".

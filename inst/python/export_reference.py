@@ -75,7 +75,9 @@ def read_column(group, name):
         if "categories" in item and "codes" in item:
             return coded(item["codes"][:], item["categories"][:], name)
         if "values" in item:
-            return item["values"][:]
+            if "mask" in item and item["mask"][:].any():
+                refuse(f"column '{name}' of the training data has missing values.")
+            return as_values(item["values"][:])
         refuse(f"column '{name}' of the training data is stored in a way that is not known.")
     if "categories" in item.attrs:
         return coded(item[:], group[item.attrs["categories"]][:], name)
@@ -143,7 +145,7 @@ class Export:
 
     def check_size(self, what, names, n):
         if len(names) != n:
-            refuse(f"the training data have {len(names)} {what}, the model has {n}: "
+            refuse(f"the training data and the model differ in their number of {what}, {len(names)} and {n}: "
                    "give the data that it was trained on.")
 
     def name_by(self, labels, encoded=lambda name: name):
@@ -481,6 +483,7 @@ def theislab(saved, data, folder):
     doser = choice(h.get("doser_type", "logsigm"), "doser_type", ["linear", "sigm", "logsigm"])
     names = [name for name in sorted(info["pert_encoder"], key=info["pert_encoder"].get) if name != "<PAD>"]
     covariates = {name: sorted(levels, key=levels.get) for name, levels in (info["covars_encoder"] or {}).items()}
+    labels = labels_of(os.path.join(folder, "adata.h5ad"), data)
     try:
         weights = scvi_weights(arrays(saved["model_state_dict"]), loss, doser, bool(h.get("variational")), covariates)
     except KeyError as missing:
@@ -499,10 +502,24 @@ def theislab(saved, data, folder):
                       covariate_levels=[len(levels) for levels in covariates.values()]))
     out.about.update(genes=texts_of(saved["var_names"]), perturbations=names, covariates=covariates,
                      control=setup["control_group"])
-    labels = labels_of(os.path.join(folder, "adata.h5ad"), data)
+    out.about["covariates"] = {name: level_names(levels, labels.column(name) if labels else None)
+                               for name, levels in covariates.items()}
     if labels:
         out.take_cells(labels, split_words(place))
     return out
+
+
+def level_names(levels, values):
+    """Of numbers JSON has Python's texts. `values`: the column, where it is known."""
+    if values is not None and np.asarray(values).dtype.kind not in "bf":
+        return levels
+    if set(levels) <= {"True", "False"}:
+        return [level.upper() for level in levels]
+    try:
+        numbers = [float(level) for level in levels]
+    except ValueError:
+        return levels
+    return [text_of(v) for v in numbers] if [repr(v) for v in numbers] == levels else levels
 
 
 def split_words(place):

@@ -200,3 +200,21 @@ test_that("baselines take time in proportion to the number of conditions", {
                                        rep(TRUE, n + 1), reference, 1))[["elapsed"]]
   expect_lt(took, 10)
 })
+
+test_that("of doses that are equally near the mean is taken", {
+  groups <- list(place = c("k", "k", "k", "k"), doses = list(0.1, 10, 1, 100))
+  known <- list(single = list(A = c(1L, 2L, 4L)))
+  expect_identical(part_groups(known, groups, 3L, "A", 1), c(1L, 2L))
+})
+
+test_that("training without controls is told as the reason", {
+  screen <- additive_screen()
+  screen$split[screen$control] <- "test"
+  fit <- untrained(screen)
+  groups <- condition_groups(fit, screen)
+  rows <- list(group = which(!groups$control))
+  reference <- list(mean = matrix(0, nrow(screen$x), length(rows$group)),
+                    variance = matrix(1, nrow(screen$x), length(rows$group)))
+  methods <- baseline_methods(c("additive", "mean"), screen, groups, rows, screen$split == "train", reference, 1)
+  for (method in methods) expect_identical(unique(method$note), "no training cells of controls")
+})

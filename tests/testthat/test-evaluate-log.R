@@ -75,3 +75,15 @@ test_that("what a condition scores does not depend on the others that are scored
   expect_identical(alone$r2_mean, scores()$r2_mean)
   expect_false(identical(alone$r2_mean, scores(condition = condition("IFNb", cell_type = "NK"), seed = 4)$r2_mean))
 })
+
+test_that("so are the draws that the references score", {
+  fit <- small_fit(loss = "nb", layer = NULL)
+  cells <- small_cells()
+  screen <- read_newdata(fit, cells$counts, col_data = cells$col_data)
+  targets <- make_targets(fit, condition_grid(condition = "IFNb", cell_type = c("B", "NK")))
+  source <- source_cells(fit, screen, targets, "matched")
+  both <- sampled_moments(fit, screen, targets, source, 1, 5)
+  alone <- sampled_moments(fit, screen, subset_targets(targets, 2), source[2], 1, 5)
+  expect_identical(both$mean[, 2], drop(alone$mean))
+  expect_identical(both$variance[, 2], drop(alone$variance))
+})

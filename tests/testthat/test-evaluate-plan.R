@@ -24,6 +24,17 @@ test_that("conditions without a dose column differ in their names too", {
   expect_identical(group_names(fit, groups), c("A", "A"))
 })
 
+test_that("rows are ordered by covariates, names and doses as numbers, controls first", {
+  cells <- data.frame(type = rep(c("b", "a"), each = 5))
+  parts <- rep(list("B", "A", "A", c("A", "B"), "none"), 2)
+  doses <- rep(list(0.5, 10, 2, c(10, 2), 1), 2)
+  groups <- distinct_groups(parts, doses, cells, rep(c(FALSE, FALSE, FALSE, FALSE, TRUE), 2))
+  expect_identical(groups$parts[1:5], list("none", "A", "A", c("A", "B"), "B"))
+  expect_identical(groups$doses[6:10], list(1, 2, 10, c(10, 2), 0.5))
+  expect_identical(groups$covariates$type, rep(c("a", "b"), each = 5))
+  expect_identical(groups$of, c(10L, 8L, 7L, 9L, 6L, 5L, 3L, 2L, 4L, 1L))
+})
+
 test_that("the control is no condition to be asked for", {
   p <- planned()
   expect_refused(asked_groups(p$fit, p$groups, condition("control")), "conditions other than the control.*compared with")

@@ -95,6 +95,7 @@ test_that("perturbations with one molecule are told, those of the screen only", 
   expect_warning(warn_same_molecules(read, LETTERS[1:5]), "\"A\", \"C\".*\"B\", \"E\"")
   expect_no_warning(warn_same_molecules(read, c("A", "B", "D")))
   expect_no_warning(warn_same_molecules(NULL, c("A", "B")))
+  expect_no_warning(warn_same_molecules(read_molecules(rbind(A = c(1e17, 0), B = c(1e17, 1))), c("A", "B")))
   many <- features[rep(1:2, c(2, 2)), ][c(1:4, 1:4), ] + rep(1:2, each = 4)
   rownames(many) <- LETTERS[1:8]
   expect_warning(warn_same_molecules(read_molecules(many), LETTERS[1:8]), "And 1 more group")

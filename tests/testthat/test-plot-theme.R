@@ -33,6 +33,8 @@ test_that("long names are cut in the middle of their parts, which get lines of t
   middle <- gsub(", ", " ", middle)
   expect_identical(short_names(middle[c(1, 2, 1)]),
                    c("...name KLF1 and an end...", "...name SPI1 and an end...")[c(1, 2, 1)])
+  three <- paste0("a very long beginning of a name AAAAAAAAAAAAAAAAAAAA", c("1", "2", "3"), "BBBBBBBBBBBBBB and its end")
+  expect_identical(anyDuplicated(short_names(c(three, sub("AAAAA", "CCCCC", three)))), 0L)
 })
 
 test_that("names of a horizontal axis are wrapped or slanted where they have no room", {

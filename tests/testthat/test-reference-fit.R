@@ -167,7 +167,8 @@ test_that("names that are missing, wrong or too many are one error", {
   expect_refused(read(genes = genes, covariates = list(cell_type = "B")), "`covariates\\$cell_type` must have as many")
   levels <- function(x) read(genes = genes, covariates = list(cell_type = x))$meta$registry$covariates$cell_type
   expect_identical(levels(c(10, 2, 1.5)), c("1.5", "2", "10"))
-  expect_identical(levels(c("2", "10", "1.5")), c("1.5", "10", "2"))
+  expect_identical(levels(c("2", "1.5", "3")), c("1.5", "2", "3"))
+  expect_refused(levels(c("2", "10", "1.5")), "must be numbers if they were .*\"1.5\", \"10\", \"2\"")
 })
 
 test_that("files of another kind are refused", {
@@ -180,6 +181,7 @@ test_that("files of another kind are refused", {
   writeBin(bytes, file)
   expect_refused(read_reference_fit(file), "or a damaged one")
   expect_refused(read_reference_fit(3), "must be one text")
+  expect_refused(read_reference_fit(withr::local_tempdir()), "is a folder: the script makes a file")
   expect_refused(load_fit(exported("cpa")), "must be a fit saved by compert")
 })
 
@@ -233,12 +235,13 @@ test_that("the script refuses what it does not know in one sentence", {
     doser = "'doser_type' must be one of", lacks = "lack 'decoder.network.0.bias'",
     extra = "have 'cell_type_embeddings.weight', which is not known", shape = "has the shape .* ask for",
     hparams = "lack 'autoencoder_width'", keys = "names 2 covariates and has embeddings of 1",
-    genes = "have 6 genes, the model has 5", perturbations = "have 3 perturbations, the model has 2",
-    levels = "have 1 levels of 'type', the model has 2", column = "have no column 'kind'",
+    genes = "number of genes, 6 and 5", perturbations = "number of perturbations, 3 and 2",
+    levels = "number of levels of 'type', 1 and 2", column = "have no column 'kind'",
     twice = "writes '-' for '_'", controls = "mark 0 perturbations as controls", "no data" = "there is no file",
     "no table" = "has no table 'obs'|has no table 'var'", "no h5ad" = "is no .h5ad file", append = "append_ae_layer",
     config = "the configuration of the saved model lack", info = "CPA_info.json",
-    numbers = "^2 10 2 10.5 FALSE TRUE 10 2$", there = "is there already", nowhere = "can't be written"
+    numbers = "^2 10 2 10.5 FALSE TRUE 10 2$", texts = "^0 24 0.0 24.0 FALSE TRUE b 1.0$", nullable = "^a b$",
+    masked = "'y' of the training data has missing values", there = "is there already", nowhere = "can't be written"
   )
   expect_identical(names(said), names(wanted))
   for (name in names(wanted)) expect_match(said[[name]], wanted[[name]], info = name)
