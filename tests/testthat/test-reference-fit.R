@@ -179,7 +179,7 @@ test_that("files of another kind are refused", {
   expect_refused(read_reference_fit(file), "is no such file.*load_fit")
   bytes <- readBin(exported("cpa"), "raw", 20000)
   writeBin(bytes, file)
-  expect_refused(read_reference_fit(file), "or a damaged one")
+  expect_refused(read_reference_fit(file), "or damaged")
   expect_refused(read_reference_fit(3), "must be one text")
   expect_refused(read_reference_fit(withr::local_tempdir()), "is a folder: the script makes a file")
   expect_refused(load_fit(exported("cpa")), "must be a fit saved by compert")
