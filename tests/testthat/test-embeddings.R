@@ -66,6 +66,7 @@ test_that("wrong questions are refused", {
   expect_error(cell_embedding(fit), "`x` must be given")
   expect_error(cell_embedding(fit, small_cells()$x, "latent"), "`which` must be one of")
   expect_error(similarity(list(1)), "`embedding` must be")
+  expect_refused(similarity(small_fit()), "numeric matrix .*perturbation_embedding")
   cells <- small_cells()
   plain <- cpa(cells$x, "condition", control = "control", split = "split",
                col_data = cells$col_data, settings = quick_settings(1))

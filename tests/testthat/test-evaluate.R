@@ -183,6 +183,10 @@ test_that("the mean baseline is compared with where there is no additive one", {
   drug <- evaluate_r2(dosed_fit(), cells$x, col_data = cells$col_data, min_cells = 1,
                       condition = condition(drug = "C"), split = "ood")
   expect_output(print(drug), "additive baseline has no score; `baselines = c\\(\"control\", \"mean\"\\)`")
+  # Without controls the mean has no score either.
+  no_control <- drug
+  no_control$r2_mean[no_control$method == "control"] <- NA
+  expect_null(words_without_additive(no_control))
   effects <- evaluate_effects(dosed_fit(), cells$x, col_data = cells$col_data, split = "ood", min_cells = 1,
                               baselines = "mean")
   expect_identical(unique(effects$method)[-(1:2)], "mean")

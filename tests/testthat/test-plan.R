@@ -130,6 +130,7 @@ test_that("own differentially expressed genes are scored during training", {
         col_data = cells$col_data, degs = degs, settings = quick_settings(1))
   }
   expect_refused(fit_with(c("A", "B")), "`degs` must be a named list")
+  expect_refused(fit_with(list(IFNb = "a", B = factor("b"))), "`degs` must be a named list.*\"B\" is")
   expect_refused(fit_with(list(ifnb = "g")), "No condition is called \"ifnb\".*mean \"IFNb\"")
   expect_refused(fit_with(list(IFNb = "no gene")), "None of those of \"IFNb\" is one: \"no gene\"")
 })

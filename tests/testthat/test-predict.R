@@ -168,6 +168,7 @@ test_that("unknown names, wrong types and empty sources are refused", {
   expect_error(ask(residual = "yes"), "`residual` must be")
   expect_error(ask(source = "none"), "Not cells of `newdata`: \"none\"")
   expect_error(ask(source = 1e6), "`source` must be")
+  expect_error(ask(source = replace(small_cells()$col_data$condition == "control", 1, NA)), "`source` must be")
   expect_error(ask(typ = "mean"), "There is no argument `typ`")
   cells <- small_cells()
   treated <- cells$col_data$condition == "IFNb"
