@@ -13,7 +13,8 @@
 #'   perturbation, as a character vector, a factor or a list, or as a data frame of two columns, the
 #'   perturbations and their SMILES; the name of the column of the cells that holds SMILES; or a numeric
 #'   matrix with one named row per perturbation
-#'   (GROVER, JT-VAE or foundation-model embeddings, fingerprints, descriptors). Further molecules
+#'   (GROVER, JT-VAE or foundation-model embeddings, fingerprints, descriptors), whose columns should be on
+#'   one scale: they go into the network as they are. Further molecules
 #'   than those of the screen become known to the fit and can be predicted. `NA` (a row of `NA`) is
 #'   a perturbation that is no molecule, such as a guide: its embedding is learned freely. The
 #'   control may be left out and counts as a row of 0. From a column of the cells the SMILES of single

@@ -167,6 +167,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   registry$feature_kind <- molecules$kind
   registry$feature_names <- molecules$columns
   warn_same_molecules(molecules, registry$perturbations, call)
+  warn_unscaled_features(molecules, registry$perturbations, call)
   plan <- new_plan(screen, registry, "test", call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan, molecules = molecules,
        design = training_design(registry, screen, molecules, settings$model,
@@ -221,7 +222,9 @@ tell_stop <- function(result, settings, call = rlang::caller_env()) {
   )
   text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), ".")
   detail <- if (nzchar(result$message)) result$message
-  bullets <- c(text, "!" = detail, i = "The fit holds the best state so far; resume_fit() goes on.")
+  holds <- if (result$epochs == 0) "The fit is as it began: untrained." else
+    "The fit holds the best state so far; resume_fit() goes on."
+  bullets <- c(text, "!" = detail, i = holds)
   literal <- gsub("}", "}}", gsub("{", "{{", bullets, fixed = TRUE), fixed = TRUE)
   bullets <- rlang::set_names(literal, names(bullets))
   class <- paste0("compert_stopped_", why)

@@ -102,6 +102,7 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
   old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose")))]
   old[c("seed", "epochs", "checkpoint", "distributed")] <- NULL
+  old$device <- device_elsewhere(old$device)
   rates <- trained_rates(fit)
   old[names(rates)] <- lapply(rates, `*`, lr_factor)
   verbose <- changes$verbose

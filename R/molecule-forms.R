@@ -75,3 +75,17 @@ row_sums_by_place <- function(x) {
   largest <- pmax(apply(abs(x), 2L, max), .Machine$double.xmin)
   rowSums(x * rep(sin(seq_len(ncol(x))) / largest, each = nrow(x)))
 }
+
+# Features of a matrix go into the network as they are.
+warn_unscaled_features <- function(molecules, names, call = rlang::caller_env()) {
+  if (!identical(molecules$kind, "matrix")) return(invisible())
+  largest <- apply(abs(molecules$features[molecules$names %in% names & !molecules$free, , drop = FALSE]), 2L, max)
+  at <- which.max(largest)
+  if (length(at) == 0L || largest[at] <= 30) return(invisible())
+  cli::cli_warn(c(
+    "Features of molecules should be on one scale, near 1.",
+    x = escape_braces(paste0("Column ", if (is.null(molecules$columns)) at else dQuote(molecules$columns[at], FALSE),
+                             " goes up to ", format(largest[at], digits = 3), ".")),
+    i = "They go into the network as they are, and a large one drowns the others: scale() them, or give SMILES."
+  ), call = call, class = "compert_unscaled_features")
+}

@@ -50,6 +50,10 @@ pretrain_molecules <- function(smiles, ..., width = 64L, depth = 3L, epochs = 10
               masked = masked, seed = resolve_seed(seed), threads = threads)
   out <- with_core_errors(core_pretrain_molecules(unname(smiles), t(unname(descriptors)), how,
                                                   progress_reporter(verbose)))
+  if (length(out$loss_atoms) < epochs) {
+    cli::cli_warn(c(paste0("Pre-training was interrupted after ", count_of(length(out$loss_atoms), "epoch"), "."),
+                    i = "The encoder is what was learned so far."), class = "compert_stopped_interrupt")
+  }
   structure(
     list(width = as.integer(width), depth = as.integer(depth), weights = out$weights,
          history = tibble::tibble(epoch = seq_along(out$loss_atoms), loss_atoms = out$loss_atoms,

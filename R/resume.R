@@ -83,6 +83,7 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]
   old$epochs <- epochs
   old$distributed <- NULL  # of the run, not of the fit
+  old$device <- device_elsewhere(old$device)
   verbose <- changes$verbose
   changes$verbose <- NULL
   # The network keeps it as a multiple of the autoencoder's.
@@ -94,6 +95,9 @@ resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
   settings$frozen <- fit$meta$settings$frozen %||% ""
   settings
 }
+
+# A fit made on a GPU goes on anywhere.
+device_elsewhere <- function(device) if (identical(device, "cpu")) device else "auto"
 
 # train/test/ood of the cells that a fit was trained on: their split column, or the automatic split
 # drawn again from the fit's seed. An error when the cells are not those of the training.

@@ -2,7 +2,8 @@
 #'
 #' A variational autoencoder of the cells that knows neither perturbations nor covariates. What a
 #' perturbation does is the difference of latent means between its cells and their controls, taken
-#' within each set of covariates and averaged; it is added to a control cell's latent state and
+#' within each set of covariates and averaged (sets without training controls are left out; where a
+#' perturbation has no other, the controls of all sets stand in); it is added to a control cell's latent state and
 #' decoded. Nothing of it is trained, so it is the baseline that a compositional model has to beat.
 #'
 #' Every dose that training cells had is measured by itself; doses between are interpolated, and the
@@ -12,7 +13,8 @@
 #' @inheritParams cpa
 #' @param settings Hyperparameters, from [scgen_settings()].
 #' @return A `compert_fit` for [predict()][predict.compert_fit], [evaluate_r2()] and all other verbs.
-#' @section Errors: As [cpa()]. Counts are refused: the baseline is Gaussian.
+#' @section Errors: As [cpa()]. Counts are refused: the baseline is Gaussian. Training must have controls and
+#'   cells of single perturbations.
 #' @references Lotfollahi, Wolf, Theis (2019) scGen predicts single-cell perturbation responses.
 #'   Nature Methods 16, 715-721.
 #' @examples

@@ -4,12 +4,13 @@
 #include <vector>
 
 #include "compert/chem.h"
+#include "glue_interrupt.h"
+
+using compert_glue::ask_for_interrupt;
 
 namespace {
 
 using Strings = std::vector<std::string>;
-
-void ask_for_interrupt() { Rcpp::checkUserInterrupt(); }
 
 /// From rows that lie one after the other to R's columns.
 template <class Value>

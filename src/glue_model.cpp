@@ -96,8 +96,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
   const std::function<Trained(compert_glue::QueuedProgress&)> work =
       [&](compert_glue::QueuedProgress& queue) {
         compert::Model model =
-            before.empty() ? compert::Model(sizes, run) : compert::Model::from_state(before);
-        if (!before.empty()) model.set_run_settings(run);
+            before.empty() ? compert::Model(sizes, run) : compert::Model::from_state(before, run);
         Trained out;
         out.result = model.fit(*cells, rows, training, scored, meta, queue, degs);
         out.state = model.state(meta);

@@ -4,8 +4,10 @@
 
 #include "compert/neighbours.h"
 #include "glue_convert.h"
+#include "glue_interrupt.h"
 #include "glue_job.h"
 
+using compert_glue::ask_for_interrupt;
 using compert_glue::CellPoints;
 
 namespace {
@@ -13,8 +15,6 @@ namespace {
 std::vector<int32_t> codes_of(const Rcpp::IntegerVector& labels) {
   return std::vector<int32_t>(labels.begin(), labels.end());
 }
-
-void ask_for_interrupt() { Rcpp::checkUserInterrupt(); }
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "compert/metrics.h"
 #include "compert/statistics.h"
 #include "glue_convert.h"
+#include "glue_interrupt.h"
 
 using compert_glue::cell_source;
 using compert_glue::CellPoints;
@@ -99,7 +100,7 @@ Rcpp::List core_rank_degs(SEXP x, const Rcpp::IntegerVector& group, int n_groups
   for (int k = 0; k < n_groups; ++k) {
     groups[k] = ranking(stats, static_cast<std::size_t>(k), reference[k],
                         static_cast<std::size_t>(n_top), p_values);
-    Rcpp::checkUserInterrupt();
+    compert_glue::ask_for_interrupt();
   }
   return Rcpp::List::create(Rcpp::Named("n") = Rcpp::IntegerVector(stats.n.begin(), stats.n.end()),
                             Rcpp::Named("groups") = groups);

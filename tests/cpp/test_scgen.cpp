@@ -64,6 +64,14 @@ struct Fitted {
     rows.covariate = {-1};
     return model.perturbation_embedding(rows);
   }
+  /// Basal states of all cells, 4 numbers each.
+  Vector latent() const {
+    Vector out(design.n * 4);
+    compert::Composition basal;
+    basal.perturbation = false;
+    model.embed(compert::DenseCells(x.data(), kGenes, design.n), design, basal, out.data());
+    return out;
+  }
 };
 
 Vector mixed(const Vector& a, double share, const Vector& b) {
@@ -81,10 +89,7 @@ void check_close(const Vector& a, const Vector& b) {
 
 TEST_CASE("vectors are differences of latent means, within covariates", "[scgen]") {
   const Fitted f;
-  Vector latent(f.design.n * 4);
-  compert::Composition basal;
-  basal.perturbation = false;
-  f.model.embed(compert::DenseCells(f.x.data(), kGenes, f.design.n), f.design, basal, latent.data());
+  const Vector latent = f.latent();
   Vector expected(4, 0);
   for (int32_t line = 0; line < 2; ++line)
     for (std::size_t d = 0; d < 4; ++d) {
@@ -131,6 +136,34 @@ TEST_CASE("scGen that was interrupted has the vectors of its weights", "[scgen]"
   CHECK(size > 0);
 }
 
+TEST_CASE("lines without training controls do not count where a perturbation has others", "[scgen]") {
+  const auto fitted = [](const auto& keep) {
+    Fitted f;
+    std::vector<int64_t> train;
+    for (const int64_t cell : f.all)
+      if (keep(f.design.covariate[static_cast<std::size_t>(cell)], f.design.dose[static_cast<std::size_t>(cell)]))
+        train.push_back(cell);
+    Model model(Fitted::sizes(), f.model.settings());
+    Quiet quiet;
+    model.fit(compert::DenseCells(f.x.data(), kGenes, f.design.n), f.design, train, {}, "", quiet);
+    f.model = std::move(model);
+    const Vector latent = f.latent();
+    // Of line 0: treated at 4 less its controls.
+    Vector own(4, 0);
+    for (std::size_t i = 0; i < f.design.n; ++i)
+      for (std::size_t d = 0; d < 4 && f.design.covariate[i] == 0; ++d)
+        own[d] += (f.design.dose[i] == 4 ? 1 : f.design.dose[i] == 0 ? -1 : 0) * latent[i * 4 + d] / 12;
+    return std::make_pair(f.effect(1, 4), own);
+  };
+  const auto [effect, own] = fitted([](int32_t line, double dose) { return line == 0 || dose > 0; });
+  check_close(effect, own);
+  // The controls of the other line stand in where there are no own ones at all.
+  const auto [instead, none] = fitted([](int32_t line, double dose) { return (line == 0) == (dose > 0); });
+  double size = 0;
+  for (const double v : instead) size += v * v;
+  CHECK(size > 0);
+}
+
 TEST_CASE("scGen refuses what it cannot be", "[scgen]") {
   CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"scgen\",\"loss_ae\":\"nb\"}"), compert::Error);
   CHECK_THROWS_AS(compert::settings_from_json("{\"model\":\"cpa\",\"parity\":\"chemcpa\"}"), compert::Error);
@@ -142,6 +175,11 @@ TEST_CASE("scGen refuses what it cannot be", "[scgen]") {
   const int64_t epochs = f.model.epochs_done();
   Quiet quiet;
   CHECK_THROWS_AS(f.model.fit(compert::DenseCells(f.x.data(), kGenes, f.design.n), f.design, treated, {}, "", quiet),
+                  compert::Error);
+  std::vector<int64_t> controls;
+  for (const int64_t cell : f.all)
+    if (f.design.perturbation[static_cast<std::size_t>(cell)] == 0) controls.push_back(cell);
+  CHECK_THROWS_AS(f.model.fit(compert::DenseCells(f.x.data(), kGenes, f.design.n), f.design, controls, {}, "", quiet),
                   compert::Error);
   CHECK(f.model.epochs_done() == epochs);  // at once, not when they are first needed
 }

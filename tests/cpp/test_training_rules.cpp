@@ -281,3 +281,38 @@ TEST_CASE("version 2 of chemCPA trains the embeddings of what has no molecule", 
   CHECK(moved("chemcpa_v2"));
   CHECK_FALSE(moved("chemcpa"));  // in no optimiser there
 }
+
+TEST_CASE("weights that the last batch of an epoch breaks are taken back", "[training]") {
+  const Screen screen(false);
+  for (const char* broken : {R"("autoencoder_lr": 1e37, "embeddings_lr": 1e38)", R"("autoencoder_wd": 1e300)"}) {
+    for (const int64_t before : {0, 2}) {
+      const std::string one_batch = R"("batch_size": 100000, "epochs": )";
+      Model model(screen.architecture(), settings_of(one_batch + "2"));
+      Quiet quiet;
+      const compert::DenseCells cells = screen.cells();
+      if (before > 0) model.fit(cells, screen.design, screen.train, {}, "", quiet);
+      const Values kept = values_of(model);
+      model.set_run_settings(settings_of(one_batch + "3, " + broken));
+      const compert::FitResult result = model.fit(cells, screen.design, screen.train, {}, "", quiet);
+      CHECK(result.stopped == compert::Stopped::kNotFinite);
+      CHECK(result.message.find("not finite") != std::string::npos);
+      CHECK(model.epochs_done() == before);
+      if (before > 0) CHECK(values_of(model) == kept);
+      for (const auto& [name, values] : values_of(model))
+        for (const double v : values) REQUIRE(std::isfinite(v));
+    }
+  }
+}
+
+TEST_CASE("a fit goes on on the device that is asked for", "[training]") {
+  const Screen screen(false);
+  const Model model = fitted(screen, R"("epochs": 1)");
+  const std::vector<uint8_t> state = model.state("");
+  compert::Settings run = model.settings();
+  CHECK(Model::from_state(state, run).epochs_done() == 1);
+  run.device = "cuda:99";
+  CHECK_THROWS_AS(Model::from_state(state, run), compert::Error);
+  run.device = "cpu";
+  run.dim += 1;
+  CHECK_THROWS_AS(Model::from_state(state, run), compert::Error);
+}

@@ -103,3 +103,15 @@ test_that("perturbations with one molecule are told, those of the screen only", 
   graphs <- list(names = c("A", "B", "C"), free = rep(FALSE, 3), smiles = c("CCO", "OCC", "CC"), kind = "graph")
   expect_warning(warn_same_molecules(graphs, c("A", "B", "C")), "\"A\", \"B\"")
 })
+
+test_that("features on another scale are told, of the screen's perturbations", {
+  features <- rbind(A = c(0, 1), B = c(1, 0), Z = c(1, 500))
+  colnames(features) <- c("bit", "weight")
+  read <- read_molecules(features)
+  expect_no_warning(warn_unscaled_features(read, c("A", "B")))
+  expect_warning(warn_unscaled_features(read, c("A", "Z")), "Column \"weight\" goes up to 500.*scale",
+                 class = "compert_unscaled_features")
+  expect_warning(warn_unscaled_features(read_molecules(`colnames<-`(features, NULL)), "Z"),
+                 "Column 2 goes")
+  expect_no_warning(warn_unscaled_features(NULL, "A"))
+})

@@ -155,3 +155,13 @@ test_that("the core refuses what the checks let through", {
   fails(core_batch_mixing(z, 1:5, 2L, 0L, 1L, 0L), "`pools`")
   fails(core_batch_mixing(z, 1:5, 2L, 1L, 1L, -1L), "`seed`")
 })
+
+test_that("a time limit that passes in a long loop is an error, which can be caught", {
+  x <- withr::with_seed(1, matrix(stats::rnorm(20 * 20000), 20000))
+  said <- tryCatch({
+    setTimeLimit(elapsed = 0.05, transient = TRUE)
+    knn_purity(x, rep(c("a", "b"), 10000))
+    "it went on"
+  }, error = conditionMessage, finally = setTimeLimit())
+  expect_match(said, "time limit")
+})

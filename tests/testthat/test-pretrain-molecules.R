@@ -96,3 +96,17 @@ test_that("wrong input is refused", {
   expect_refused(pretrain_molecules(c("CCO", "CC"), masked = 1), "`masked` must be")
   expect_refused(pretrain_molecules(c("CCO", "CC"), lr = 0), "`lr` must be")
 })
+
+test_that("an encoder whose training was ended early is told, one that breaks is refused", {
+  skip_without(core_has_rdkit(), "RDKit")
+  smiles <- c("CCO", "CCN", "c1ccccc1", "CC(=O)O", "CCCl")
+  expect_refused(pretrain_molecules(smiles, width = 4, depth = 1, epochs = 1, batch_size = 5, lr = 1e38, threads = 1,
+                                    verbose = FALSE), "A weight is not finite after epoch 1.*tenth")
+  local_replaced("core_pretrain_molecules", function(...) {
+    list(loss_atoms = c(3, 2), loss_descriptors = c(1, 1), weights = list())
+  })
+  expect_warning(encoder <- pretrain_molecules(smiles, epochs = 3, verbose = FALSE), "interrupted after 2 epochs",
+                 class = "compert_stopped_interrupt")
+  expect_identical(nrow(encoder$history), 2L)
+  expect_no_warning(pretrain_molecules(smiles, epochs = 2, verbose = FALSE))
+})

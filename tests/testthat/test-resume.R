@@ -99,3 +99,11 @@ test_that("learning rates may change, those of embeddings with the autoencoder's
   expect_refused(go_on(embeddings_lr = 1),
                  paste0("`embeddings_lr` must stay ", times, " times autoencoder_lr"))
 })
+
+test_that("a fit goes on on the device that is asked for", {
+  cells <- small_cells()
+  expect_error(resume_fit(small_fit(), cells$x, 1, col_data = cells$col_data, device = "cuda:99", verbose = FALSE),
+               "cuda:99")
+  expect_identical(device_elsewhere("cuda:1"), "auto")
+  expect_identical(device_elsewhere("cpu"), "cpu")
+})

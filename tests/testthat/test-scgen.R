@@ -35,3 +35,12 @@ test_that("wrong input is refused", {
   expect_refused(scgen(cells$counts, "condition", control = "control", col_data = cells$col_data),
                  "Log-normalise.* cpa\\(loss = \"nb\"\\) fits counts")
 })
+
+test_that("training must have single perturbations", {
+  cells <- toy_cells(160)
+  few <- cells$drug %in% c("control", "A+B")
+  expect_refused(scgen(toy_log(160)[, few], "drug", control = "control", col_data = cells[few, ],
+                       settings = scgen_settings(epochs = 1, dim = 2, autoencoder_width = 4, threads = 1,
+                                                 device = "cpu", verbose = FALSE)),
+                 "training cells of single perturbations.*controls and combinations only")
+})

@@ -121,7 +121,8 @@ struct Model::Impl {
                              const std::vector<std::vector<int64_t>>& source,
                              const SummaryParts& parts, const Decoding& decoding) const;
   std::vector<uint8_t> state(const std::string& meta) const;
-  static std::unique_ptr<Impl> read_state(const std::vector<uint8_t>& image, Use use);
+  static std::unique_ptr<Impl> read_state(const std::vector<uint8_t>& image, Use use,
+                                          const Settings* run = nullptr);
   /// Throws for one that was read for predictions only.
   void check_trainable() const;
 

@@ -71,12 +71,19 @@ std::vector<std::size_t> filled_slots(const Design& design, std::size_t i) {
 }  // namespace
 
 void LatentDifferences::check(const Design& training) const {
+  bool control = false, perturbed = false;
   for (std::size_t i = 0; i < training.n; ++i) {
     const auto parts = filled_slots(training, i);
-    if (parts.size() == 1 && training.perturbation[parts[0]] == control_) return;
+    if (parts.size() != 1) continue;
+    (training.perturbation[parts[0]] == control_ ? control : perturbed) = true;
   }
-  throw Error("control", "must have training cells: differences of latent means start from them",
-              "there is none", "Put some controls into the training part of the split");
+  if (!control)
+    throw Error("control", "must have training cells: differences of latent means start from them",
+                "there is none", "Put some controls into the training part of the split");
+  if (!perturbed)
+    throw Error("perturbation", "must have training cells of single perturbations: their latent means are measured",
+                "there are controls and combinations only",
+                "Put cells of single perturbations into the training part of the split, or fit cpa()");
 }
 
 void LatentDifferences::measure(const Tensor& latent, const Design& design) {
@@ -108,13 +115,15 @@ void LatentDifferences::measure(const Tensor& latent, const Design& design) {
     for (const auto& [dose, k] : doses_[static_cast<std::size_t>(p)])
       if (dose == u) stratum[k].add(row);
   }
-  std::map<int64_t, Mean> difference;
+  std::map<int64_t, Mean> difference, without_controls;
   for (const auto& [levels, groups] : strata) {
     const auto own = groups.find(-1);
-    const Tensor control = own == groups.end() ? all_controls.value() : own->second.value();
+    const bool has = own != groups.end();
+    const Tensor control = has ? own->second.value() : all_controls.value();
     for (const auto& [k, mean] : groups)
-      if (k >= 0) difference[k].add(mean.value() - control);
+      if (k >= 0) (has ? difference : without_controls)[k].add(mean.value() - control);
   }
+  difference.merge(without_controls);
   at::NoGradGuard no_grad;
   for (const auto& [k, mean] : difference) vectors_->value[k].copy_(mean.value());
 }

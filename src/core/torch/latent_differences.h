@@ -17,12 +17,13 @@ class LatentDifferences {
   /// perturbation without a measured dose has the mean of all the others at its dose.
   Tensor effect(const Slots& slots) const;
 
-  /// Throws for training cells without the controls that differences start from.
+  /// Throws for training cells without controls, or without single perturbations, to measure differences of.
   void check(const Design& training) const;
 
   /// Measures them: `latent` of the training cells, cells x dim, and their design. Per dose the mean
   /// over sets of covariates of [mean of its cells - mean of their controls]; cells of combinations
-  /// are left out. Controls of all covariates stand in where a set has none.
+  /// are left out, and sets without controls; where all sets of a perturbation are such, the controls of all
+  /// covariates stand in.
   void measure(const Tensor& latent, const Design& design);
 
  private:

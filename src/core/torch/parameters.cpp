@@ -1,6 +1,7 @@
 #include "parameters.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <sstream>
 
@@ -210,6 +211,14 @@ std::vector<Tensor> ParameterStore::weights() const {
     if (a.value.defined()) out.push_back(a.value);
   for (const auto& b : buffers_) out.push_back(b.value);
   return out;
+}
+
+bool ParameterStore::is_finite() const {
+  at::NoGradGuard no_grad;
+  std::vector<Tensor> sums;
+  for (const Tensor& t : weights())
+    if (t.is_floating_point()) sums.push_back(t.sum(at::kDouble));  // as large as no float
+  return sums.empty() || std::isfinite(at::stack(sums).sum().item<double>());
 }
 
 ParameterStore::Snapshot ParameterStore::snapshot() const {

@@ -103,6 +103,8 @@ class ParameterStore {
 
   /// Everything that training changes in the weights: flat buffers of parameters, then buffers.
   std::vector<Tensor> weights() const;
+  /// Whether all of them are.
+  bool is_finite() const;
   /// Copies of them, to go back to them.
   struct Snapshot {
     std::vector<Tensor> tensors;

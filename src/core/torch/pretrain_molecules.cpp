@@ -96,9 +96,12 @@ PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
       record.epoch = epoch;
       record.loss_reconstruction = (atoms_sum + descriptors_sum) / batches;
       progress.on_epoch(record, how.epochs);
-      if (!std::isfinite(record.loss_reconstruction))
+      const bool loss = std::isfinite(record.loss_reconstruction);
+      if (!loss || !store.is_finite())
         throw Error("lr", "must be a learning rate that the network bears",
-                    "The loss is not finite in epoch " + std::to_string(epoch), "Try a tenth of it");
+                    (loss ? "A weight is not finite after epoch " : "The loss is not finite in epoch ") +
+                        std::to_string(epoch),
+                    "Try a tenth of it");
     }
     for (const auto& [name, array] : store.values())
       if (name.rfind(MoleculeNetwork::prefix(), 0) == 0) out.weights[name] = array;

@@ -211,12 +211,18 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
   return file.image();
 }
 
-std::unique_ptr<Model::Impl> Model::Impl::read_state(const std::vector<uint8_t>& image, Use use) {
+std::unique_ptr<Model::Impl> Model::Impl::read_state(const std::vector<uint8_t>& image, Use use,
+                                                     const Settings* run) {
   return reading([&] {
     const File file = open(image);
     Settings s = settings_from_json(file.read_string("settings"));
     // A fit made on a GPU opens anywhere.
     if (s.device != "cpu") s.device = "auto";
+    // What the network reads when it is made.
+    if (run != nullptr) {
+      s.device = run->device;
+      s.protein_background = run->protein_background;
+    }
     return translate([&] {
       auto impl = std::make_unique<Impl>(read_architecture(file), s, use);
       ParameterStore& store = impl->network.store();
@@ -252,6 +258,12 @@ std::unique_ptr<Model::Impl> Model::Impl::read_state(const std::vector<uint8_t>&
 
 Model Model::from_state(const std::vector<uint8_t>& image) {
   return Model(Impl::read_state(image, Use::kResume));
+}
+
+Model Model::from_state(const std::vector<uint8_t>& image, const Settings& run) {
+  Model out(Impl::read_state(image, Use::kResume, &run));
+  out.set_run_settings(run);
+  return out;
 }
 
 Model Model::for_prediction(const std::vector<uint8_t>& image) {

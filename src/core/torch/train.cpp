@@ -150,6 +150,13 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       if (ahead && epochs_done > first_epoch) ahead->next_epoch();
       order = ahead ? ahead->order() : epoch_order(cells, sampling, settings.seed, epochs_done + 1);
     });
+    const auto go_back = [&](std::string why) {
+      network.store().restore(epoch_start);
+      weights_are_best = best_at_start;
+      network.store().clear_moments();
+      result.stopped = Stopped::kNotFinite;
+      result.message = std::move(why) + " in epoch " + std::to_string(epochs_done + 1);
+    };
     EpochSteps steps;
     sums.reset();
     std::size_t begin = 0;
@@ -191,14 +198,14 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       if (!at_once && b + 1 < ends.size()) continue;
       const char* loss = LossSums::not_finite(sums.values());
       if (!(group ? group->any(loss != nullptr) : loss != nullptr)) continue;
-      network.store().restore(epoch_start);
-      weights_are_best = best_at_start;
-      network.store().clear_moments();
-      result.stopped = Stopped::kNotFinite;
-      result.message = (loss != nullptr ? "the " + std::string(loss) : "a loss of another process") +
-                       " is not finite in epoch " + std::to_string(epochs_done + 1) +
-                       (at_once ? ", batch " + std::to_string(b + 1) : "");
+      go_back((loss != nullptr ? "the " + std::string(loss) : "a loss of another process") + " is not finite");
+      if (at_once) result.message += ", batch " + std::to_string(b + 1);
       break;
+    }
+    // What the last step did no loss has seen.
+    if (result.stopped == Stopped::kEpochs) {
+      const bool broken = !network.store().is_finite();
+      if (group ? group->any(broken) : broken) go_back("a weight is not finite after the last batch");
     }
     if (result.stopped != Stopped::kEpochs) break;
     ++epochs_done;

@@ -65,7 +65,7 @@ enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite, kUnre
 
 struct FitResult {
   Stopped stopped = Stopped::kEpochs;
-  std::string message;  ///< for kNotFinite: epoch, batch and term; for kUnreadable: what could not be read
+  std::string message;  ///< for kNotFinite: what, epoch and batch; for kUnreadable: what could not be read
   std::string device;    ///< that training ran on, as LibTorch names it: "cpu", "cuda:0"
   int64_t unwritten = 0;  ///< the epoch since which no checkpoint could be written; 0: the last one was
 };
@@ -173,6 +173,8 @@ class Model {
   /// The whole model with its training state as the bytes of an HDF5 file (see model_file.h).
   std::vector<uint8_t> state(const std::string& meta) const;
   static Model from_state(const std::vector<uint8_t>& image);
+  /// To be trained on under other settings, on their device; throws as set_run_settings() does.
+  static Model from_state(const std::vector<uint8_t>& image, const Settings& run);
   /// Only what predictions read: without optimisers, so that `fit()` and `state()` throw `Error`.
   static Model for_prediction(const std::vector<uint8_t>& image);
 
