@@ -74,9 +74,11 @@ first_fit <- function(job, data) {
   ))
 }
 
-# The text of a condition on one line, without the marks and colours that depend on the terminal.
+# The text of a condition on one line, without the marks of its lines and colours that depend on the terminal.
 plain_message <- function(cnd) {
-  text <- if (is.character(cnd$body)) c(cnd$message, cnd$body) else conditionMessage(cnd)
+  text <- if (is.character(cnd$body)) c(cnd$message, cnd$body) else {
+    sub("^([x!i*]|\u2716|\u2139|\u2022) ", "", strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1L]])
+  }
   trimws(gsub("\\s+", " ", cli::ansi_strip(paste(unname(text), collapse = " "))))
 }
 

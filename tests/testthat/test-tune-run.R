@@ -79,6 +79,13 @@ test_that("only trials that trained to the end of the last rung go on", {
   expect_false(may_go_on(list(list(status = "failed", target = 5)), 15))
 })
 
+test_that("a condition's text on one line has no marks", {
+  bullets <- c("One holds.", x = "It is 2.", i = "Write 1.", "!" = "So.")
+  caught <- function(f) tryCatch(f(bullets), condition = plain_message)
+  for (f in list(cli::cli_warn, cli::cli_abort)) expect_identical(caught(f), "One holds. It is 2. Write 1. So.")
+  expect_identical(plain_message(simpleError("`x` must be y\nx It is z\ni Write y")), "`x` must be y It is z Write y")
+})
+
 test_that("training that meets values that are not finite is a trial with a message", {
   found <- small_search(space = list(autoencoder_lr = c(1e30, 1e-3)))
   bad <- found$trials$autoencoder_lr == 1e30
