@@ -34,6 +34,6 @@ tell_unwritten <- function(result, settings, call = rlang::caller_env()) {
   bullets <- c(paste0("No checkpoint could be written from epoch ", result$unwritten, " on."),
                "!" = paste0("Writing ", dQuote(settings$checkpoint, FALSE), " failed."),
                i = "The fit is whole: keep it with save_fit().")
-  cli::cli_warn(rlang::set_names(escape_braces(bullets), names(bullets)), call = call,
+  cli::cli_warn(escape_braces(bullets), call = call,
                 class = "compert_no_checkpoint")
 }

@@ -5,13 +5,14 @@
 # text is taken literally (braces in names of cells or drugs are no markup).
 abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_env(),
                         class = NULL) {
-  literal <- function(text) gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE)
-  bullets <- c(
-    literal(must),
-    rlang::set_names(literal(given), rep("x", length(given))),
-    rlang::set_names(literal(todo), rep("i", length(todo)))
-  )
-  cli::cli_abort(bullets, call = call, class = c(class, "compert_input_error"))
+  bullets <- c(must, rlang::set_names(given, rep("x", length(given))), rlang::set_names(todo, rep("i", length(todo))))
+  cli::cli_abort(escape_braces(bullets), call = call, class = c(class, "compert_input_error"))
+}
+
+# For texts that cli lays out, and that are to be taken literally.
+escape_braces <- function(text) {
+  out <- gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE)
+  rlang::set_names(out, names(text))
 }
 
 # Runs a call into the core and lays its error out in the same form, at the user's call. The core
@@ -208,7 +209,12 @@ check_package <- function(package, why, call = rlang::caller_env()) {
 
 # The seed of a run: the user's, or one drawn from R's own stream so that set.seed() governs.
 # An integer that was given leaves R's stream untouched.
-resolve_seed <- function(seed, call = rlang::caller_env()) {
+check_seed <- function(seed, call = rlang::caller_env()) {
   check_count(seed, "seed", min = 0, null_ok = TRUE, call = call)
+}
+
+# Moves R's generator where `seed` is NULL: only where the number is used.
+resolve_seed <- function(seed, call = rlang::caller_env()) {
+  check_seed(seed, call)
   if (is.null(seed)) sample.int(.Machine$integer.max, 1) else as.integer(seed)
 }

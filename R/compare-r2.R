@@ -180,8 +180,7 @@ say_dropped <- function(all, shared, usable) {
   cli::cli_inform(c(i = paste0(
     length(all) - length(shared), " of ", length(all),
     " conditions are left out: not every model has them (missing: ",
-    gsub("}", "}}", gsub("{", "{{", paste0(names(lacks), " ", lacks, collapse = ", "),
-                         fixed = TRUE), fixed = TRUE), ")."
+    escape_braces(paste0(names(lacks), " ", lacks, collapse = ", ")), ")."
   )))
 }
 

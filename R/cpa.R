@@ -205,8 +205,7 @@ inform_task <- function(task) {
     bullets <- c(bullets, "!" = paste("No perturbed condition has 5 test cells: training is not",
                                       "validated and runs all its epochs."))
   }
-  literal <- gsub("}", "}}", gsub("{", "{{", bullets, fixed = TRUE), fixed = TRUE)
-  cli::cli_inform(rlang::set_names(literal, names(bullets)))
+  cli::cli_inform(escape_braces(bullets))
 }
 
 # A run that did not end by its number of epochs, or by patience, says so. A time limit was the
@@ -224,9 +223,7 @@ tell_stop <- function(result, settings, call = rlang::caller_env()) {
   detail <- if (nzchar(result$message)) result$message
   holds <- if (result$epochs == 0) "The fit is as it began: untrained." else
     "The fit holds the best state so far; resume_fit() goes on."
-  bullets <- c(text, "!" = detail, i = holds)
-  literal <- gsub("}", "}}", gsub("{", "{{", bullets, fixed = TRUE), fixed = TRUE)
-  bullets <- rlang::set_names(literal, names(bullets))
+  bullets <- escape_braces(c(text, "!" = detail, i = holds))
   class <- paste0("compert_stopped_", why)
   if (why != "max_minutes") return(cli::cli_warn(bullets, call = call, class = class))
   if (show_messages(settings$verbose)) cli::cli_inform(bullets, class = class)

@@ -51,7 +51,7 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   }
   check_among(direction, c("forward", "back"), "direction")
   check_count(n_cells, "n_cells")
-  seed <- resolve_seed(seed)
+  check_seed(seed)
   need <- c(if ("back" %in% direction) c("perturbation", "dose"), "covariates", "batch")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = need)
   measured <- measured_conditions(fit, screen)
@@ -62,7 +62,7 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
                       direction = rep(direction, length(asked$parts)))
   cells <- trip_cells(fit, screen, asked, trips)
   stop_without_trips(cells, asked, direction)
-  cells <- draw_cells(cells, n_cells, seed)
+  cells <- draw_cells(cells, n_cells, resolve_seed(seed))
   scores <- lapply(seq_len(nrow(trips)), function(k) {
     round_trip(fit, screen, cells[[k]], asked, trips$row[k], trips$direction[k])
   })

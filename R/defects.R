@@ -54,9 +54,7 @@ warn_defects <- function(defects, call = rlang::caller_env(), max = 6) {
     c(i = paste0("And ", nrow(warnings) - max, " more: see check_screen()."))
   }
   text <- c(head, bullets, more)
-  literal <- gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE)
-  cli::cli_warn(rlang::set_names(literal, names(text)), call = call,
-                class = "compert_screen_warning")
+  cli::cli_warn(escape_braces(text), call = call, class = "compert_screen_warning")
 }
 
 # "3 cells", "1 cell"

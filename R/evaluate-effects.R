@@ -38,6 +38,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   check_count(n_degs, "n_degs", min = 2)
   baselines <- check_baselines(baselines)
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)
+  check_seed(seed)
   split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "covariates", "batch"), split = no_split_todo)

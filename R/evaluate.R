@@ -144,6 +144,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   options <- r2_options(fit, preset, own)
   options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)
+  check_seed(seed)
   baselines <- check_baselines(baselines)
   split <- check_split_names(split)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,

@@ -160,10 +160,9 @@ h5ad_uns <- function(item) {
 
 warn_h5ad <- function(text, notes) {
   if (length(notes) == 0) return(invisible())
-  literal <- function(x) gsub("}", "}}", gsub("{", "{{", x, fixed = TRUE), fixed = TRUE)
   lines <- paste0(names(notes), ": ", notes, ".")
   if (length(lines) > 12) lines <- c(lines[1:11], paste0("and ", length(lines) - 11, " more."))
-  cli::cli_warn(c(text, rlang::set_names(literal(lines), "x")), class = "compert_h5ad_warning")
+  cli::cli_warn(c(text, rlang::set_names(escape_braces(lines), rep("x", length(lines)))), class = "compert_h5ad_warning")
 }
 
 # `of`: whose names these are, for the warning.

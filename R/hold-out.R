@@ -225,5 +225,5 @@ inform_split <- function(screen, value, name) {
   what <- if (length(held) > 0) paste0("; held out: ", name_list(held)) else ""
   text <- paste0("Column ", dQuote(name, FALSE), ": ", n[["train"]], " train, ", n[["test"]],
                  " test, ", n[["ood"]], " ood cells", what, ".")
-  cli::cli_inform(gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE))
+  cli::cli_inform(escape_braces(text))
 }

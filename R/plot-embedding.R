@@ -46,6 +46,11 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   table <- data.frame(x = plane$at[, 1L], y = plane$at[, 2L],
                       name = rownames(embedding) %||% seq_len(nrow(embedding)))
   table$colour <- if (is.character(colour)) factor(colour) else colour %||% factor("all")
+  draw_plane(table, plane$axes, label %||% (nrow(table) <= 60L), rays, legend)
+}
+
+# A ggplot keeps the frame that it was made in: this one is without the embedding.
+draw_plane <- function(table, axes, label, rays, legend) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y, colour = .data$colour))
   if (rays) {
     p <- p + ggplot2::geom_segment(ggplot2::aes(xend = 0, yend = 0), linewidth = 0.3, alpha = 0.6)
@@ -53,7 +58,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
   p <- p + ggplot2::geom_point(if (!is.numeric(table$colour)) ggplot2::aes(shape = .data$colour), size = size,
                                alpha = if (nrow(table) > 200L) 0.7 else 1)
-  if (label %||% (nrow(table) <= 60L)) {
+  if (label) {
     # A legend on the right leaves less width.
     legend_takes <- if (is.numeric(table$colour)) 0 else legend_share(unique(as.character(table$colour)))
     named <- place_names(table, 0.0125 / (0.92 - legend_takes))
@@ -66,7 +71,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
       ggplot2::coord_cartesian(clip = "off") +
       ggplot2::labs(caption = if (left) paste(count_of(left, "name"), "left out for want of room"))
   }
-  p + ggplot2::labs(x = plane$axes[1L], y = plane$axes[2L], colour = legend, shape = legend) + theme_compert() +
+  p + ggplot2::labs(x = axes[1L], y = axes[2L], colour = legend, shape = legend) + theme_compert() +
     colour_layer(table$colour)
 }
 

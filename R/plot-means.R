@@ -54,6 +54,7 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   check_count(n_labels, "n_labels", min = 0)
   check_count(n_degs, "n_degs", min = 2)
   check_count(max_panels, "max_panels")
+  check_seed(seed)
   features <- check_features(fit, features)
   genes <- check_genes(fit, genes, of = features)
   means <- condition_means(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,

@@ -39,7 +39,12 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
                   "Its history is empty: what a reference trained has none.")
   }
   best <- object$history$epoch[which(object$history$best %in% TRUE)]
-  restored <- !isFALSE(object$meta$settings$restore_best)
+  draw_history(table, best, !isFALSE(object$meta$settings$restore_best),
+               paste0(model_title(object$meta$model), ": training"))
+}
+
+# A ggplot keeps the frame that it was made in: this one is without the fit.
+draw_history <- function(table, best, restored, title) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$epoch, .data$value, colour = .data$series))
   if (length(best)) {
     p <- p + ggplot2::geom_vline(xintercept = best[length(best)], linetype = "dotted",
@@ -53,8 +58,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
     ggplot2::scale_colour_manual(values = history_colours()) +
     ggplot2::expand_limits(x = 0) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,
-                  title = paste0(model_title(object$meta$model), ": training"),
-                  subtitle = history_subtitle(best, restored, any(table$kind == "r2"))) +
+                  title = title, subtitle = history_subtitle(best, restored, any(table$kind == "r2"))) +
     theme_compert()
 }
 

@@ -205,8 +205,6 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
   ), call = call, class = "compert_extrapolation")
 }
 
-escape_braces <- function(x) gsub("}", "}}", gsub("{", "{{", x, fixed = TRUE), fixed = TRUE)
-
 cell_values <- function(answer, type) {
   switch(type,
     mean = list(mean = answer$mean),

@@ -60,8 +60,28 @@ class QueuedProgress final : public compert::Progress {
   std::atomic<bool> stop_{false};
 };
 
-inline void check_interrupt(void*) { R_CheckUserInterrupt(); }
-inline bool interrupted() { return R_ToplevelExec(check_interrupt, nullptr) == FALSE; }
+/// Asks R whether Ctrl-C came: true. An error that is raised meanwhile, of a time limit that has passed
+/// (setTimeLimit()), goes to `failed`.
+inline bool interrupted(std::exception_ptr& failed) {
+  Rcpp::Shield<SEXP> error(Rf_allocVector(VECSXP, 1));
+  const auto check = [](void* out) {
+    R_tryCatchError(
+        [](void*) {
+          R_CheckUserInterrupt();
+          return R_NilValue;
+        },
+        nullptr, [](SEXP condition, void* to) { return SET_VECTOR_ELT(static_cast<SEXP>(to), 0, condition); }, out);
+  };
+  const bool came = R_ToplevelExec(check, static_cast<void*>(static_cast<SEXP>(error))) == FALSE;
+  if (const SEXP condition = VECTOR_ELT(error, 0); condition != R_NilValue) {
+    try {
+      Rcpp::Function("stop")(condition);
+    } catch (...) {
+      failed = std::current_exception();
+    }
+  }
+  return came;
+}
 
 /// Gives back the OpenMP threads that earlier calls on R's own thread have left waiting. The job has a
 /// pool of its own; with more threads than cores in the two, libgomp puts waiting threads to sleep at
@@ -76,7 +96,7 @@ inline void release_threads() {
 using Report = std::function<bool(const compert::EpochRecord&, int64_t)>;
 
 /// Runs `work` on another thread until it ends; `report` gets each epoch. Ctrl-C asks the work to stop; an
-/// error in `report` too, and is then thrown on.
+/// error in `report` or of a time limit too, and is then thrown on.
 template <class Result>
 Result run_job(const std::function<Result(QueuedProgress&)>& work, const Report& report) {
   check_not_forked();
@@ -96,7 +116,7 @@ Result run_job(const std::function<Result(QueuedProgress&)>& work, const Report&
     }
   };
   while (job.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
-    if (interrupted()) progress.stop();  // before any code of R, which would end with it
+    if (interrupted(failed) || failed) progress.stop();  // before any code of R, which would end with it
     hand_over();
   }
   hand_over();

@@ -12,7 +12,9 @@
 #include "glue_convert.h"
 #include "glue_design.h"
 #include "glue_fitted.h"
+#include "glue_interrupt.h"
 
+using compert_glue::ask_for_interrupt;
 using compert_glue::cell_source;
 using compert_glue::design_of;
 using compert_glue::fitted;
@@ -61,7 +63,7 @@ List core_summarise(const RawVector& state, SEXP x, const List& design, const Li
   const int64_t genes = model.architecture().n_rows();
   const auto s = model.summarise(*cells, design_of(design), design_of(target),
                                  compert_glue::cell_lists(source),
-                                 decoding(model, composition(true, without)), {spread, difference});
+                                 decoding(model, composition(true, without)), {spread, difference}, ask_for_interrupt);
   List out = List::create(Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
                           Rcpp::Named("mean") = genes_by(s.mean, genes),
                           Rcpp::Named("variance") = genes_by(s.variance, genes));
@@ -103,7 +105,7 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
     out["variance"] = variance;
   }
   model.predict_cells(*cells, design_of(design), design_of(target), lists, how, mean.begin(),
-                      variance_out, parts);
+                      variance_out, parts, ask_for_interrupt);
   return out;
 }
 
@@ -125,7 +127,7 @@ List core_reconstruct(const RawVector& state, SEXP x, const List& design,
     out["variance"] = values;
   }
   model.reconstruct(*source, design_of(design), {cells.begin(), cells.end()}, mean.begin(),
-                    variance_out, decoding(model, composition(perturbation, without)));
+                    variance_out, decoding(model, composition(perturbation, without)), ask_for_interrupt);
   return out;
 }
 
@@ -136,7 +138,7 @@ List core_proteins(const RawVector& state, SEXP x, const List& design,
   const compert::Model& model = fitted(state);
   const auto source = cell_source(x);
   const auto p = model.proteins(*source, design_of(design), {cells.begin(), cells.end()},
-                                composition(perturbation, without));
+                                composition(perturbation, without), ask_for_interrupt);
   const int64_t n = model.architecture().n_proteins;
   return List::create(Rcpp::Named("denoised") = genes_by(p.denoised, n),
                       Rcpp::Named("foreground_probability") = genes_by(p.foreground_probability, n),
@@ -150,7 +152,8 @@ NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, boo
   const compert::Model& model = fitted(state);
   const auto cells = cell_source(x);
   NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(cells->n_cells()));
-  model.embed(*cells, design_of(design), composition(perturbation, without), out.begin());
+  model.embed(*cells, design_of(design), composition(perturbation, without), out.begin(),
+              ask_for_interrupt);
   return out;
 }
 

@@ -15,10 +15,10 @@ namespace compert {
 #ifndef COMPERT_HAVE_RDKIT
 
 std::vector<std::string> descriptor_names() { chem::refuse_without_rdkit(); }
-Array smiles_descriptors(const std::vector<std::string>&, const MoleculePause&) {
+Array smiles_descriptors(const std::vector<std::string>&, const Pause&) {
   chem::refuse_without_rdkit();
 }
-Array smiles_morgan(const std::vector<std::string>&, int64_t, int64_t, const MoleculePause&) {
+Array smiles_morgan(const std::vector<std::string>&, int64_t, int64_t, const Pause&) {
   chem::refuse_without_rdkit();
 }
 
@@ -172,7 +172,7 @@ std::vector<std::string> descriptor_names() {
   return out;
 }
 
-Array smiles_descriptors(const std::vector<std::string>& smiles, const MoleculePause& pause) {
+Array smiles_descriptors(const std::vector<std::string>& smiles, const Pause& pause) {
   const std::size_t width = descriptor_names().size();
   Array out{{static_cast<int64_t>(smiles.size()), static_cast<int64_t>(width)},
             Values(smiles.size() * width, 0.0)};
@@ -187,7 +187,7 @@ Array smiles_descriptors(const std::vector<std::string>& smiles, const MoleculeP
 }
 
 Array smiles_morgan(const std::vector<std::string>& smiles, int64_t radius, int64_t n_bits,
-                    const MoleculePause& pause) {
+                    const Pause& pause) {
   const auto check = [](const char* name, int64_t value, int64_t least, int64_t most) {
     if (value >= least && value <= most) return;
     throw Error(name, "must be from " + std::to_string(least) + " to " + std::to_string(most),

@@ -11,7 +11,7 @@ namespace compert {
 
 #ifndef COMPERT_HAVE_RDKIT
 
-std::vector<MoleculeGraph> smiles_graphs(const std::vector<std::string>&, const MoleculePause&) {
+std::vector<MoleculeGraph> smiles_graphs(const std::vector<std::string>&, const Pause&) {
   chem::refuse_without_rdkit();
 }
 
@@ -83,7 +83,7 @@ MoleculeGraph graph_of(const RDKit::ROMol& molecule) {
 }  // namespace
 
 std::vector<MoleculeGraph> smiles_graphs(const std::vector<std::string>& smiles,
-                                         const MoleculePause& pause) {
+                                         const Pause& pause) {
   std::vector<MoleculeGraph> out(smiles.size());
   chem::for_each_molecule(smiles, pause, [&](std::size_t row, const RDKit::ROMol& molecule) {
     out[row] = graph_of(molecule);

@@ -35,7 +35,7 @@ Reading read_smiles(const std::string& smiles);
 
 /// Reads each entry and calls `use(row, molecule)`. An invalid entry, and whatever RDKit throws
 /// from inside `use`, becomes an Error that names the entry.
-void for_each_molecule(const std::vector<std::string>& smiles, const MoleculePause& pause,
+void for_each_molecule(const std::vector<std::string>& smiles, const Pause& pause,
                        const std::function<void(std::size_t, const RDKit::ROMol&)>& use);
 
 #endif

@@ -22,7 +22,7 @@ namespace compert {
 bool has_rdkit() { return false; }
 std::string rdkit_version() { return ""; }
 std::vector<ParsedSmiles> canonical_smiles(const std::vector<std::string>&, bool,
-                                           const MoleculePause&) {
+                                           const Pause&) {
   chem::refuse_without_rdkit();
 }
 
@@ -149,7 +149,7 @@ Reading read_smiles(const std::string& given) {
   }
 }
 
-void for_each_molecule(const std::vector<std::string>& smiles, const MoleculePause& pause,
+void for_each_molecule(const std::vector<std::string>& smiles, const Pause& pause,
                        const std::function<void(std::size_t, const RDKit::ROMol&)>& use) {
   for (std::size_t row = 0; row < smiles.size(); ++row) {
     if (pause) pause();
@@ -177,7 +177,7 @@ bool has_rdkit() { return true; }
 std::string rdkit_version() { return RDKit::rdkitVersion; }
 
 std::vector<ParsedSmiles> canonical_smiles(const std::vector<std::string>& smiles, bool strip_salts,
-                                           const MoleculePause& pause) {
+                                           const Pause& pause) {
   std::vector<ParsedSmiles> out;
   out.reserve(smiles.size());
   for (const std::string& one : smiles) {

@@ -7,6 +7,7 @@
 
 #include "compert/error.h"
 #include "h5ad_detail.h"
+#include "links.h"
 
 namespace compert::h5ad {
 
@@ -248,8 +249,7 @@ void write_all(const Target& target, const Contents& contents) {
 void write(const std::string& path, const Contents& contents, int deflate) {
   namespace fs = std::filesystem;
   std::error_code code;
-  // A link stays a link; the file that it points to is replaced.
-  const fs::path final = fs::is_symlink(path, code) ? fs::canonical(path, code) : fs::path(path);
+  const fs::path final = behind_links(path);
   const fs::path part = final.string() + "." + std::to_string(std::random_device{}()) + ".part";
   try {
     File file = File::create(part.string());

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "../io/links.h"
 #include "impl.h"
 
 namespace compert {
@@ -9,11 +10,11 @@ namespace {
 
 /// Whether it could be written; a file that is there already stays whole.
 bool write_atomically(const std::string& path, const std::vector<uint8_t>& bytes) {
-  const std::string temporary = path + ".part";
+  const std::string final = behind_links(path).string(), temporary = final + ".part";
   std::ofstream out(temporary, std::ios::binary);
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   out.close();
-  if (out && std::rename(temporary.c_str(), path.c_str()) == 0) return true;
+  if (out && std::rename(temporary.c_str(), final.c_str()) == 0) return true;
   std::remove(temporary.c_str());
   return false;
 }

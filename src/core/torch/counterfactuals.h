@@ -70,9 +70,9 @@ class Counterfactuals {
 
   /// begin(block) for every block, then visit(condition, part, latent) for every condition with cells in
   /// it: in order, or also at the same time where each of them holds `arrays` values per cell and row of
-  /// the expression and all threads' together are no more than kShared bytes.
+  /// the expression and all threads' together are no more than kShared bytes. Between blocks between_blocks().
   template <class Begin, class Visit>
-  void run(Order order, int64_t arrays, Begin&& begin, Visit&& visit) {
+  void run(Order order, int64_t arrays, const Pause& between_blocks, Begin&& begin, Visit&& visit) {
     const int64_t held = at::get_num_threads() * most_ * arrays * network_.architecture().n_rows() *
                          static_cast<int64_t>(effect_.element_size());
     const bool may_share = order == Order::kAny && effect_.is_cpu() && held <= kShared;
@@ -89,6 +89,7 @@ class Counterfactuals {
           const Part part = cells_in(block, asked_[k]);
           if (!part.place.empty()) visit(k, part, latent(k, block, part));
         });
+        if (between_blocks) between_blocks();
       }
     }
   }

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "caller.h"
 #include "counterfactuals.h"
-#include "held_signals.h"
 
 namespace compert {
 namespace {
@@ -24,10 +24,9 @@ Tensor added(const Network& network, const Batch& batch, const Composition& comp
 /// their own design, as far as the composition has it.
 template <class Visit>
 void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& own,
-                const std::vector<int64_t>& which, const Composition& composition, Visit&& visit) {
-  at::NoGradGuard no_grad;
-  use_threads(impl.settings.threads);
-  const HeldSignals held_signals;
+                const std::vector<int64_t>& which, const Composition& composition, const Pause& pause,
+                Visit&& visit) {
+  const Caller caller(impl.settings.threads, pause);
   own.check(impl.architecture.n_perturbations, impl.architecture.covariate_levels, false);
   Batch batch;
   for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
@@ -35,6 +34,7 @@ void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& 
     impl.network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
     visit(begin, batch,
           impl.network.encode(batch, false).basal + added(impl.network, batch, composition));
+    caller.ask();
   }
 }
 
@@ -42,12 +42,12 @@ void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& 
 
 void Model::reconstruct(const CellSource& cells, const Design& own,
                         const std::vector<int64_t>& which, double* mean, double* variance,
-                        const Decoding& decoding) const {
+                        const Decoding& decoding, const Pause& pause) const {
   // A cell under its own design is a condition of its own level everywhere, so blocks suffice.
   translate([&] {
     const Network& network = impl_->network;
     const auto rows = static_cast<std::size_t>(impl_->architecture.n_rows());
-    for_blocks(*impl_, cells, own, which, decoding.composition,
+    for_blocks(*impl_, cells, own, which, decoding.composition, pause,
                [&](std::size_t begin, const Batch& batch, const Tensor& treated) {
                  Tensor library = batch.library;
                  if (decoding.common_library && library.defined())
@@ -62,7 +62,7 @@ void Model::reconstruct(const CellSource& cells, const Design& own,
 
 Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
                                     const std::vector<int64_t>& which,
-                                    const Composition& composition) const {
+                                    const Composition& composition, const Pause& pause) const {
   if (impl_->network.proteins() == nullptr)
     throw Error("fit", "must be one of RNA and proteins", "it has no proteins",
                 "Fit both with multicpa()");
@@ -74,7 +74,7 @@ Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
     const auto columns = static_cast<std::size_t>(impl_->architecture.n_proteins);
     const std::vector<double> empty(which.size() * columns);
     ProteinParts out{empty, empty, empty, empty};
-    for_blocks(*impl_, cells, own, which, composition,
+    for_blocks(*impl_, cells, own, which, composition, pause,
                [&](std::size_t begin, const Batch& batch, const Tensor& treated) {
                  const DecodedProteins d = *impl_->network.decode(treated, batch.library).proteins;
                  const std::size_t at = begin * columns;
@@ -88,12 +88,12 @@ Model::ProteinParts Model::proteins(const CellSource& cells, const Design& own,
 }
 
 void Model::embed(const CellSource& cells, const Design& own, const Composition& composition,
-                  double* out) const {
+                  double* out, const Pause& pause) const {
   translate([&] {
     if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
     std::vector<int64_t> which(cells.n_cells());
     std::iota(which.begin(), which.end(), 0);
-    for_blocks(*impl_, cells, own, which, composition,
+    for_blocks(*impl_, cells, own, which, composition, pause,
                [&](std::size_t begin, const Batch&, const Tensor& treated) {
                  write_rows(treated, out + begin * static_cast<std::size_t>(dim()));
                });

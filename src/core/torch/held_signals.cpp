@@ -12,6 +12,7 @@ namespace compert {
 namespace {
 
 thread_local bool held = false;
+thread_local sigset_t before;  // what was blocked then
 
 constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 
@@ -44,7 +45,7 @@ HeldSignals::HeldSignals() {
   if (held) return;
   outermost_ = held = true;
   const sigset_t signals = with_handlers();
-  pthread_sigmask(SIG_BLOCK, &signals, &before_);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
   if (in_region()) return;
   // Threads that wait for the next region; those that are started from now on inherit what is blocked.
 #pragma omp parallel
@@ -57,7 +58,20 @@ HeldSignals::HeldSignals() {
 HeldSignals::~HeldSignals() {
   if (!outermost_ || of_region()) return;
   held = false;
-  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+AdmittedSignals::AdmittedSignals() {
+  if (!held || of_region()) return;
+  admits_ = true;
+  held = false;
+  pthread_sigmask(SIG_SETMASK, &before, &held_);
+}
+
+AdmittedSignals::~AdmittedSignals() {
+  if (!admits_) return;
+  held = true;
+  pthread_sigmask(SIG_SETMASK, &held_, nullptr);
 }
 
 }  // namespace compert

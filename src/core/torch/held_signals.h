@@ -28,7 +28,25 @@ class HeldSignals {
 #ifndef _WIN32
  private:
   bool outermost_ = false;
-  sigset_t before_;
+#endif
+};
+
+/// Lets in what HeldSignals keeps out of this thread, for a moment between products.
+class AdmittedSignals {
+ public:
+#ifdef _WIN32
+  AdmittedSignals() {}
+#else
+  AdmittedSignals();
+  ~AdmittedSignals();
+#endif
+  AdmittedSignals(const AdmittedSignals&) = delete;
+  AdmittedSignals& operator=(const AdmittedSignals&) = delete;
+
+#ifndef _WIN32
+ private:
+  bool admits_ = false;
+  sigset_t held_;
 #endif
 };
 

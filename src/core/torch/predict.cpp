@@ -5,8 +5,8 @@
 #include <cmath>
 #include <random>
 
+#include "caller.h"
 #include "counterfactuals.h"
-#include "held_signals.h"
 #include "kept_memory.h"
 #include "kernels_detail.h"
 
@@ -96,7 +96,7 @@ class Sampler {
 void Model::predict_cells(const CellSource& cells, const Design& own, const Design& target,
                           const std::vector<std::vector<int64_t>>& source,
                           const CellPrediction& how, double* mean, double* variance,
-                          const Decoding& decoding) const {
+                          const Decoding& decoding, const Pause& pause) const {
   const bool sampled = how.type == CellPrediction::Type::kSample;
   if (sampled && how.residual)
     throw Error("residual", "must be FALSE for samples: they are drawn from the decoder's distribution",
@@ -104,10 +104,8 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
   if (how.n_samples < 1)
     throw Error("n_samples", "must be at least 1", std::to_string(how.n_samples));
   translate([&] {
-    at::NoGradGuard no_grad;
     const KeptMemory kept_memory(false);
-    use_threads(impl_->settings.threads);
-    const HeldSignals held_signals;
+    const Caller caller(impl_->settings.threads, pause);
     const auto genes = static_cast<std::size_t>(impl_->architecture.n_rows());
     const std::size_t copies = sampled ? static_cast<std::size_t>(how.n_samples) : 1;
     std::vector<std::size_t> first{0};
@@ -155,7 +153,8 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
       if (how.residual) own_cells = all.reconstruct(block);
     };
     for (; first_copy < (draw_states ? copies : 1); ++first_copy)
-      all.run(sampled ? Order::kGiven : Order::kAny, kArrays, begin, visit);
+      all.run(sampled ? Order::kGiven : Order::kAny, kArrays, [&] { caller.ask(); }, begin,
+              visit);
   });
 }
 

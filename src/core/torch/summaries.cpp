@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "counterfactuals.h"
-#include "held_signals.h"
+#include "caller.h"
 #include "kept_memory.h"
 #include "kernels.h"
 #include "output_moments.h"
@@ -171,7 +171,8 @@ std::vector<double> rows_of(const std::vector<Tensor>& all) {
 ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& own,
                                         const Design& target,
                                         const std::vector<std::vector<int64_t>>& source,
-                                        const SummaryParts& parts, const Decoding& decoding) const {
+                                        const SummaryParts& parts, const Decoding& decoding,
+                                        const Pause& between_blocks) const {
   at::NoGradGuard no_grad;
   ConditionSummary out;
   std::vector<Moments> moments;
@@ -188,7 +189,8 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
   else
     summaries = std::make_unique<DecodedSummaries>(network, decoding, parts);
   Counterfactuals all(network, cells, own, target, source, decoding);
-  all.run(Order::kAny, summaries->arrays(), [&](const Block& block) { summaries->begin(all, block); },
+  all.run(Order::kAny, summaries->arrays(), between_blocks,
+          [&](const Block& block) { summaries->begin(all, block); },
           [&](std::size_t k, const Part& part, const Latent& latent) {
             summaries->add(moments[k], part, latent);
           });
@@ -212,12 +214,12 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
 
 ConditionSummary Model::summarise(const CellSource& cells, const Design& own, const Design& target,
                                   const std::vector<std::vector<int64_t>>& source,
-                                  const Decoding& decoding, const SummaryParts& parts) const {
+                                  const Decoding& decoding, const SummaryParts& parts,
+                                  const Pause& pause) const {
   return translate([&] {
     const KeptMemory kept_memory(false);
-    use_threads(impl_->settings.threads);
-    const HeldSignals held_signals;
-    return impl_->summarise(cells, own, target, source, parts, decoding);
+    const Caller caller(impl_->settings.threads, pause);
+    return impl_->summarise(cells, own, target, source, parts, decoding, [&] { caller.ask(); });
   });
 }
 

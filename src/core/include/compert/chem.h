@@ -1,11 +1,11 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "compert/arrays.h"
+#include "compert/pause.h"
 
 namespace compert {
 
@@ -22,9 +22,6 @@ std::string rdkit_version();
 /// interrupt it within a molecule (1,000 atoms take seconds, 10,000 hours).
 constexpr std::size_t kLongestSmiles = 2000;
 
-/// Called between molecules on the caller's thread. It may throw to end the work.
-using MoleculePause = std::function<void()>;
-
 /// What became of one SMILES: either `canonical` or `problem` is empty.
 struct ParsedSmiles {
   std::string canonical;  ///< RDKit's canonical isomeric SMILES
@@ -40,7 +37,7 @@ struct ParsedSmiles {
 /// one whose SMILES comes first; charges stay as they are. Hydrogen is no heavy atom.
 std::vector<ParsedSmiles> canonical_smiles(const std::vector<std::string>& smiles,
                                            bool strip_salts = false,
-                                           const MoleculePause& pause = {});
+                                           const Pause& pause = {});
 
 /// Names of the columns of smiles_descriptors(), as in `rdkit.Chem.Descriptors.descList`.
 std::vector<std::string> descriptor_names();
@@ -48,13 +45,13 @@ std::vector<std::string> descriptor_names();
 /// Two-dimensional descriptors, molecules x descriptor_names(). What is not finite, or what RDKit
 /// cannot compute for a molecule (charges of atoms without parameters), is 0.
 /// Throws `Error` for an invalid entry (also the next two functions); see canonical_smiles().
-Array smiles_descriptors(const std::vector<std::string>& smiles, const MoleculePause& pause = {});
+Array smiles_descriptors(const std::vector<std::string>& smiles, const Pause& pause = {});
 
 /// Morgan fingerprints, folded to `n_bits` bits of 0 and 1: molecules x n_bits. Without chirality
 /// and with bond orders, which is `GetMorganFingerprintAsBitVect(mol, radius, n_bits)` of Python.
 /// Throws `Error` for a radius outside 0 to 20 and bits outside 1 to 2^20.
 Array smiles_morgan(const std::vector<std::string>& smiles, int64_t radius = 2,
-                    int64_t n_bits = 1024, const MoleculePause& pause = {});
+                    int64_t n_bits = 1024, const Pause& pause = {});
 
 /// Widths of the blocks of a MoleculeGraph's features, in this order. All are one-hot or 0/1, and
 /// a value beyond a block's range sets its last place.
@@ -80,6 +77,6 @@ struct MoleculeGraph {
 
 /// Graphs, one per entry; atoms in the order of the SMILES.
 std::vector<MoleculeGraph> smiles_graphs(const std::vector<std::string>& smiles,
-                                         const MoleculePause& pause = {});
+                                         const Pause& pause = {});
 
 }  // namespace compert

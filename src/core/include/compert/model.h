@@ -134,28 +134,32 @@ class Model {
   int64_t n_parameters() const;
 
   /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
-  /// Every distinct cell is encoded once. `own` is the design of all cells.
+  /// Every distinct cell is encoded once. `own` is the design of all cells. `pause` is called between
+  /// blocks of cells, here and in the next four.
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
-                             const Decoding& decoding = {}, const SummaryParts& parts = {}) const;
+                             const Decoding& decoding = {}, const SummaryParts& parts = {},
+                             const Pause& pause = {}) const;
   /// Predictions cell by cell, condition after condition (samples of a cell next to each other),
   /// written as cells x genes to `mean` and, unless null, to `variance`.
   void predict_cells(const CellSource& cells, const Design& own, const Design& target,
                      const std::vector<std::vector<int64_t>>& source, const CellPrediction& how,
-                     double* mean, double* variance, const Decoding& decoding = {}) const;
+                     double* mean, double* variance, const Decoding& decoding = {},
+                     const Pause& pause = {}) const;
   /// Decoded means and, unless null, variances of cells under their own design, cells x genes.
   void reconstruct(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
-                   double* mean, double* variance, const Decoding& decoding = {}) const;
+                   double* mean, double* variance, const Decoding& decoding = {},
+                   const Pause& pause = {}) const;
   /// What a mixture of background and foreground says of the proteins of cells under their own design;
   /// each array is cells x proteins.
   struct ProteinParts {
     std::vector<double> denoised, foreground_probability, background, foreground;
   };
   ProteinParts proteins(const CellSource& cells, const Design& own, const std::vector<int64_t>& which,
-                        const Composition& composition = {}) const;
+                        const Composition& composition = {}, const Pause& pause = {}) const;
   /// Latent states, cells x dim: the basal state with what `composition` adds to it.
-  void embed(const CellSource& cells, const Design& own, const Composition& composition,
-             double* out) const;
+  void embed(const CellSource& cells, const Design& own, const Composition& composition, double* out,
+             const Pause& pause = {}) const;
 
   int64_t dim() const { return settings().dim; }
   /// Sum over slots of response x embedding, rows x dim; covariates of `rows` are not used.

@@ -1,15 +1,12 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "compert/metrics.h"
+#include "compert/pause.h"
 
 namespace compert {
-
-/// Called on the caller's thread between pieces of a long search. It may throw to end the search.
-using Pause = std::function<void()>;
 
 /// The `k` nearest other points of every point, by Euclidean distance, exact: n x k, row by row,
 /// nearest first. `k` counts as n - 1 where it is larger. A point is never its own neighbour, also
