@@ -35,11 +35,7 @@ run_jobs <- function(jobs, search) {
   tasks <- BiocParallel::bptasks(param)
   on.exit(BiocParallel::`bptasks<-`(param, value = tasks))
   # SerialParam() runs them in this process.
-  restore <- keep_threads()
-  on.exit({
-    restore()
-    forget_trial_data()
-  }, add = TRUE)
+  on.exit(forget_trial_data(), add = TRUE)
   BiocParallel::`bptasks<-`(param, value = length(jobs))
   tryCatch(
     BiocParallel::bplapply(jobs, worker, libraries = .libPaths(), BPPARAM = param),
@@ -52,15 +48,7 @@ run_jobs <- function(jobs, search) {
   )
 }
 
-# Trials use one thread unless told otherwise; the function puts back what LibTorch used before.
-keep_threads <- function() {
-  threads <- attr(device_info(), "threads")
-  function() core_set_threads(threads)
-}
-
 run_here <- function(jobs, verbose) {
-  restore <- keep_threads()
-  on.exit(restore())
   here <- rlang::current_env()
   bar <- if (show_progress(verbose)) {
     cli::cli_progress_bar(paste("Trials of rung", jobs[[1]]$rung), total = length(jobs),

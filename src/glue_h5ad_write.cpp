@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "compert/error.h"
 #include "compert/h5ad.h"
 #include "glue_convert.h"
 
@@ -16,6 +17,10 @@ std::vector<std::string> texts_of(SEXP x) {
   if (TYPEOF(x) != STRSXP) return {};
   std::vector<std::string> out;
   for (R_xlen_t k = 0; k < Rf_xlength(x); ++k) {
+    if (Rf_getCharCE(STRING_ELT(x, k)) == CE_BYTES)
+      throw compert::Error("x", "must hold texts whose encoding is known",
+                           "Value " + std::to_string(k + 1) + " of one of its texts is marked as bytes",
+                           "Name the encoding that they have, as in Encoding(x$column) <- \"latin1\"");
     out.emplace_back(Rf_translateCharUTF8(STRING_ELT(x, k)));
   }
   return out;

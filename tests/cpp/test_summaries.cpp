@@ -1,7 +1,9 @@
 // Summaries of conditions are the moments of the cells that are predicted one by one, whichever way they
 // are computed.
 #include <cmath>
+#include <functional>
 #include <random>
+#include <stdexcept>
 
 #include "catch_compat.h"
 #include "compert/model.h"
@@ -193,6 +195,30 @@ TEST_CASE("Summaries hold what is asked for") {
   CHECK(some.mean_difference.empty());
   CHECK(some.variance_difference.empty());
   CHECK(some.variance_shift.empty());
+}
+
+TEST_CASE("Predictions pause between blocks of cells, and can be ended there") {
+  const Screen screen;
+  const compert::Model model = screen.model(of("gauss", "linear", true));
+  Vector values(4 * kCells * kGenes);
+  const std::vector<std::function<void(const compert::Pause&)>> calls = {
+      [&](const compert::Pause& pause) {
+        model.summarise(screen.cells(), screen.own, screen.target, screen.source, {}, {}, pause);
+      },
+      [&](const compert::Pause& pause) {
+        model.predict_cells(screen.cells(), screen.own, screen.target, screen.source, {}, values.data(), nullptr, {},
+                            pause);
+      },
+      [&](const compert::Pause& pause) {
+        model.reconstruct(screen.cells(), screen.own, screen.source[0], values.data(), nullptr, {}, pause);
+      },
+      [&](const compert::Pause& pause) { model.embed(screen.cells(), screen.own, {}, values.data(), pause); }};
+  for (const auto& call : calls) {
+    int pauses = 0;
+    call([&] { ++pauses; });
+    CHECK(pauses > 1);
+    CHECK_THROWS_AS(call([] { throw std::runtime_error("stop"); }), std::runtime_error);
+  }
 }
 
 TEST_CASE("Threads that share conditions predict what one thread predicts") {

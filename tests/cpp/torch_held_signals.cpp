@@ -76,6 +76,27 @@ TEST_CASE("signals that have a handler wait, in all threads of a computation", "
   CHECK_FALSE(blocked(SIGUSR1));
 }
 
+TEST_CASE("signals are let in for a moment", "[signals]") {
+  const Handler handler(SIGUSR1, count);
+  handled = 0;
+  {
+    const HeldSignals held;
+    raise(SIGUSR1);
+    {
+      const compert::AdmittedSignals admitted;
+      CHECK(handled == 1);
+      { const HeldSignals within; }
+      CHECK_FALSE(blocked(SIGUSR1));
+    }
+    CHECK(blocked(SIGUSR1));
+    raise(SIGUSR1);
+    CHECK(handled == 1);
+  }
+  CHECK(handled == 2);
+  const compert::AdmittedSignals nothing;
+  CHECK_FALSE(blocked(SIGUSR1));
+}
+
 TEST_CASE("threads that wait for work hold handlers that came later", "[signals]") {
   { const HeldSignals held; }
   const Handler handler(SIGUSR2, count);

@@ -2,10 +2,13 @@
 #include <ATen/Parallel.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "compert/device.h"
+#include "torch/caller.h"
 #include "torch/fixed_layers.h"
 #include "torch/product.h"
 #include "torch/tasks.h"
@@ -45,6 +48,28 @@ TEST_CASE("tasks are each done once, by threads of their own where there are eno
 #endif
       CHECK(at::get_num_threads() == 3);
     }
+}
+
+TEST_CASE("a computation on the caller's thread leaves its number of threads as it was", "[tasks]") {
+  const Threads threads(2);
+  const compert::Pause none;
+  {
+    const compert::Caller caller(1, none);
+    CHECK(at::get_num_threads() == 1);
+    CHECK_FALSE(at::GradMode::is_enabled());
+    caller.ask();
+  }
+  CHECK(at::get_num_threads() == 2);
+  CHECK(at::GradMode::is_enabled());
+  const char* before = std::getenv("OMP_NUM_THREADS");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("OMP_NUM_THREADS", "3", 1);
+  {
+    const compert::Caller caller(0, none);  // what the environment says, whatever was set
+    CHECK(at::get_num_threads() == 3);
+  }
+  before == nullptr ? unsetenv("OMP_NUM_THREADS") : setenv("OMP_NUM_THREADS", kept.c_str(), 1);
+  CHECK(at::get_num_threads() == 2);
 }
 
 TEST_CASE("an exception of a shared task comes once all have ended", "[tasks]") {

@@ -162,6 +162,20 @@ test_that("a time limit ends training with a message, Ctrl-C with a warning, bot
   expect_lt(took, 30)
 })
 
+test_that("a time limit of R's own is an error, in training and in predictions", {
+  within <- function(seconds, expr) {
+    withr::defer(setTimeLimit())
+    setTimeLimit(elapsed = seconds, transient = TRUE)
+    expr
+  }
+  expect_error(within(1, fit_toy(settings = quick(epochs = 1e6, patience = 1e6))), "elapsed time limit")
+  cells <- small_cells()
+  fit <- small_fit()
+  again <- rep(seq_len(ncol(cells$x)), 2000)
+  expect_error(within(0.3, predict(fit, cells$x, condition(condition = "A"), col_data = cells$col_data,
+                                   source = again)), "elapsed time limit")
+})
+
 test_that("a profiler's signals change nothing", {
   cells <- kang_example(as = "list")
   answer <- function() {

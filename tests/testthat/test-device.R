@@ -14,19 +14,16 @@ test_that("a device that is not there is refused with the reason", {
   expect_error(small_fit(settings = quick_settings(1, device = "cuda")), "CUDA")
 })
 
-test_that("threads = 0 is what the environment says, whatever an earlier fit used", {
+test_that("fits and predictions leave the number of threads as it was", {
   skip_without(grepl("OpenMP", core_device_info()$parallel), "OpenMP")
+  core_set_threads(2L)
   withr::defer(core_set_threads(1L))
-  withr::local_envvar(OMP_NUM_THREADS = "2")
-  used <- function(threads) {
-    settings <- quick_settings(1)
-    settings$threads <- threads
-    run_task(new_task(small_cells()$x, new_keys("condition", control = "control", split = "split"),
-                      small_cells()$col_data, settings, NULL, rlang::current_env()))
-    attr(device_info(), "threads")
-  }
-  expect_identical(used(1L), 1L)
-  expect_identical(used(0L), 2L)
+  cells <- small_cells()
+  fit <- cpa(cells$x, "condition", control = "control", col_data = cells$col_data,
+             settings = quick_settings(1, threads = 1))
+  predict(fit, cells$x, condition(condition = "A"), col_data = cells$col_data)
+  cell_embedding(fit, cells$x, col_data = cells$col_data)
+  expect_identical(attr(device_info(), "threads"), 2L)
 })
 
 test_that("a forked process is refused before it waits for threads that it has not", {

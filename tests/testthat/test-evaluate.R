@@ -52,6 +52,11 @@ test_that("scores are what predict() and the observed cells give by hand", {
   expect_identical(row$n_controls, 40L)
 })
 
+test_that("a seed is checked where no random number is needed too", {
+  cells <- small_cells()
+  expect_error(evaluate_r2(small_fit(), cells$x, col_data = cells$col_data, seed = "a"), "`seed` must be")
+})
+
 test_that("DEGs are those of rank_degs()", {
   cells <- all_cells()
   scores <- score(split = "ood", n_degs = 15)

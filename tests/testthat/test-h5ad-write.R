@@ -234,6 +234,26 @@ test_that("what cannot be written is refused in one message, and the old file st
   expect_length(list.files(folder, paste0(basename(path), ".")), 0)
 })
 
+test_that("a link stays a link, also where the file that it points to is not there yet", {
+  skip_without(.Platform$OS.type != "windows", "symbolic links")
+  folder <- withr::local_tempdir()
+  link <- file.path(folder, "link.h5ad")
+  file.symlink("cells.h5ad", link)
+  x <- matrix(1:4, 2, dimnames = list(c("g", "h"), c("a", "b")))
+  for (k in 1:2) write_h5ad(x, link)
+  expect_identical(Sys.readlink(link), "cells.h5ad")
+  expect_identical(sort(list.files(folder, all.files = TRUE, no.. = TRUE)), c("cells.h5ad", "link.h5ad"))
+  expect_equal(as.matrix(read_h5ad(file.path(folder, "cells.h5ad"), as = "list")$X), x)
+})
+
+test_that("text of no known encoding is refused", {
+  text <- "fa\xe7ade"
+  Encoding(text) <- "bytes"
+  x <- matrix(1:4, 2, dimnames = list(c("g", "h"), c("a", "b")))
+  expect_error(write_h5ad(x, withr::local_tempfile(fileext = ".h5ad"), col_data = data.frame(what = c("b", text))),
+               "encoding is known.*Value 2 ", class = "compert_core_error")
+})
+
 test_that("no assay is lost for want of a name", {
   skip_without_package("SummarizedExperiment")
   x <- as_sparse(toy_log(8))

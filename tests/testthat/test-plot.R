@@ -18,6 +18,14 @@ test_that("the history has a panel per kind of number, and marks the epoch that 
   expect_s3_class(plot(fit), "ggplot")
 })
 
+test_that("a plot is kept without the fit and the embedding that it was made of", {
+  skip_without_package("ggplot2")
+  fit <- small_fit()
+  kept <- function(p) sort(ls(p$plot_env))
+  expect_identical(kept(ggplot2::autoplot(fit)), c("best", "p", "restored", "table", "title"))
+  expect_false("embedding" %in% kept(plot_embedding(perturbation_embedding(fit))))
+})
+
 test_that("a history without scores has losses only, without those that were off", {
   history <- data.frame(epoch = 1:2, loss_reconstruction = c(1, 0), r2_mean = NA_real_,
                         loss_adv_covariates = 0)

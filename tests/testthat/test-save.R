@@ -11,6 +11,19 @@ test_that("save and load give the same fit", {
   expect_identical(save_fit(small_fit(), file, overwrite = TRUE), file)
 })
 
+test_that("a link stays a link, also where the file that it points to is not there yet", {
+  skip_without(.Platform$OS.type != "windows", "symbolic links")
+  folder <- withr::local_tempdir()
+  link <- file.path(folder, "link.h5")
+  file.symlink("one.h5", link)
+  file.symlink(file.path(folder, "two.h5"), file.path(folder, "one.h5"))
+  save_fit(small_fit(), link)
+  expect_identical(Sys.readlink(link), "one.h5")
+  expect_identical(load_fit(file.path(folder, "two.h5")), small_fit())
+  save_fit(small_fit(), link, overwrite = TRUE)
+  expect_setequal(list.files(folder, all.files = TRUE, no.. = TRUE), c("link.h5", "one.h5", "two.h5"))
+})
+
 test_that("both routes predict the same to the bit in a fresh process", {
   skip_without(requireNamespace("compert", quietly = TRUE), "the installed package")
   cells <- small_cells()
