@@ -3,20 +3,27 @@
 
 baseline_names <- c("control", "additive", "mean", "interpolation")
 
+# All that may stand beside a model; the ceiling is not to be beaten, see ceiling.R.
+ceiling_name <- "ceiling"
+comparison_names <- c(baseline_names, ceiling_name)
+
 # `baselines` as names: TRUE stands for the first two.
 check_baselines <- function(baselines, call = rlang::caller_env()) {
   if (isTRUE(baselines)) return(baseline_names[1:2])
   if (isFALSE(baselines) || length(baselines) == 0L) return(character())
-  check_among(baselines, baseline_names, "baselines", call)
+  check_among(baselines, comparison_names, "baselines", call)
   unique(baselines)
 }
 
 # Mean and variance, genes x rows, and a note per row of each baseline in `names`. `reference`: the
 # observed controls of the rows, which every baseline starts from. `train` marks the cells that it may
-# learn from. `scale`: of the statistics, which `reference` has already.
-baseline_methods <- function(names, screen, groups, rows, train, reference, ddof, scale = identity) {
-  answer_baselines(names, training_statistics(screen$x, groups, train), groups, rows$group, reference, ddof,
-                   scale)
+# learn from. `scale`: of the statistics, which `reference` has already. `ceiling`: ceiling_method() of the rows.
+baseline_methods <- function(names, screen, groups, rows, train, reference, ddof, scale = identity,
+                             ceiling = NULL) {
+  methods <- answer_baselines(setdiff(names, ceiling_name), training_statistics(screen$x, groups, train), groups,
+                              rows$group, reference, ddof, scale)
+  methods[[ceiling_name]] <- ceiling
+  methods[names]
 }
 
 # list(n, mean, variance) of the training cells of every group.

@@ -49,7 +49,9 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
   tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method, name) {
-    score_effects(parts$truth$mean, method$mean, parts$reference$mean, rows$degs, pseudo)
+    score_draws(method, function(m) {
+      score_effects(parts$truth$mean, m$mean, parts$reference$mean, rows$degs, pseudo)
+    })
   }))
 }
 

@@ -48,7 +48,7 @@ print.compert_r2 <- function(x, ...) {
 }
 
 words_without_split <- function(x) {
-  if (anyNA(x$split) && any(x$method %in% setdiff(baseline_names, "control"))) {
+  if (anyNA(x$split) && any(x$method %in% learned_baselines())) {
     c("Without a split column the baselines learn from all other cells of trained conditions,",
       "test cells among them.")
   }
@@ -142,16 +142,18 @@ verdict <- function(x) {
   lines %||% "No baseline could be compared."
 }
 
+learned_baselines <- function() setdiff(baseline_names, "control")
+
 verdict_of <- function(x, which) {
   if (nrow(x) == 0L) return(NULL)
-  learned <- setdiff(baseline_names, "control")
+  learned <- learned_baselines()
   genes <- c(r2_mean_deg = "r2 of the means of DEGs", r2_lfc_deg = "r2 of the effects on DEGs")
   proteins <- c(r2_mean_protein = "r2 of the means of proteins")
   compared <- function(baselines, metrics) {
     unlist(lapply(baselines, function(one) Map(compare_methods, list(x), one, names(metrics), metrics)))
   }
-  lines <- c(compared(learned, genes), compared("control", genes[1L]),
-             if (names(proteins) %in% names(x)) compared(c(learned, "control"), proteins),
+  lines <- c(compared(learned, genes), compared("control", genes[1L]), compared(ceiling_name, genes),
+             if (names(proteins) %in% names(x)) compared(c(learned, "control", ceiling_name), proteins),
              words_without_additive(x))
   if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
 }
@@ -179,10 +181,12 @@ compare_methods <- function(x, baseline, metric, words) {
   if (instead) both <- both & !is.finite(additive)
   if (!any(both)) return(NULL)
   gain <- mean(model[both]) - mean(other[both])
-  stands <- if (abs(gain) < level_gap) "is level with" else if (gain > 0) "beats" else "does NOT beat"
+  words_of <- if (baseline == ceiling_name) c(above = "is above", below = "is below", name = ceiling_name) else
+    c(above = "beats", below = "does NOT beat", name = paste(baseline, "baseline"))
+  stands <- if (abs(gain) < level_gap) "is level with" else words_of[[if (gain > 0) "above" else "below"]]
   paste0(
-    "the model ", stands, " the ", baseline,
-    " baseline in ", words, ": ", sprintf("%.3f", mean(model[both])), " against ",
+    "the model ", stands, " the ", words_of[["name"]], " in ", words, ": ",
+    sprintf("%.3f", mean(model[both])), " against ",
     sprintf("%.3f", mean(other[both])), " (better in ", count(sum(model[both] > other[both] + 1e-8)), " of ",
     count(sum(both)), if (instead) " without an additive baseline", ")"
   )

@@ -29,8 +29,10 @@ protein_statistics <- function(fit, screen, start, groups, rows, control, target
     own <- screen
     own$x <- screen$proteins
     train <- training_cells(fit, screen, groups, rows$of_cell)
+    ceiling <- ceiling_method(screen$proteins, replace(rows$of_cell, !has, NA), nrow(table), options$ddof, seed,
+                              scale)
     methods <- c(methods, baseline_methods(baselines, own, groups, table, train & has, reference,
-                                           options$ddof, scale))
+                                           options$ddof, scale, ceiling))
   }
   list(truth = scaled(truth), reference = reference, methods = methods)
 }

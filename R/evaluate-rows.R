@@ -4,14 +4,19 @@
 score_rows <- function(fit, screen, groups, rows, options, baselines, seed, call) {
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, seed, call)
   table_of_methods(fit, groups, rows$table, parts, function(method, name) {
-    scores <- score_method(parts$truth, method, parts$reference, rows$degs, options)
+    scores <- score_draws(method, function(m) {
+      score_method(parts$truth, m, parts$reference, rows$degs, options)
+    })
     if (is.null(parts$proteins)) return(scores)
-    cbind(scores, score_proteins(parts$proteins$truth, parts$proteins$methods[[name]], options))
+    cbind(scores, score_draws(parts$proteins$methods[[name]], function(m) {
+      score_proteins(parts$proteins$truth, m, options)
+    }))
   })
 }
 
 # What was measured and what each method says, genes x conditions: truth, reference (controls of
-# the same covariates), methods (list(mean, variance) each), their notes, and source cells.
+# the same covariates), methods (list(mean, variance) each, or what score_draws() takes), their notes, and
+# source cells.
 row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
                            call = rlang::caller_env()) {
   table <- rows$table
@@ -39,7 +44,9 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
                   ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
   if (length(baselines)) {
     train <- training_cells(fit, screen, groups, rows$of_cell)
-    others <- baseline_methods(baselines, measured, groups, table, train, reference, options$ddof)
+    ceiling <- ceiling_method(measured$x, rows$of_cell, nrow(table), options$ddof, seed)
+    others <- baseline_methods(baselines, measured, groups, table, train, reference, options$ddof,
+                               ceiling = ceiling)
     methods <- c(methods, others)
     notes <- c(notes, lapply(others, `[[`, "note"))
   }

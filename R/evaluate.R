@@ -26,6 +26,21 @@
 #' cells are those under the conditions that the fit was trained on, without the scored ones; test cells
 #' among them cannot be told.
 #'
+#' @section Ceiling:
+#' `baselines = "ceiling"` adds what can be expected of a prediction that is right: the measured cells are few,
+#' and their means are not the condition's. A random half of a condition's measured cells stands for the
+#' prediction and is scored as predictions are, against all of these cells. Scores are averages over five
+#' halvings, which `seed` draws. With n cells of variance s^2, the squared difference between the means of a half
+#' and of all is s^2 / n on average, and so is that between the means of infinitely many such cells and of these.
+#' So the ceiling of `r2_mean` is the score of a prediction that knows the expected values; for variances and
+#' correlations this holds to the first order of 1 / n. (Halves that predict each other, the "technical
+#' duplicate" of other benchmarks, are four times as far apart.)
+#'
+#' It is an average and no bound. On conditions that training did not see, a model is above it by chance only; of
+#' cells that it was trained on it may know more. Cells of one plate or donor share what another experiment would
+#' not repeat, which halves of them repeat: replicates agree less. A condition of fewer than two cells has none.
+#' It knows what is asked for, and is no baseline that could predict: [baseline_fit()] has none.
+#'
 #' @section Scores:
 #' \describe{
 #'   \item{`r2_mean`, `r2_mean_deg`}{r2 of means, over all genes and over the condition's DEGs.}
@@ -79,7 +94,7 @@
 #' @param condition A [condition()]: score only these conditions; what covariates and doses it leaves open
 #'   may have any value. The batch is no part of them.
 #' @param baselines Names of baselines, of `"control"`, `"additive"`, `"mean"` and `"interpolation"` (see
-#'   "Rows"). `TRUE` stands for the first two, `FALSE` for none.
+#'   "Rows"), and `"ceiling"` (see "Ceiling"). `TRUE` stands for the first two, `FALSE` for none.
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
 #' @param degs Your own DEGs: a named list of gene names, named by perturbation (for every dose), by
@@ -108,7 +123,8 @@
 #'   `own_` in front (`own_split`), and so does one called `dose` that is not the dose. `print()` shows the
 #'   preset, the averages of each split over the conditions that all methods can score, and says whether
 #'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it. The mean
-#'   baseline is compared with where there is no additive one.
+#'   baseline is compared with where there is no additive one. Of the ceiling it says whether the model is
+#'   below it, level with it or above it.
 #'   `summary()` gives the averages per split and method,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
 #'   without conditions.
@@ -117,14 +133,15 @@
 #' from; missing genes; unknown names; `degs` that name no condition of the cells, or for one of them
 #' no gene; a batch in `condition`. Values on another scale than those of training are a warning.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
-#'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa.
+#'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa. A technical duplicate
+#'   stands beside models in CellSimBench (shiftbioscience/Perturbation-Models-Outperform-Baselines).
 #' @seealso [baseline_fit()] for baselines that predict, [compare_r2()] for several models,
 #'   [evaluate_effects()], [evaluate_cells()], [plot_r2()], [rank_degs()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
-#' scores <- evaluate_r2(fit, screen, split = "ood")
+#' scores <- evaluate_r2(fit, screen, split = "ood", baselines = c("control", "additive", "ceiling"))
 #' scores
 #' summary(scores)
 #' @export

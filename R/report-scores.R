@@ -85,7 +85,7 @@ training_words <- function() {
 report_ranking <- function(scores, metric = "r2_mean_deg") {
   rows <- report_unseen(scores)$rows
   model <- rows[rows$method == "model", ]
-  for (name in intersect(baseline_names, rows$method)) {
+  for (name in intersect(comparison_names, rows$method)) {
     model[[paste0(".", name)]] <- rows[[metric]][rows$method == name]
   }
   model <- model[is.finite(model[[metric]]), ]
@@ -128,7 +128,11 @@ baseline_text <- function(scores) {
     interpolation = "`interpolation` lies on the line between the next lower and the next higher dose."
   )
   there <- intersect(names(words), scores$method)
-  paste(c(words[there], if (length(there)) "A model that does not beat them is of no more use than they are here."),
+  paste(c(words[there], if (length(there)) "A model that does not beat them is of no more use than they are here.",
+          if (ceiling_name %in% scores$method) {
+            paste("`ceiling` is a random half of the condition's measured cells: what a prediction of their expected",
+                  "expression would reach.")
+          }),
         collapse = " ")
 }
 

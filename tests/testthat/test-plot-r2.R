@@ -102,7 +102,7 @@ test_that("wrong tables and words are refused", {
 })
 
 test_that("every method and baseline has a colour of its own", {
-  methods <- c("model", "model_decoded", baseline_names, "a", "b")
+  methods <- c("model", "model_decoded", comparison_names, "a", "b")
   expect_identical(anyDuplicated(method_colours(methods)), 0L)
-  expect_identical(anyDuplicated(comparison_colours(c("a", "b", baseline_names), baseline_names)), 0L)
+  expect_identical(anyDuplicated(comparison_colours(c("a", "b", comparison_names), comparison_names)), 0L)
 })

@@ -40,6 +40,7 @@ test_that("averages and rankings have the scores of their rows", {
   expect_identical(ranking_table(ranking, dosed = TRUE)$dose, c("1", "1"))
   expect_match(baseline_text(ranking), "^$")
   expect_match(baseline_text(two_scores()), "^`control` .*`additive` .*beat them")
+  expect_no_match(baseline_text(two_scores()), "ceiling")
   expect_identical(own_words(data.frame(a = "x", dose = c(0.1, 10)), FALSE)$dose, c("0.1", "10"))
   expect_named(own_words(data.frame(a = "x", dose = 1), FALSE), "a")
   many <- ranking[rep(1:2, 30), ]
@@ -47,4 +48,14 @@ test_that("averages and rankings have the scores of their rows", {
   expect_identical(nrow(conditions_to_draw(ranking)), 2L)
   many$cell_type <- as.character(seq_len(60))
   expect_identical(conditions_to_draw(many)$cell_type, c("1", "30", "60"))
+})
+
+test_that("the ceiling stands in tables, and is no baseline to beat", {
+  scores <- two_scores()
+  scores$method[scores$method == "control"] <- "ceiling"
+  for (name in metric_names) scores[[name]][scores$method == "ceiling"] <- 0.99
+  expect_match(report_result(scores), "best baseline (additive)", fixed = TRUE)
+  expect_identical(report_ranking(scores)$.ceiling, 0.99)
+  expect_true("ceiling (half of the cells)" %in% averages_table(report_averages(scores), metric_names)$Method)
+  expect_match(baseline_text(scores), "here[.] `ceiling` is a random half")
 })
