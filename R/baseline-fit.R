@@ -46,8 +46,8 @@
 #'
 #' @inheritParams cpa
 #' @param method `"additive"`, `"control"`, `"mean"` or `"interpolation"`, see Methods.
-#' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
-#'   `NULL`: every part has dose 1. `"interpolation"` needs it.
+#' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part; of several
+#'   columns of perturbations one name for each. `NULL`: every part has dose 1. `"interpolation"` needs it.
 #' @param batch Name of a column that is a nuisance: cells of all batches are one condition, and a predicted
 #'   cell keeps its own.
 #' @param assay,layer What to read, as in [cpa()]; `NULL` takes log-normalised values, or counts where there are

@@ -45,6 +45,7 @@ as_condition <- function(x, keys, call = rlang::caller_env()) {
                 paste0("Write condition(", keys$perturbation, " = \"...\"); rbind() puts several ",
                        "together."), call = call)
   }
+  if (!ready) x <- with_joint_columns(x, keys)
   columns <- condition_columns(keys)
   # In a table of the user's a word stands for the column, unless another column has that name.
   others <- names(columns)
@@ -109,7 +110,9 @@ check_names_in_screen <- function(x, keys, call) {
     abort_input("The perturbation of a condition must come first, under the name of its column.",
                 paste0("The column is ", dQuote(keys$perturbation, FALSE),
                        ", the condition begins with ", dQuote(key[1], FALSE), "."),
-                paste0("Write condition(", keys$perturbation, " = ..., ", key[1], " = ...)."),
+                if (key[1] %in% keys$columns$perturbation)
+                  paste0("Write condition(\"A\"), and of combinations condition(\"A+B\").") else
+                    paste0("Write condition(", keys$perturbation, " = ..., ", key[1], " = ...)."),
                 call = call)
   }
   unknown <- setdiff(names(x), c("perturbation", "dose", known))

@@ -10,7 +10,7 @@
 #'   character vectors, `list(c("A", "B"))`, when names hold the separator. Covariates that are not
 #'   named stay as they are in each cell. A covariate whose column is called `perturbation`, `dose`,
 #'   `dose_unit` or `sep` is named with `own_` in front (`own_dose`); a perturbation column of such
-#'   a name is left out: `condition("A")`.
+#'   a name is left out: `condition("A")`. Perturbations in several columns are `perturbation` together.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
 #'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
 #'   leaves it open, see Open doses. In `condition_grid()` every value is one dose that all parts take.

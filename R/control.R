@@ -14,8 +14,8 @@ find_control <- function(keys, col_data, pairs) {
   list(control = NULL, defects = new_defect(
     "no such control", "`control` must be a name in the perturbation column, or a logical column.",
     paste0(dQuote(keys$control, FALSE), " is neither: no cell is a control."),
-    paste0(did_you_mean(keys$control, c(atoms, names(col_data))), "Column ",
-           dQuote(keys$perturbation, FALSE), " has ", name_list(atoms, 12), ".")))
+    paste0(did_you_mean(keys$control, c(atoms, names(col_data))), columns_have(keys),
+           name_list(atoms, 12), ".")))
 }
 
 usual_controls <- function() {
@@ -24,9 +24,9 @@ usual_controls <- function() {
 }
 
 # The control that was meant where the one named is not there, or NULL.
-likely_control <- function(keys, column) {
-  atoms <- sort_names(unlist(split_text(unique(level_names(column)), keys$sep)))
-  near <- if (!is.null(keys$control)) nearest_name(keys$control, atoms)
+likely_control <- function(control, columns) {
+  atoms <- sort_names(unlist(split_text(unique(level_names(columns$label)), columns$sep)))
+  near <- if (!is.null(control)) nearest_name(control, atoms)
   near %||% usual_control(atoms)
 }
 
@@ -40,7 +40,7 @@ control_missing <- function(keys, atoms) {
   hint <- if (!is.null(likely)) {
     paste0("Write control = ", dQuote(likely, FALSE), ".")
   } else {
-    paste0("Column ", dQuote(keys$perturbation, FALSE), " has ", name_list(atoms, 12), ".")
+    paste0(columns_have(keys), name_list(atoms, 12), ".")
   }
   new_defect("no control given", "`control` must name the control perturbation.",
              "It is missing.", hint)

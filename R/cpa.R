@@ -20,10 +20,12 @@
 #'   `.h5` file of 10x Genomics' Cell Ranger together with `col_data` (its genes have their symbols as
 #'   names, or ids where two genes have one symbol).
 #' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
-#'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped.
+#'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped. Or names of several
+#'   columns, `c("guide_1", "guide_2")`, see "Several columns" in [cpa()].
 #' @param ... Must be empty: all later arguments are given by name.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
-#'   `NULL`: every part has dose 1. See "Doses" in [cpa()].
+#'   `NULL`: every part has dose 1. See "Doses" in [cpa()]. Of several columns of perturbations one name for
+#'   each: `c("dose_1", "dose_2")`.
 #' @param dose_unit Unit of the doses; kept in the fit, so that axes say it and [condition()] may ask in
 #'   another one of the same kind: `"fM"`, `"pM"`, `"nM"`, `"uM"`, `"mM"`, `"M"`; `"pg/ml"`, `"ng/ml"`,
 #'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
@@ -57,6 +59,15 @@
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
 #'   [evaluate_r2()], [cell_embedding()], [save_fit()]. Interrupting (Ctrl-C) returns the fit so
 #'   far, with a warning; so does, after the first epoch, a file of cells that can't be read any more.
+#' @section Several columns: Perturbations may be in several columns, one name in each, with their doses in as
+#'   many columns (`dose = c("dose", "dose")` where one column holds for both). `NA`, `""` and the control's name
+#'   mean none, whatever the dose beside them; a cell with none at all is a control, at dose 0 unless the
+#'   control's name has one. Where no column has a name for controls, `control` is what they are called from here
+#'   on. The order of the columns never matters, and a name in two of them adds its doses. Names are not parsed
+#'   and may hold any sign: `sep` is what joins them in labels, in the texts of [condition()] and in names of
+#'   `degs`; a name that holds it is asked for by `condition(list("a+b"))`. Together the columns are
+#'   `perturbation` and `dose` in conditions, in filters of [split_cells()] and in tables of results; cells keep
+#'   their own columns.
 #' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
 #'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
 #'   that was measured of every drug, and a linear dose response is this share. A perturbation without

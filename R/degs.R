@@ -14,9 +14,10 @@
 #'   `col_data`), DelayedMatrix, or path of an `.h5ad` file. Log-normalised values are taken as they
 #'   are; counts are first divided by the cell's total, scaled to the median total, and taken to
 #'   log(1 + value), with a message. Values that are neither are taken as they are, with a warning.
-#' @param perturbation Name of the column that holds the perturbation, `"A+B"` for combinations.
+#' @param perturbation Name of the column that holds the perturbation, `"A+B"` for combinations, or of several
+#'   columns, see "Several columns" in [cpa()].
 #' @param ... Not used; the arguments after it are given by name.
-#' @param dose Name of the dose column, or `NULL`.
+#' @param dose Name of the dose column, or of as many as `perturbation` names, or `NULL`.
 #' @param covariates Names of columns, such as cell type or donor. Each combination of their levels
 #'   is treated separately, with its own controls.
 #' @param control Name of the control perturbation, or of a logical column that marks controls.

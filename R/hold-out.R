@@ -11,7 +11,8 @@ label_screen <- function(table, keys, call = rlang::caller_env()) {
   abort_defects(bind_defects(labels$defects, design$defects), call)
   keys[c("control", "idle_zero")] <- labels[c("control", "idle_zero")]
   list(keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
-       control = labels$is_control, covariates = design$covariates, col_data = table)
+       control = labels$is_control, covariates = design$covariates,
+       col_data = with_joint_columns(table, keys, readable = TRUE))
 }
 
 # One logical per cell: held out. Controls never are.

@@ -1,13 +1,16 @@
 # The names that the user gave to the columns of the cells' table, and what was read.
 
 # `keys` of a screen, checked for form (not yet against a table). `covariates` may be a one-sided
-# formula, ~ cell_type + donor.
+# formula, ~ cell_type + donor. Of several columns of perturbations, see several-columns.R.
 new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, sep = "+",
                      call = rlang::caller_env()) {
   if (inherits(covariates, "formula")) covariates <- all.vars(covariates)
-  check_string(perturbation, "perturbation", call = call)
-  check_string(dose, "dose", null_ok = TRUE, call = call)
+  columns <- several_columns(perturbation, dose, c(covariates, batch, split), call)
+  if (is.null(columns)) {
+    check_string(perturbation, "perturbation", call = call)
+    check_string(dose, "dose", null_ok = TRUE, call = call)
+  }
   check_strings(covariates, "covariates", call = call)
   check_string(batch, "batch", null_ok = TRUE, call = call)
   check_string(split, "split", null_ok = TRUE, call = call)
@@ -18,13 +21,18 @@ new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NUL
   if (!is.null(control)) check_string(control, "control", call = call)
   check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
                    batch = batch, split = split), call)
-  list(perturbation = perturbation, dose = dose, covariates = as.character(covariates),
-       control = control, batch = batch, split = split, assay = assay, layer = layer, loss = loss,
-       sep = sep)
+  if (!is.null(columns)) {
+    perturbation <- joint_names$perturbation
+    dose <- if (!is.null(dose)) joint_names$dose
+  }
+  c(list(perturbation = perturbation, dose = dose, covariates = as.character(covariates),
+         control = control, batch = batch, split = split, assay = assay, layer = layer, loss = loss,
+         sep = sep), if (!is.null(columns)) list(columns = columns))
 }
 
-# A column has one role.
+# A column has one role, in which it may give the doses of several columns.
 check_roles <- function(roles, call) {
+  roles$dose <- unique(roles$dose)
   column <- unlist(roles, use.names = FALSE)
   role <- rep(names(roles), lengths(roles))
   twice <- column[duplicated(column)]
@@ -38,9 +46,10 @@ check_roles <- function(roles, call) {
 
 # Columns that the table lacks, one defect each.
 column_defects <- function(keys, columns, need) {
-  roles <- list(perturbation = keys$perturbation, dose = keys$dose, covariates = keys$covariates,
-                batch = keys$batch, split = keys$split)
-  roles <- roles[intersect(names(roles), need)]
+  roles <- list(perturbation = given_columns(keys, "perturbation"), dose = unique(given_columns(keys, "dose")),
+                covariates = keys$covariates, batch = keys$batch, split = keys$split)
+  # Of several columns some are no use without the others.
+  roles <- roles[intersect(names(roles), c(need, names(keys$columns)))]
   one <- function(arg, name) {
     if (sum(columns == name) > 1L) {
       return(new_defect("repeated column", paste0("`", arg, "` must name one column of the cells' table."),

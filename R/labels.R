@@ -126,9 +126,9 @@ dose_defects <- function(pairs, cells) {
 pair_defect <- function(check, bad, code, cells, must, says, todo) {
   if (!any(bad)) return(NULL)
   hit <- which(bad[code])
-  new_defect(check, must,
-             paste0("Cell ", dQuote(cells[hit[1]], FALSE), " ", says(code[hit[1]]),
-                    and_more(length(hit)), "."), todo, n = length(hit))
+  said <- gsub(joint_sep, "+", says(code[hit[1]]), fixed = TRUE)
+  new_defect(check, must, paste0("Cell ", dQuote(cells[hit[1]], FALSE), " ", said, and_more(length(hit)), "."),
+             todo, n = length(hit))
 }
 
 # Parts and doses as the model takes them: the control as padding of a combination is dropped,

@@ -31,7 +31,8 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
 }
 
 inform_all_controls <- function(screen, keys) {
-  text <- paste0("There is no column ", dQuote(keys$perturbation, FALSE), ": all ",
+  names <- given_columns(keys, "perturbation")
+  text <- paste0(if (length(names) > 1L) "There are no columns " else "There is no column ", name_list(names), ": all ",
                  count_of(ncol(screen$x), "cell"), " are taken as controls.")
   cli::cli_inform(c(i = escape_braces(text)), class = "compert_all_controls")
 }

@@ -154,7 +154,7 @@ report_call <- function(fit) {
   keys <- meta$keys
   text <- function(v) paste(deparse(v, width.cutoff = 500L), collapse = "")
   given <- list(
-    dose = keys$dose, dose_unit = meta$registry$dose_unit,
+    dose = given_columns(keys, "dose"), dose_unit = meta$registry$dose_unit,
     covariates = if (length(keys$covariates)) keys$covariates, control = keys$control,
     batch = keys$batch, split = keys$split, sep = if (!identical(keys$sep, "+")) keys$sep,
     assay = keys$assay, layer = keys$layer,
@@ -169,7 +169,8 @@ report_call <- function(fit) {
   settings <- settings_of_fit(fit)
   own <- attr(settings, "given")
   own <- own[setdiff(names(own), c("loss_ae", "fusion"))]
-  lines <- c(text(keys$perturbation), paste(names(given), vapply(given, text, ""), sep = " = "), molecules)
+  lines <- c(text(given_columns(keys, "perturbation")),
+             paste(names(given), vapply(given, text, ""), sep = " = "), molecules)
   paste0(
     "fit <- ", meta$model, "(\n  x, ", paste(lines, collapse = ",\n  "), ",\n  settings = ", meta$model,
     "_settings(\n    ", paste(names(own), vapply(own, text, ""), sep = " = ", collapse = ",\n    "),

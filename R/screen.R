@@ -45,8 +45,8 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   asked <- keys
   keys <- drop_absent(keys, names(cells$col_data), need)
   absent <- column_defects(keys, names(cells$col_data), need)
-  if (nrow(absent) > 0) keys <- drop_absent(keys, names(cells$col_data), need = "perturbation")
-  if (isTRUE(!keys$perturbation %in% names(cells$col_data))) {
+  if (nrow(absent) > 0) keys <- drop_absent(keys, names(cells$col_data), "perturbation", enough = all)
+  if (!all(given_columns(keys, "perturbation") %in% names(cells$col_data))) {
     return(c(out, list(defects = bind_defects(absent, defects))))
   }
   labels <- if (isTRUE(keys$unused) || is.null(keys$perturbation)) unlabelled_controls(cells, asked) else
@@ -73,7 +73,7 @@ readable_screen <- function(cells, keys, scale, ok) {
   }
   labels <- read_labels(cells, keys)
   if (is.null(labels$control)) {
-    keys$control <- likely_control(keys, cells$col_data[[keys$perturbation]])
+    keys$control <- likely_control(keys$control, label_columns(cells$col_data, keys))
     labels <- read_labels(cells, keys)
   }
   if (nrow(labels$defects) > 0) return(NULL)
@@ -92,10 +92,10 @@ new_screen <- function(cells, keys, scale, labels, design) {
   ), class = "compert_screen")
 }
 
-# Roles that are not needed are forgotten when their column is not there.
-drop_absent <- function(keys, columns, need) {
+# Roles that are not needed are forgotten when their column is not there, or `enough` of them.
+drop_absent <- function(keys, columns, need, enough = any) {
   for (role in setdiff(c("perturbation", "dose", "batch", "split"), need)) {
-    if (!is.null(keys[[role]]) && !keys[[role]] %in% columns) keys[role] <- list(NULL)
+    if (!is.null(keys[[role]]) && !enough(given_columns(keys, role) %in% columns)) keys[role] <- list(NULL)
   }
   if (!"covariates" %in% need) keys$covariates <- intersect(keys$covariates, columns)
   keys
@@ -163,8 +163,9 @@ value_defects <- function(values, loss) {
 # Perturbations, doses and controls of the cells.
 read_labels <- function(cells, keys, need = all_roles()) {
   names <- colnames(cells$x)
-  dose <- if (!is.null(keys$dose)) cells$col_data[[keys$dose]]
-  pairs <- parse_pairs(cells$col_data[[keys$perturbation]], dose, keys$sep, names)
+  columns <- label_columns(cells$col_data, keys)
+  keys["sep"] <- list(columns$sep)
+  pairs <- parse_pairs(columns$label, columns$dose, columns$sep, names)
   found <- find_control(keys, cells$col_data, pairs)
   if (!"control" %in% need && !is.null(found$defects)) found <- list(control = keys$control)
   defects <- bind_defects(pairs$defects, found$defects)
@@ -187,7 +188,7 @@ unlabelled_controls <- function(cells, keys) {
   n <- ncol(cells$x)
   own <- keys$control_dose %||% 1
   known <- keys$known_control_doses %||% own
-  dose <- if (!is.null(keys$dose) && !isTRUE(keys$unused)) cells$col_data[[keys$dose]]
+  dose <- if (!is.null(keys$dose) && is.null(keys$columns) && !isTRUE(keys$unused)) cells$col_data[[keys$dose]]
   dose <- dose %||% rep(own, n)
   if (is.factor(dose) || is.logical(dose)) dose <- as.character(dose)
   values <- unique(dose)
