@@ -5,8 +5,9 @@
 # text is taken literally (braces in names of cells or drugs are no markup).
 abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_env(),
                         class = NULL) {
-  bullets <- c(must, rlang::set_names(given, rep("x", length(given))), rlang::set_names(todo, rep("i", length(todo))))
-  cli::cli_abort(escape_braces(bullets), call = call, class = c(class, "compert_input_error"))
+  marks <- rep(c("", "x", "i"), c(length(must), length(given), length(todo)))
+  bullets <- rlang::set_names(escape_braces(c(must, given, todo)), marks)
+  cli::cli_abort(bullets, call = call, class = c(class, "compert_input_error"))
 }
 
 # For texts that cli lays out, and that are to be taken literally.

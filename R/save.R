@@ -85,7 +85,8 @@ write_whole <- function(bytes, file, call = rlang::caller_env()) {
 # `write` writes beside `file` and says whether all of it is there; then it is renamed: the file is there
 # whole or not at all. A link stays a link.
 put_file <- function(file, write, call = rlang::caller_env()) {
-  if (nzchar(to <- Sys.readlink(file))) {
+  to <- Sys.readlink(file)  # NA where nothing is there
+  if (!to %in% c("", NA)) {
     return(put_file(if (startsWith(to, "/")) to else file.path(dirname(file), to), write, call))
   }
   part <- temporary_in(dirname(file), paste0(".", basename(file), "-"))

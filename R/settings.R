@@ -72,7 +72,8 @@
 #' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.
 #' @param adversary_steps Length of the alternating cycle: one step of the autoencoder, then
 #'   `adversary_steps - 1` steps of the adversaries. With 1 the adversaries are never trained; 0
-#'   makes both steps in every batch.
+#'   makes both steps in every batch. With `parity = "chemcpa"` or `"chemcpa_v2"` it is the other way round, as
+#'   there: one step of the adversaries, then `adversary_steps - 1` of the autoencoder; at least 2.
 #' @param clip_grad_norm Largest norm of each optimiser's gradient; 0 leaves gradients as they are.
 #' @param batch_size Cells in a mini-batch.
 #' @param balance How even conditions (perturbations, doses and covariates but the batch) are in an epoch, from 0
@@ -83,7 +84,8 @@
 #'   of cell types with 5 stimulated training cells (Kang et al. 2018) the r2 of DEGs fell from 0.88 to 0.84 with
 #'   1; and counterfactual matching draws conditions evenly in any case.
 #' @param lr_schedule Learning rates: `"step"`, times `lr_gamma` every `step_size_lr` evaluations;
-#'   `"linear"`, constant for half of the run, then falling to a fiftieth; or `"constant"`.
+#'   `"linear"`, constant for half of the run, then falling to a fiftieth; or `"constant"`. With `parity =
+#'   "chemcpa"` or `"chemcpa_v2"` epochs are counted in place of evaluations.
 #' @param step_size_lr,lr_gamma See `lr_schedule`.
 #' @param pretrain_epochs,pretrain_steps First epochs (or batches, which have priority) in which the
 #'   adversaries are trained without weight in the autoencoder's objective.
@@ -110,7 +112,8 @@
 #' @param stopping_metric Score of the test cells that stops training and chooses the weights: `"r2"`,
 #'   the mean of `r2_mean` and `r2_mean_deg`, and with proteins ([multicpa()]) of `r2_mean_protein`;
 #'   `"r2_all"`, with those of the variances; or
-#'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`.
+#'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`, in which r2 is that
+#'   of reconstructed test cells (at most 2,000 of them), not that of the history's columns.
 #' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last,
 #'   as those references do whose `parity` sets it: `"fb"`, `"chemcpa"`, `"chemcpa_v2"`, `"multicpa"` and
 #'   `"multicpa_fixed"`.

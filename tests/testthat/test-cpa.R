@@ -172,7 +172,7 @@ test_that("a time limit of R's own is an error, in training and in predictions",
   cells <- small_cells()
   fit <- small_fit()
   again <- rep(seq_len(ncol(cells$x)), 2000)
-  expect_error(within(0.3, predict(fit, cells$x, condition(condition = "A"), col_data = cells$col_data,
+  expect_error(within(0.3, predict(fit, cells$x, condition(condition = "IFNb"), col_data = cells$col_data,
                                    source = again)), "elapsed time limit")
 })
 

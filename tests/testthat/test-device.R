@@ -20,8 +20,8 @@ test_that("fits and predictions leave the number of threads as it was", {
   withr::defer(core_set_threads(1L))
   cells <- small_cells()
   fit <- cpa(cells$x, "condition", control = "control", col_data = cells$col_data,
-             settings = quick_settings(1, threads = 1))
-  predict(fit, cells$x, condition(condition = "A"), col_data = cells$col_data)
+             settings = quick_settings(1))
+  predict(fit, cells$x, condition(condition = "IFNb"), col_data = cells$col_data)
   cell_embedding(fit, cells$x, col_data = cells$col_data)
   expect_identical(attr(device_info(), "threads"), 2L)
 })

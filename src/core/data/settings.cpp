@@ -125,6 +125,10 @@ void check_together(const Settings& s) {
   if (is_chemcpa(s) && s.model != "chemcpa")
     throw Error("model", "must be \"chemcpa\" with parity \"" + s.parity + "\"",
                 "\"" + s.model + "\" was given");
+  if (is_chemcpa(s) && s.adversary_steps < 2)
+    throw Error("adversary_steps", "must be at least 2 with parity \"" + s.parity + "\"",
+                std::to_string(s.adversary_steps) + " was given",
+                "There the adversaries have one step of adversary_steps, and the autoencoder has the others");
   if (s.autoencoder_lr == 0 && s.embeddings_lr > 0)
     throw Error("embeddings_lr", "must be 0 with autoencoder_lr 0, of which it is a multiple",
                 std::to_string(s.embeddings_lr) + " was given",

@@ -36,13 +36,13 @@ void chemcpa_defaults(Settings& s) {
     s.patience = 3;
   } else {  // 43e830e, configs/model and lightning_module.py
     s.decoder_activation = "ReLU";
-    s.autoencoder_lr = s.dosers_lr = 1.5751e-3;
-    s.autoencoder_wd = s.dosers_wd = 6.25e-7;
-    s.adversary_lr = 1.1926e-3;
-    s.adversary_wd = 9.85e-6;
-    s.reg_adversary = 9.10095;
-    s.reg_adversary_cov = 16.1656;
-    s.penalty_adversary = 0.45505;
+    s.autoencoder_lr = s.dosers_lr = 0.0015751320499779737;
+    s.autoencoder_wd = s.dosers_wd = 6.251373574521742e-7;
+    s.adversary_lr = 0.0011926173789223548;
+    s.adversary_wd = 9.846738873614555e-6;
+    s.reg_adversary = 9.100951626404369;
+    s.reg_adversary_cov = 16.165583124257587;
+    s.penalty_adversary = 0.4550475813202185;
     s.clip_grad_norm = 1;
     s.batch_size = 256;
     s.step_size_lr = 6;

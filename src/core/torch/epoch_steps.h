@@ -6,8 +6,9 @@
 
 namespace compert {
 
-/// Means over the steps of an epoch. By default every loss is averaged over the steps that compute
-/// it, and NaN where none did; facebookresearch/CPA divides all by the number of steps.
+/// Means over the steps of an epoch. Every loss is averaged over the steps that compute it, and NaN where none
+/// did; facebookresearch/CPA divides all by the number of steps. The references look at the autoencoder's losses
+/// in the adversaries' steps too.
 struct EpochSteps {
   int64_t all = 0, autoencoder = 0, adversary = 0;
   void count(Turn turn) {
@@ -19,14 +20,15 @@ struct EpochSteps {
     const auto mean = [&](Loss loss, int64_t steps) {
       return sums[static_cast<std::size_t>(loss)] / static_cast<double>(model.parity_fb() ? all : steps);
     };
-    r.loss_reconstruction = mean(Loss::kReconstruction, autoencoder);
-    r.loss_alignment = mean(Loss::kAlignment, autoencoder);
+    const int64_t looked = model.settings.parity == "none" ? autoencoder : all;
+    r.loss_reconstruction = mean(Loss::kReconstruction, looked);
+    r.loss_alignment = mean(Loss::kAlignment, looked);
     r.loss_counterfactual = mean(Loss::kCounterfactual, autoencoder);
     if (model.settings.reg_multi_task > 0) r.loss_degs = mean(Loss::kDegs, autoencoder);
-    if (model.settings.variational) r.loss_kl = mean(Loss::kKl, autoencoder);
+    if (model.settings.variational) r.loss_kl = mean(Loss::kKl, looked);
     if (const ProteinDecoder* proteins = model.network.proteins(); proteins != nullptr) {
-      r.loss_proteins = mean(Loss::kOfProteins, autoencoder);
-      if (proteins->draws_background()) r.loss_kl_background = mean(Loss::kBackgroundKl, autoencoder);
+      r.loss_proteins = mean(Loss::kOfProteins, looked);
+      if (proteins->draws_background()) r.loss_kl_background = mean(Loss::kBackgroundKl, looked);
     }
     if (!model.uses_adversaries()) return;  // theirs stay NaN: there was nothing to measure
     r.loss_adv_perturbations = mean(Loss::kAdvPerturbations, all);

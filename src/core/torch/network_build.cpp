@@ -107,8 +107,8 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
     const std::string index = std::to_string(k);
     const int64_t levels = a.covariate_levels[k];
     // There is nothing to guess of one level, and two of the references guess it all the same.
-    covariate_adversaries_.push_back(
-        levels > 1 || s.parity == "fb" || chemcpa() || multicpa() ? adversary("adversary_covariates." + index, levels) : nullptr);
+    const bool guessed = levels > 1 || s.parity == "fb" || chemcpa() || multicpa();
+    covariate_adversaries_.push_back(guessed ? adversary("adversary_covariates." + index, levels) : nullptr);
     covariates_.push_back(store_.add("covariates_embeddings." + index + ".weight",
                                      init.normal({levels, s.dim}) * spread, Group::kAutoencoder, false,
                                      embeddings_factor(s)));
