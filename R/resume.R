@@ -57,13 +57,8 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
 
 # What a network was built with, and what made the run.
 fixed_settings <- function() {
-  c("model", "frozen", "use_drugs_idx", "molecule_width",
-    "molecule_depth", paste0("embedding_encoder_", c("width", "depth", "norm")),
-    "loss_ae", "doser_type", "decoder_activation", "dim", "variational", "adversary_loss",
-    "fusion", "protein_loss", "precision", "parity", "seed", "epochs", "encoder_norm", "encoder_dropout",
-    paste0("autoencoder_", c("width", "depth")), paste0("dosers_", c("width", "depth")),
-    paste0("decoder_", c("width", "depth", "norm", "dropout")),
-    paste0("adversary_", c("width", "depth", "norm", "dropout")))
+  table <- core_settings_table()
+  c(table$name[table$fixed], "seed", "epochs")
 }
 
 # The fit's settings with the user's changes laid over them, checked by cpa_settings(). They are

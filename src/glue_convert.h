@@ -134,15 +134,4 @@ class CellPoints {
   compert::Points view_;
 };
 
-/// One integer list element per inner vector, 0-based codes.
-inline std::vector<std::vector<int64_t>> index_lists(const Rcpp::List& lists) {
-  std::vector<std::vector<int64_t>> out;
-  out.reserve(static_cast<std::size_t>(lists.size()));
-  for (R_xlen_t k = 0; k < lists.size(); ++k) {
-    const Rcpp::IntegerVector one(lists[k]);
-    out.emplace_back(one.begin(), one.end());
-  }
-  return out;
-}
-
 }  // namespace compert_glue

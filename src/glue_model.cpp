@@ -1,5 +1,6 @@
 #include <Rcpp.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -67,17 +68,19 @@ void core_check_values(const std::string& json) { compert::check_values(json); }
 Rcpp::DataFrame core_settings_table(const std::string& parity = "none",
                                     const std::string& model = "cpa") {
   std::vector<std::string> name, type, value, allowed, meaning;
+  Rcpp::LogicalVector fixed;
   for (const auto& row : compert::settings_table(parity, model)) {
     name.push_back(row.name);
     type.push_back(row.type);
     value.push_back(row.default_value);
     allowed.push_back(row.allowed);
     meaning.push_back(row.meaning);
+    fixed.push_back(row.fixed);
   }
   return Rcpp::DataFrame::create(
       Rcpp::Named("name") = name, Rcpp::Named("type") = type, Rcpp::Named("default") = value,
       Rcpp::Named("allowed") = allowed, Rcpp::Named("meaning") = meaning,
-      Rcpp::Named("stringsAsFactors") = false);
+      Rcpp::Named("fixed") = fixed, Rcpp::Named("stringsAsFactors") = false);
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -152,42 +155,17 @@ List core_state_info(const RawVector& state) {
 // [[Rcpp::export(rng = false)]]
 List core_state_history(const RawVector& state) {
   const auto history = compert::state_history(compert_glue::bytes(state));
-  const auto column = [&](double compert::EpochRecord::*field) {
-    Rcpp::NumericVector out;
-    for (const auto& r : history) out.push_back(std::isnan(r.*field) ? NA_REAL : r.*field);
-    return out;
-  };
-  Rcpp::IntegerVector epoch;
-  Rcpp::LogicalVector best;
-  for (const auto& r : history) {
-    epoch.push_back(static_cast<int>(r.epoch));
-    best.push_back(r.best);
-  }
-  using R = compert::EpochRecord;
   List out;
-  out.push_back(epoch, "epoch");
-  const std::pair<const char*, double R::*> columns[] = {
-      {"seconds", &R::seconds},
-      {"loss_reconstruction", &R::loss_reconstruction},
-      {"loss_adv_perturbations", &R::loss_adv_perturbations},
-      {"loss_adv_covariates", &R::loss_adv_covariates},
-      {"penalty_adv_perturbations", &R::penalty_adv_perturbations},
-      {"penalty_adv_covariates", &R::penalty_adv_covariates},
-      {"loss_kl", &R::loss_kl},
-      {"loss_proteins", &R::loss_proteins},
-      {"loss_kl_background", &R::loss_kl_background},
-      {"loss_alignment", &R::loss_alignment},
-      {"loss_counterfactual", &R::loss_counterfactual},
-      {"loss_degs", &R::loss_degs},
-      {"r2_mean", &R::r2_mean},
-      {"r2_mean_deg", &R::r2_mean_deg},
-      {"r2_var", &R::r2_var},
-      {"r2_var_deg", &R::r2_var_deg},
-      {"r2_mean_protein", &R::r2_mean_protein},
-      {"r2_var_protein", &R::r2_var_protein},
-      {"cpa_metric", &R::cpa_metric}};
-  for (const auto& [name, field] : columns) out.push_back(column(field), name);
-  out.push_back(best, "best");
+  for (const compert::EpochColumn& column : compert::epoch_columns()) {
+    Rcpp::NumericVector values(static_cast<R_xlen_t>(history.size()));
+    std::transform(history.begin(), history.end(), values.begin(), [&](const compert::EpochRecord& r) {
+      const double value = column.get(r);
+      return std::isnan(value) ? NA_REAL : value;
+    });
+    if (column.name == "epoch") out.push_back(Rcpp::IntegerVector(values), column.name);
+    else if (column.name == "best") out.push_back(Rcpp::LogicalVector(values), column.name);
+    else out.push_back(values, column.name);
+  }
   return out;
 }
 

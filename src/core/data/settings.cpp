@@ -234,7 +234,7 @@ std::vector<SettingInfo> settings_table(const std::string& parity, const std::st
                        : std::holds_alternative<double Settings::*>(f.member) ? "number"
                        : std::holds_alternative<bool Settings::*>(f.member)   ? "logical"
                                                                               : "text";
-    out.push_back({f.name, type, get(s, f).dump(), allowed(f), f.meaning});
+    out.push_back({f.name, type, get(s, f).dump(), allowed(f), f.meaning, is_fixed(f)});
   }
   return out;
 }

@@ -23,6 +23,8 @@ struct SettingField {
 };
 
 const std::vector<SettingField>& setting_fields();
+/// Whether the network is made by it, so that it stays for the fit's whole life.
+bool is_fixed(const SettingField& field);
 /// `model` is what `parity` leaves open; the parities of chemCPA are its own.
 Settings default_settings(const std::string& parity, const std::string& model = "cpa");
 

@@ -185,7 +185,7 @@ namespace {
 
 Handle access_list() {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-#if H5_VERSION_GE(1, 10, 7)
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 11, 0))
   // Some network file systems refuse locks; HDF5 then does without instead of failing.
   H5Pset_file_locking(access.id(), 1, 1);
 #endif

@@ -59,11 +59,12 @@ Error unpacked(const std::string& text) {
   return Error(parts[0], parts[1], parts[2], parts[3]);
 }
 
-// The time that reading tables may take: a megabyte per second is far slower than any disk.
+// The time that reading tables may take: a megabyte per second is far slower than any disk, and ten seconds leave
+// room for one that was compressed to a hundredth.
 rlim_t seconds_for(const std::string& path) {
   struct stat info {};
   const bool known = ::stat(path.c_str(), &info) == 0;
-  return 2 + static_cast<rlim_t>(known ? info.st_size >> 20 : 0);
+  return 10 + static_cast<rlim_t>(known ? info.st_size >> 20 : 0);
 }
 
 // No core file, no message of R's or the C library's on the terminal, an end to endless loops.

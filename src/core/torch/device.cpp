@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -28,7 +29,7 @@ DeviceInfo device_info() {
     info.cuda_reason = "this LibTorch was built without CUDA, or its CUDA library is not loaded";
     return info;
   }
-  const int64_t n = at::detail::getCUDAHooks().getNumGPUs();
+  const auto n = static_cast<int64_t>(torch::cuda::device_count());
   for (int64_t i = 0; i < n; ++i) info.cuda_devices.push_back("cuda:" + std::to_string(i));
   if (n == 0) info.cuda_reason = "no CUDA device or driver was found";
   return info;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "../data/settings_fields.h"
 #include "impl.h"
 #include "product.h"
 #include "validation.h"
@@ -106,44 +107,14 @@ void Model::set_values(const NamedArrays& values) {
 
 void Model::set_run_settings(const Settings& s) {
   const Settings& now = impl_->settings;
-  const auto same = [](const char* name, const auto& was, const auto& is) {
+  const auto same = [](const std::string& name, const auto& was, const auto& is) {
     if (was != is)
       throw Error(name, "must stay as it was when a fit is resumed", "Another value was given",
                   "Start a new fit to change the network");
   };
-#define COMPERT_SAME(name) same(#name, now.name, s.name)
-  COMPERT_SAME(model);
-  COMPERT_SAME(loss_ae);
-  COMPERT_SAME(doser_type);
-  COMPERT_SAME(decoder_activation);
-  COMPERT_SAME(dim);
-  COMPERT_SAME(autoencoder_width);
-  COMPERT_SAME(autoencoder_depth);
-  COMPERT_SAME(decoder_width);
-  COMPERT_SAME(decoder_depth);
-  COMPERT_SAME(decoder_skip);
-  COMPERT_SAME(encoder_norm);
-  COMPERT_SAME(decoder_norm);
-  COMPERT_SAME(encoder_dropout);
-  COMPERT_SAME(decoder_dropout);
-  COMPERT_SAME(variational);
-  COMPERT_SAME(dosers_width);
-  COMPERT_SAME(dosers_depth);
-  COMPERT_SAME(embedding_encoder_width);
-  COMPERT_SAME(embedding_encoder_depth);
-  COMPERT_SAME(embedding_encoder_norm);
-  COMPERT_SAME(molecule_width);
-  COMPERT_SAME(molecule_depth);
-  COMPERT_SAME(use_drugs_idx);
-  COMPERT_SAME(frozen);
-  COMPERT_SAME(adversary_width);
-  COMPERT_SAME(adversary_depth);
-  COMPERT_SAME(adversary_norm);
-  COMPERT_SAME(adversary_dropout);
-  COMPERT_SAME(adversary_loss);
-  COMPERT_SAME(precision);
-  COMPERT_SAME(parity);
-#undef COMPERT_SAME
+  for (const SettingField& field : setting_fields())
+    if (is_fixed(field))
+      std::visit([&](auto member) { same(field.name, now.*member, s.*member); }, field.member);
   same("reg_multi_task", now.reg_multi_task > 0, s.reg_multi_task > 0);
   check_embeddings_rate(now, s);
   // The best score is one of the metric that was chosen then.

@@ -85,7 +85,7 @@ PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
           descriptors_sum += loss.item<double>();
           total = total + loss;
         }
-        torch::autograd::backward({total}, {}, c10::nullopt, false, store.leaves(Group::kAutoencoder));
+        torch::autograd::backward({total}, {}, {}, false, store.leaves(Group::kAutoencoder));
         store.begin_step({Group::kAutoencoder});
         adam.update();
         ++batches;

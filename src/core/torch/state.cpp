@@ -15,39 +15,6 @@ using hdf5::File;
 
 const char* const kFormat = "compert-fit";
 
-struct Column {
-  const char* name;
-  double (*get)(const EpochRecord&);
-  void (*set)(EpochRecord&, double);
-};
-#define COMPERT_COLUMN(field)                                                  \
-  Column {                                                                     \
-#field, [](const EpochRecord& r) { return static_cast<double>(r.field); }, \
-        [](EpochRecord& r, double v) { r.field = static_cast<decltype(r.field)>(v); } \
-  }
-const Column kColumns[] = {COMPERT_COLUMN(epoch),
-                           COMPERT_COLUMN(seconds),
-                           COMPERT_COLUMN(loss_reconstruction),
-                           COMPERT_COLUMN(loss_adv_perturbations),
-                           COMPERT_COLUMN(loss_adv_covariates),
-                           COMPERT_COLUMN(penalty_adv_perturbations),
-                           COMPERT_COLUMN(penalty_adv_covariates),
-                           COMPERT_COLUMN(loss_kl),
-                           COMPERT_COLUMN(loss_proteins),
-                           COMPERT_COLUMN(loss_kl_background),
-                           COMPERT_COLUMN(loss_alignment),
-                           COMPERT_COLUMN(loss_counterfactual),
-                           COMPERT_COLUMN(loss_degs),
-                           COMPERT_COLUMN(r2_mean),
-                           COMPERT_COLUMN(r2_mean_deg),
-                           COMPERT_COLUMN(r2_var),
-                           COMPERT_COLUMN(r2_var_deg),
-                           COMPERT_COLUMN(r2_mean_protein),
-                           COMPERT_COLUMN(r2_var_protein),
-                           COMPERT_COLUMN(cpa_metric),
-                           COMPERT_COLUMN(best)};
-#undef COMPERT_COLUMN
-
 /// Writes arrays into `folder` as they come: doubles of a whole model would be as large as its file.
 ParameterStore::Visit into(File& file, const std::string& folder, bool as_double) {
   file.create_group(folder);
@@ -107,8 +74,8 @@ File open(const std::vector<uint8_t>& image) {
 
 std::vector<EpochRecord> read_history(const File& file) {
   std::vector<EpochRecord> out;
-  for (const auto& column : kColumns) {
-    const std::string path = std::string("history/") + column.name;
+  for (const EpochColumn& column : epoch_columns()) {
+    const std::string path = "history/" + column.name;
     if (!file.exists(path)) continue;  // younger than the file
     const auto values = file.read<double>(path);
     out.resize(values.size());
@@ -181,7 +148,12 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
     auto& store = const_cast<ParameterStore&>(network.store());
     const auto best = store.snapshot();
     store.restore(*last);
-    store.each_value(into(file, "last", as_double));
+    try {
+      store.each_value(into(file, "last", as_double));
+    } catch (...) {
+      store.restore(best);
+      throw;
+    }
     store.restore(best);
   }
   for (const Group g : kOptimised) {
@@ -190,10 +162,10 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
     file.write_scalar(group_path(g) + "/lr", adam.lr);
     network.store().each_moment(g, into(file, group_path(g), as_double));
   }
-  for (const auto& column : kColumns) {
+  for (const EpochColumn& column : epoch_columns()) {
     std::vector<double> values;
     for (const auto& record : history) values.push_back(column.get(record));
-    file.write(std::string("history/") + column.name, values);
+    file.write("history/" + column.name, values);
   }
   file.create_group("training");
   file.set_attribute("training", "iteration", iteration);

@@ -132,7 +132,7 @@ std::vector<Tensor> Model::Impl::autoencoder_step(const Batch& batch,
   std::vector<Tensor> moved = store.leaves(Group::kAutoencoder);
   const auto& dosers = store.leaves(Group::kDosers);
   moved.insert(moved.end(), dosers.begin(), dosers.end());
-  torch::autograd::backward({objective.total}, {}, c10::nullopt, false, moved);
+  torch::autograd::backward({objective.total}, {}, {}, false, moved);
   sum_gradients();
   for (const Group g : {Group::kAutoencoder, Group::kDosers}) {
     losses.gradient_norm[g == Group::kDosers] = store.adam(g).clip(settings.clip_grad_norm);

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace compert {
 
@@ -31,6 +32,14 @@ struct EpochRecord {
   double cpa_metric = std::numeric_limits<double>::quiet_NaN();
   bool best = false;         ///< the best score so far, or within its noise: these weights are kept
 };
+
+/// A field of EpochRecord as a column of the history.
+struct EpochColumn {
+  std::string name;
+  double (*get)(const EpochRecord&);
+  void (*set)(EpochRecord&, double);
+};
+const std::vector<EpochColumn>& epoch_columns();
 
 /// The caller's side of a long computation. The core owns no terminal and no signal handler.
 class Progress {

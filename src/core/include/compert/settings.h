@@ -102,6 +102,7 @@ struct SettingInfo {
   std::string default_value;  ///< as JSON
   std::string allowed;        ///< range or choices, in words
   std::string meaning;
+  bool fixed = false;         ///< the network is made by it: no later run may change it
 };
 
 /// Reads settings from a JSON object over the defaults that its `model` and `parity` entries
