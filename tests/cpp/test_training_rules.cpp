@@ -138,6 +138,22 @@ TEST_CASE("losses of an epoch without a step that computes them are missing", "[
   CHECK(missing == 2);
 }
 
+TEST_CASE("how often the adversaries have a turn leaves the losses of a parity's epoch what they are", "[training]") {
+  const Screen counts(true);
+  // Networks that hardly move.
+  const std::string still = R"("epochs": 2, "batch_size": 60, "autoencoder_lr": 1e-12, "embeddings_lr": 1e-12,
+    "dosers_lr": 1e-12, "adversary_lr": 1e-12, "encoder_dropout": 0, "encoder_norm": "layer", "decoder_norm": "layer",
+    "adversary_steps": )";
+  const auto theislab = [&](int steps) {
+    const Model model = fitted(counts, still + std::to_string(steps) + R"(, "parity": "theislab", "loss_ae": "nb")");
+    return model.history().back().loss_reconstruction;
+  };
+  for (const int steps : {0, 3, 6}) CHECK(theislab(steps) == Approx(theislab(1)).epsilon(0.01));
+  const Screen screen(false);
+  const Model model = fitted(screen, R"("parity": "chemcpa", "model": "chemcpa", "doser_type": "linear", "epochs": 5, "batch_size": 1000)");
+  for (const EpochRecord& r : model.history()) CHECK(std::isfinite(r.loss_reconstruction));
+}
+
 TEST_CASE("parities are scored on their references' grids", "[training]") {
   const proteins::Screen screen(12);
   const auto epochs = [&](const std::string& parity) {
