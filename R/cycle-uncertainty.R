@@ -12,6 +12,9 @@
 #' `mse_stay` and `r2_error_stay` are those of the same cells sent twice through the model under their
 #' own condition. What exceeds these is due to the condition.
 #'
+#' Fits of RNA and proteins send both on the way, and have the same four numbers of proteins, over the
+#' cells that have them. Raw counts are compared as log(1 + value).
+#'
 #' @inheritParams evaluate_r2
 #' @param fit A `compert_fit`.
 #' @param newdata Cells of the screen, in any container that [cpa()] takes: controls for `"forward"`,
@@ -25,8 +28,9 @@
 #' @return A tibble with one row per condition and direction: the covariates, perturbation and dose
 #'   under your own column names, `seen` (see [predict()][predict.compert_fit]), `direction`, `n_cells`
 #'   (sent on the way), `mse` (squared units of the training data), `r2_error` (0 for a perfect return,
-#'   no upper bound), `mse_stay` and `r2_error_stay`. Without cells to start from they are `NA`. A
-#'   column of yours that has one of these names gets `own_` in front, as in [evaluate_r2()].
+#'   no upper bound), `mse_stay` and `r2_error_stay`; for fits of RNA and proteins also `mse_protein`,
+#'   `r2_error_protein`, `mse_stay_protein` and `r2_error_stay_protein`. Without cells (with proteins) to
+#'   start from they are `NA`. A column of yours that has one of these names gets `own_` in front, as in [evaluate_r2()].
 #' @section Errors:
 #' Unknown names; no cells to start from for any condition; a batch in `condition`.
 #' @source `get_cycle_uncertainty` and `print_complete_cycle_uncertainty` in `cpa/api.py` of
@@ -134,14 +138,11 @@ draw_cells <- function(cells, n, seed) {
   })
 }
 
-# The four numbers of one row of `asked`.
+# The four numbers of one row of `asked`, of genes and of proteins.
 round_trip <- function(fit, screen, cells, asked, row, direction) {
-  if (length(cells) == 0L) {
-    return(data.frame(mse = NA_real_, r2_error = NA_real_, mse_stay = NA_real_,
-                      r2_error_stay = NA_real_))
-  }
   registry <- fit$meta$registry
   small <- subset_screen(screen, cells)
+  if (length(cells) == 0L) return(trip_scores(fit, small, small, small))
   goal <- trip_target(fit, asked$parts[[row]], asked$doses[[row]])
   home <- trip_target(fit, registry$control, control_dose(registry))
   if (direction == "back") {
@@ -160,11 +161,24 @@ round_trip <- function(fit, screen, cells, asked, row, direction) {
     }
     start
   }
-  back <- go(go(small, there), home)$x
-  stay <- go(go(small, home), home)$x
-  x <- as.matrix(small$x)
-  data.frame(mse = mean((x - back)^2), r2_error = 1 - safe_r2(rowMeans(x), rowMeans(back)),
-             mse_stay = mean((x - stay)^2), r2_error_stay = 1 - safe_r2(rowMeans(x), rowMeans(stay)))
+  trip_scores(fit, small, go(go(small, there), home), go(go(small, home), home))
+}
+
+# What the screens `back` and `stay` have lost of `start`.
+trip_scores <- function(fit, start, back, stay) {
+  genes <- lost_values(as.matrix(start$x), as.matrix(back$x), as.matrix(stay$x))
+  if (is.null(start$proteins)) return(genes)
+  scale <- protein_scaling(fit, "log")
+  of <- function(screen) scale(screen$proteins[, has_proteins(start), drop = FALSE])
+  proteins <- lost_values(of(start), of(back), of(stay))
+  cbind(genes, stats::setNames(proteins, paste0(names(proteins), "_protein")))
+}
+
+# NA without cells.
+lost_values <- function(x, back, stay) {
+  loss <- function(y) if (ncol(x)) mean((x - y)^2) else NA_real_
+  error <- function(y) 1 - safe_r2(rowMeans(x), rowMeans(y))
+  data.frame(mse = loss(back), r2_error = error(back), mse_stay = loss(stay), r2_error_stay = error(stay))
 }
 
 # A perturbation at a dose; every cell keeps its own covariates.

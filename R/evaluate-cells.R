@@ -11,14 +11,18 @@
 #' with the mean of the decoder's variances. Values are on the model's own scale: log-normalised
 #' for Gaussian fits, counts for others. Noise of single cells bounds these scores far below 1.
 #'
+#' Fits of RNA and proteins have `r2_cells_protein` and `r2_var_protein`, over the cells that have
+#' proteins and, of raw counts, of log(1 + value).
+#'
 #' @inheritParams evaluate_r2
 #' @param fit A `compert_fit`.
 #' @param newdata The cells to score, and controls, which DEGs are found against, in any container
 #'   that [cpa()] takes.
 #' @param min_cells Fewest cells of a condition.
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
-#'   column names, `split`, `seen`, `n_cells` and the four scores. A column of yours that has one of
-#'   these names gets `own_` in front, as in [evaluate_r2()].
+#'   column names, `split`, `seen`, `n_cells` and the four scores, for fits of RNA and proteins also
+#'   the two of proteins (`NA` where no cell has them). A column of yours that has one of these names gets
+#'   `own_` in front, as in [evaluate_r2()].
 #' @section Errors:
 #' As in [evaluate_r2()].
 #' @source `evaluate_r2_sc` in `chemCPA/train.py` of theislab/chemCPA.
@@ -45,16 +49,17 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) {
     about <- describe_no_rows(fit)
-    return(tibble::as_tibble(beside_own(about$own, c(about$fixed, score_no_cells()))))
+    return(tibble::as_tibble(beside_own(about$own, c(about$fixed, score_no_cells(fit)))))
   }
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   about <- describe_rows(fit, groups, rows$table)
   tibble::as_tibble(beside_own(about$own, c(about$fixed, score_cells(fit, screen, rows))))
 }
 
-score_no_cells <- function() {
-  data.frame(r2_cells = numeric(), r2_cells_deg = numeric(), r2_var = numeric(),
-             r2_var_deg = numeric())
+score_no_cells <- function(fit) {
+  names <- c("r2_cells", "r2_cells_deg", "r2_var", "r2_var_deg",
+             if (!is.null(fit$meta$registry$proteins)) c("r2_cells_protein", "r2_var_protein"))
+  list2DF(rlang::set_names(rep(list(numeric()), length(names)), names))
 }
 
 # Condition by condition, so that only one condition's cells are dense at a time.
@@ -71,8 +76,13 @@ score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
                        parts$without, TRUE),
       call = call
     )
-    answer[] <- lapply(answer, gene_rows, registry = fit$meta$registry)
-    score_own_cells(as.matrix(screen$x[, cells, drop = FALSE]), answer, rows$degs[[k]])
+    genes <- lapply(answer, gene_rows, registry = fit$meta$registry)
+    scores <- score_own_cells(as.matrix(screen$x[, cells, drop = FALSE]), genes, rows$degs[[k]])
+    if (is.null(screen$proteins)) return(scores)
+    has <- has_proteins(screen)[cells]
+    proteins <- lapply(answer, function(m) protein_rows(fit$meta$registry, m)[, has, drop = FALSE])
+    cbind(scores, score_protein_cells(screen$proteins[, cells[has], drop = FALSE], proteins,
+                                      protein_scaling(fit, "log")))
   })
   do.call(rbind, scores)
 }

@@ -11,11 +11,16 @@
 #' that the control baseline always gets 0. Means are of log-normalised values, also for fits on
 #' counts. Predictions start from the controls of the same covariates.
 #'
+#' Fits of RNA and proteins have the same scores of proteins, over all of them and over the cells that
+#' have them. There a fold is the change of what `r2_mean_protein` of [evaluate_r2()] compares: of raw counts
+#' `log((m + 1) / (c + 1))`, of values that were normalised before the fit `m - c`. `pseudo` has no part in it.
+#'
 #' @inheritParams evaluate_r2
 #' @param min_cells Fewest observed cells of a condition.
 #' @param pseudo Added to every mean before the ratio is taken.
 #' @return A tibble with one row per condition and method, as [evaluate_r2()] returns it, with the
-#'   scores `r2_logfold_deg` and `sign_deg`.
+#'   scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also `r2_logfold_protein` and
+#'   `sign_protein` (`NA` for conditions or controls of which no cell has proteins).
 #' @section Errors:
 #' As in [evaluate_r2()]; `pseudo` that is not above 0.
 #' @source `evaluate_logfold_r2` in `chemCPA/train.py` of theislab/chemCPA, where a negative mean
@@ -49,9 +54,14 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
   tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method, name) {
-    score_draws(method, function(m) {
+    scores <- score_draws(method, function(m) {
       score_effects(parts$truth$mean, m$mean, parts$reference$mean, rows$degs, pseudo)
     })
+    second <- parts$proteins
+    if (is.null(second)) return(scores)
+    cbind(scores, score_draws(second$methods[[name]], function(m) {
+      score_protein_effects(second$truth$mean - second$reference$mean, m$mean - second$reference$mean)
+    }))
   }))
 }
 
@@ -71,7 +81,8 @@ score_effects <- function(truth, prediction, reference, degs, pseudo) {
 # A table without rows, of the same columns.
 no_effects <- function(fit) {
   about <- describe_no_rows(fit)
-  scores <- stats::setNames(rep(list(numeric()), length(effect_names)), effect_names)
+  names <- c(effect_names, if (!is.null(fit$meta$registry$proteins)) protein_effect_names)
+  scores <- stats::setNames(rep(list(numeric()), length(names)), names)
   tibble::as_tibble(beside_own(about$own, c(list(method = character()), about$fixed, scores,
                                             list(n_controls = integer(), note = character()))))
 }

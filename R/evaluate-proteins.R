@@ -1,4 +1,4 @@
-# The proteins' side of evaluate_r2(): the same conditions, source cells and baselines.
+# The proteins' side of scores: the same conditions, source cells and baselines.
 
 protein_metrics <- c("r2_mean_protein", "r2_var_protein")
 
@@ -55,6 +55,27 @@ score_proteins <- function(truth, prediction, options) {
   scores <- matrix(scores, 2L, dimnames = list(protein_metrics, NULL))
   if (options$clamp_negative) scores <- pmax(scores, 0)
   as.data.frame(t(scores))
+}
+
+protein_effect_names <- c("r2_logfold_protein", "sign_protein")
+
+# The same of evaluate_effects(), from changes (proteins x conditions).
+score_protein_effects <- function(truth, prediction) {
+  scores <- vapply(seq_len(ncol(truth)), function(k) {
+    same <- sign(truth[, k]) == sign(prediction[, k]) & truth[, k] != 0
+    c(safe_r2(truth[, k], prediction[, k]), mean(same))
+  }, numeric(2L))
+  as.data.frame(t(matrix(scores, 2L, dimnames = list(protein_effect_names, NULL))))
+}
+
+# The same of evaluate_cells(), of cells that have proteins and their reconstruction.
+score_protein_cells <- function(cells, answer, scale) {
+  if (ncol(cells) == 0L) return(data.frame(r2_cells_protein = NA_real_, r2_var_protein = NA_real_))
+  data.frame(
+    r2_cells_protein = if (nrow(cells) < 2L) NA_real_ else
+      core_cell_r2(scale(cells), scale(answer$mean), seq_len(nrow(cells)) - 1L),
+    r2_var_protein = safe_r2(scale(row_variances(cells, 1)), scale(rowMeans(answer$variance)))
+  )
 }
 
 # The scores that a table has.

@@ -18,8 +18,9 @@
 #'   and the scores `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` of that epoch on the test cells, of
 #'   the decoded expression. Without test cells, `best_epoch` and the scores are `NA`. `augment()`: the
 #'   table of the cells with `.cell`, `.condition`, `.seen` (see [predict()][predict.compert_fit])
-#'   and `.r2`, the r2 over genes between the cell and its reconstruction; a column of yours that
-#'   has one of these names gets `own_` in front.
+#'   and `.r2`, the r2 over genes between the cell and its reconstruction, for fits of RNA and proteins also
+#'   `.r2_protein` (of raw counts over log(1 + value); `NA` for a cell without proteins); a column of yours
+#'   that has one of these names gets `own_` in front.
 #' @source The generics of the generics package, as broom has them.
 #' @examples
 #' screen <- kang_example()
@@ -105,25 +106,29 @@ augment.compert_fit <- function(x, data, ..., assay = NULL, layer = NULL, col_da
   validate_fit(x, "x")
   need_newdata(missing(data), "augment", arg = "data")
   screen <- read_newdata(x, data, assay, layer, col_data, missing_genes, labels = "own")
-  tibble::as_tibble(beside_own(screen$col_data, list(
+  tibble::as_tibble(beside_own(screen$col_data, c(list(
     .cell = colnames(screen$x), .condition = pair_labels(x, screen$parts, screen$doses),
-    .seen = seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates),
-    .r2 = reconstruction_r2(x, screen)
-  )))
+    .seen = seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates)
+  ), reconstruction_r2(x, screen))))
 }
 
-# r2 over genes of every cell, a block of cells at a time so that no whole dense matrix is made.
+# r2 over genes (and over proteins) of every cell, a block of cells at a time so that no whole dense matrix is
+# made.
 reconstruction_r2 <- function(fit, screen, block = 1000L, call = rlang::caller_env()) {
   n <- ncol(screen$x)
   starts <- seq(1L, max(n, 1L), by = block)
-  unlist(lapply(starts, function(start) {
+  scale <- if (!is.null(screen$proteins)) protein_scaling(fit, "log")
+  blocks <- lapply(starts, function(start) {
     some <- subset_screen(screen, start:min(n, start + block - 1L))
     cells <- seq_len(ncol(some$x))
     own <- encode_screen(fit$meta$registry, some, call)
     answer <- with_core_errors(core_reconstruct(fit$state, core_rows(some), own, cells - 1L, TRUE,
                                                 integer(), FALSE), call = call)
-    truth <- as.matrix(some$x)
-    mean <- gene_rows(fit$meta$registry, answer$mean)
-    vapply(cells, function(i) core_r2(truth[, i], mean[, i]), 0)
-  }))
+    by_cell <- function(truth, mean) vapply(cells, function(i) safe_r2(truth[, i], mean[, i]), 0)
+    r2 <- list(.r2 = by_cell(as.matrix(some$x), gene_rows(fit$meta$registry, answer$mean)))
+    if (is.null(scale)) return(r2)
+    proteins <- by_cell(scale(some$proteins), scale(protein_rows(fit$meta$registry, answer$mean)))
+    c(r2, list(.r2_protein = ifelse(has_proteins(some), proteins, NA_real_)))
+  })
+  do.call(Map, c(list(c), blocks))
 }

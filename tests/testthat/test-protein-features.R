@@ -167,3 +167,97 @@ test_that("scores of predictions from proteins tell what they start from, and wh
   expect_match(conditionMessage(refused), "1 source cell lacks it")
   expect_identical(as.character(refused$call[[1]]), "evaluate_r2")
 })
+
+test_that("evaluate_effects() scores changes of proteins, over the cells that have them", {
+  about <- both_cells()
+  adt <- with_gaps(cite_cells()$adt)
+  effects <- function(x = cite_rows(adt), ..., fit = both_fit(), col_data = about) {
+    evaluate_effects(fit, x, split = "ood", col_data = col_data, seed = 1, ...)
+  }
+  table <- effects()
+  change <- function(m) unname(log1p(m) - log1p(mean_of(adt, "control", "NK")))
+  truth <- change(mean_of(adt, "A+B", "NK"))
+  model <- change(proteins_of(predict(both_fit(), cite_rows(adt), condition("A+B", cell_type = "NK"),
+                                      summarise = "condition", col_data = about))[, 1])
+  row <- table[table$method == "model", ]
+  expect_equal(row$r2_logfold_protein, core_r2(truth, model), tolerance = 1e-5)
+  expect_identical(row$sign_protein, mean(truth * model > 0))
+  # No effect is no change, and none has a sign.
+  control <- table[table$method == "control", ]
+  expect_equal(control$r2_logfold_protein, core_r2(truth, 0 * truth))
+  expect_identical(control$sign_protein, 0)
+  expect_true(is.finite(table$r2_logfold_protein[table$method == "additive"]))
+  expect_identical(names(effects(min_cells = 1e6)), names(table))
+  adt[, about$drug == "A+B" & about$cell_type == "NK"] <- NA
+  gone <- effects()
+  expect_identical(gone$r2_logfold_protein, rep(NA_real_, nrow(gone)))
+  expect_identical(gone$sign_protein, rep(NA_real_, nrow(gone)))
+  expect_equal(gone$r2_logfold_deg, table$r2_logfold_deg, tolerance = 0.5)
+  alone <- evaluate_effects(small_fit(), small_cells()$x, col_data = small_cells()$col_data)
+  expect_no_match(names(alone), "protein")
+})
+
+test_that("evaluate_cells() and augment() compare the proteins of cells with their reconstruction", {
+  adt <- with_gaps(cite_cells()$adt)
+  about <- both_cells()
+  table <- evaluate_cells(both_fit(), cite_rows(adt), split = "ood", min_cells = 1, col_data = about)
+  made <- proteins_of(reconstruct(both_fit(), cite_rows(adt), col_data = about))
+  variance <- proteins_of(reconstruct(both_fit(), cite_rows(adt), type = "variance", col_data = about))
+  has <- !is.na(adt[1, ])
+  each <- vapply(which(has), function(i) core_r2(log1p(adt[, i]), log1p(made[, i])), 0)
+  held <- about$split[has] == "ood"
+  expect_equal(table$r2_cells_protein, mean(each[held]), tolerance = 1e-5)
+  at <- which(has)[held]
+  expect_equal(table$r2_var_protein, core_r2(unname(log1p(apply(adt[, at], 1, stats::var))),
+                                             unname(log1p(rowMeans(variance[, at])))), tolerance = 1e-5)
+  adt[, about$split == "ood"] <- NA
+  gone <- evaluate_cells(both_fit(), cite_rows(adt), split = "ood", min_cells = 1, col_data = about)
+  expect_identical(c(gone$r2_cells_protein, gone$r2_var_protein), c(NA_real_, NA_real_))
+  expect_true(is.finite(gone$r2_cells))
+  none <- evaluate_cells(both_fit(), cite_rows(adt), min_cells = 1e6, col_data = about)
+  expect_identical(names(none), names(gone))
+  cells <- augment(both_fit(), cite_rows(with_gaps(cite_cells()$adt)), col_data = about)
+  expect_identical(is.na(cells$.r2_protein), !has, ignore_attr = TRUE)
+  expect_equal(cells$.r2_protein[has], unname(each), tolerance = 1e-5)
+  expect_false(anyNA(cells$.r2))
+})
+
+test_that("round trips lose proteins as well", {
+  adt <- with_gaps(log1p(cite_cells()$adt))
+  rows <- function() rbind(log1p(cite_cells()$genes), adt)
+  about <- both_cells()
+  fit <- multi_fit(rows(), fusion = "poe")
+  trip <- function(drug = "A") {
+    cycle_uncertainty(fit, rows(), condition(drug, cell_type = "NK"), direction = "forward", seed = 1, col_data = about)
+  }
+  table <- trip()
+  start <- which(about$drug == "control" & about$cell_type == "NK")
+  has <- !is.na(adt[1, start])
+  own <- about[start, ]
+  step <- function(x, from, to) {
+    own$drug <- from
+    answer <- predict(fit, x, condition(to), source = seq_len(ncol(x)), residual = FALSE, col_data = own)
+    proteins <- proteins_of(answer)
+    proteins[, !has] <- NA
+    matrix(rbind(answer, proteins), nrow(x), dimnames = dimnames(x))
+  }
+  x <- adt[, start][, has]
+  back <- step(step(rows()[, start], "control", "A"), "A", "control")[15:19, has]
+  expect_equal(table$mse_protein, mean((x - back)^2), tolerance = 1e-4)
+  expect_equal(table$r2_error_protein, 1 - core_r2(unname(rowMeans(x)), unname(rowMeans(back))), tolerance = 1e-4)
+  stay <- trip(drug = "control")
+  expect_equal(stay$mse_protein, stay$mse_stay_protein)
+  expect_equal(stay$mse_stay_protein, table$mse_stay_protein)
+  adt[, start] <- NA
+  gone <- trip()
+  of_proteins <- grepl("protein", names(gone))
+  expect_identical(sum(of_proteins), 4L)
+  expect_true(all(is.na(gone[of_proteins])))
+  expect_true(all(is.finite(unlist(gone[c("mse", "r2_error", "mse_stay", "r2_error_stay")]))))
+  # Counts are compared as log(1 + value).
+  one <- function(adt) list(x = diag(3), proteins = adt, measured = c(3L, 3L, 1L))
+  lost <- trip_scores(both_fit(), one(diag(3)), one(diag(3) * exp(1)), one(diag(3)))
+  logs <- list(diag(3)[, 1:2], log1p(diag(3)[, 1:2] * exp(1)))
+  expect_equal(lost$mse_protein, mean((log(2) * logs[[1]] - logs[[2]])^2))
+  expect_identical(c(lost$mse, lost$mse_stay_protein, lost$r2_error_stay_protein), c(0, 0, 0))
+})

@@ -48,5 +48,5 @@ test_that("augment has a row per cell, and blocks do not matter", {
   again <- reconstruct(small_fit(), cells$x, col_data = cells$col_data)
   expect_equal(table$.r2[5], core_r2(cells$x[, 5], again[, 5]), tolerance = 1e-5)
   screen <- read_newdata(small_fit(), cells$x, col_data = cells$col_data)
-  expect_equal(reconstruction_r2(small_fit(), screen, block = 7), table$.r2, tolerance = 1e-6)
+  expect_equal(reconstruction_r2(small_fit(), screen, block = 7)$.r2, table$.r2, tolerance = 1e-6)
 })
