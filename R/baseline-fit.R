@@ -35,11 +35,15 @@
 #' than those asked for (`source = "all"`) gets the change that is asked for, and stays what it is otherwise.
 #' A cell of counts plus a change may lie below 0, and is no whole number.
 #'
+#' Proteins get the change of proteins, which is taken in the same way from the training cells that have them. A
+#' source cell without proteins has `NA` in them, and so has a condition whose change of proteins is not known.
+#'
 #' @section Scores:
 #' In [evaluate_r2()] and [evaluate_effects()] the rows `"model"` are the baseline's. They are those of the same
 #' name that stand beside a fit's scores, to the bit, if training and scored cells are the same. To this end
 #' they start from controls of the same covariates with the references' presets too, unless `controls` says
-#' otherwise; of counts the changes are those of log-normalised values on the scale `"log"`. [plot_means()],
+#' otherwise; of counts the changes are those of log-normalised values on the scale `"log"`, of proteins of log(1 + mean).
+#' [plot_means()],
 #' [r2_matrix()], [compare_r2()], [plot_r2()], [expected_r2()], [observed_response()], [save_fit()] and
 #' `summary()` take a baseline too. What needs a network (embeddings, dose responses, [resume_fit()] and the
 #' like) refuses it.
@@ -48,6 +52,9 @@
 #' @param method `"additive"`, `"control"`, `"mean"` or `"interpolation"`, see Methods.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part; of several
 #'   columns of perturbations one name for each. `NULL`: every part has dose 1. `"interpolation"` needs it.
+#' @param proteins Where surface proteins are, as in [multicpa()]: `NULL` looks for the usual names; `FALSE`,
+#'   the default, takes the RNA alone.
+#' @param protein_assay Assay (layer) of the proteins; `NULL`: raw counts where there are some.
 #' @param batch Name of a column that is a nuisance: cells of all batches are one condition, and a predicted
 #'   cell keeps its own.
 #' @param assay,layer What to read, as in [cpa()]; `NULL` takes log-normalised values, or counts where there are
@@ -74,14 +81,16 @@
 #' evaluate_r2(additive, screen, split = "ood", baselines = "control")
 #' @export
 baseline_fit <- function(x, perturbation, ..., method = c("additive", "control", "mean", "interpolation"),
-                         dose = NULL, covariates = NULL, control, batch = NULL, split = NULL, assay = NULL,
-                         layer = NULL, col_data = NULL, sep = "+", dose_unit = NULL, seed = NULL) {
+                         dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
+                         proteins = FALSE, assay = NULL, layer = NULL, protein_assay = NULL, col_data = NULL,
+                         sep = "+", dose_unit = NULL, seed = NULL) {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   method <- check_choice(method, c("additive", "control", "mean", "interpolation"), "method")
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, NULL, sep)
+  keys <- with_protein_keys(keys, proteins, protein_assay)
   if (method == "interpolation" && is.null(dose)) {
     abort_input("`dose` must name the column of doses for `method = \"interpolation\"`.", "It is `NULL`.",
                 "The line is between doses: name their column, or take another method.")
@@ -98,6 +107,7 @@ baseline_fit <- function(x, perturbation, ..., method = c("additive", "control",
   if (is.null(screen$split)) screen$split <- auto_split(screen, seed)
   settings <- list(model = paste(method, "baseline"), method = method, loss_ae = screen$loss,
                    parity = "none", seed = seed)
+  settings$protein_loss <- screen$keys$protein_loss
   new_baseline(screen, new_meta(screen, new_registry(screen, doses), settings, NULL))
 }
 
@@ -114,17 +124,21 @@ new_baseline <- function(screen, meta) {
 is_baseline <- function(fit) inherits(fit, "compert_baseline")
 
 # The conditions of training cells, and on each scale that scores are taken on their numbers of cells and
-# means, and variances where the method reads them.
+# means, and variances where the method reads them; of proteins over the cells that have them, as they are.
 learn_means <- function(fit, screen) {
   groups <- condition_groups(fit, screen)
   train <- screen$split == "train"
   at <- which(tabulate(groups$of_cell[train], groups$n) > 0L)
-  values <- list(model = screen$x, log = if (is_count_loss(screen$loss)) log_values(screen))
-  statistics <- lapply(Filter(Negate(is.null), values), function(x) {
-    stats <- training_statistics(x, groups, train)
+  statistics_of <- function(x, cells = train) {
+    stats <- training_statistics(x, groups, cells)
     list(n = stats$n[at], mean = stats$mean[, at, drop = FALSE],
          variance = if (fit$meta$settings$method == "interpolation") stats$variance[, at, drop = FALSE])
-  })
+  }
+  statistics <- list(model = statistics_of(screen$x))
+  if (is_count_loss(screen$loss)) statistics$log <- statistics_of(log_values(screen))
+  if (!is.null(screen$proteins)) {
+    statistics$proteins <- statistics_of(screen$proteins, train & has_proteins(screen))
+  }
   list(parts = groups$parts[at], doses = groups$doses[at], covariates = groups$covariates[at, , drop = FALSE],
        control = groups$control[at], statistics = statistics)
 }

@@ -1,11 +1,13 @@
 # What a baseline answers, from source cells and the means of training cells.
 
 # Questions that only a network can answer.
-check_baseline_question <- function(fit, type, summarise, residual, correct, call = rlang::caller_env()) {
+check_baseline_question <- function(fit, type, summarise, residual, correct = character(), from = "all",
+                                    call = rlang::caller_env()) {
   needs <- function(must, given, todo = "Leave it out.") {
     abort_input(paste0(must, ": a baseline has no network."), given, todo, call)
   }
   if (isFALSE(residual)) needs("`residual` must be left out, or `TRUE`", "It is `FALSE`.")
+  if (!identical(from[1L], "all")) needs("`from` must be \"all\"", paste0("It is ", describe(from), "."))
   if (length(correct)) needs("`correct` must be left out", paste0("It is ", describe(correct), "."))
   if (type == "sample") needs("`type` must be \"mean\" or \"variance\"", "It is \"sample\".")
   if (type == "variance" && summarise == "cell") {
@@ -28,30 +30,63 @@ baseline_options <- function(options, own, call) {
   options
 }
 
-# As predict_rows(), and beside it a note per row without an answer. `screen`: on the scale of the scores.
-predict_baseline_rows <- function(fit, screen, targets, source, options, seed) {
-  start <- source_moments(screen$x, source, options$ddof)
-  list(difference = baseline_answer(fit, targets, start, options$ddof, if (options$log_counts) "log" else "model"))
+# As predict_rows(), and beside it a note per row without an answer. `screen`: its genes on the scale of the
+# scores.
+predict_baseline_rows <- function(fit, screen, targets, source, options, seed, features = "genes") {
+  start <- start_moments(fit, screen, source, options$ddof, options$scale, features)
+  list(difference = baseline_answer(fit, targets, start, options$ddof, options$scale, features))
 }
 
-# The values of predict().
+# source_moments() of genes, as they are, or of proteins, over the cells that have them and on the scale.
+start_moments <- function(fit, screen, source, ddof, scale, features) {
+  if (features == "genes") return(source_moments(screen$x, source, ddof))
+  has <- has_proteins(screen)
+  lapply(source_moments(screen$proteins, lapply(source, function(i) i[has[i]]), ddof), protein_scaling(fit, scale))
+}
+
+# The values of predict(). Proteins without an answer are NA, as where no source cell has any.
 baseline_values <- function(fit, screen, targets, cells, summarise, call = rlang::caller_env()) {
   by_cell <- summarise == "cell"
   pieces <- source_pieces(fit, screen, targets, cells, by_cell)
-  none <- matrix(0, nrow(screen$x), length(pieces$of))
-  start <- if (by_cell) list(mean = none, variance = none) else source_moments(screen$x, pieces$cells, 0)
-  answer <- baseline_answer(fit, pieces, start, 0, "model")
-  label <- do.call(paste, c(list(targets$label[pieces$of]), unname(pieces$covariates), sep = ", "))
-  stop_unanswered(paste0("The ", fit$meta$model, " must have an answer for every condition."), label,
-                  answer$note, "Leave these conditions out, or take another method in `baseline_fit()`.", call)
-  if (!by_cell) return(join_pieces(answer, pieces$of, lengths(pieces$cells)))
-  values <- as.matrix(pick_columns(screen$x, unlist(cells)))
-  list(mean = values + answer$mean[, pieces$of_source, drop = FALSE])
+  answer <- function(features) {
+    values <- if (by_cell) baseline_cells else baseline_means
+    values(fit, screen, cells, pieces, "model", features)
+  }
+  genes <- answer("genes")
+  stop_at_pieces(fit, targets, pieces, genes$note, call)
+  proteins <- if (!is.null(screen$proteins)) answer("proteins")
+  parts <- setdiff(names(genes), c("note", "start"))
+  lapply(rlang::set_names(parts), function(what) rbind(genes[[what]], proteins[[what]]))
 }
 
-# list(mean, variance, note): `reference` (genes x conditions) under the conditions `asked`. `scale`: of both,
-# "model" or "log".
-baseline_answer <- function(fit, asked, reference, ddof, scale) {
+# list(mean, note) of every source cell.
+baseline_cells <- function(fit, screen, cells, pieces, scale, features) {
+  x <- if (features == "genes") screen$x else screen$proteins
+  none <- matrix(0, nrow(x), length(pieces$of))
+  answer <- baseline_answer(fit, pieces, list(mean = none, variance = none), 0, scale, features)
+  values <- as.matrix(pick_columns(x, unlist(cells)))
+  if (features == "proteins") values[, !has_proteins(screen)[unlist(cells)]] <- NA
+  list(mean = values + answer$mean[, pieces$of_source, drop = FALSE], note = answer$note)
+}
+
+# list(mean, variance, start, note) of every condition, `start` the mean of its source cells.
+baseline_means <- function(fit, screen, cells, pieces, scale, features) {
+  start <- start_moments(fit, screen, pieces$cells, 0, scale, features)
+  answer <- baseline_answer(fit, pieces, start, 0, scale, features)
+  n <- if (features == "genes") lengths(pieces$cells) else
+    vapply(pieces$cells, function(i) sum(has_proteins(screen)[i]), 0)
+  c(join_pieces(answer, pieces$of, n), list(start = join_pieces(start, pieces$of, n)$mean, note = answer$note))
+}
+
+stop_at_pieces <- function(fit, targets, pieces, note, call) {
+  label <- do.call(paste, c(list(targets$label[pieces$of]), unname(pieces$covariates), sep = ", "))
+  stop_unanswered(paste0("The ", fit$meta$model, " must have an answer for every condition."), label, note,
+                  "Leave these conditions out, or take another method in `baseline_fit()`.", call)
+}
+
+# list(mean, variance, note): `reference` (genes, or proteins, x conditions) under the conditions `asked`.
+# `scale`: of both, "model" or "log".
+baseline_answer <- function(fit, asked, reference, ddof, scale, features = "genes") {
   learned <- fit$learned
   parts <- c(learned$parts, asked$parts)
   covariates <- Map(c, learned$covariates, asked$covariates[names(learned$covariates)])
@@ -60,10 +95,12 @@ baseline_answer <- function(fit, asked, reference, ddof, scale) {
                             c(learned$control, control))
   mine <- seq_along(learned$parts)
   at <- match(seq_len(groups$n), groups$of[mine])
-  known <- learned$statistics[[scale]]
+  proteins <- features == "proteins"
+  known <- learned$statistics[[if (proteins) features else if (scores_logs(fit, scale)) "log" else "model"]]
   stats <- list(n = ifelse(is.na(at), 0L, known$n[at]), mean = known$mean[, at, drop = FALSE],
                 variance = known$variance[, at, drop = FALSE])
-  answer_baselines(fit$meta$settings$method, stats, groups, groups$of[-mine], reference, ddof)[[1L]]
+  answer_baselines(fit$meta$settings$method, stats, groups, groups$of[-mine], reference, ddof,
+                   if (proteins) protein_scaling(fit, scale) else identity)[[1L]]
 }
 
 # The source cells of each condition, apart by their covariates where it leaves some open: list(cells, of,
@@ -92,9 +129,10 @@ source_pieces <- function(fit, screen, targets, cells, by_cell) {
        }))
 }
 
-# Mean and variance over the pieces of each condition together; `n`: their cells.
+# Mean and variance over the pieces of each condition together; `n`: their cells. NA without cells.
 join_pieces <- function(answer, of, n) {
   joined <- lapply(split(seq_along(of), of), function(i) {
+    i <- if (any(n[i] > 0)) i[n[i] > 0] else i[1L]
     share <- n[i] / sum(n[i])
     mean <- drop(answer$mean[, i, drop = FALSE] %*% share)
     spread <- answer$variance[, i, drop = FALSE] + (answer$mean[, i, drop = FALSE] - mean)^2

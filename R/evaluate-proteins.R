@@ -2,8 +2,8 @@
 
 protein_metrics <- c("r2_mean_protein", "r2_var_protein")
 
-# list(truth, methods), each list(mean, variance) of proteins x conditions, over the cells that have
-# proteins; `start` is the screen that predictions start from. Raw counts on scale "log" are compared as
+# list(truth, methods, note), the former list(mean, variance) of proteins x conditions, over the cells that have
+# proteins, `note` why a baseline has no answer; `start` is the screen that predictions start from. Raw counts on scale "log" are compared as
 # log(1 + mean) (and variance).
 protein_statistics <- function(fit, screen, start, groups, rows, control, targets, both, options,
                                baselines, seed) {
@@ -18,13 +18,16 @@ protein_statistics <- function(fit, screen, start, groups, rows, control, target
   truth <- take_groups(group(zero_based(rows$of_cell), nrow(table)), seq_len(nrow(table)))
   reference <- scaled(take_groups(group(control$reference_of_cell, control$n_reference),
                                   control$reference))
-  if (options$log_counts) {
-    both <- predict_rows(fit, start, targets, control$source,
-                         utils::modifyList(options, list(variance = "total")), seed)
+  methods <- if (is_baseline(fit)) {
+    predict_baseline_rows(fit, start, targets, control$source, options, seed, "proteins")
+  } else {
+    if (options$log_counts) {
+      both <- predict_rows(fit, start, targets, control$source,
+                           utils::modifyList(options, list(variance = "total")), seed)
+    }
+    lapply(both, function(m) scaled(lapply(m, protein_rows, registry = fit$meta$registry)))
   }
-  methods <- lapply(name_kinds(both, options), function(m) {
-    scaled(lapply(m, protein_rows, registry = fit$meta$registry))
-  })
+  methods <- name_kinds(methods, options)
   if (length(baselines)) {
     own <- screen
     own$x <- screen$proteins
@@ -34,7 +37,7 @@ protein_statistics <- function(fit, screen, start, groups, rows, control, target
     methods <- c(methods, baseline_methods(baselines, own, groups, table, train & has, reference,
                                            options$ddof, scale, ceiling))
   }
-  list(truth = scaled(truth), reference = reference, methods = methods)
+  list(truth = scaled(truth), reference = reference, methods = methods, note = methods$model$note)
 }
 
 # The screen with its source cells by one modality, where `options` name one. What was measured is the
@@ -86,7 +89,8 @@ start_modality <- function(fit, from, call = rlang::caller_env()) {
   from <- check_choice(from, c("all", "rna", "proteins"), "from", call)
   if (from == "all") return(NULL)
   use_modality(list(proteins = fit$meta$registry$proteins, measured = both_modalities), from, call)
-  if (fit$meta$settings$fusion == "poe") return(from)
-  abort_input("`from` must be \"all\" for a fit with fusion = \"concat\".", paste0("It is \"", from, "\"."),
-              "Fit with fusion = \"poe\", which takes cells by one modality.", call)
+  if (identical(fit$meta$settings$fusion, "poe")) return(from)
+  of <- if (is_baseline(fit)) "baseline" else "fit with fusion = \"concat\""
+  abort_input(paste0("`from` must be \"all\" for a ", of, "."), paste0("It is \"", from, "\"."),
+              "multicpa() with fusion = \"poe\" makes a fit that takes cells by one modality.", call)
 }

@@ -39,9 +39,11 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
   proteins <- if (!is.null(screen$proteins)) {
     protein_statistics(fit, screen, start, groups, rows, control, targets, both, options, baselines, seed)
   }
-  methods <- lapply(methods, function(m) lapply(m, gene_rows, registry = fit$meta$registry))
   notes <- list(model = methods$model$note %||%
                   ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
+  methods <- lapply(methods, function(m) {
+    lapply(m[c("mean", "variance")], gene_rows, registry = fit$meta$registry)
+  })
   if (length(baselines)) {
     train <- training_cells(fit, screen, groups, rows$of_cell)
     ceiling <- ceiling_method(measured$x, rows$of_cell, nrow(table), options$ddof, seed)

@@ -120,7 +120,9 @@ format_proteins <- function(meta) {
   place <- meta$keys$proteins
   read <- unique(c(if (length(place) == 1L) place, meta$keys$protein_assay))
   paste0("Proteins:      ", length(proteins), if (length(read)) paste0(" (", paste(read, collapse = ", "), ")"),
-         ", ", meta$settings$protein_loss, " loss, fusion ", meta$settings$fusion)
+         if (!is.null(meta$settings$fusion)) {
+           paste0(", ", meta$settings$protein_loss, " loss, fusion ", meta$settings$fusion)
+         })
 }
 
 format_covariates <- function(registry) {

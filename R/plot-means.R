@@ -102,7 +102,7 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
   about <- describe_rows(fit, groups, rows$table)
   named <- beside_own(about$own, list(method = rep("", n)))
   list(predicted = of$methods$model, truth = of$truth, reference = of$reference$mean,
-       note = parts$notes$model, degs = rows$degs, n_cells = rows$table$n_cells,
+       note = (if (second) of$note) %||% parts$notes$model, degs = rows$degs, n_cells = rows$table$n_cells,
        names = condition_names(named), constant = constant_names(named),
        whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
        scale = if (second) protein_scale(fit, "log") else gene_scale(fit, "log"))

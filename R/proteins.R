@@ -65,7 +65,7 @@ warn_other_proteins <- function(screen, meta, call) {
 
 check_fusion <- function(screen, fusion, call) {
   lacking <- sum(screen$measured != both_modalities)
-  if (fusion != "concat" || lacking == 0) return(invisible())
+  if (!identical(fusion, "concat") || lacking == 0) return(invisible())
   abort_input("Cells must have both modalities for a fit with fusion = \"concat\".",
               paste0(count_of(lacking, "cell"), " of ", length(screen$measured), " lack",
                      if (lacking == 1) "s", " proteins."),

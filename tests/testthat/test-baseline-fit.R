@@ -180,3 +180,73 @@ test_that("predictions come in the container of the question", {
   expect_s4_class(seurat, "Seurat")
   expect_equal(as.matrix(SeuratObject::GetAssayData(seurat)), plain, ignore_attr = TRUE)
 })
+
+test_that("proteins have a baseline too: its scores are those beside a fit's, to the bit", {
+  about <- cite_cells()$col_data
+  baseline <- function(x, method, ...) {
+    suppressWarnings(baseline_fit(x, "drug", method = method, control = "control", covariates = "cell_type",
+                                  split = "split", proteins = paste0("CD", 1:5), col_data = about, ...))
+  }
+  normal <- log1p(cite_cells()$adt) - 2
+  for (adt in list(cite_cells()$adt, with_gaps(cite_cells()$adt), with_gaps(normal))) {
+    x <- cite_rows(adt)
+    fit <- multi_fit(x, fusion = "poe")
+    for (method in baseline_names[1:3]) {
+      one <- baseline(x, method)
+      scores <- expect_same_scores(fit, one, x, about, min_cells = 1)
+      expect_true(any(is.finite(scores$r2_mean_protein)))
+      expect_same_scores(fit, one, x, about, score = evaluate_effects, min_cells = 1)
+      expect_same_scores(fit, one, x, about, preset = "multicpa", min_cells = 1)
+    }
+  }
+  shown <- paste(format(one), collapse = "\n")
+  expect_match(shown, "Proteins: +5\n")
+  file <- withr::local_tempfile()
+  save_fit(one, file)
+  expect_identical(load_fit(file), one)
+  expect_refused(evaluate_r2(one, x, col_data = about, from = "rna"), "`from` must be \"all\" for a baseline")
+  expect_refused(baseline(x, "mean", protein_assay = "clr"), "`protein_assay` must be left out")
+  expect_refused(baseline_fit(x, "drug", control = "control", proteins = "CD9", col_data = about),
+                 "`x` has no \"CD9\"")
+})
+
+test_that("the line between doses goes through proteins", {
+  cells <- dosed_cells()
+  n <- ncol(cells$x)
+  adt <- withr::with_seed(5, matrix(stats::rpois(3 * n, 20), 3, dimnames = list(paste0("CD", 1:3), NULL)))
+  x <- rbind(as.matrix(cells$x), adt)
+  about <- cells$col_data
+  about$split[about$drug == "A" & about$dose == "10"] <- "train"
+  about$split[about$drug == "A" & about$dose == "1"] <- "ood"
+  line <- suppressWarnings(baseline_fit(
+    x, "drug", method = "interpolation", dose = "dose", covariates = "cell_type", control = "control",
+    split = "split", proteins = rownames(adt), col_data = about
+  ))
+  beside <- suppressWarnings(multicpa(
+    x, "drug", dose = "dose", covariates = "cell_type", control = "control", split = "split",
+    proteins = rownames(adt), fusion = "poe", col_data = about, settings = multi_settings(1)
+  ))
+  scores <- expect_same_scores(beside, line, x, about, min_cells = 2)
+  expect_true(any(is.finite(scores$r2_var_protein)))
+})
+
+test_that("pictures and matrices of proteins take a baseline", {
+  about <- cite_cells()$col_data
+  x <- cite_rows()
+  sum <- suppressWarnings(baseline_fit(x, "drug", control = "control", covariates = "cell_type",
+                                       split = "split", proteins = paste0("CD", 1:5), col_data = about))
+  r2 <- r2_matrix(sum, x, features = "proteins", col_data = about)
+  expect_true(all(is.finite(r2)))
+  skip_without_package("ggplot2")
+  ask <- condition("A", cell_type = "NK")
+  drawn <- plot_means(sum, x, ask, features = "proteins", col_data = about)
+  expect_identical(drawn$data$gene, paste0("CD", 1:5))
+  # Training cells of A with proteins are gone, so that there is no change of proteins.
+  adt <- cite_cells()$adt
+  adt[, about$drug == "A" & about$cell_type == "T"] <- NA
+  gone <- suppressWarnings(baseline_fit(cite_rows(adt), "drug", control = "control", covariates = "cell_type",
+                                        split = "split", proteins = paste0("CD", 1:5), col_data = about))
+  expect_refused(plot_means(gone, x, ask, features = "proteins", col_data = about),
+                 "must name a condition that can be predicted.*no training cells with \"A\" alone")
+  expect_s3_class(plot_means(gone, x, ask, col_data = about), "ggplot")
+})

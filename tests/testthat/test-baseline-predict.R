@@ -169,3 +169,53 @@ test_that("names that it does not know, and questions that need a network, are r
   expect_refused(score(variance = "sampled"), "`variance` must be left out for a baseline")
   expect_identical(nrow(score(residual = TRUE, baselines = FALSE)), 1L)
 })
+
+test_that("proteins are the source cells' plus the change of proteins", {
+  about <- cite_cells()$col_data
+  adt <- with_gaps(cite_cells()$adt)
+  x <- cite_rows(adt)
+  one <- suppressWarnings(baseline_fit(x, "drug", method = "additive", control = "control",
+                                       covariates = "cell_type", split = "split", proteins = paste0("CD", 1:5),
+                                       col_data = about))
+  train <- about$split == "train" & !is.na(adt[1, ])
+  mean_of <- function(drug, type) rowMeans(adt[, train & about$drug == drug & about$cell_type == type])
+  change <- mean_of("A", "T") - mean_of("control", "T")
+  ask <- condition("A", cell_type = "NK")
+  cells <- predict(one, x, ask, col_data = about)
+  source <- about$drug == "control" & about$cell_type == "NK"
+  proteins <- attr(cells, "proteins")
+  expect_equal(unname(proteins), unname(adt[, source] + change))
+  expect_true(anyNA(proteins))
+  expect_false(anyNA(cells))
+  whole <- predict(one, x, ask, summarise = "condition", type = "variance", col_data = about)
+  has <- source & !is.na(adt[1, ])
+  expect_equal(attr(whole, "proteins")[, 1], row_variances(adt[, has], 0), ignore_attr = TRUE)
+  expect_equal(attr(predict(one, x, ask, summarise = "condition", col_data = about), "proteins")[, 1],
+               rowMeans(adt[, has]) + change)
+  # Open covariates: the cells that have proteins count. None has, or no change of them is known: NA.
+  open <- predict(one, x, condition("A"), summarise = "condition", col_data = about)
+  control <- about$drug == "control" & !is.na(adt[1, ])
+  back <- mean_of("A", "NK") - mean_of("control", "NK")
+  n <- table(about$cell_type[control])
+  expect_equal(attr(open, "proteins")[, 1],
+               rowMeans(adt[, control]) + c((n["NK"] * change + n["T"] * back) / sum(n)), ignore_attr = TRUE)
+  bare <- adt
+  bare[, source] <- NA
+  expect_true(all(is.na(attr(predict(one, cite_rows(bare), ask, summarise = "condition", col_data = about),
+                             "proteins"))))
+  some <- attr(predict(one, cite_rows(bare), condition("A"), summarise = "condition", col_data = about),
+               "proteins")
+  expect_equal(some[, 1], mean_of("A", "NK") - mean_of("control", "NK") +
+                 rowMeans(adt[, control & about$cell_type == "T"]))
+  expect_refused(predict(one, x, ask, from = "rna", col_data = about), "`from` must be \"all\": a baseline has no network")
+})
+
+test_that("proteins go back where they came from", {
+  x <- cite_sce()
+  one <- suppressWarnings(baseline_fit(x, "drug", control = "control", covariates = "cell_type", split = "split",
+                                       proteins = NULL))
+  answer <- predict(one, x, condition("A", cell_type = "NK"), summarise = "condition")
+  expect_identical(SingleCellExperiment::altExpNames(answer), "ADT")
+  expect_match(paste(format(one), collapse = "\n"), "Proteins: +5 \\(ADT, counts\\)\n")
+  expect_null(suppressWarnings(baseline_fit(x, "drug", control = "control"))$meta$registry$proteins)
+})
