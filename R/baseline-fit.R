@@ -42,11 +42,18 @@
 #' In [evaluate_r2()] and [evaluate_effects()] the rows `"model"` are the baseline's. They are those of the same
 #' name that stand beside a fit's scores, to the bit, if training and scored cells are the same. To this end
 #' they start from controls of the same covariates with the references' presets too, unless `controls` says
-#' otherwise; of counts the changes are those of log-normalised values on the scale `"log"`, of proteins of log(1 + mean).
-#' [plot_means()],
-#' [r2_matrix()], [compare_r2()], [plot_r2()], [expected_r2()], [observed_response()], [save_fit()] and
-#' `summary()` take a baseline too. What needs a network (embeddings, dose responses, [resume_fit()] and the
-#' like) refuses it.
+#' otherwise; of counts the changes are those of log-normalised values on the scale `"log"`, of proteins those
+#' of log(1 + mean). [plot_means()], [r2_matrix()], [compare_r2()], [plot_r2()], [expected_r2()],
+#' [observed_response()], [save_fit()] and `summary()` take a baseline too. What needs a network (embeddings,
+#' latent responses, [resume_fit()] and the like) refuses it, and so does [interaction_table()]: no method
+#' predicts an interaction.
+#'
+#' @section Dose responses:
+#' [dose_response()] and [dose_response2d()] of cells (`newdata`) give what `predict()` answers at every dose,
+#' `NA` where it has no answer; where it has none at all they stop with its reason. At a dose of the training
+#' `predict()` leaves the measurement of that dose out, but a curve is one of measured neighbours: the default
+#' grids leave these doses out. `"interpolation"` gives straight lines between the
+#' measured doses, and nothing outside of them; `"additive"` steps at the nearest doses.
 #'
 #' @inheritParams cpa
 #' @param method `"additive"`, `"control"`, `"mean"` or `"interpolation"`, see Methods.
@@ -150,11 +157,11 @@ state_info <- function(fit) {
 }
 
 # What needs a network has no meaning for a baseline.
-refuse_baseline <- function(fit, arg, call) {
+refuse_baseline <- function(fit, arg, call, which = "which has no network",
+                            todo = c("A baseline has `predict()`, `evaluate_r2()` and what else `?baseline_fit` names.",
+                                     "`cpa()` fits a model.")) {
   abort_input(paste0("`", arg, "` must be a model that was trained."),
-              paste0("It is the ", fit$meta$model, ", which has no network."),
-              c("A baseline has `predict()`, `evaluate_r2()` and what else `?baseline_fit` names.",
-                "`cpa()` fits a model."), call)
+              paste0("It is the ", fit$meta$model, ", ", which, "."), todo, call)
 }
 
 baseline_words <- function(method) {

@@ -78,6 +78,18 @@ baseline_means <- function(fit, screen, cells, pieces, scale, features) {
   c(join_pieces(answer, pieces$of, n), list(start = join_pieces(start, pieces$of, n)$mean, note = answer$note))
 }
 
+# For dose_response(): as response_means(). What has no answer is NA, unless no perturbation has one.
+baseline_response <- function(fit, screen, targets, cells, scale, of, call) {
+  pieces <- source_pieces(fit, screen, targets, cells, FALSE)
+  control <- vapply(pieces$parts, function(p) all(p == fit$meta$registry$control), NA)
+  if (scores_logs(fit, scale)) screen$x <- log_values(screen)
+  stack_features(of, function(features) {
+    answer <- baseline_means(fit, screen, cells, pieces, scale, features)
+    if (!all(control) && !anyNA(answer$note[!control])) stop_at_pieces(fit, targets, pieces, answer$note, call)
+    list(mean = answer$mean, difference = answer$mean - answer$start)
+  })
+}
+
 stop_at_pieces <- function(fit, targets, pieces, note, call) {
   label <- do.call(paste, c(list(targets$label[pieces$of]), unname(pieces$covariates), sep = ", "))
   stop_unanswered(paste0("The ", fit$meta$model, " must have an answer for every condition."), label, note,

@@ -30,7 +30,8 @@
 #'   (sent on the way), `mse` (squared units of the training data), `r2_error` (0 for a perfect return,
 #'   no upper bound), `mse_stay` and `r2_error_stay`; for fits of RNA and proteins also `mse_protein`,
 #'   `r2_error_protein`, `mse_stay_protein` and `r2_error_stay_protein`. Without cells (with proteins) to
-#'   start from they are `NA`. A column of yours that has one of these names gets `own_` in front, as in [evaluate_r2()].
+#'   start from they are `NA`. A column of yours that has one of these names gets `own_` in front, as in
+#'   [evaluate_r2()].
 #' @section Errors:
 #' Unknown names; no cells to start from for any condition; a batch in `condition`.
 #' @source `get_cycle_uncertainty` and `print_complete_cycle_uncertainty` in `cpa/api.py` of

@@ -7,10 +7,10 @@
 #' expression over the source cells, and the length of that change.
 #'
 #' @inheritParams evaluate_r2
-#' @param fit A `compert_fit`.
+#' @param fit A `compert_fit`, or for `space = "genes"` a baseline ("Dose responses" in [baseline_fit()]).
 #' @param newdata For `space = "genes"`: cells in any container that [cpa()] takes, with controls.
-#' @param space `"latent"`, or `"genes"` (needs `newdata`); `NULL` for `"genes"` where `newdata` or `genes`
-#'   is given, else `"latent"`.
+#' @param space `"latent"`, or `"genes"` (needs `newdata`); `NULL` for `"genes"` where `newdata`, `genes` or
+#'   `features = "proteins"` is given, else `"latent"`.
 #' @param perturbation Names; `NULL` for all but the control.
 #' @param dose Numbers from 0; `NULL` for `n_points` equal steps from 0 to the highest trained dose
 #'   of each perturbation (of one without training cells, what corresponds to that of the others, as in
@@ -18,7 +18,9 @@
 #'   ratios between them are there too, so that low doses have a curve of their own.
 #' @param n_points Number of steps of the default grid.
 #' @param genes Names of genes to return one by one, for `space = "genes"`; of a fit of RNA and proteins
-#'   proteins as well.
+#'   proteins as well. A name that both have is the gene.
+#' @param features For `space = "genes"`: `"genes"`, or of a fit of RNA and proteins `"proteins"`, for lengths over
+#'   proteins and `genes` that are proteins.
 #' @param source,residual As in [predict()][predict.compert_fit].
 #' @param scale For fits on counts and `space = "genes"`: `"log"` (log-normalised) or `"model"` (raw counts),
 #'   see Scale.
@@ -36,7 +38,7 @@
 #' the median total of the cells of `newdata`, and means are those of log(1 + value), as [evaluate_r2()] and
 #' [plot_means()] have them (of decoded counterfactuals their expectation, without the noise of draws);
 #' `scale = "model"` gives means of raw counts. Raw counts of proteins are log(1 + mean), as
-#' `r2_mean_protein` of [evaluate_r2()] has them, and lengths are those over genes. Give
+#' `r2_mean_protein` of [evaluate_r2()] has them. Give
 #' [observed_response()] the same cells and scale: plots refuse another scale and warn of another total.
 #'
 #' On the scale `"log"` predictions of fits on counts start from at most 2,000 of the source cells, the same
@@ -63,29 +65,50 @@
 #' @export
 dose_response <- function(fit, newdata = NULL, ..., space = NULL,
                           perturbation = NULL, dose = NULL, n_points = 20L, genes = NULL,
-                          source = "matched", residual = NULL, scale = c("log", "model"), assay = NULL,
-                          layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+                          features = c("genes", "proteins"), source = "matched", residual = NULL,
+                          scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
+                          missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
-  space <- response_space(space, newdata, genes)
+  validate_fit(fit, baseline = TRUE)
+  features <- check_features(fit, features)
+  space <- response_space(fit, space, newdata, genes, features)
   scale <- check_choice(scale, c("log", "model"), "scale")
   grid <- dose_grid(fit, perturbation, dose, n_points)
   if (space == "latent") {
     return(with_single_dose(with_dose_unit(latent_response(fit, grid), fit), fit, grid$dose))
   }
   if (is.null(newdata)) need_newdata(TRUE, "dose_response")
-  residual <- pick_residual(fit, residual)
-  genes <- check_genes(fit, genes)
+  residual <- response_residual(fit, residual)
+  of <- response_features(fit, genes, features)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
-  gene_response(fit, screen, grid, source, residual, genes, scale)
+  gene_response(fit, screen, grid, source, residual, genes, of, scale)
 }
 
-response_space <- function(space, newdata, genes, call = rlang::caller_env()) {
-  if (is.null(space)) return(if (is.null(newdata) && is.null(genes)) "latent" else "genes")
-  space <- check_choice(space, c("latent", "genes"), "space", call)
-  if (space == "genes" || is.null(genes)) return(space)
-  abort_input("`genes` must be left out for `space = \"latent\"`.", "It was given.",
-              "Write space = \"genes\" for the response of genes.", call)
+response_space <- function(fit, space, newdata, genes, features, call = rlang::caller_env()) {
+  of_cells <- !is.null(genes) || features == "proteins"
+  space <- check_choice(space %||% if (is.null(newdata) && !of_cells) "latent" else "genes",
+                        c("latent", "genes"), "space", call)
+  if (space == "genes") return(space)
+  if (of_cells) {
+    what <- if (is.null(genes)) "features" else "genes"
+    abort_input(paste0("`", what, "` must be left out for `space = \"latent\"`."), "It was given.",
+                "Write space = \"genes\" for the response of genes and proteins.", call)
+  }
+  validate_fit(fit, call = call)  # baselines have no latent space
+  space
+}
+
+response_residual <- function(fit, residual, call = rlang::caller_env()) {
+  if (is_baseline(fit)) check_baseline_question(fit, "mean", "condition", residual, call = call)
+  pick_residual(fit, residual, call)
+}
+
+# What a table is of: "genes", "proteins", or both where such genes are asked for by name.
+response_features <- function(fit, genes, features, call = rlang::caller_env()) {
+  genes <- check_genes(fit, genes, call, of = if (features == "proteins") features else c("genes", "proteins"))
+  if (is.null(genes) || features == "proteins") return(features)
+  own <- genes %in% fit$meta$registry$genes
+  c("genes", "proteins")[c(any(own), !all(own))]
 }
 
 # Columns of the tables of responses, of which plots find the covariates by what is left.
@@ -98,9 +121,10 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
   check_count(n_points, "n_points", min = 2, call = call)
   if (!is.null(dose)) check_doses(dose, length(dose), call)
   names <- known_perturbations(fit, perturbation, call)
-  seen <- if (is.null(dose)) trained_conditions(fit)
-  trained <- split(as.double(unlist(seen$doses)), factor(as.character(unlist(seen$parts)), unique(names)))
-  doses <- lapply(names, function(name) dose %||% dose_curve(fit, name, trained[[name]], n_points))
+  trained <- if (is.null(dose)) trained_doses(fit, names)
+  doses <- lapply(names, function(name) {
+    dose %||% answered_doses(fit, dose_curve(fit, name, trained[[name]], n_points), trained[[name]])
+  })
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
 }
@@ -115,6 +139,19 @@ dose_curve <- function(fit, name, trained, n_points) {
   all <- sort(c(equal, doses, ratios[-c(1L, n_points + 2L)]))
   # Steps that meet but for rounding are one.
   all[c(TRUE, diff(all) > 1e-9 * max(all))]
+}
+
+# All doses that training saw of each perturbation.
+trained_doses <- function(fit, names) {
+  seen <- trained_conditions(fit)
+  split(as.double(unlist(seen$doses)), factor(as.character(unlist(seen$parts)), unique(names)))
+}
+
+# For a baseline without those of training, at which it answers as if they had not been measured.
+answered_doses <- function(fit, doses, trained) {
+  if (!is_baseline(fit)) return(doses)
+  measured <- vapply(doses, function(d) any(abs(trained - d) <= 1e-9 * d), NA)
+  doses[!measured | doses == 0]
 }
 
 # From 0 to the highest dose that training saw, of a perturbation that it did not see to what corresponds

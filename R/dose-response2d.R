@@ -38,12 +38,13 @@
 #' @export
 dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
                             perturbation = NULL, dose = NULL, n_points = 10L, fixed = NULL,
-                            genes = NULL, source = "matched", residual = NULL,
-                            scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
-                            missing_genes = c("error", "zero")) {
+                            genes = NULL, features = c("genes", "proteins"), source = "matched",
+                            residual = NULL, scale = c("log", "model"), assay = NULL, layer = NULL,
+                            col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
-  space <- response_space(space, newdata, genes)
+  validate_fit(fit, baseline = TRUE)
+  features <- check_features(fit, features)
+  space <- response_space(fit, space, newdata, genes, features)
   scale <- check_choice(scale, c("log", "model"), "scale")
   pair <- check_pair(fit, perturbation)
   grid <- dose_grid2d(fit, pair, dose, n_points)
@@ -53,12 +54,12 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
     return(with_single_dose(table, fit, c(grid$dose_1, grid$dose_2)))
   }
   if (is.null(newdata)) need_newdata(TRUE, "dose_response2d")
-  residual <- pick_residual(fit, residual)
-  genes <- check_genes(fit, genes)
+  residual <- response_residual(fit, residual)
+  of <- response_features(fit, genes, features)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
   parts <- rep(list(c(pair, names(fixed))), nrow(grid))
   doses <- Map(function(a, b) c(a, b, unname(fixed)), grid$dose_1, grid$dose_2)
-  gene_response(fit, screen, grid, source, residual, genes, scale, parts, unname(doses))
+  gene_response(fit, screen, grid, source, residual, genes, of, scale, parts, unname(doses))
 }
 
 # Two different perturbations of the fit.
@@ -76,7 +77,10 @@ check_pair <- function(fit, pair, call = rlang::caller_env()) {
 
 dose_grid2d <- function(fit, pair, dose, n_points, call = rlang::caller_env()) {
   check_count(n_points, "n_points", min = 2, call = call)
-  if (is.null(dose)) dose <- lapply(pair, dose_steps, fit = fit, n_points = n_points)
+  if (is.null(dose)) {
+    trained <- trained_doses(fit, pair)
+    dose <- lapply(pair, function(name) answered_doses(fit, dose_steps(fit, name, n_points), trained[[name]]))
+  }
   if (!is.list(dose)) dose <- list(dose, dose)
   if (length(dose) != 2L) {
     abort_input("`dose` must be one vector of doses, or a list of two.",

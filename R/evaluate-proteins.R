@@ -2,9 +2,9 @@
 
 protein_metrics <- c("r2_mean_protein", "r2_var_protein")
 
-# list(truth, methods, note), the former list(mean, variance) of proteins x conditions, over the cells that have
-# proteins, `note` why a baseline has no answer; `start` is the screen that predictions start from. Raw counts on scale "log" are compared as
-# log(1 + mean) (and variance).
+# list(truth, reference, methods, note), the former list(mean, variance) of proteins x conditions, over the cells
+# that have proteins, `note` why a baseline has no answer; `start` is the screen that predictions start from. Raw
+# counts on scale "log" are compared as log(1 + mean) (and variance).
 protein_statistics <- function(fit, screen, start, groups, rows, control, targets, both, options,
                                baselines, seed) {
   has <- has_proteins(screen)

@@ -33,11 +33,7 @@ predicted_pairs <- function(fit, screen, pairs, source, residual, scale, feature
   targets <- make_targets(fit, new_condition(four$parts[first], four$doses[first], asked), call)
   warn_dose_range(fit, targets, call = call)
   cells <- source_cells(fit, screen, targets, source, call)
-  mean <- if (features == "proteins") {
-    protein_response(fit, screen, targets, cells, residual, scale, call)$mean
-  } else {
-    response_means(fit, screen, targets, cells, residual, NULL, scale, call)$mean
-  }
+  mean <- response_means(fit, screen, targets, cells, residual, NULL, scale, features, call)$mean
   at <- match(key, key[first])
   n <- length(pairs$parts)
   made <- four_matrices(mean, at)

@@ -78,7 +78,8 @@
 #' have another dose, dose 0 is a dose like others (see [dose_response()]).
 #' @section Errors:
 #' Unknown names; a condition that is no combination of two; no pair in the screen; covariates without
-#' controls in `newdata`; a batch in `condition`. Doses outside the trained range give one warning.
+#' controls in `newdata`; a batch in `condition`; a baseline of [baseline_fit()], which predicts no
+#' interaction. Doses outside the trained range give one warning.
 #' @references
 #' Norman TM, Horlbeck MA, Replogle JM, et al. (2019). Exploring genetic interaction manifolds
 #' constructed from rich single-cell phenotypes. *Science* 365:786-793. \doi{10.1126/science.aax4438}
@@ -101,7 +102,8 @@ interaction_table <- function(fit, newdata, condition = NULL, ..., by = c("combi
                               scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
                               missing_genes = c("error", "zero")) {
   check_no_dots(...)
-  validate_fit(fit)
+  validate_fit(fit, baseline = TRUE)
+  if (is_baseline(fit)) stop_at_interactions(fit)
   need_newdata(missing(newdata), "interaction_table")
   by <- check_choice(by, c("combination", "gene"), "by")
   scale <- check_choice(scale, c("log", "model"), "scale")
@@ -120,8 +122,15 @@ interaction_table <- function(fit, newdata, condition = NULL, ..., by = c("combi
   rows <- pair_rows(fit, pairs, means)
   build <- if (by == "gene") gene_rows_of_pairs else score_rows_of_pairs
   table <- build(rows, lapply(means, only_genes, at), fit$meta$registry[[features]][at])
-  of <- if (features == "proteins") fit$meta$registry$proteins
-  with_scale(with_dose_unit(table, fit), fit, screen, scale, of)
+  with_scale(with_dose_unit(table, fit), fit, screen, scale, features)
+}
+
+# Of the methods one adds effects up, and the others take the effect of a pair from other conditions.
+stop_at_interactions <- function(fit, call = rlang::caller_env()) {
+  refuse_baseline(fit, "fit", call, which = paste(
+    if (fit$meta$settings$method == "additive") "in which effects add up by definition:" else
+      "which takes no effect of a pair from its parts:", "it predicts no interaction"
+  ), todo = "`cpa()` fits a model; `observed_response(pair = )` tells what was measured.")
 }
 
 # The combinations that are asked for, one row per combination of covariates: list(parts, doses,

@@ -13,8 +13,10 @@
 #'   by `pair`.
 #' @param pair Two names, for [plot_dose_response2d()]: cells that had both of them, or one of them
 #'   and nothing else, which has dose 0 of the other.
-#' @param genes Names of genes (and proteins) to return one by one; `NULL` for the length of the response.
-#'   Means of proteins are those over the cells that have them.
+#' @param genes Names of genes (and proteins) to return one by one; `NULL` for the length of the response. A
+#'   name that both have is the gene. Means of proteins are those over the cells that have them.
+#' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`, for lengths over proteins and `genes`
+#'   that are proteins.
 #' @param min_cells Fewest cells of a condition.
 #' @param scale For fits on counts, `"log"` (log-normalised) or `"model"` (raw counts), see Scale.
 #' @return A tibble: the covariates; `perturbation` and `dose`, with `pair` `perturbation_1`, `dose_1`,
@@ -37,6 +39,7 @@
 #' observed_response(fit, wells, perturbation = "Trametinib", genes = "SELENBP1")
 #' @export
 observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NULL, genes = NULL,
+                              features = c("genes", "proteins"),
                               min_cells = 1L, scale = c("log", "model"), assay = NULL, layer = NULL,
                               col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
@@ -50,7 +53,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
   }
   stop_at_combination(fit, perturbation)
   wanted <- if (is.null(pair)) known_perturbations(fit, perturbation) else check_pair(fit, pair)
-  genes <- check_genes(fit, genes)
+  of <- response_features(fit, genes, check_features(fit, features))
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "dose", "covariates", "batch"))
   groups <- condition_groups(fit, screen)
@@ -69,27 +72,19 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                 seen = seen_in_training(fit, groups$parts[at], groups$doses[at],
                                         groups$covariates[at, , drop = FALSE]),
                 n_cells = size[at])
-  mean <- measured_groups(fit, screen, groups, scale)$mean
   reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
-  means <- list(mean = mean[, at, drop = FALSE],
-                difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
-  if (any_proteins(fit, genes)) {
-    means <- Map(rbind, means, observed_proteins(fit, screen, groups, at, reference, scale))
-  }
-  table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry))
-  with_scale(table, fit, screen, scale, genes)
-}
-
-# The same of proteins, over the cells that have them.
-observed_proteins <- function(fit, screen, groups, at, reference, scale) {
-  mean <- measured_groups(fit, screen, groups, scale, "proteins")$mean
-  list(mean = mean[, at, drop = FALSE],
-       difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
+  means <- stack_features(of, function(features) {
+    mean <- measured_groups(fit, screen, groups, scale, features)$mean
+    list(mean = mean[, at, drop = FALSE],
+         difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
+  })
+  table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry, of))
+  with_scale(table, fit, screen, scale, of)
 }
 
 # list(n, mean, variance) of the measured cells of all groups, on the scale of responses; of proteins those
 # of the cells that have them. The variance of the logarithm of a mean is that of the mean, brought to its scale.
-measured_groups <- function(fit, screen, groups, scale, features = "genes") {
+measured_groups <- function(fit, screen, groups, scale, features) {
   if (features == "genes") {
     values <- if (scores_logs(fit, scale)) log_values(screen) else screen$x
     return(core_group_stats(values, groups$of_cell - 1L, groups$n))

@@ -2,7 +2,8 @@
 
 # One row per covariate combination that `screen` has and row of `grid` (and gene). `parts` and
 # `doses` say the condition of each row of `grid`.
-gene_response <- function(fit, screen, grid, source, residual, genes, scale,
+# `of`: "genes", "proteins" or both.
+gene_response <- function(fit, screen, grid, source, residual, genes, of, scale,
                           parts = as.list(grid$perturbation), doses = as.list(grid$dose),
                           call = rlang::caller_env()) {
   names <- condition_covariates(fit)
@@ -16,16 +17,27 @@ gene_response <- function(fit, screen, grid, source, residual, genes, scale,
   targets <- make_targets(fit, new_condition(parts[what], doses[what], asked), call)
   warn_dose_range(fit, targets, below = FALSE, call = call)
   cells <- source_cells(fit, screen, targets, source, call)
-  means <- response_means(fit, screen, targets, cells, residual, genes, scale, call)
+  means <- response_means(fit, screen, targets, cells, residual, genes, scale, of, call)
   names(levels) <- own_names(names(levels), response_names)
   rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
-  table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry), fit)
-  with_single_dose(with_scale(table, fit, screen, scale, genes), fit, unlist(doses))
+  table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry, of), fit)
+  with_single_dose(with_scale(table, fit, screen, scale, of), fit, unlist(doses))
 }
 
-# list(mean, difference), genes (and proteins where one is asked for) x K: predicted means of the kind asked
-# for, and by difference the change from the source cells.
-response_means <- function(fit, screen, targets, cells, residual, genes, scale, call) {
+# list(mean, difference), genes or proteins (both: genes first) x K: predicted means of the kind asked for, and
+# by difference the change from the source cells.
+response_means <- function(fit, screen, targets, cells, residual, genes, scale, of, call) {
+  if (is_baseline(fit)) return(baseline_response(fit, screen, targets, cells, scale, of, call))
+  stack_features(of, function(features) {
+    if (features == "proteins") return(protein_response(fit, screen, targets, cells, residual, scale, call))
+    gene_changes(fit, screen, targets, cells, residual, genes, scale, call)
+  })
+}
+
+# list(mean, difference) of each of the features, one over the other.
+stack_features <- function(of, answer) do.call(Map, c(list(rbind), lapply(unname(of), answer)))
+
+gene_changes <- function(fit, screen, targets, cells, residual, genes, scale, call) {
   logs <- scores_logs(fit, scale)
   if (logs) cells <- some_source_cells(cells, 0)
   made <- if (logs) {
@@ -34,9 +46,7 @@ response_means <- function(fit, screen, targets, cells, residual, genes, scale, 
     summarised_means(fit, screen, targets, cells, gene_rows, call)
   }
   values <- if (logs) log_values(screen) else screen$x
-  means <- measured_changes(made, observed_means(values, cells), residual)
-  if (!any_proteins(fit, genes)) return(means)
-  Map(rbind, means, protein_response(fit, screen, targets, cells, residual, scale, call))
+  measured_changes(made, observed_means(values, cells), residual)
 }
 
 # Source cells with proteins are those that have a change of them. Where none has, the change is NA, and
@@ -62,8 +72,6 @@ summarised_means <- function(fit, screen, targets, cells, rows, call) {
 measured_changes <- function(made, source, residual) {
   list(mean = if (residual) made$difference else made$decoded, difference = made$difference - source)
 }
-
-any_proteins <- function(fit, genes) length(setdiff(genes, fit$meta$registry$genes)) > 0L
 
 # Means of log-normalised values are taken over cells one by one. Lengths need the logarithms of all genes,
 # of which fewer cells tell the mean well enough.
@@ -119,13 +127,13 @@ observed_means <- function(x, cells) {
   means[, match(key, key[first]), drop = FALSE]
 }
 
-add_response <- function(rows, means, genes, registry) {
+add_response <- function(rows, means, genes, registry, of) {
   if (is.null(genes)) {
     rows$norm_of_mean <- sqrt(colSums(means$mean^2))
     rows$norm_of_difference <- sqrt(colSums(means$difference^2))
     return(rows)
   }
-  at <- match(genes, c(registry$genes, registry$proteins))
+  at <- match(genes, unlist(registry[of]))
   long <- rows[rep(seq_len(nrow(rows)), each = length(genes)), , drop = FALSE]
   long$gene <- rep(genes, nrow(rows))
   long$mean <- as.vector(means$mean[at, ])

@@ -19,13 +19,12 @@ protein_scaling <- function(fit, scale) {
   if (protein_scale(fit, scale) == "log1p") function(x) log1p(pmax(x, 0)) else identity
 }
 
-# The table says its scale, of proteins under that name, and the total that cells were brought to.
-with_scale <- function(table, fit, screen, scale, genes = NULL) {
+# The table says its scale, of proteins under that name, and the total that cells were brought to. `of`: what it
+# is of.
+with_scale <- function(table, fit, screen, scale, of) {
   total <- if (scores_logs(fit, scale)) cell_totals(screen$x)
   own <- gene_scale(fit, scale)
-  if (any_proteins(fit, genes)) {
-    own <- c(genes = if (any(genes %in% fit$meta$registry$genes)) own, proteins = protein_scale(fit, scale))
-  }
+  if ("proteins" %in% of) own <- c(genes = if ("genes" %in% of) own, proteins = protein_scale(fit, scale))
   attr(table, "scale") <- own
   attr(table, "total") <- if (length(total)) stats::median(total[total > 0])
   table

@@ -132,7 +132,7 @@ test_that("what needs a network refuses it with one error", {
   calls <- expression(
     cell_embedding(baseline, x), perturbation_embedding(baseline), covariate_embedding(baseline),
     write_back(baseline, x), reconstruct(baseline, x), evaluate_cells(baseline, x), dose_response(baseline),
-    dose_response2d(baseline), interaction_table(baseline, x), disentanglement(baseline, x),
+    dose_response2d(baseline), disentanglement(baseline, x),
     prediction_uncertainty(baseline, ask), cycle_uncertainty(baseline, x, ask), protein_expression(baseline, x),
     resume_fit(baseline, x), fine_tune(baseline, x, "condition"), transfer_table(baseline),
     add_molecules(baseline, c(A = "C")), tidy(baseline), augment(baseline, x), render_report(baseline, x, "a.html")

@@ -219,3 +219,107 @@ test_that("proteins go back where they came from", {
   expect_match(paste(format(one), collapse = "\n"), "Proteins: +5 \\(ADT, counts\\)\n")
   expect_null(suppressWarnings(baseline_fit(x, "drug", control = "control"))$meta$registry$proteins)
 })
+
+dosed_baseline <- function(method, cells = dosed_cells(), ...) {
+  suppressWarnings(baseline_fit(cells$x, "drug", method = method, dose = "dose", covariates = "cell_type",
+                                control = "control", split = "split", col_data = cells$col_data, ...))
+}
+
+test_that("dose responses are what predict() answers, between the doses of training", {
+  cells <- dosed_cells()
+  cells$col_data$split <- "train"
+  about <- cells$col_data
+  for (method in c("interpolation", "additive", "mean", "control")) {
+    one <- dosed_baseline(method, cells)
+    curve <- dose_response(one, cells$x, perturbation = "A", n_points = 4, genes = rownames(cells$x)[2:3],
+                           col_data = about)
+    trained <- unique(trained_doses(one, "A")$A)
+    expect_false(any(setdiff(trained, 0) %in% curve$dose))
+    row <- curve[curve$gene == rownames(cells$x)[2] & is.finite(curve$mean), ]
+    row <- row[nrow(row), ]
+    asked <- condition("A", dose = row$dose, cell_type = row$cell_type)
+    answer <- predict(one, cells$x, asked, summarise = "condition", col_data = about)
+    expect_equal(row$mean, answer[2, 1], ignore_attr = TRUE)
+    source <- about$drug == "control" & about$cell_type == row$cell_type
+    expect_equal(row$difference, answer[2, 1] - mean(cells$x[2, source]), tolerance = 1e-5, ignore_attr = TRUE)
+    expect_identical(row$n_cells, sum(source))
+  }
+  expect_true(all(curve$difference == 0))
+})
+
+test_that("the curve of the line lies between its neighbours, and ends where there is none", {
+  cells <- dosed_cells()
+  cells$col_data$split <- "train"
+  line <- dosed_baseline("interpolation", cells)
+  doses <- sort(unique(trained_doses(line, "A")$A))
+  expect_gt(length(doses), 1L)
+  ends <- doses[1:2]
+  middle <- exp(mean(log(ends)))
+  ask <- function(dose, ...) {
+    dose_response(line, cells$x, perturbation = "A", dose = dose, genes = rownames(cells$x), col_data = cells$col_data,
+                  ...)
+  }
+  seen <- observed_response(line, cells$x, perturbation = "A", genes = rownames(cells$x), col_data = cells$col_data)
+  type <- seen$cell_type[1]
+  at <- function(table, dose) table$difference[table$cell_type == type & abs(table$dose - dose) < 1e-9]
+  expect_equal(at(ask(middle), middle), (at(seen, ends[1]) + at(seen, ends[2])) / 2, tolerance = 1e-6)
+  far <- suppressWarnings(ask(c(middle, max(doses) * 2)))
+  expect_identical(is.na(far$mean), far$dose > max(doses))
+  expect_refused(suppressWarnings(ask(max(doses) * 2)),
+                 "must have an answer for every condition.*no training cells with \"A\" at a lower and a higher")
+  expect_refused(ask(c(0, max(doses))), "no training cells with \"A\" at a lower and a higher dose")
+  expect_refused(ask(middle, residual = FALSE), "`residual` must be left out")
+  expect_refused(dose_response(line), "`fit` must be a model that was trained")
+  expect_refused(dose_response(line, cells$x, space = "latent", col_data = cells$col_data),
+                 "`fit` must be a model that was trained")
+  skip_without_package("ggplot2")
+  drawn <- plot_dose_response(far, observed = seen)
+  expect_warning(ggplot2::ggplot_build(drawn), NA)
+})
+
+test_that("dose responses of proteins and of counts are on the scale of scores", {
+  about <- cite_cells()$col_data
+  x <- cite_rows(with_gaps(cite_cells()$adt))
+  one <- suppressWarnings(baseline_fit(x, "drug", control = "control", covariates = "cell_type", split = "split",
+                                       proteins = paste0("CD", 1:5), col_data = about))
+  curve <- function(...) dose_response(one, x, perturbation = "A", dose = 1, col_data = about, ...)
+  beside <- evaluate_r2(one, x, split = "train", condition = condition("A", cell_type = "NK"), baselines = FALSE,
+                        col_data = about)
+  own <- observed_response(one, x[, about$split == "train" | about$drug == "control"], perturbation = "A",
+                           features = "proteins", genes = paste0("CD", 1:5),
+                           col_data = about[about$split == "train" | about$drug == "control", ])
+  proteins <- curve(genes = paste0("CD", 1:5))
+  nk <- function(table) table$mean[table$cell_type == "NK"]
+  expect_equal(core_r2(nk(own), nk(proteins)), beside$r2_mean_protein, tolerance = 1e-6)
+  expect_identical(attr(proteins, "scale"), c(proteins = "log1p"))
+  both <- curve(genes = c("CD2", "gene3"))
+  expect_equal(both$mean[both$gene == "CD2"], proteins$mean[proteins$gene == "CD2"])
+  expect_identical(attr(both, "scale"), c(genes = "log", proteins = "log1p"))
+  expect_equal(curve(features = "proteins")$norm_of_difference[1],
+               sqrt(sum(proteins$difference[proteins$cell_type == "NK"]^2)))
+  logs <- log_values(read_newdata(one, x, col_data = about))
+  source <- about$drug == "control" & about$cell_type == "NK"
+  expect_equal((both$mean - both$difference)[both$gene == "gene3" & both$cell_type == "NK"],
+               mean(logs["gene3", source]))
+})
+
+test_that("two drugs add up on a grid, and no baseline has interactions", {
+  cells <- dosed_cells()
+  cells$col_data$split <- "train"
+  sum <- dosed_baseline("additive", cells)
+  pair <- setdiff(sum$meta$registry$perturbations, "control")[1:2]
+  expect_refused(dose_response2d(sum), "`fit` must be a model that was trained")
+  trained <- trained_doses(sum, pair)
+  grid <- dose_response2d(sum, cells$x, perturbation = pair, n_points = 3, genes = rownames(cells$x)[1],
+                          col_data = cells$col_data)
+  expect_false(any(grid$dose_1[grid$dose_1 > 0] %in% trained[[1]]))
+  one <- grid[grid$cell_type == grid$cell_type[1], ]
+  at <- function(a, b) one$difference[one$dose_1 == a & one$dose_2 == b]
+  top <- c(max(one$dose_1), max(one$dose_2))
+  expect_equal(at(top[1], top[2]), at(top[1], 0) + at(0, top[2]), tolerance = 1e-6)
+  expect_refused(interaction_table(sum, cells$x), "in which effects add up by definition: it predicts no interaction")
+  for (method in c("control", "mean", "interpolation")) {
+    expect_refused(interaction_table(dosed_baseline(method, cells), cells$x),
+                   paste0("It is the ", method, " baseline, which takes no effect of a pair from its parts"))
+  }
+})

@@ -261,3 +261,55 @@ test_that("round trips lose proteins as well", {
   expect_equal(lost$mse_protein, mean((log(2) * logs[[1]] - logs[[2]])^2))
   expect_identical(c(lost$mse, lost$mse_stay_protein, lost$r2_error_stay_protein), c(0, 0, 0))
 })
+
+test_that("lengths of responses are over proteins where these are asked for", {
+  about <- both_cells()
+  ask <- function(verb, ...) verb(both_fit(), cite_rows(), col_data = about, ...)
+  for (scale in c("log", "model")) {
+    curve <- function(...) ask(dose_response, perturbation = "A", dose = 1, scale = scale, ...)
+    each <- curve(genes = paste0("CD", 1:5))
+    whole <- curve(features = "proteins")
+    length_of <- function(x) unname(c(tapply(x, each$cell_type, function(v) sqrt(sum(v^2)))))
+    expect_equal(whole$norm_of_mean, length_of(each$mean))
+    expect_equal(whole$norm_of_difference, length_of(each$difference))
+    expect_identical(attr(whole, "scale"), c(proteins = if (scale == "log") "log1p" else "counts"))
+    expect_false(isTRUE(all.equal(curve()$norm_of_difference, whole$norm_of_difference)))
+    seen <- ask(observed_response, perturbation = "A", features = "proteins", scale = scale)
+    each <- ask(observed_response, perturbation = "A", genes = paste0("CD", 1:5), scale = scale)
+    expect_equal(seen$norm_of_difference, length_of(each$difference))
+    both <- ask(dose_response2d, perturbation = c("A", "B"), dose = 1, features = "proteins", scale = scale)
+    each <- ask(dose_response2d, perturbation = c("A", "B"), dose = 1, genes = paste0("CD", 1:5), scale = scale)
+    expect_equal(both$norm_of_difference, length_of(each$difference))
+  }
+  expect_refused(dose_response(both_fit(), features = "proteins"), "`newdata` must be given")
+  expect_refused(dose_response(both_fit(), space = "latent", features = "proteins"),
+                 "`features` must be left out for `space = \"latent\"`")
+  expect_refused(curve(features = "proteins", genes = "gene3"), "`genes` must be proteins of the fit")
+  expect_refused(observed_response(small_fit(), small_cells()$x, features = "proteins"),
+                 "`features` must be \"genes\" for a fit of RNA alone")
+  expect_refused(dose_response2d(small_fit(), features = "proteins"), "`features` must be \"genes\"")
+  skip_without_package("ggplot2")
+  expect_identical(plot_dose_response(whole, observed = seen)$labels$y, "Length of change (counts)")
+})
+
+test_that("a name that a gene and a protein have is the gene, or the protein among proteins", {
+  x <- cite_sce()
+  adt <- SingleCellExperiment::altExp(x, "ADT")
+  rownames(adt)[2] <- "gene3"
+  SingleCellExperiment::altExp(x, "ADT") <- adt
+  fit <- multi_fit(x, proteins = NULL, fusion = "poe")
+  measured <- function(...) observed_response(fit, x, perturbation = "A", genes = "gene3", scale = "model", ...)
+  of <- function(values) {
+    unname(vapply(c("NK", "T"), function(type) {
+      mean(values[both_cells()$drug == "A" & both_cells()$cell_type == type])
+    }, 0))
+  }
+  expect_equal(measured()$mean, of(cite_cells()$genes["gene3", ]))
+  expect_equal(measured(features = "proteins")$mean, of(cite_cells()$adt["CD2", ]))
+  expect_identical(attr(measured(features = "proteins"), "scale"), c(proteins = "counts"))
+  curve <- function(...) dose_response(fit, x, perturbation = "A", dose = 1, genes = "gene3", ...)
+  answer <- predict(fit, x, condition("A", cell_type = "NK"), summarise = "condition")
+  second <- SummarizedExperiment::assay(SingleCellExperiment::altExp(answer), "mean")
+  expect_equal(curve(features = "proteins")$mean[1], log1p(second["gene3", 1]), tolerance = 1e-5, ignore_attr = TRUE)
+  expect_identical(attr(curve(), "scale"), "log")
+})

@@ -48,7 +48,7 @@ test_that("responses of counts start from so many cells at most, the same ones f
   targets <- make_targets(fit, condition_grid(condition = c("IFNb", "control"), cell_type = "NK"))
   source <- source_cells(fit, screen, targets, "matched")
   genes <- rownames(cells$counts)
-  means <- function(genes) response_means(fit, screen, targets, source, FALSE, genes, "log")
+  means <- function(genes) response_means(fit, screen, targets, source, FALSE, genes, "log", "genes")
   whole <- means(genes)
   logs <- decoded_logs
   used <- NULL
