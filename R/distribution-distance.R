@@ -21,7 +21,7 @@
 #'   or Seurat objects, of which the only assay is taken, as [predict()][predict.compert_fit] gives
 #'   one with `type = "sample"`, else the log-normalised values under their usual names (see [cpa()]),
 #'   or the counts where the other sample holds counts.
-#'   Rows are matched by name where both have names.
+#'   Rows are matched by name where both have names. For proteins give these alone, such as `altExp(x)`.
 #' @param method Distances, some of `"mmd"`, `"wasserstein"` and `"energy"`.
 #' @param ... Not used.
 #' @param genes Names of the genes to compare, such as DEGs; `NULL` for all.

@@ -34,9 +34,22 @@
 #'   normalised values for `protein_loss = "gauss"`. Arrays and rows have no assays.
 #' @param molecules Features of the perturbations, as in [cpa()].
 #' @param settings Hyperparameters, from [multicpa_settings()].
-#' @return A `compert_fit`. Its verbs return proteins where they came from: [predict()] and
-#'   [reconstruct()] as an `altExp` (Seurat: an assay) of the same name, or for a matrix as attribute
-#'   `"proteins"`. [evaluate_r2()] has two more scores, `r2_mean_protein` and `r2_var_protein`.
+#' @section Verbs:
+#' * Proteins come back where they came from: [predict()] and [reconstruct()] return an `altExp` (Seurat: an
+#'   assay) of the same name, or for a matrix the attribute `"proteins"`.
+#' * Scores of proteins have columns of their own, with `protein` in their names: in [evaluate_r2()],
+#'   [evaluate_effects()], [evaluate_cells()], [cycle_uncertainty()] and [augment()][tidiers], which
+#'   [compare_r2()], [plot_r2()] and [tune_fit()] take by name. [expected_r2()] has a row of them.
+#' * `features = "proteins"` asks [dose_response()], [dose_response2d()], [observed_response()],
+#'   [interaction_table()], [plot_means()] and [r2_matrix()] for proteins.
+#' * [baseline_fit()] makes baselines of both (`proteins = `).
+#' * Embeddings, [disentanglement()] and [prediction_uncertainty()] are of the latent space, which genes and
+#'   proteins share. [distribution_distance()] compares whatever it is given, such as `altExp(x)`.
+#' * DEGs (`n_degs`, `degs`, [rank_degs()]) are genes.
+#'
+#' Cells without proteins have no part in any number of proteins; what no cell tells is `NA`.
+#'
+#' @return A `compert_fit`.
 #' @inheritSection cpa Doses
 #' @section Errors: As [cpa()]; proteins that are not found, that are rows named as other rows, in part
 #'   missing in a cell, or no counts where counts are needed; `fusion = "concat"` with cells that lack proteins.

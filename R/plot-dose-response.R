@@ -19,7 +19,7 @@
 #'   perturbation, covariates) stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [dose_response()]; measured points without the column that is drawn (the
-#' latent response is not measured) or on another scale. Cells that were brought to another total are a
+#' latent response is not measured), of proteins beside genes, or on another scale. Cells that were brought to another total are a
 #' warning.
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -110,6 +110,7 @@ response_title <- function(response, value, measured) {
   words <- response_words(measured)[[value]]
   if (value == "response") return(words)
   scale <- attr(response, "scale")
+  if (grepl("^norm", value) && identical(names(scale), "proteins")) words <- paste(words, "of proteins")
   # The scales of genes and proteins on one line are longer than panels are high.
   with_scale_words(words, scale, if (length(unique(scale)) > 1L) "\n" else " ")
 }

@@ -45,6 +45,11 @@ check_same_scale <- function(response, observed, call) {
   of <- function(name) list(attr(response, name), attr(observed, name))
   scale <- lapply(of("scale"), function(s) if (is.null(names(s))) c(genes = s) else s)
   both <- intersect(names(scale[[1L]]), names(scale[[2L]]))
+  if (length(both) == 0L && all(lengths(scale) > 0L)) {
+    abort_input("`observed` must be of what `response` is of.",
+                paste0("They are of ", names(scale[[2L]]), " and of ", names(scale[[1L]]), "."),
+                "Give both functions the same `features`.", call)
+  }
   other <- both[scale[[1L]][both] != scale[[2L]][both]]
   if (length(other)) {
     own <- vapply(scale, `[[`, "", other[1L])

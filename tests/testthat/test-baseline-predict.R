@@ -241,7 +241,8 @@ test_that("dose responses are what predict() answers, between the doses of train
     answer <- predict(one, cells$x, asked, summarise = "condition", col_data = about)
     expect_equal(row$mean, answer[2, 1], ignore_attr = TRUE)
     source <- about$drug == "control" & about$cell_type == row$cell_type
-    expect_equal(row$difference, answer[2, 1] - mean(cells$x[2, source]), tolerance = 1e-5, ignore_attr = TRUE)
+    expect_equal(row$difference, answer[2, 1] - mean(cells$x[2, source]), tolerance = 1e-5,
+                 ignore_attr = TRUE)
     expect_identical(row$n_cells, sum(source))
   }
   expect_true(all(curve$difference == 0))

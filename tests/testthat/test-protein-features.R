@@ -289,7 +289,9 @@ test_that("lengths of responses are over proteins where these are asked for", {
                  "`features` must be \"genes\" for a fit of RNA alone")
   expect_refused(dose_response2d(small_fit(), features = "proteins"), "`features` must be \"genes\"")
   skip_without_package("ggplot2")
-  expect_identical(plot_dose_response(whole, observed = seen)$labels$y, "Length of change (counts)")
+  expect_identical(plot_dose_response(whole, observed = seen)$labels$y, "Length of change of proteins (counts)")
+  expect_refused(plot_dose_response(whole, observed = ask(observed_response, perturbation = "A", scale = "model")),
+                 "must be of what `response` is of. x They are of genes and of proteins")
 })
 
 test_that("a name that a gene and a protein have is the gene, or the protein among proteins", {
