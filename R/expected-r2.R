@@ -10,9 +10,10 @@
 #' @param split The split whose cells are drawn from, `"train"`, `"test"` or `"ood"`, or a word for it that
 #'   [cpa()] takes.
 #' @param n_draws Number of draws.
+#' @param scale `"log"`, that of the scores of [evaluate_r2()] (counts log-normalised, of proteins
+#'   log(1 + mean)), or `"model"`, that of the training data, which is the published one.
 #' @return A tibble with one row per part (`"genes"`, `"DEGs"` and, for fits of both, `"proteins"`):
-#'   `part`, `mean`, `sd` (over draws), `median`, `n_draws` and `n_conditions`. Values are on the
-#'   scale that the fit was trained on.
+#'   `part`, `mean`, `sd` (over draws), `median`, `n_draws` and `n_conditions`.
 #' @section Errors: No split, or no perturbed condition of two cells in it.
 #' @source theislab/multicpa-reproducibility; Inecik et al. (2022), bioRxiv 2022.07.08.499049.
 #' @examples
@@ -22,13 +23,14 @@
 #' expected_r2(fit, screen, n_draws = 50, seed = 1)
 #' @export
 expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_degs = 50L,
-                        seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                        scale = c("log", "model"), seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
                         missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "expected_r2")
   check_count(n_draws, "n_draws")
   check_count(n_degs, "n_degs", min = 2)
+  scale <- check_choice(scale, c("log", "model"), "scale")
   split <- check_split_names(split)
   if (length(split) > 1L) {
     abort_input("`split` must be one split.", paste0("It is ", name_list(split), "."),
@@ -47,9 +49,11 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
   }
   rows <- data.frame(group = as.integer(names(cells)))
   degs <- evaluation_degs(fit, screen, groups, rows, NULL, n_degs)
+  if (scores_logs(fit, scale)) screen$x <- log_values(screen)
+  to_scale <- if (!is.null(screen$proteins)) protein_scaling(fit, scale)
   whole <- means_of(screen, pool)
   scores <- vapply(draws_of_cells(resolve_seed(seed), n_draws, cells), function(draw) {
-    score_draw(screen, whole, draw$cells, degs[[draw$condition]])
+    score_draw(screen, whole, draw$cells, degs[[draw$condition]], to_scale)
   }, numeric(3L))
   parts <- c("genes", "DEGs", if (!is.null(screen$proteins)) "proteins")
   table <- lapply(seq_along(parts), function(k) {
@@ -90,10 +94,10 @@ means_of <- function(screen, cells) {
 }
 
 # `whole`: means_of() the pool. What the others have is the rest of that, so that a draw reads its own
-# cells only.
-score_draw <- function(screen, whole, cells, deg) {
+# cells only. `to_scale`: of proteins.
+score_draw <- function(screen, whole, cells, deg, to_scale) {
   own <- means_of(screen, cells)
   others <- Map(function(all, own) (all$n * all$mean - own$n * own$mean) / (all$n - own$n), whole, own)
   c(safe_r2(own$genes$mean, others$genes), safe_r2(own$genes$mean[deg], others$genes[deg]),
-    if (is.null(own$proteins)) NA_real_ else safe_r2(own$proteins$mean, others$proteins))
+    if (is.null(own$proteins)) NA_real_ else safe_r2(to_scale(own$proteins$mean), to_scale(others$proteins)))
 }

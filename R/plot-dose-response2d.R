@@ -63,7 +63,9 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
 response2d_title <- function(response, value) {
   words <- response2d_words()[[value]]
   if (value %in% c("response", "norm_of_shift")) return(words)
-  with_scale_words(words, attr(response, "scale"), "\n")
+  scale <- attr(response, "scale")
+  if (grepl("^norm", value) && identical(names(scale), "proteins")) words <- paste0(words, "\nof proteins")
+  with_scale_words(words, scale, "\n")
 }
 
 response2d_words <- function() {

@@ -38,8 +38,11 @@ test_that("a draw compares some cells of a condition with all others of the spli
     1 - sum((truth - rowMeans(x[, setdiff(pool, cells)]))^2) / sum((truth - mean(truth))^2)
   }
   x <- cite_cells()
-  expect_equal(score_draw(screen, means_of(screen, pool), cells, 2:6),
+  expect_equal(score_draw(screen, means_of(screen, pool), cells, 2:6, identity),
                c(r2(x$genes), r2(x$genes[2:6, ]), r2(x$adt)), tolerance = 1e-9)
+  halves <- lapply(list(cells, setdiff(pool, cells)), function(i) unname(log1p(rowMeans(x$adt[, i]))))
+  logs <- score_draw(screen, means_of(screen, pool), cells, 2:6, log1p)
+  expect_equal(logs[3], core_r2(halves[[1]], halves[[2]]), tolerance = 1e-6)
   draws <- draws_of_cells(1, 200, list(`1` = 1:20, `2` = 21:22))
   size <- vapply(draws, function(d) length(d$cells), 1L)
   which <- vapply(draws, function(d) d$condition, 1)
@@ -47,6 +50,22 @@ test_that("a draw compares some cells of a condition with all others of the spli
   expect_true(all(size[which == 1] >= 2 & size[which == 1] <= 18))
   expect_true(all(size[which == 2] == 1))
   expect_true(all(vapply(draws, function(d) !anyDuplicated(d$cells), NA)))
+})
+
+test_that("values are on the scale of evaluate_r2(), or on that of the training", {
+  original <- score_draw
+  seen <- list()
+  local_replaced("score_draw", function(screen, whole, cells, deg, to_scale) {
+    seen[[length(seen) + 1L]] <<- list(x = screen$x, scaled = to_scale(3))
+    original(screen, whole, cells, deg, to_scale)
+  })
+  logs <- expected(n_draws = 1)
+  raw <- expected(n_draws = 1, scale = "model")
+  expect_equal(seen[[1]]$x, log_values(read_newdata(multi_fit(), cite_rows(), col_data = cite_cells()$col_data)))
+  expect_equal(as.matrix(seen[[2]]$x), cite_cells()$genes, ignore_attr = TRUE)
+  expect_identical(c(seen[[1]]$scaled, seen[[2]]$scaled), c(log1p(3), 3))
+  expect_false(any(logs$mean == raw$mean))
+  expect_refused(expected(scale = "raw"), "`scale` must be")
 })
 
 test_that("splits go by the words of the column; every seed draws", {
