@@ -97,7 +97,7 @@ baseline_fit <- function(x, perturbation, ..., method = c("additive", "control",
   if (missing(control)) control <- NULL
   method <- check_choice(method, c("additive", "control", "mean", "interpolation"), "method")
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, NULL, sep)
-  keys <- with_protein_keys(keys, proteins, protein_assay)
+  keys <- with_protein_keys(keys, proteins, NULL, protein_assay)
   if (method == "interpolation" && is.null(dose)) {
     abort_input("`dose` must name the column of doses for `method = \"interpolation\"`.", "It is `NULL`.",
                 "The line is between doses: name their column, or take another method.")

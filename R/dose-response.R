@@ -51,8 +51,8 @@
 #' doses the control has dose 1, as in the references, and dose 0 of a perturbation is a state
 #' without either, which no cell was measured in; a message and the caption of plots say so.
 #' @section Errors:
-#' Unknown names, a negative dose, `space = "genes"` without `newdata`. Doses above the trained
-#' range give one warning.
+#' Unknown names, a negative dose, `space = "genes"` without `newdata`; a baseline with `space = "latent"`, or that
+#' has an answer for no dose. Doses above the trained range give one warning.
 #' @source `latent_dose_response` and `get_response` in `cpa/api.py` of facebookresearch/CPA.
 #' @seealso [plot_dose_response()], [observed_response()] for what was measured, [dose_response2d()] for
 #'   two perturbations

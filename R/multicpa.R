@@ -89,22 +89,13 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
 read_multicpa <- function(keys, settings, proteins, fusion, protein_loss, protein_assay,
                           call = rlang::caller_env()) {
   settings$fusion <- agreed_setting(settings, "fusion", fusion, c("concat", "poe"), call = call)
-  keys <- with_protein_keys(keys, proteins, protein_assay, call)
+  keys <- with_protein_keys(keys, proteins, protein_loss, protein_assay, call)
   if (is.null(keys$proteins)) return(list(keys = keys, settings = settings))
   keys["protein_loss"] <- list(agreed_setting(
     settings, "protein_loss", protein_loss, c("nb_mixture", "nb", "gauss"),
     if (settings$parity != "none") settings$protein_loss, call
   ))
   list(keys = keys, settings = settings)
-}
-
-# The keys with where proteins are; as they were for `FALSE`.
-with_protein_keys <- function(keys, proteins, protein_assay, call = rlang::caller_env()) {
-  if (identical(proteins, FALSE)) return(keys)
-  check_strings(proteins, "proteins", call = call)
-  keys$proteins <- proteins %||% ""
-  keys["protein_assay"] <- list(protein_assay)
-  keys
 }
 
 # An argument, or what the settings were given; they must not contradict each other.

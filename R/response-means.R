@@ -35,7 +35,10 @@ response_means <- function(fit, screen, targets, cells, residual, genes, scale, 
 }
 
 # list(mean, difference) of each of the features, one over the other.
-stack_features <- function(of, answer) do.call(Map, c(list(rbind), lapply(unname(of), answer)))
+stack_features <- function(of, answer) {
+  if (length(of) == 1L) return(answer(of))
+  do.call(Map, c(list(rbind), lapply(of, answer)))
+}
 
 gene_changes <- function(fit, screen, targets, cells, residual, genes, scale, call) {
   logs <- scores_logs(fit, scale)
