@@ -15,7 +15,8 @@ read_proteins <- function(x, cells, keys, call = rlang::caller_env()) {
                   paste0("`x` has no ", name_list(keys$proteins), ".")
                 },
                 paste("Name an altExp or a reducedDim of the SingleCellExperiment, an assay of the Seurat",
-                      "object, an array of obsm, or the rows of the matrix. For the RNA alone write `proteins = FALSE`."),
+                      "object, an array of obsm, or the rows of the matrix. For the RNA alone write",
+                      "`proteins = FALSE`."),
                 call = call)
   }
   check_given_assay(found, keys, call)

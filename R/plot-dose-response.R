@@ -19,8 +19,8 @@
 #'   perturbation, covariates) stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [dose_response()]; measured points without the column that is drawn (the
-#' latent response is not measured), of proteins beside genes, or on another scale. Cells that were brought to another total are a
-#' warning.
+#' latent response is not measured), of proteins beside genes, or on another scale. Cells that were
+#' brought to another total are a warning.
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()

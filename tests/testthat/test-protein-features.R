@@ -187,6 +187,10 @@ test_that("evaluate_effects() scores changes of proteins, over the cells that ha
   expect_equal(control$r2_logfold_protein, core_r2(truth, 0 * truth))
   expect_identical(control$sign_protein, 0)
   expect_true(is.finite(table$r2_logfold_protein[table$method == "additive"]))
+  best <- effects(baselines = "ceiling")
+  best <- best[best$method == "ceiling", ]
+  expect_gt(best$r2_logfold_protein, max(table$r2_logfold_protein))
+  expect_gt(best$sign_protein, 0.5)
   expect_identical(names(effects(min_cells = 1e6)), names(table))
   adt[, about$drug == "A+B" & about$cell_type == "NK"] <- NA
   gone <- effects()
