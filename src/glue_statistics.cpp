@@ -17,7 +17,7 @@ namespace {
 compert::GroupStats stats_of_groups(SEXP x, const Rcpp::IntegerVector& group, int n_groups) {
   if (n_groups < 0) throw compert::Error("n_groups", "must not be negative");
   return compert::group_stats(*cell_source(x), std::vector<int32_t>(group.begin(), group.end()),
-                              static_cast<std::size_t>(n_groups));
+                              static_cast<std::size_t>(n_groups), compert_glue::ask_for_interrupt);
 }
 
 Rcpp::NumericMatrix genes_by_groups(const std::vector<double>& values,
@@ -119,6 +119,7 @@ Rcpp::List core_empty_margins(SEXP x) {
     which.clear();
     for (std::size_t c = begin; c < std::min(begin + kBlock, cells->n_cells()); ++c)
       which.push_back(static_cast<int64_t>(c));
+    compert_glue::ask_for_interrupt();
     cells->fetch(which.data(), which.size(), batch);
     for (std::size_t b = 0; b < which.size(); ++b) {
       bool any = false;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "catch_compat.h"
@@ -94,6 +95,11 @@ TEST_CASE("group statistics equal the plain formula, sparse and dense", "[statis
   CHECK(sparse.n == dense.n);
   CHECK(same(sparse.mean, dense.mean));
   CHECK(same(sparse.variance, dense.variance));
+  int pauses = 0;
+  compert::group_stats(compressed.cells(), group, n_groups, [&] { ++pauses; });
+  CHECK(pauses > static_cast<int>(n_groups));
+  CHECK_THROWS_AS(compert::group_stats(compressed.cells(), group, n_groups, [] { throw std::runtime_error("stop"); }),
+                  std::runtime_error);
   for (std::size_t k = 0; k < n_groups; ++k) {
     CHECK(sparse.n[k] == static_cast<int64_t>(members[k].size()));
     for (std::size_t g = 0; g < n_genes; ++g) {

@@ -62,7 +62,7 @@ std::size_t block_of(const CellSource& cells) {
 
 /// Statistics of the `n` cells of one group into one row of the result.
 void fill_group(const CellSource& cells, const int64_t* chosen, std::size_t n, Moments& moments,
-                CellBatch& batch, double* mean, double* variance) {
+                CellBatch& batch, double* mean, double* variance, const Pause& pause = {}) {
   const std::size_t n_genes = cells.n_genes();
   if (n == 0) {
     std::fill(mean, mean + n_genes, kNaN);
@@ -74,6 +74,7 @@ void fill_group(const CellSource& cells, const int64_t* chosen, std::size_t n, M
   for (std::size_t first = 0; first < n; first += block) {
     cells.fetch(chosen + first, std::min(block, n - first), batch);
     moments.add(batch, 0, batch.n_cells());
+    if (pause) pause();
   }
   moments.finish(n, mean, variance);
 }
@@ -81,7 +82,7 @@ void fill_group(const CellSource& cells, const int64_t* chosen, std::size_t n, M
 /// The same of all groups, reading a source on disk from its beginning to its end: once for as many
 /// groups as there is room for.
 void fill_in_file_order(const CellSource& cells, const std::vector<int32_t>& group,
-                        GroupStats& stats) {
+                        GroupStats& stats, const Pause& pause) {
   const std::size_t n_genes = stats.n_genes;
   const std::size_t held = std::max<std::size_t>(1, kMostHeld / (20 * std::max<std::size_t>(1, n_genes)));
   CellBatch batch;
@@ -99,6 +100,7 @@ void fill_in_file_order(const CellSource& cells, const std::vector<int32_t>& gro
         moments[static_cast<std::size_t>(code) - begin].add(batch, b, b + 1);
       }
       chosen.clear();
+      if (pause) pause();
     }
     for (std::size_t k = begin; k < end; ++k) {
       double *mean = stats.mean.data() + k * n_genes, *variance = stats.variance.data() + k * n_genes;
@@ -123,7 +125,7 @@ GroupStats empty_stats(std::size_t n_groups, std::size_t n_genes) {
 }  // namespace
 
 GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& group,
-                       std::size_t n_groups) {
+                       std::size_t n_groups, const Pause& pause) {
   if (group.size() != cells.n_cells()) {
     throw Error("group", "must have one code per cell",
                 std::to_string(group.size()) + " codes for " + std::to_string(cells.n_cells()) +
@@ -138,7 +140,7 @@ GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& grou
     if (code >= 0) ++stats.n[static_cast<std::size_t>(code)];
   }
   if (cells.block() > 1) {
-    fill_in_file_order(cells, group, stats);
+    fill_in_file_order(cells, group, stats, pause);
     return stats;
   }
   // Counting sort: the cells of a group in their own order, one group after the other.
@@ -155,7 +157,7 @@ GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& grou
   CellBatch batch;
   for (std::size_t k = 0; k < n_groups; ++k) {
     fill_group(cells, order.data() + start[k], static_cast<std::size_t>(stats.n[k]), moments, batch,
-               stats.mean.data() + k * stats.n_genes, stats.variance.data() + k * stats.n_genes);
+               stats.mean.data() + k * stats.n_genes, stats.variance.data() + k * stats.n_genes, pause);
   }
   return stats;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "compert/cells.h"
+#include "compert/pause.h"
 
 namespace compert {
 
@@ -24,9 +25,9 @@ struct GroupStats {
 /// Sums are updated around the running mean in double precision, so large means do not swamp
 /// small variances. A NaN in a gene makes that gene NaN in that group.
 /// `group` has one code per cell in -1 .. n_groups-1; cells of -1 are left out.
-/// Throws `Error` for a code outside that range or a wrong length.
+/// Throws `Error` for a code outside that range or a wrong length. `pause` is called between blocks.
 GroupStats group_stats(const CellSource& cells, const std::vector<int32_t>& group,
-                       std::size_t n_groups);
+                       std::size_t n_groups, const Pause& pause = {});
 
 /// The same for chosen cells taken as one group.
 GroupStats stats_of(const CellSource& cells, const std::vector<int64_t>& chosen);
