@@ -58,7 +58,8 @@
 #'
 #' @return An object of class `compert_fit`. See [predict()][predict.compert_fit],
 #'   [evaluate_r2()], [cell_embedding()], [save_fit()]. Interrupting (Ctrl-C) returns the fit so
-#'   far, with a warning; so does, after the first epoch, a file of cells that can't be read any more.
+#'   far (see `max_minutes` of [cpa_settings()]), with a warning; so does, after the first epoch, a file
+#'   of cells that can't be read any more.
 #' @section Several columns: Perturbations may be in several columns, one name in each, with their doses in as
 #'   many columns (`dose = c("dose", "dose")` where one column holds for both). `NA`, `""` and the control's name
 #'   mean none, whatever the dose beside them; a cell with none at all is a control, at dose 0 unless the
@@ -230,9 +231,10 @@ tell_stop <- function(result, settings, call = rlang::caller_env()) {
     nan = "Training stopped at a value that is not finite",
     unreadable = "Training stopped because the cells could not be read any more"
   )
-  text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), ".")
+  more <- if (result$batches > 0) paste0(" and ", count_of(result$batches, "step"))
+  text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), more, ".")
   detail <- if (nzchar(result$message)) result$message
-  holds <- if (result$epochs == 0) "The fit is as it began: untrained." else
+  holds <- if (result$epochs + result$batches == 0) "The fit is as it began: untrained." else
     "The fit holds the best state so far; resume_fit() goes on."
   bullets <- escape_braces(c(text, "!" = detail, i = holds))
   class <- paste0("compert_stopped_", why)

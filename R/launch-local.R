@@ -19,8 +19,8 @@
 #' Every process has all of `x`, runs the same script and gets the same fit. Where `x` stays in its
 #' file, each process reads, and decompresses, whole blocks of it, of which it takes its share:
 #' the file is read once per epoch by every process. Only the first, of rank
-#' 0, shows progress and writes the checkpoint. Ctrl-C in any of them ends the training of all with
-#' the fit so far.
+#' 0, shows progress and writes the checkpoint. Ctrl-C in any of them, or `max_minutes`, ends the training of all at
+#' the same step with the fit so far.
 #'
 #' @section When a process is lost:
 #' The others stop with an error that names the epoch and the checkpoint: at once when it ended,
@@ -28,6 +28,10 @@
 #' seconds; joining may take twelve times that, and writing a checkpoint as long as it needs). Start
 #' them again with
 #' `resume_fit(load_fit(checkpoint), x, epochs, distributed = TRUE)` in place of `cpa()`.
+#'
+#' After the error of one process `launch_local()` gives the others 5 seconds to stop by themselves, and
+#' one that writes a checkpoint up to 50 to do so. All processes must make all the fits: one whose `fun` ends
+#' without a fit that others wait to begin is an error there at once.
 #'
 #' @section The group:
 #' Processes find each other by the variables that torchrun sets, `RANK`, `WORLD_SIZE`,
@@ -124,7 +128,7 @@ start_worker <- function(group, rank) {
   ), script)
   variables <- c("current", RANK = rank, LOCAL_RANK = rank, WORLD_SIZE = group$size,
                  MASTER_ADDR = "127.0.0.1", MASTER_PORT = group$port, OMP_NUM_THREADS = group$threads,
-                 GLOO_SOCKET_IFNAME = "", TMPDIR = group$folder,
+                 GLOO_SOCKET_IFNAME = "", TMPDIR = group$folder, COMPERT_LAUNCH_FOLDER = group$folder,
                  if (rank == 0 && cli::is_dynamic_tty()) c(R_CLI_DYNAMIC = "true"))
   processx::process$new(file.path(R.home("bin"), "Rscript"), c("--vanilla", script),
                         env = variables, stdout = worker_file(group, "output", rank),
@@ -169,28 +173,33 @@ death_text <- function(group, rank) {
          if (length(output)) paste0(": ", paste(output, collapse = " ")))
 }
 
-# Polls until all have ended, or one has failed and the others have had time to say so as well. The
-# first interrupt stops the training, which leaves the fit so far; a second one ends everything.
+# Polls until all have ended, or one has failed and the others have had time to say so as well: 5 seconds, or
+# 15 after the end of a checkpoint that one writes, but less than a minute in all. The first interrupt stops the
+# training, which leaves the fit so far; a second one ends everything.
 wait_for_workers <- function(group) {
   ranks <- seq_len(group$size) - 1
   seen <- 0
   asked <- FALSE
-  until <- Inf
-  repeat {
+  failed <- until <- NULL
+  # An interrupt comes while nothing else is done.
+  suspendInterrupts(repeat {
     ends <- lapply(ranks, function(rank) worker_end(group, rank))
     running <- vapply(ends, is.null, NA)
     seen <- relay_output(group, seen, all = !any(running))
     if (!any(running)) return(ends)
-    if (is.infinite(until) && any(vapply(ends, function(end) !is.null(end$error), NA))) {
-      until <- Sys.time() + 5
+    if (any(vapply(ends, function(end) !is.null(end$error), NA))) {
+      now <- Sys.time()
+      failed <- failed %||% now
+      if (now == failed) until <- now + 5
+      if (any(file.exists(worker_file(group, "writing", ranks[running])))) until <- min(now + 15, failed + 50)
+      if (now > until) return(ends)
     }
-    if (Sys.time() > until) return(ends)
-    tryCatch(Sys.sleep(0.1), interrupt = function(cnd) {
+    tryCatch(allowInterrupts(Sys.sleep(0.1)), interrupt = function(cnd) {
       if (asked) rlang::interrupt()
       asked <<- TRUE
       group$processes[[1]]$interrupt()
     })
-  }
+  })
 }
 
 # Shows what the first process has written since; a line, or a state of the bar, at a time.

@@ -121,7 +121,8 @@ report_stop <- function(fit) {
   best <- utils::tail(history$epoch[which(history$best %in% TRUE)], 1L)
   since <- if (length(best)) sum(is.finite(history$r2_mean) & history$epoch > best) else 0L
   run <- fit$meta$run
-  after <- paste0("Training stopped after epoch ", count(done))
+  after <- if (done == 0) "Training stopped in its first epoch" else
+    paste0("Training stopped after epoch ", count(done))
   ended <- switch(run$stopped %||% "checkpoint",
     checkpoint = paste0("This is a checkpoint, written after epoch ", count(done), " of a training that went on"),
     epochs = paste0(count_of(done, "epoch"), " ran, all that were planned"),

@@ -105,7 +105,10 @@
 #' @param mixup_warmup_epochs Epochs in which `mixup_alpha` rises to its value.
 #' @param epochs Passes over the training cells; 0 chooses the number from the number of cells, and fewer
 #'   where there are no test cells to stop at and few training cells of a condition.
-#' @param max_minutes Time limit of training in minutes; 0 sets none.
+#' @param max_minutes Time limit of training in minutes, 0 sets none. It ends training between two steps, as
+#'   Ctrl-C does: the fit has the weights of the best score so far, and where nothing was scored yet, or with
+#'   `restore_best = FALSE`, those that it ended with; [resume_fit()] begins an epoch that was not ended again.
+#'   Shortly before the limit every epoch is scored, whatever `checkpoint_freq`.
 #' @param checkpoint_freq Epochs between two evaluations of the test cells.
 #' @param patience Evaluations in a row without a better score through which training goes on: it stops
 #'   at the next one, and with `parity = "theislab"` at the last of these.

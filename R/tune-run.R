@@ -55,7 +55,7 @@ fit_trial <- function(job, data) {
   message <- if (is.null(stopped)) NA_character_ else plain_message(stopped)
   scored <- kept_epoch(history, fit$meta$settings$restore_best)
   if (is.null(before) && is.null(scored)) {
-    return(failed(if (is.na(message)) "No epoch was scored." else message))
+    return(failed(if (is.na(message)) paste0("No epoch was scored", ended_text(fit$meta$run), ".") else message))
   }
   list(fit = fit, scored = scored, message = message, interrupted = interrupted)
 }

@@ -129,6 +129,7 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
   return List::create(Rcpp::Named("state") = compert_glue::raw(out.state),
                       Rcpp::Named("stopped") = name_of(out.result.stopped),
                       Rcpp::Named("epochs") = static_cast<double>(out.epochs),
+                      Rcpp::Named("batches") = static_cast<double>(out.result.batches),
                       Rcpp::Named("message") = out.result.message,
                       Rcpp::Named("device") = out.result.device,
                       Rcpp::Named("unwritten") = static_cast<double>(out.result.unwritten));

@@ -320,6 +320,22 @@ TEST_CASE("weights that the last batch of an epoch breaks are taken back", "[tra
   }
 }
 
+TEST_CASE("the longest cycles of adversaries have the most epochs", "[training]") {
+  const Screen screen(false);
+  struct First final : compert::Progress {
+    void on_epoch(const EpochRecord&, int64_t last_epoch) override { last = last_epoch; }
+    bool should_stop() override { return last > 0; }
+    int64_t last = 0;
+  };
+  for (const char* steps : {"3", "100", "1000000", "9000000000000000"}) {
+    Model model(screen.architecture(), settings_of(std::string(R"("epochs": 0, "batch_size": 64, "parity": "fb",
+        "reg_adversary": 1, "adversary_steps": )") + steps));
+    First first;
+    model.fit(screen.cells(), screen.design, screen.train, {}, "", first);
+    CHECK(first.last == (steps == std::string("3") ? 1500 * 3 / 6 : 2000));  // of 375 cells
+  }
+}
+
 TEST_CASE("a fit goes on on the device that is asked for", "[training]") {
   const Screen screen(false);
   const Model model = fitted(screen, R"("epochs": 1)");

@@ -176,6 +176,26 @@ test_that("a time limit of R's own is an error, in training and in predictions",
                                    source = again)), "elapsed time limit")
 })
 
+test_that("a fit whose first epoch a time limit ends says so, is whole and goes on", {
+  cells <- kang_example(as = "list")
+  # One epoch of so many batches takes much longer than the limit.
+  settings <- cpa_settings(epochs = 2, dim = 4, autoencoder_width = 8, batch_size = 2, threads = 1, seed = 1,
+                           max_minutes = 2e-3)
+  said <- paste(capture_messages(
+    fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+               col_data = cells$col_data, settings = settings)), collapse = "")
+  expect_match(gsub("\\s+", " ", said),
+               "reached max_minutes = 0.002 after 0 epochs and [0-9]+ steps?[.].*holds the best state so far")
+  expect_identical(nrow(fit$history), 0L)
+  expect_match(format(fit), "^Training: +0 epochs, .*; ended by max_minutes$", all = FALSE)
+  expect_match(report_stop(fit), "^Training stopped in its first epoch, at its limit of time; ")
+  asked <- condition(condition = "IFNb", cell_type = "NK")
+  expect_true(all(is.finite(as.matrix(predict(fit, cells$x, asked, col_data = cells$col_data)))))
+  longer <- resume_fit(fit, cells$x, 1, col_data = cells$col_data, max_minutes = 0, verbose = FALSE,
+                       batch_size = 500)
+  expect_identical(longer$history$epoch, 1L)
+})
+
 test_that("a profiler's signals change nothing", {
   cells <- kang_example(as = "list")
   answer <- function() {

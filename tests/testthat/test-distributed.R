@@ -234,6 +234,70 @@ test_that("a checkpoint may take longer to write than the others would wait for 
   expect_identical(nrow(fit$history), 1L)
 })
 
+test_that("a process that writes a checkpoint when another is lost is given the time", {
+  skip_without_gloo()
+  skip_on_os("windows")
+  checkpoint <- withr::local_tempfile(fileext = ".h5")
+  # A pipe is opened when both sides are there, and holds less than a checkpoint: the first process writes on
+  # while its reader ends the second, and for longer then than it has to say its error. It looks for the file.
+  part <- withr::local_file(paste0(checkpoint, ".part"))
+  expect_identical(system2("mkfifo", part), 0L)
+  pid <- withr::local_tempfile()
+  script <- sprintf(paste("exec 3< %s; kill -9 $(cat %s); sleep 8; cat <&3 > %s;",
+                          "until [ -p %s ]; do sleep 0.1; done; echo > %s; mv %s %s"),
+                    part, pid, pid, checkpoint, checkpoint, pid, checkpoint)
+  reader <- processx::process$new("sh", c("-c", script))
+  withr::defer(reader$kill())
+  train <- in_processes(function(cells, settings, fit_small, pid) {
+    if (Sys.getenv("RANK") == "1") writeLines(as.character(Sys.getpid()), pid)
+    fit_small(cells, settings)
+  })
+  settings <- group_settings(epochs = 1, distributed = TRUE, checkpoint = checkpoint)
+  start <- Sys.time()
+  cnd <- tryCatch(launch_local(train, list(small_cells(), settings, fit_small, pid), 2, 1),
+                  error = function(cnd) cnd)
+  expect_lt(as.double(Sys.time() - start, units = "secs"), 60)
+  text <- gsub("\\s+", " ", conditionMessage(cnd))
+  expect_match(text, "Rank 1: it ended without a result \\(killed by signal 9\\)")
+  expect_match(text, "Rank 0: .*One was lost in epoch 2 .*last checkpoint is kept")
+  reader$wait(10000)
+  expect_identical(nrow(load_fit(checkpoint)$history), 1L)
+})
+
+test_that("a process that ends without a fit is not waited for by those that are at it", {
+  skip_without_gloo()
+  without <- in_processes(function(cells, settings, fit_small, rank) {
+    if (Sys.getenv("RANK") == rank) "no fit" else fit_small(cells, settings)
+  })
+  settings <- group_settings(epochs = 1, distributed = TRUE)
+  for (rank in 0:1) {
+    start <- Sys.time()
+    cnd <- tryCatch(launch_local(without, list(small_cells(), settings, fit_small, rank), 2, 1),
+                    error = function(cnd) cnd)
+    expect_lt(as.double(Sys.time() - start, units = "secs"), 60)
+    expect_s3_class(cnd, "compert_launch_error")
+    expect_match(gsub("\\s+", " ", conditionMessage(cnd)),
+                 paste0("Rank ", 1 - rank, ": .*must find all processes.*Rank ", rank,
+                        " has ended without this fit .*Let every process make all the fits"))
+  }
+})
+
+test_that("a time limit within an epoch ends all processes at the same step", {
+  skip_without_gloo()
+  file <- withr::local_tempfile()
+  timed <- in_processes(function(cells, settings, fit_small, file) {
+    fit <- fit_small(cells, settings)
+    saveRDS(fit$state, paste0(file, Sys.getenv("RANK")))
+    fit
+  })
+  settings <- group_settings(epochs = 2, batch_size = 2, max_minutes = 1e-4, distributed = TRUE)
+  fit <- launch_local(timed, list(small_cells(), settings, fit_small, file), 2, 1)
+  expect_identical(fit$meta$run$stopped, "max_minutes")
+  expect_identical(nrow(fit$history), 0L)
+  weights <- function(rank) core_weights(readRDS(paste0(file, rank)))
+  expect_identical(weights(1), weights(0))
+})
+
 test_that("an error of one process is the error of all", {
   skip_without_gloo()
   second_fails <- in_processes(function() {

@@ -9,6 +9,31 @@ test_that("options of this session reach the processes", {
   expect_null(launch_local(asked)[[1]])
 })
 
+test_that("an interrupt reaches the first process at whatever moment it comes", {
+  skip_without_gloo()
+  skip_on_os("windows")
+  folder <- withr::local_tempdir()
+  waits <- in_processes(function(folder) {
+    if (Sys.getenv("RANK") != "0") return(NULL)
+    tryCatch({
+      file.create(file.path(folder, "there"))
+      Sys.sleep(120)
+      "slept"
+    }, interrupt = function(cnd) "interrupted")
+  })
+  sent <- FALSE
+  original <- worker_end
+  local_mocked_bindings(worker_end = function(group, rank) {
+    if (!sent && file.exists(file.path(folder, "there"))) {
+      sent <<- TRUE
+      tools::pskill(Sys.getpid(), tools::SIGINT)
+      for (k in 1:1e5) NULL # R looks for signals
+    }
+    original(group, rank)
+  })
+  expect_identical(tryCatch(launch_local(waits, list(folder)), interrupt = function(cnd) "lost"), "interrupted")
+})
+
 test_that("temporary files of killed processes are removed", {
   skip_without_gloo()
   folders <- withr::local_tempdir()

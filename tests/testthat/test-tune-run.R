@@ -15,6 +15,11 @@ test_that("a trial that fails is recorded, and the search goes on", {
   expect_match(found$trials$message[bad][1], "^[^\033\n]*$")
 })
 
+test_that("trials that a time limit ends before their first score are failed, and say why", {
+  expect_refused(small_search(settings = tuned_settings(max_minutes = 1e-9)),
+                 "No epoch was scored; ended by max_minutes[.]")
+})
+
 test_that("halving trains the right trials for the right epochs", {
   dir <- withr::local_tempdir()
   found <- small_halving(dir = dir)

@@ -4,6 +4,7 @@
 
 #include "../io/links.h"
 #include "impl.h"
+#include "place.h"
 
 namespace compert {
 namespace {
@@ -39,8 +40,10 @@ void Model::Impl::go_to_last() {
 bool Model::Impl::write_checkpoint(const std::optional<ParameterStore::Snapshot>& best,
                                    const std::string& meta) {
   const bool writes = !settings.checkpoint.empty() && (!group || group->rank() == 0);
+  std::optional<Writing> busy;
   std::vector<uint8_t> bytes;
   if (writes) {
+    busy.emplace();
     const bool keeps_last = go_to_best(best);
     bytes = state(meta);
     if (keeps_last) go_to_last();

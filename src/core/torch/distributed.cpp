@@ -14,14 +14,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Ctrl-C of any process stops all; the first one alone reports.
+/// The first process alone reports.
 class SharedProgress final : public Progress {
  public:
   SharedProgress(const ProcessGroup& group, Progress& own) : group_(group), own_(own) {}
   void on_epoch(const EpochRecord& record, int64_t last_epoch) override {
     if (group_.rank() == 0) own_.on_epoch(record, last_epoch);
   }
-  bool should_stop() override { return group_.any(own_.should_stop()); }
+  bool should_stop() override { return own_.should_stop(); }
 
  private:
   const ProcessGroup& group_;

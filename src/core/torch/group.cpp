@@ -43,12 +43,14 @@ std::string first_line(const std::exception& e) {
   return text.substr(0, text.find('\n'));
 }
 
-[[noreturn]] void stop_joining(const Place& p, const std::string& what) {
+[[noreturn]] void stop_joining(
+    const Place& p, const std::string& what,
+    const std::string& advice = "Look at the other processes' messages, and at MASTER_ADDR and MASTER_PORT") {
   throw Error("distributed", "must find all processes of the group",
               what + " (this one is rank " + std::to_string(p.rank) + " of " +
                   std::to_string(p.size) + ", the first one's address " + p.host + ":" +
                   std::to_string(p.port) + ")",
-              "Look at the other processes' messages, and at MASTER_ADDR and MASTER_PORT");
+              advice);
 }
 
 /// Where the processes find each other, served by the first one or by torchrun. A store is only made where there is a
@@ -144,6 +146,10 @@ Gloo find_all(const Place& p, const std::function<bool()>& stop) {
   auto until = Clock::now() + kJoinFactor * limit;
   const auto give_up = [&](const Attempt& a) {
     if (stop()) stop_joining(p, "Interrupted while waiting for " + a.awaited());
+    for (int64_t r = 0; r < p.size; ++r)
+      if (r != p.rank && has_ended(r))
+        stop_joining(p, "Rank " + std::to_string(r) + " has ended without this fit",
+                     "Let every process make all the fits: leave none out by an `if`, an error or a return");
     if (Clock::now() > until) stop_joining(p, a.trouble());
   };
   try {
@@ -196,6 +202,14 @@ void ProcessGroup::sum(Tensor t) const {
   if (!t.is_cpu()) t.copy_(on_cpu[0]);
 }
 
+int64_t ProcessGroup::largest(int64_t here) const {
+  std::vector<Tensor> number = {at::full({1}, here, at::kLong)};
+  c10d::AllreduceOptions options;
+  options.reduceOp = c10d::ReduceOp::MAX;
+  impl_->wait([&] { return impl_->gloo->allreduce(number, options); });
+  return number[0].item<int64_t>();
+}
+
 Tensor ProcessGroup::gather(const Tensor& own, int64_t n) const {
   // Gloo gathers equal parts only: shares differ by at most one row, which is filled up.
   const int64_t most = (n + size() - 1) / size();
@@ -240,6 +254,7 @@ std::unique_ptr<ProcessGroup> ProcessGroup::join(const std::function<bool()>&) {
 }
 
 void ProcessGroup::sum(Tensor) const {}
+int64_t ProcessGroup::largest(int64_t here) const { return here; }
 Tensor ProcessGroup::gather(const Tensor& own, int64_t) const { return own; }
 void ProcessGroup::broadcast(Tensor, int64_t) const {}
 void ProcessGroup::wait_for_all() const {}
@@ -280,12 +295,6 @@ void ProcessGroup::in_first(const std::function<void()>& body) const {
   while (any(works())) {
   }
   if (work.valid()) work.get();
-}
-
-bool ProcessGroup::any(bool here) const {
-  const Tensor flag = at::full({1}, here ? 1 : 0, at::kInt);
-  sum(flag);
-  return flag.item<int>() > 0;
 }
 
 }  // namespace compert

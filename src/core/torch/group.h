@@ -38,8 +38,10 @@ class ProcessGroup {
   void broadcast(Tensor t, int64_t from = 0) const;
   void broadcast(void* data, std::size_t bytes, int64_t from = 0) const;
   std::string broadcast(std::string text, int64_t from = 0) const;
+  /// Of the numbers that the processes give.
+  int64_t largest(int64_t here) const;
   /// Whether it is true in any process.
-  bool any(bool here) const;
+  bool any(bool here) const { return largest(here ? 1 : 0) > 0; }
   void wait_for_all() const;
   /// Runs `body` in the first process, on a thread of its own; the others wait for as long as it takes.
   void in_first(const std::function<void()>& body) const;

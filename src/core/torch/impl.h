@@ -1,5 +1,6 @@
 // What a Model is made of: the network and the state of its training.
 #pragma once
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -109,6 +110,10 @@ struct Model::Impl {
   int64_t automatic_epochs(const Design& train, std::size_t n_cells, std::size_t batches, bool blind) const;
   void step_schedulers();
   void reset_learning_rates();
+  /// Whether so many seconds are more than the time limit.
+  bool is_late(double seconds) const;
+  /// By Ctrl-C or the time limit, in all processes of a group when in one; kEpochs: training goes on.
+  Stopped asked_to_stop(Progress& progress, std::chrono::steady_clock::time_point start) const;
 
   FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
                 const EvaluationPlan& plan, const std::string& meta, Progress& progress,

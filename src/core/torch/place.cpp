@@ -1,7 +1,9 @@
 // Environment variables, addresses and sockets; nothing of c10d.
 #include "place.h"
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "compert/error.h"
 
@@ -30,6 +32,12 @@ int64_t whole_number(const char* name, const std::string& text, int64_t least, i
     throw Error("distributed", std::string("must find a whole number in ") + name,
                 text.empty() ? "It is not set" : "It is \"" + text + "\"", kHow);
   return n;
+}
+
+/// What a process of launch_local() leaves for the others there; empty: it is none.
+std::string left_by(const char* what, const std::string& rank) {
+  const std::string folder = environment({"COMPERT_LAUNCH_FOLDER"});
+  return folder.empty() ? "" : folder + "/" + what + "-" + rank;
 }
 
 bool is_loopback(const std::string& address) {
@@ -61,6 +69,19 @@ Place place() {
   p.starter_serves = !slurm && environment({"TORCHELASTIC_USE_AGENT_STORE"}) == "True";
   p.attempt = environment({"TORCHELASTIC_RESTART_COUNT"});
   return p;
+}
+
+bool has_ended(int64_t rank) {
+  const std::string file = left_by("end", std::to_string(rank));
+  return !file.empty() && std::ifstream(file).good();
+}
+
+Writing::Writing() : file_(left_by("writing", environment({"RANK"}))) {
+  if (!file_.empty()) std::ofstream(file_).put('\n');
+}
+
+Writing::~Writing() {
+  if (!file_.empty()) std::remove(file_.c_str());
 }
 
 std::chrono::milliseconds patience() {

@@ -26,6 +26,21 @@ struct Place {
 /// What torchrun sets; or else what srun sets, whose first task then runs where it was started.
 Place place();
 
+/// Whether launch_local() has started the group, and that process of it has come to its end.
+bool has_ended(int64_t rank);
+
+/// While there is one launch_local() does not end this process, which writes.
+class Writing {
+ public:
+  Writing();
+  ~Writing();
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+
+ private:
+  std::string file_;  ///< empty: launch_local() did not start it
+};
+
 /// After which a process that does not answer counts as lost.
 std::chrono::milliseconds patience();
 

@@ -13,6 +13,8 @@
 namespace compert {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kMeasuredAtATime = 1024;  // cells
 constexpr std::size_t kMeasuredForStart = 5000;
 
@@ -25,11 +27,23 @@ std::vector<std::size_t> batch_ends(std::size_t n, std::size_t size) {
   return ends;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
+
+bool Model::Impl::is_late(double seconds) const {
+  return settings.max_minutes > 0 && seconds > 60 * settings.max_minutes;
+}
+
+Stopped Model::Impl::asked_to_stop(Progress& progress, Clock::time_point start) const {
+  const bool interrupted = progress.should_stop();
+  const Stopped here = interrupted                        ? Stopped::kInterrupt
+                       : is_late(seconds_since(start)) ? Stopped::kMinutes
+                                                          : Stopped::kEpochs;
+  return group ? static_cast<Stopped>(group->largest(static_cast<int64_t>(here))) : here;
+}
 
 void Model::Impl::measure_differences(const CellSource& cells, const Design& design,
                                       const std::vector<int64_t>& train) {
@@ -115,7 +129,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     matching.emplace(network, cells, design, train, settings.counterfactual_targets,
                      settings.counterfactual_shrinkage);
   const double seconds_before = history.empty() ? 0 : history.back().seconds;
-  const auto start = std::chrono::steady_clock::now();
+  double spent_before = 0;
+  const auto start = Clock::now();
   FitResult result;
   result.device = network.options().device().str();
   Batch batch;
@@ -142,6 +157,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     }
   };
   while (epochs_done < last_epoch) {
+    result.stopped = asked_to_stop(progress, start);
+    if (result.stopped != Stopped::kEpochs) break;
     share_weights();
     const auto epoch_start = network.store().snapshot();
     const bool best_at_start = weights_are_best;
@@ -162,10 +179,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     std::size_t begin = 0;
     batch_in_epoch = 0;
     for (std::size_t b = 0; b < ends.size() && result.stopped == Stopped::kEpochs; begin = ends[b++]) {
-      if (progress.should_stop()) {
-        result.stopped = Stopped::kInterrupt;
-        break;
-      }
+      if (b > 0) result.stopped = asked_to_stop(progress, start);
+      if (result.stopped != Stopped::kEpochs) break;
       const std::size_t n = ends[b] - begin;
       const int64_t* which = order.data() + begin;
       Random random(batch_seed(settings.seed, epochs_done + 1, b));
@@ -203,9 +218,10 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
       break;
     }
     // What the last step did no loss has seen.
-    if (result.stopped == Stopped::kEpochs) {
+    if (result.stopped != Stopped::kNotFinite) {
       const bool broken = !network.store().is_finite();
       if (group ? group->any(broken) : broken) go_back("a weight is not finite after the last batch");
+      else if (result.stopped != Stopped::kEpochs) result.batches = batch_in_epoch;
     }
     if (result.stopped != Stopped::kEpochs) break;
     ++epochs_done;
@@ -214,9 +230,10 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     steps.write(*this, sums.values(), record);
     record.seconds = seconds_before + seconds_since(start);
     share(record);
-    if (settings.max_minutes > 0 && record.seconds - seconds_before > 60 * settings.max_minutes)
-      result.stopped = Stopped::kMinutes;
-    const bool ending = epochs_done == last_epoch || result.stopped == Stopped::kMinutes;
+    const double spent = record.seconds - seconds_before;
+    // A time limit leaves the best of the epochs that were scored: the last whole one is to be among them.
+    const bool ending = epochs_done == last_epoch || is_late(spent + 2 * (spent - spent_before));
+    spent_before = spent;
     const bool on_grid = is_on_grid(epochs_done);
     // theislab/cpa steps its schedulers every step_size_lr epochs, and each of these steps counts as
     // one of step_size_lr: the rate falls every step_size_lr^2 epochs.
@@ -258,7 +275,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     if (result.stopped != Stopped::kEpochs) break;
   }
   // Weights that no evaluation saw have differences of earlier ones.
-  const bool unmeasured = result.stopped == Stopped::kInterrupt || result.stopped == Stopped::kNotFinite;
+  const bool unmeasured = result.stopped == Stopped::kInterrupt || result.stopped == Stopped::kMinutes ||
+                          result.stopped == Stopped::kNotFinite;
   if (unmeasured && !weights_are_best) may_read([&] { measure_differences(cells, design, train); });
   go_to_best(best);
   return result;

@@ -60,13 +60,14 @@ struct Composition {
   }
 };
 
-/// Why training ended.
+/// Why training ended; what more presses has a higher number, which all processes of a group go by.
 enum class Stopped { kEpochs, kPatience, kMinutes, kInterrupt, kNotFinite, kUnreadable };
 
 struct FitResult {
   Stopped stopped = Stopped::kEpochs;
   std::string message;  ///< for kNotFinite: what, epoch and batch; for kUnreadable: what could not be read
   std::string device;    ///< that training ran on, as LibTorch names it: "cpu", "cuda:0"
+  int64_t batches = 0;   ///< of an epoch that training ended in
   int64_t unwritten = 0;  ///< the epoch since which no checkpoint could be written; 0: the last one was
 };
 
