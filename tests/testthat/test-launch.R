@@ -23,7 +23,7 @@ test_that("an interrupt reaches the first process at whatever moment it comes", 
   })
   sent <- FALSE
   original <- worker_end
-  local_mocked_bindings(worker_end = function(group, rank) {
+  local_replaced("worker_end", function(group, rank) {
     if (!sent && file.exists(file.path(folder, "there"))) {
       sent <<- TRUE
       tools::pskill(Sys.getpid(), tools::SIGINT)
