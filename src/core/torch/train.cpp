@@ -38,10 +38,9 @@ bool Model::Impl::is_late(double seconds) const {
 }
 
 Stopped Model::Impl::asked_to_stop(Progress& progress, Clock::time_point start) const {
-  const bool interrupted = progress.should_stop();
-  const Stopped here = interrupted                        ? Stopped::kInterrupt
-                       : is_late(seconds_since(start)) ? Stopped::kMinutes
-                                                          : Stopped::kEpochs;
+  Stopped here = Stopped::kEpochs;
+  if (progress.should_stop()) here = Stopped::kInterrupt;
+  else if (is_late(seconds_since(start))) here = Stopped::kMinutes;
   return group ? static_cast<Stopped>(group->largest(static_cast<int64_t>(here))) : here;
 }
 
