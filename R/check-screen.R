@@ -31,7 +31,7 @@
 #' x <- matrix(c(0, 1.2, 0.4, 2.1), 2, 4, dimnames = list(c("g1", "g2"), NULL))
 #' check_screen(x, "drug", dose = "dose", control = "control", col_data = cells)
 #' @export
-check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
+check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                          batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                          proteins = FALSE, protein_loss = NULL, protein_assay = NULL,
                          col_data = NULL, sep = "+") {
@@ -39,7 +39,7 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
   both <- with_protein_keys(keys, proteins, protein_loss, protein_assay)
   read <- read_both(x, both, keys, col_data)
   screen <- read$screen %||% read$partial

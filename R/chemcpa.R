@@ -45,8 +45,8 @@
 #' trametinib <- condition("Trametinib", dose = 500, dose_unit = "nM")
 #' predict(fit, screen$x, trametinib, col_data = screen$col_data, summarise = "condition")[1:3, ]
 #' @export
-chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = NULL, control,
-                    batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
+chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = NULL,
+                    continuous = NULL, control, batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                     molecule_encoder = NULL, dose_unit = NULL,
                     dose_transform = NULL, col_data = NULL, sep = "+",
                     degs = NULL, settings = chemcpa_settings()) {
@@ -59,7 +59,7 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
   check_settings(settings, "chemcpa")
   check_model(settings, "chemcpa", "chemcpa_settings()")
   loss <- settings_with_loss(settings, loss)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
   keys$degs <- check_own_degs(degs)
   how <- read_chemcpa(settings, molecules, molecule_encoder, dose_transform, dose_unit)
   task <- new_task(x, keys, col_data, how$settings, how$molecules, rlang::current_env(), how$doses)

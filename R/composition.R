@@ -1,9 +1,12 @@
 # Which parts are added to the basal states: perturbation and covariates (the batch is one).
 
+# Names of covariates and continuous covariates, in the order in which the core numbers them.
+covariate_parts <- function(registry) c(names(registry$covariates), names(registry$continuous))
+
 # Codes of the covariates that are left out, 0-based. `correct` names them; "batch" also stands for
 # the fit's batch, whatever its column is called.
 left_out <- function(fit, correct, call = rlang::caller_env()) {
-  names <- names(fit$meta$registry$covariates)
+  names <- covariate_parts(fit$meta$registry)
   batch <- fit$meta$registry$batch
   check_strings(correct, "correct", call = call)
   if ("batch" %in% correct && !"batch" %in% names && is.null(batch)) {
@@ -32,7 +35,7 @@ labels_in_use <- function(fit, screen, parts) {
     screen[c("parts", "doses", "code")] <- list(rep(list(registry$perturbations[1L]), n), rep(list(1), n),
                                                 rep(1L, n))
   }
-  for (name in names(registry$covariates)[parts$without + 1L]) {
+  for (name in intersect(names(registry$covariates), covariate_parts(registry)[parts$without + 1L])) {
     known <- registry$covariates[[name]]
     screen$covariates[[name]][!screen$covariates[[name]] %in% known] <- known[1L]
   }
@@ -41,7 +44,7 @@ labels_in_use <- function(fit, screen, parts) {
 
 # `add` as list(perturbation, without): TRUE adds everything, NULL nothing, names what they say.
 as_composition <- function(fit, add, call = rlang::caller_env()) {
-  names <- own_names(names(fit$meta$registry$covariates), "perturbation")
+  names <- own_names(covariate_parts(fit$meta$registry), "perturbation")
   if (isTRUE(add)) return(list(perturbation = TRUE, without = integer()))
   if (is.null(add)) return(list(perturbation = FALSE, without = seq_along(names) - 1L))
   known <- c("perturbation", names)

@@ -26,7 +26,7 @@ dose_given <- function(doses) vapply(doses, function(d) is.null(attr(d, "default
 # What covariates are called in a condition, beside its `perturbation` and `dose` and the arguments of
 # condition(); named by them.
 condition_columns <- function(keys) {
-  names <- covariate_names(keys)
+  names <- c(covariate_names(keys), keys$continuous)
   stats::setNames(own_names(names, c("perturbation", "dose", "dose_unit", "sep")), names)
 }
 
@@ -66,7 +66,11 @@ as_condition <- function(x, keys, call = rlang::caller_env()) {
   doses <- condition_doses(asked$dose, parts, keys$sep, call)
   if (!ready) names(x)[match(others, names(x), 0L)] <- columns[others %in% names(x)]
   covariates <- as.list(x[intersect(names(x), columns)])
-  new_condition(lapply(parts, as.vector), doses, lapply(covariates, level_names))
+  number <- names(covariates) %in% columns[keys$continuous]
+  covariates[!number] <- lapply(covariates[!number], level_names)
+  covariates[number] <- Map(condition_numbers, covariates[number], names(covariates)[number],
+                            MoreArgs = list(call = call))
+  new_condition(lapply(parts, as.vector), doses, covariates)
 }
 
 # condition() splits texts at "+" where no `sep` is given. Where the screen's `sep` gives other
@@ -148,8 +152,8 @@ resolve_conditions <- function(condition, registry, keys, call = rlang::caller_e
   given <- dose_given(condition$dose)
   tidy$doses[control & !given] <- list(control_dose(registry))
   columns <- condition_columns(keys)
-  covariates <- lapply(rlang::set_names(names(registry$covariates)), function(name) {
-    condition[[columns[[name]]]] %||% rep(NA_character_, nrow(condition))
+  covariates <- lapply(rlang::set_names(covariate_parts(registry)), function(name) {
+    condition[[columns[[name]]]] %||% rep(if (name %in% keys$continuous) NA_real_ else NA_character_, nrow(condition))
   })
   open <- !given & !control & !is.null(keys$dose) & !is.null(open_doses)
   # Names are checked before their doses are looked for.

@@ -31,6 +31,8 @@
 #'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
 #'   text, such as `"U/ml"`, is a label. `NULL`: unknown.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
+#' @param continuous Names of columns with numbers that every cell has, such as age or time. See
+#'   Continuous covariates.
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
 #'   out, and that predictions keep as it is in each cell.
@@ -79,6 +81,19 @@
 #'   Where controls have dose 0, a part of a combination at dose 0 is not there: cells `"A+B"` at
 #'   `"1+0"` are cells `"A"` at 1, in scores, splits and tables as well (but for the parities of
 #'   theislab/chemCPA, whose networks act at dose 0).
+#' @section Continuous covariates: The value x of a cell adds `f(z) v` to its basal state, with z = (x - m) / s, m and
+#'   s mean and standard deviation of the training cells, v a trained vector, and f linear, or one of the other
+#'   curves of `continuous_doser` in [cpa_settings()]. Effects of perturbations may grow or fall with it, since
+#'   the decoder is not linear. So that basal states do not hold it, training cells of like values (each value by
+#'   itself where there are up to four; else quarters of the cells, or halves with several continuous
+#'   covariates) count as a condition of their own in `reg_alignment` and `reg_counterfactual`: with both off
+#'   nothing keeps it out. A covariate that has one value within each level of another, as the age has of a
+#'   donor, cannot be told from it: give one of the two.
+#'
+#'   Predictions take each source cell's own value unless the condition names one, as in
+#'   `condition(drug = "A", age = 50)`. Scores predict every condition at the mean of its measured cells.
+#'   Adversaries do not read it; the references have no continuous covariates, and with their `parity` it is an
+#'   error.
 #' @section Data larger than memory: Matrices that would take more than `getOption("compert.in_memory")`
 #'   bytes (1e9 by default; 12 per stored value) stay in their file and are read as they are needed:
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix
@@ -103,8 +118,8 @@
 #'            settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
 #' fit
 #' @export
-cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, batch = NULL,
-                split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
+cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
+                batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
                 col_data = NULL, sep = "+", degs = NULL, dose_unit = NULL,
                 settings = cpa_settings()) {
   check_no_dots(...)
@@ -113,7 +128,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control, b
   if (missing(control)) control <- NULL
   check_settings(settings)
   loss <- settings_with_loss(settings, loss)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
   keys$degs <- check_own_degs(degs)
   check_model(settings, "cpa", "cpa_settings()")
   run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
@@ -154,6 +169,7 @@ finish_fit <- function(result, settings, screen, call = rlang::caller_env()) {
 # parity as they are. `molecules`: see read_molecules().
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = list()) {
   check_process(call)
+  check_continuous(keys, settings, call)
   # The networks of theislab/chemCPA act at dose 0; with others nothing does where controls have it.
   if (settings$parity %in% c("chemcpa", "chemcpa_v2")) keys$idle_zero <- FALSE
   read <- read_screen(x, keys, col_data, call = call)
@@ -200,6 +216,7 @@ inform_task <- function(task) {
     ", ", count_of(length(task$registry$perturbations) - 1, "perturbation"), " and ",
     dQuote(screen$keys$control, FALSE),
     if (length(levels) > 0) paste0(", ", paste0(names(levels), " (", levels, ")", collapse = ", ")),
+    paste0(", ", names(task$registry$continuous), " (continuous)", recycle0 = TRUE, collapse = ""),
     "; ", n[["train"]], " train, ", n[["test"]], " test, ", n[["ood"]], " ood",
     if (task$automatic) " (a random quarter of each condition tests: split = NULL)",
     "; seed ", task$settings$seed, "."

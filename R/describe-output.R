@@ -29,10 +29,11 @@ covariate_columns <- function(covariates) {
 
 # The covariates that each answer stands for: those asked for, else the source cell's own.
 asked_covariates <- function(screen, targets, index, k) {
-  columns <- lapply(rlang::set_names(names(screen$covariates)), function(name) {
+  own <- c(screen$covariates, screen$continuous)
+  columns <- lapply(rlang::set_names(c(names(screen$covariates), names(screen$continuous))), function(name) {
     level <- targets$covariates[[name]][k]
     open <- is.na(level)
-    level[open] <- screen$covariates[[name]][index[open]]
+    level[open] <- own[[name]][index[open]]
     level
   })
   list2DF(columns, length(index))

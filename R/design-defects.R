@@ -4,7 +4,8 @@
 design_defects <- function(screen, described = character(), as_they_are = FALSE) {
   bind_defects(size_defects(screen), split_defects(screen), untrained_defects(screen, described),
                control_defects(screen), few_cell_defects(screen), empty_defects(screen),
-               name_like_defects(screen), confounded_defects(screen), dose_range_defects(screen),
+               name_like_defects(screen), confounded_defects(screen), constant_defects(screen),
+               dose_range_defects(screen),
                if (as_they_are) large_dose_defect(screen))
 }
 

@@ -6,8 +6,8 @@
 #'
 #' @details
 #' With z the encoder's output, v_j the embedding of perturbation j, h_j its dose response and e_k
-#' the embedding of covariate level k: `"basal"` is z; `"treated"` is
-#' `z + sum_j h_j(dose_j) v_j + sum_k e_k` under each cell's own condition; `"corrected"` is
+#' the embedding of covariate level k (of a continuous covariate `f_k(value) e_k`, see [cpa()]): `"basal"` is z;
+#' `"treated"` is `z + sum_j h_j(dose_j) v_j + sum_k e_k` under each cell's own condition; `"corrected"` is
 #' `"treated"` without the batch's vector.
 #' A perturbation's vector at dose u is h_j(u) v_j; that of a combination is the sum. Doses are in the
 #' screen's unit; h_j scales them as [cpa()] says.
@@ -31,6 +31,8 @@
 #'   [predict()][predict.compert_fit].
 #' @param covariate Name of one covariate; names of several, whose vectors are added up for every
 #'   combination of their levels; or `NULL` for all, one by one.
+#'   A continuous covariate has one vector, what it adds where f is 1: of a linear one, a standard deviation above
+#'   the mean.
 #' @return `cell_embedding()`: matrix, cells x d. `perturbation_embedding()`: matrix, perturbations
 #'   x d. `covariate_embedding()`: matrix, levels (or combinations, `"K562, donor 1"`) x d, or a
 #'   named list of matrices for `NULL`.
@@ -153,7 +155,8 @@ check_doses <- function(dose, n, call = rlang::caller_env()) {
 covariate_embedding <- function(fit, covariate = NULL, ...) {
   check_no_dots(...)
   validate_fit(fit)
-  levels <- fit$meta$registry$covariates
+  registry <- fit$meta$registry
+  levels <- c(registry$covariates, as.list(stats::setNames(nm = names(registry$continuous))))
   if (length(levels) == 0L) {
     abort_input("`fit` must have covariates.", "It was fitted without any.",
                 "Fit with `cpa(..., covariates = \"name\")`.")

@@ -97,8 +97,16 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
   unlist(hits)
 }
 
-# Cells of all batches are one condition, so that none can be asked for where measured cells enter.
+# Cells of all batches (and values of continuous covariates) are one condition, so that none can be asked for
+# where measured cells enter.
 stop_at_batch <- function(fit, targets, call = rlang::caller_env()) {
+  for (name in names(fit$meta$registry$continuous)) {
+    value <- targets$covariates[[name]]
+    if (all(is.na(value))) next
+    abort_input(paste0("`condition` must leave `", name, "` out here: the cells of all values are one condition."),
+                paste0("It names ", name, " = ", value[!is.na(value)][1L], "."),
+                "Leave it out, and give the cells of the values in question only.", call)
+  }
   batch <- fit$meta$registry$batch
   named <- unique(unlist(targets$covariates[batch]))
   named <- named[!is.na(named)]

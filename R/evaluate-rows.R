@@ -31,7 +31,8 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
   stats <- group_statistics(measured$x, control$reference_of_cell, control$n_reference,
                             options$ddof)
   reference <- take_groups(stats, control$reference)
-  targets <- group_targets(fit, groups, table$group)
+  cells <- split(seq_along(rows$of_cell), factor(rows$of_cell, seq_len(nrow(table))))
+  targets <- group_targets(fit, groups, table$group, continuous_means(screen, cells))
   predicted <- if (baseline) predict_baseline_rows else if (options$log_counts) predict_log_rows else predict_rows
   start <- if (baseline) measured else start_from(screen, control$source, options, call)
   both <- predicted(fit, start, targets, control$source, options, seed)
@@ -76,12 +77,14 @@ name_kinds <- function(predicted, options) {
   stats::setNames(predicted[options$kinds], names)
 }
 
-# The conditions as codes; the batch stays as it is in each source cell.
-group_targets <- function(fit, groups, which) {
+# The conditions as codes; the batch stays as it is in each source cell. `continuous`: the values of
+# continuous covariates.
+group_targets <- function(fit, groups, which, continuous) {
   registry <- fit$meta$registry
   covariates <- groups$covariates[which, , drop = FALSE]
   for (name in registry$batch) covariates[[name]] <- rep(NA_character_, length(which))
   covariates <- covariates[names(registry$covariates)]
+  for (name in names(continuous)) covariates[[name]] <- continuous[[name]]
   parts <- groups$parts[which]
   doses <- groups$doses[which]
   list(parts = parts, doses = doses, covariates = covariates,

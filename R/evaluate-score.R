@@ -102,7 +102,7 @@ predict_rows <- function(fit, screen, targets, source, options, seed) {
 }
 
 subset_targets <- function(targets, k) {
-  codes <- c("perturbation", "dose", "covariates")
+  codes <- intersect(c("perturbation", "dose", "covariates", "continuous"), names(targets$design))
   targets$design[codes] <- lapply(targets$design[codes], function(m) m[, k, drop = FALSE])
   targets$parts <- targets$parts[k]
   targets$doses <- targets$doses[k]

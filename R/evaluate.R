@@ -5,7 +5,8 @@
 #' and of variances, by `r2 = 1 - sum((truth - prediction)^2) / sum((truth - mean(truth))^2)`
 #' (the coefficient of determination: at most 1, unbounded below, not a squared correlation). The
 #' same scores of baselines stand beside the model's, because r2 over all genes is high for any
-#' prediction that resembles a cell.
+#' prediction that resembles a cell. Continuous covariates have the mean value of the condition's measured
+#' cells in the model's prediction.
 #'
 #' @section Rows:
 #' `method` is `"model"` (the fit's default kind of counterfactual; with a reference's preset the
@@ -92,7 +93,7 @@
 #' @param split Splits to score, of `"train"`, `"test"` and `"ood"`, or the words for them that [cpa()]
 #'   takes in the column.
 #' @param condition A [condition()]: score only these conditions; what covariates and doses it leaves open
-#'   may have any value. The batch is no part of them.
+#'   may have any value. The batch and continuous covariates are no part of them.
 #' @param baselines Names of baselines, of `"control"`, `"additive"`, `"mean"` and `"interpolation"` (see
 #'   "Rows"), and `"ceiling"` (see "Ceiling"). `TRUE` stands for the first two, `FALSE` for none.
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the

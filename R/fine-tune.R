@@ -46,7 +46,7 @@
 #' transfer_table(fit)
 #' @export
 fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, covariates = NULL,
-                      control, batch = NULL, split = NULL, assay = NULL, layer = NULL,
+                      continuous = NULL, control, batch = NULL, split = NULL, assay = NULL, layer = NULL,
                       dose_unit = NULL, genes = NULL, gene_names = NULL, freeze = character(),
                       lr_factor = 0.1, col_data = NULL, sep = "+", degs = NULL) {
   validate_fit(fit)
@@ -62,7 +62,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   settings <- tuning_settings(fit, rlang::list2(...), freeze, lr_factor)
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
-                   settings$loss_ae, sep)
+                   settings$loss_ae, sep, continuous)
   keys$degs <- check_own_degs(degs)
   read <- read_more_molecules(molecules, registry)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
@@ -147,6 +147,10 @@ same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
                 paste0("It is ", if (is.null(unit)) "missing here" else "missing in `fit`", "."),
                 "Give the unit of the doses, so that they mean the same in both.", call)
   }
+  # So do those of continuous covariates.
+  for (name in intersect(names(task$registry$continuous), names(before$continuous))) {
+    task$registry$continuous[[name]][1:2] <- before$continuous[[name]][1:2]
+  }
   task$meta$registry <- task$registry
   task$design <- training_design(task$registry, task$screen, task$molecules, task$settings$model,
                                  task$settings$reg_multi_task > 0, call)
@@ -203,6 +207,7 @@ correspondence <- function(new, old, genes, names, call = rlang::caller_env()) {
        own_gene = match0(names$own, old$genes),
        perturbation = match0(new$perturbations, old$perturbations),
        covariate = match0(covariates, base::names(old$covariates)), level = level,
+       continuous = match0(base::names(new$continuous), base::names(old$continuous)),
        genes = genes, n_inner = if (genes == "append") length(inner) else 0L,
        matched = sum(known), unmatched = names$own[!known])
 }

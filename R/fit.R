@@ -127,10 +127,10 @@ format_proteins <- function(meta) {
 
 format_covariates <- function(registry) {
   levels <- registry$covariates
-  if (length(levels) == 0L) return("Covariates:    none")
   names <- ifelse(names(levels) %in% registry$batch, paste(names(levels), "(batch)"), names(levels))
-  text <- paste0(names, " (", lengths(levels), ")", collapse = ", ")
-  paste0("Covariates:    ", text)
+  text <- c(paste0(names, " (", lengths(levels), ")", recycle0 = TRUE),
+            paste(names(registry$continuous), "(continuous)", recycle0 = TRUE))
+  paste0("Covariates:    ", if (length(text)) paste(text, collapse = ", ") else "none")
 }
 
 format_training <- function(history, meta) {

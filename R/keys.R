@@ -4,14 +4,16 @@
 # formula, ~ cell_type + donor. Of several columns of perturbations, see several-columns.R.
 new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, sep = "+",
-                     call = rlang::caller_env()) {
+                     continuous = NULL, call = rlang::caller_env()) {
   if (inherits(covariates, "formula")) covariates <- all.vars(covariates)
-  columns <- several_columns(perturbation, dose, c(covariates, batch, split), call)
+  if (inherits(continuous, "formula")) continuous <- all.vars(continuous)
+  columns <- several_columns(perturbation, dose, c(covariates, continuous, batch, split), call)
   if (is.null(columns)) {
     check_string(perturbation, "perturbation", call = call)
     check_string(dose, "dose", null_ok = TRUE, call = call)
   }
   check_strings(covariates, "covariates", call = call)
+  check_strings(continuous, "continuous", call = call)
   check_string(batch, "batch", null_ok = TRUE, call = call)
   check_string(split, "split", null_ok = TRUE, call = call)
   check_string(assay, "assay", null_ok = TRUE, call = call)
@@ -20,14 +22,15 @@ new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NUL
   if (!is.null(loss)) loss <- check_choice(loss, c("gauss", "nb", "zinb"), "loss", call = call)
   if (!is.null(control)) check_string(control, "control", call = call)
   check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
-                   batch = batch, split = split), call)
+                   continuous = continuous, batch = batch, split = split), call)
   if (!is.null(columns)) {
     perturbation <- joint_names$perturbation
     dose <- if (!is.null(dose)) joint_names$dose
   }
   c(list(perturbation = perturbation, dose = dose, covariates = as.character(covariates),
          control = control, batch = batch, split = split, assay = assay, layer = layer, loss = loss,
-         sep = sep), if (!is.null(columns)) list(columns = columns))
+         sep = sep), if (!is.null(columns)) list(columns = columns),
+    if (length(continuous)) list(continuous = continuous))
 }
 
 # A column has one role, in which it may give the doses of several columns.
@@ -50,6 +53,8 @@ column_defects <- function(keys, columns, need) {
                 covariates = keys$covariates, batch = keys$batch, split = keys$split)
   # Of several columns some are no use without the others.
   roles <- roles[intersect(names(roles), c(need, names(keys$columns)))]
+  # As covariates, every cell has them.
+  if ("covariates" %in% need) roles$continuous <- keys$continuous
   one <- function(arg, name) {
     if (sum(columns == name) > 1L) {
       return(new_defect("repeated column", paste0("`", arg, "` must name one column of the cells' table."),

@@ -80,7 +80,7 @@ meta_to_json <- function(meta) {
   meta[vectors] <- lapply(meta[vectors], keep)
   scalars <- list(registry = c("control", "batch", "n_slots", "sep", "n_features", "feature_kind",
                                "dose_unit", "dose_transform", "dose_top"),
-                  keys = setdiff(names(meta$keys), c("covariates", "proteins", "columns")))
+                  keys = setdiff(names(meta$keys), c("covariates", "continuous", "proteins", "columns")))
   for (part in names(scalars)) {
     for (name in intersect(scalars[[part]], names(meta[[part]]))) {
       value <- meta[[part]][[name]]
@@ -119,6 +119,10 @@ meta_from_json <- function(json) {
   meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
   numbers <- c("dose_scale", "dose_top")
   meta$registry[numbers] <- lapply(meta$registry[numbers], as.double)
+  if (!is.null(meta$registry$continuous)) {
+    meta$registry$continuous <- lapply(meta$registry$continuous, as.double)
+    meta$keys$continuous <- as_names(meta$keys$continuous)
+  }
   meta$keys$covariates <- as_names(meta$keys$covariates)
   if (!is.null(meta$keys$columns)) meta$keys$columns <- lapply(meta$keys$columns, as_names)
   meta$keys$control_dose <- as.double(meta$keys$control_dose)

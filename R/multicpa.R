@@ -66,8 +66,8 @@
 #' fit
 #' @export
 multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat", "poe"),
-                     protein_loss = NULL, dose = NULL, covariates = NULL, control, batch = NULL,
-                     split = NULL, assay = NULL, layer = NULL, loss = NULL, protein_assay = NULL,
+                     protein_loss = NULL, dose = NULL, covariates = NULL, continuous = NULL,
+                     control, batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL, protein_assay = NULL,
                      molecules = NULL, col_data = NULL, sep = "+", degs = NULL,
                      dose_unit = NULL, settings = multicpa_settings()) {
   check_no_dots(...)
@@ -78,7 +78,7 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
   check_model(settings, "multicpa", "multicpa_settings()")
   if (missing(fusion)) fusion <- NULL
   loss <- settings_with_loss(settings, loss)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep)
+  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
   keys$degs <- check_own_degs(degs)
   how <- read_multicpa(keys, settings, proteins, fusion, protein_loss, protein_assay)
   run_task(new_task(x, how$keys, col_data, how$settings, read_molecules(molecules), rlang::current_env(),

@@ -4,7 +4,8 @@
 # Conditions of the perturbed cells in the given parts of the split, each with its covariates (the
 # batch is no part of a condition: every cell keeps its own). Entry k of
 #   truth, source   0-based cells; the source are controls, see plan_sources()
-#   target          the design of the conditions; the batch is -1, "as in the cell"
+#   target          the design of the conditions; the batch is -1, "as in the cell", and continuous
+#                   covariates have the means of the condition's cells
 #   degs            0-based genes, the top `n_degs` by |Welch t| of the condition's cells against
 #                   the controls of its covariates; held-out cells are left out of this
 #                   unless held-out conditions are scored; or the user's own genes (keys$degs)
@@ -31,8 +32,8 @@ new_plan <- function(screen, registry, split = "test", min_cells = 5, n_degs = 5
   list(
     truth = lapply(truth, function(i) i - 1L),
     source = lapply(from, function(s) s$cells - 1L),
-    target = encode_design(registry, conditions$perturbation, conditions$dose, conditions$covariates,
-                           call),
+    target = encode_design(registry, conditions$perturbation, conditions$dose,
+                           c(conditions$covariates, continuous_means(screen, truth)), call),
     degs = plan_degs(screen, group, conditions, n_degs, seen_only = !"ood" %in% split,
                      call = call),
     cells = which(screen$split %in% split) - 1L,
@@ -98,6 +99,7 @@ subset_screen <- function(screen, cells) {
   screen$x <- pick_columns(screen$x, cells)
   screen$col_data <- screen$col_data[cells, , drop = FALSE]
   screen$covariates <- screen$covariates[cells, , drop = FALSE]
+  if (length(screen$continuous)) screen$continuous <- screen$continuous[cells, , drop = FALSE]
   if (!is.null(screen$proteins)) screen$proteins <- screen$proteins[, cells, drop = FALSE]
   for (part in c("parts", "doses", "code", "control", "split", "measured")) {
     screen[part] <- list(screen[[part]][cells])

@@ -27,7 +27,7 @@
 #'   that the fit was made with. Genes are matched by name: their order is free and further genes
 #'   are ignored.
 #' @param condition A [condition()] or [condition_grid()] with K conditions. A covariate that it
-#'   leaves out keeps each source cell's own level; a dose that it leaves out is the only trained one of the
+#'   leaves out keeps each source cell's own level, or value; a dose that it leaves out is the only trained one of the
 #'   perturbation (see Open doses in [condition()], also for perturbations without training cells).
 #' @param ... Not used.
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
@@ -73,7 +73,7 @@
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
 #' condition or one without rows; no dose where training saw several; `n_samples` where nothing is drawn.
 #' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
-#' give one warning with the range. Without the column of perturbations all cells of `newdata` are taken
+#' give one warning with the range, and so do values of continuous covariates. Without the column of perturbations all cells of `newdata` are taken
 #' as controls, with a message; verbs that ask for the cells' own condition, and cells at other doses than
 #' controls had in training, need it. Negative or large values for a fit on log-normalised ones are a
 #' warning.
@@ -112,6 +112,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   screen <- use_modality(screen, from)
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
+  warn_continuous_range(object, targets)
   if (is_baseline(object)) stop_at_batch(object, targets)
   cells <- source_cells(object, screen, targets, source)
   values <- if (is_baseline(object)) {

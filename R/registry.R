@@ -19,7 +19,7 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
     dose_ranges(screen, train[!duplicated(screen$code[train])], perturbations)
   # Controls have their dose wherever they are.
   trained[screen$keys$control] <- whole[screen$keys$control]
-  c(list(
+  out <- c(list(
     genes = rownames(screen$x),
     proteins = rownames(screen$proteins),
     perturbations = perturbations,
@@ -30,6 +30,8 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
     dose_range = trained,
     sep = screen$keys$sep
   ), dose_scaling(doses$transform, doses$unit, whole, screen$keys$control))
+  if (length(screen$continuous)) out$continuous <- continuous_scaling(screen)
+  out
 }
 
 # Lowest and highest dose of each perturbation in some cells; NA where it is in none of them.
@@ -41,8 +43,8 @@ dose_ranges <- function(screen, cells, perturbations) {
 
 # The design of cells or conditions in the registry's codes, 0-based: perturbation and dose are
 # n_slots x n (empty slots: -1 and 0), covariates are one row per covariate of the registry.
-# A covariate that is not given, or NA, is -1: "as in the cell". A dose of NA is 1. The control as
-# padding of a combination is dropped.
+# A covariate that is not given, or NA, is -1: "as in the cell". Continuous ones are in `covariates` too.
+# A dose of NA is 1. The control as padding of a combination is dropped.
 # Unknown names are one error that tells what is near and what is known.
 encode_design <- function(registry, parts, doses, covariates = NULL,
                           call = rlang::caller_env()) {
@@ -64,7 +66,8 @@ encode_design <- function(registry, parts, doses, covariates = NULL,
   perturbation[place] <- code - 1L
   doses[place] <- scaled_dose(registry, code, dose)
   c(list(perturbation = perturbation, dose = doses,
-         covariates = encode_covariates(registry, covariates, n, call)), design_sizes(registry))
+         covariates = encode_covariates(registry, covariates, n, call)),
+    encode_continuous(registry, covariates, n), design_sizes(registry))
 }
 
 # What the codes run over, which travels with them: the core makes a new model of this size.
@@ -155,6 +158,7 @@ encode_screen <- function(registry, screen, call = rlang::caller_env()) {
   c(list(perturbation = pairs$perturbation[, place, drop = FALSE],
          dose = pairs$dose[, place, drop = FALSE],
          covariates = encode_covariates(registry, screen$covariates, length(place), call)),
+    encode_continuous(registry, screen$continuous, length(place)),
     if (!is.null(screen$measured)) list(measured = as.integer(screen$measured)),
     design_sizes(registry))
 }
@@ -172,6 +176,7 @@ training_design <- function(registry, screen, molecules = NULL, model = "cpa", m
   class <- match(kind, sort(unique(kind), method = "radix"))
   design$condition <- class - 1L
   if (isTRUE(multi_task)) design$degs <- deg_targets(screen)
+  design <- c(design, continuous_bins(screen))
   design$condition_weight <- length(class) / tabulate(class) - 1
   design <- c(design, perturbation_features(molecules, registry, call))
   if (identical(model, "scgen")) design <- c(design, measured_doses(registry, screen))

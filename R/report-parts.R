@@ -69,7 +69,8 @@ check_of_fit <- function(fit, x, reading) {
     if (length(keys$proteins) == 1L && !nzchar(keys$proteins)) NULL else keys$proteins
   check_screen(
     x, given_columns(keys, "perturbation"), dose = given_columns(keys, "dose"), control = keys$control,
-    batch = keys$batch, covariates = if (length(keys$covariates)) keys$covariates, split = keys$split,
+    batch = keys$batch, covariates = if (length(keys$covariates)) keys$covariates, continuous = keys$continuous,
+    split = keys$split,
     assay = reading$assay %||% keys$assay, layer = reading$layer %||% keys$layer, loss = keys$loss,
     proteins = proteins, protein_assay = keys$protein_assay, sep = keys$sep,
     protein_loss = if (!isFALSE(proteins)) fit$meta$settings$protein_loss,

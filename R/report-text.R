@@ -42,6 +42,7 @@ report_subject <- function(report) {
       "the ", plural(length(covariates), "covariate"), " ",
       paste0(md(names(covariates)), " (", ifelse(names(covariates) %in% registry$batch, "the batch, ", ""),
              count_levels(covariates), ")", collapse = ", ")),
+    paste0(", ", md(names(registry$continuous)), " (continuous)", recycle0 = TRUE, collapse = ""),
     ". It has ", count_of(conditions$n, "perturbed condition"),
     " (perturbation", if (!is.null(meta$keys$dose)) ", dose",
     if (length(setdiff(names(covariates), registry$batch))) ", covariates", "); ",
@@ -156,7 +157,8 @@ report_call <- function(fit) {
   text <- function(v) paste(deparse(v, width.cutoff = 500L), collapse = "")
   given <- list(
     dose = given_columns(keys, "dose"), dose_unit = meta$registry$dose_unit,
-    covariates = if (length(keys$covariates)) keys$covariates, control = keys$control,
+    covariates = if (length(keys$covariates)) keys$covariates, continuous = keys$continuous,
+    control = keys$control,
     batch = keys$batch, split = keys$split, sep = if (!identical(keys$sep, "+")) keys$sep,
     assay = keys$assay, layer = keys$layer,
     loss = if (meta$model %in% c("cpa", "chemcpa", "multicpa")) meta$settings$loss_ae,

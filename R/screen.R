@@ -88,7 +88,8 @@ new_screen <- function(cells, keys, scale, labels, design) {
     x = cells$x, col_data = cells$col_data, container = cells$container, assay = cells$assay,
     layer = cells$layer, scale = if (is.na(scale)) "other" else scale, loss = keys$loss,
     keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
-    control = labels$is_control, split = design$split, covariates = design$covariates
+    control = labels$is_control, split = design$split, covariates = design$covariates,
+    continuous = design$continuous
   ), class = "compert_screen")
 }
 
@@ -97,7 +98,10 @@ drop_absent <- function(keys, columns, need, enough = any) {
   for (role in setdiff(c("perturbation", "dose", "batch", "split"), need)) {
     if (!is.null(keys[[role]]) && !enough(given_columns(keys, role) %in% columns)) keys[role] <- list(NULL)
   }
-  if (!"covariates" %in% need) keys$covariates <- intersect(keys$covariates, columns)
+  if (!"covariates" %in% need) {
+    keys$covariates <- intersect(keys$covariates, columns)
+    keys$continuous <- intersect(keys$continuous, columns)
+  }
   keys
 }
 
@@ -220,24 +224,6 @@ control_doses <- function(labels, keys, columns) {
   }
   labels$doses <- rep(list(keys$control_dose %||% 1), length(labels$doses))
   labels
-}
-
-# Covariates (the batch last) and split of the cells.
-read_design <- function(cells, keys) {
-  table <- cells$col_data
-  covariates <- list2DF(lapply(table[covariate_names(keys)], level_names), nrow(table))
-  missing <- lapply(names(covariates), function(name) {
-    hit <- which(is.na(covariates[[name]]))
-    if (length(hit) == 0) return(NULL)
-    new_defect("missing covariate", "Covariates must have a value for every cell.",
-               paste0("Cell ", dQuote(colnames(cells$x)[hit[1]], FALSE), " has no ",
-                      dQuote(name, FALSE), and_more(length(hit)), "."),
-               "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
-  })
-  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$split_todo)
-  list(covariates = covariates, split = split$value, ok = stats::complete.cases(covariates) |
-         ncol(covariates) == 0,
-       defects = bind_defects(missing, split$defects))
 }
 
 #' @export

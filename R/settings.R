@@ -21,6 +21,10 @@
 #' @param doser_type Dose-response curve of each perturbation, of the dose as [cpa()] scales it:
 #'   `"linear"`, `"sigm"`, `"logsigm"`, `"mlp"`, or `"amortized"`, one network for all that reads the
 #'   molecule's features too.
+#' @param continuous_doser Curve of each continuous covariate, of its value z in standard deviations from the
+#'   mean: `"linear"`, `z`; `"sigm"`, `sigmoid(beta z + b) - sigmoid(b)`, which levels off beyond what training
+#'   saw; or `"mlp"`, a network of `dosers_width` and `dosers_depth` with values from 0 to 1. Logarithms of
+#'   values are yours to take: z may be negative.
 #' @param decoder_activation Activation of the decoded means, `"linear"` or `"ReLU"` (Gaussian
 #'   likelihood; `"sigm"` with `parity = "multicpa"` only).
 #' @param dim Width of the latent space.
@@ -35,7 +39,7 @@
 #' @param encoder_dropout,decoder_dropout,adversary_dropout Dropout rates, from 0 to below 1.
 #' @param variational Whether the encoder gives a normal distribution, held to N(0, 1) by a
 #'   Kullback-Leibler term (predictions start at its mean).
-#' @param dosers_width,dosers_depth The same for the dosers (`doser_type = "mlp"` only).
+#' @param dosers_width,dosers_depth The same for the dosers (of type `"mlp"` only).
 #' @param embedding_encoder_width,embedding_encoder_depth Width and number of the hidden layers from
 #'   a molecule's features to its embedding; depth 0 is a linear map.
 #' @param embedding_encoder_norm Normalisation in there and in the amortized doser.
@@ -155,7 +159,7 @@
 #' try(cpa_settings(adversary_reg = 60))
 #' @export
 cpa_settings <- function(..., parity = NULL, loss_ae = NULL, doser_type = NULL,
-                         decoder_activation = NULL, dim = NULL, autoencoder_width = NULL,
+                         continuous_doser = NULL, decoder_activation = NULL, dim = NULL, autoencoder_width = NULL,
                          autoencoder_depth = NULL, decoder_width = NULL, decoder_depth = NULL,
                          decoder_skip = NULL,
                          encoder_norm = NULL, decoder_norm = NULL, encoder_dropout = NULL,

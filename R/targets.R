@@ -48,7 +48,7 @@ stop_unmatched <- function(cells, targets, screen, call) {
   empty <- which(lengths(cells) == 0L)
   if (length(empty) == 0L) return(invisible())
   asked <- unique(vapply(empty, function(k) {
-    levels <- targets$covariates[k, , drop = FALSE]
+    levels <- targets$covariates[k, names(screen$covariates), drop = FALSE]
     levels <- levels[!is.na(levels)]
     paste0("\"", paste(unlist(levels), collapse = "\", \""), "\"")
   }, ""))

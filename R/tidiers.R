@@ -91,7 +91,7 @@ glance.compert_fit <- function(x, ...) {
     model = meta$model, loss = meta$settings$loss_ae, n_cells = nobs(x),
     n_genes = length(meta$registry$genes),
     n_perturbations = length(setdiff(meta$registry$perturbations, meta$registry$control)),
-    n_covariates = length(meta$registry$covariates), n_parameters = info$n_parameters,
+    n_covariates = length(covariate_parts(meta$registry)), n_parameters = info$n_parameters,
     epochs = nrow(x$history), best_epoch = best_epoch(info),
     seconds = training_seconds(x$history), seed = meta$seed
   )

@@ -5,7 +5,8 @@ transfer_parts <- function(table) {
   part <- ifelse(grepl("henc_|hdec_", table$name), "layers for other genes", sub("[._].*", "", table$name))
   part <- ifelse(grepl("^(drug_embedding_encoder|molecule_network)", table$name), "molecule encoder",
           ifelse(grepl("^drug_embeddings", table$name), "perturbation embeddings",
-          ifelse(grepl("^covariates", table$name), "covariate embeddings", part)))
+          ifelse(grepl("^covariates", table$name), "covariate embeddings",
+          ifelse(grepl("^continuous", table$name), "continuous covariates", part))))
   data <- c("perturbation", "mean")  # features and totals are data of the new cells
   use <- !part %in% data
   sums <- rowsum(cbind(values = table$values, kept = table$kept, frozen = table$frozen)[use, , drop = FALSE],

@@ -116,8 +116,8 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
                      metric = "score", grace = NULL, reduction = NULL, max_epochs = NULL,
                      sample_cells = NULL, seed = NULL, dir = NULL,
                      BPPARAM = NULL, # nolint: object_name_linter. The name of all of Bioconductor.
-                     dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
-                     assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
+                     dose = NULL, covariates = NULL, continuous = NULL, control, batch = NULL,
+                     split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
                      molecule_encoder = NULL, dose_transform = NULL, proteins = NULL, fusion = NULL,
                      protein_loss = NULL, protein_assay = NULL, degs = NULL, col_data = NULL,
                      sep = "+", dose_unit = NULL, settings = cpa_settings()) {
@@ -146,7 +146,7 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
   plan <- draw_trials(space, trials, seed, fixed_seed %||% if (is.null(split)) seed)
   check_trials(plan, attr(settings, "given"))
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
-                   if (model == "scgen") "gauss" else settings_with_loss(settings, loss), sep)
+                   if (model == "scgen") "gauss" else settings_with_loss(settings, loss), sep, continuous)
   run_settings <- reading_settings(settings, plan)
   run_settings["seed"] <- list(fixed_seed %||% seed)
   how <- read_own(keys, run_settings, own, dose_unit)
@@ -162,7 +162,7 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
     model = model, proteins = !is.null(cells$task$screen$proteins),
     arguments = c(list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
                        control = control, batch = batch, split = split, sep = sep, dose_unit = dose_unit),
-                  own),
+                  list(continuous = keys$continuous)[length(keys$continuous) > 0L], own),
     data = cells$data, param = BPPARAM, verbose = settings$verbose, call = here
   )
   if (show_messages(settings$verbose)) inform_search(cells$task, space, trials, method, rungs, seed)

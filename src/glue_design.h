@@ -27,6 +27,15 @@ inline compert::Design design_of(const Rcpp::List& x) {
   d.perturbation.assign(perturbation.begin(), perturbation.end());
   d.dose.assign(dose.begin(), dose.end());
   d.covariate.assign(covariates.begin(), covariates.end());
+  if (x.containsElementNamed("continuous")) {
+    const Rcpp::NumericMatrix continuous = x["continuous"];
+    d.n_continuous = static_cast<std::size_t>(continuous.nrow());
+    d.continuous.assign(continuous.begin(), continuous.end());
+  }
+  if (x.containsElementNamed("bin")) {
+    const Rcpp::IntegerVector bin = x["bin"];
+    d.bin.assign(bin.begin(), bin.end());
+  }
   if (x.containsElementNamed("condition")) {
     const Rcpp::IntegerVector condition = x["condition"];
     d.condition.assign(condition.begin(), condition.end());
@@ -61,6 +70,8 @@ inline compert::Architecture architecture_of(const Rcpp::List& design, std::size
   a.n_perturbations = Rcpp::as<int>(design["n_perturbations"]);
   const Rcpp::IntegerVector levels = design["covariate_levels"];
   a.covariate_levels.assign(levels.begin(), levels.end());
+  if (design.containsElementNamed("continuous"))
+    a.n_continuous = Rcpp::as<Rcpp::NumericMatrix>(design["continuous"]).nrow();
   a.batch_covariate = Rcpp::as<int>(design["batch_covariate"]);
   const Rcpp::NumericVector weight = design["condition_weight"];
   a.condition_weight.assign(weight.begin(), weight.end());

@@ -184,7 +184,8 @@ Rcpp::NumericVector core_doser_response(const RawVector& state,
 List core_covariate_embedding(const RawVector& state) {
   const compert::Model& model = fitted(state);
   List out;
-  for (std::size_t k = 0; k < model.architecture().covariate_levels.size(); ++k)
+  const compert::Architecture& a = model.architecture();
+  for (std::size_t k = 0; k < a.covariate_levels.size() + static_cast<std::size_t>(a.n_continuous); ++k)
     out.push_back(genes_by(model.covariate_embedding(k), model.dim()));
   return out;
 }

@@ -25,6 +25,7 @@ compert::Correspondence correspondence_of(const List& x) {
   map.perturbation = indices(x["perturbation"]);
   map.covariate = indices(x["covariate"]);
   map.level = compert_glue::cell_lists(x["level"]);
+  map.continuous = indices(x["continuous"]);
   return map;
 }
 

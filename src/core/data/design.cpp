@@ -11,9 +11,11 @@ Design Design::rows(const int64_t* rows, std::size_t count) const {
   out.n = count;
   out.n_slots = n_slots;
   out.n_covariates = n_covariates;
+  out.n_continuous = n_continuous;
   out.perturbation.reserve(count * n_slots);
   out.dose.reserve(count * n_slots);
   out.covariate.reserve(count * n_covariates);
+  out.continuous.reserve(count * n_continuous);
   for (std::size_t b = 0; b < count; ++b) {
     const auto i = static_cast<std::ptrdiff_t>(rows[b]);
     const auto s = static_cast<std::ptrdiff_t>(n_slots), c = static_cast<std::ptrdiff_t>(n_covariates);
@@ -22,6 +24,9 @@ Design Design::rows(const int64_t* rows, std::size_t count) const {
     out.dose.insert(out.dose.end(), dose.begin() + i * s, dose.begin() + (i + 1) * s);
     out.covariate.insert(out.covariate.end(), covariate.begin() + i * c,
                          covariate.begin() + (i + 1) * c);
+    const auto v = continuous.begin() + i * static_cast<std::ptrdiff_t>(n_continuous);
+    out.continuous.insert(out.continuous.end(), v, v + static_cast<std::ptrdiff_t>(n_continuous));
+    if (!bin.empty()) out.bin.push_back(bin[static_cast<std::size_t>(i)]);
     if (!condition.empty()) out.condition.push_back(condition[static_cast<std::size_t>(i)]);
     if (!measured.empty()) out.measured.push_back(measured[static_cast<std::size_t>(i)]);
   }
@@ -44,14 +49,18 @@ Design Design::one_hot(int64_t n_perturbations) const {
 }
 
 void Design::check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels,
-                   bool open_covariates) const {
-  if (n_covariates != covariate_levels.size())
-    throw Error("design", "must have as many covariates as the model",
-                std::to_string(n_covariates) + " given, the model has " +
-                    std::to_string(covariate_levels.size()));
-  if (perturbation.size() != n * n_slots || dose.size() != n * n_slots ||
-      covariate.size() != n * n_covariates || (!condition.empty() && condition.size() != n) ||
-      (!measured.empty() && measured.size() != n))
+                   int64_t known_continuous, bool open_covariates) const {
+  const auto same_number = [](std::size_t given, std::size_t known, const char* what) {
+    if (given != known)
+      throw Error("design", std::string("must have as many ") + what + " as the model",
+                  std::to_string(given) + " given, the model has " + std::to_string(known));
+  };
+  same_number(n_covariates, covariate_levels.size(), "covariates");
+  same_number(n_continuous, static_cast<std::size_t>(known_continuous), "continuous covariates");
+  const auto one_per_row = [this](std::size_t size) { return size == 0 || size == n; };
+  if (perturbation.size() != n * n_slots || dose.size() != n * n_slots || covariate.size() != n * n_covariates ||
+      continuous.size() != n * n_continuous || !one_per_row(condition.size()) || !one_per_row(measured.size()) ||
+      !one_per_row(bin.size()))
     throw Error("design", "must have one entry per row and slot");
   for (std::size_t k = 0; k < perturbation.size(); ++k) {
     if (perturbation[k] < -1 || perturbation[k] >= n_perturbations)
@@ -67,6 +76,9 @@ void Design::check(int64_t n_perturbations, const std::vector<int64_t>& covariat
       throw Error("design", "must use covariate codes of the model",
                   "code " + std::to_string(covariate[k]) + " of " + std::to_string(levels));
   }
+  for (const double v : continuous)
+    if (!std::isfinite(v) && !(open_covariates && std::isnan(v)))
+      throw Error("continuous", "must have finite values", std::to_string(v));
 }
 
 }  // namespace compert

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 namespace compert {
 
-RowGroups row_groups(const Design& rows) {
+RowGroups row_groups(const Design& rows, bool by_bin) {
   std::map<std::vector<int32_t>, int64_t> strata;
-  std::map<std::pair<int64_t, std::vector<std::pair<int32_t, double>>>, int64_t> conditions;
+  using Condition = std::tuple<int64_t, int32_t, std::vector<std::pair<int32_t, double>>>;
+  std::map<Condition, int64_t> conditions;
   RowGroups out;
   // Keys of the last row, whose memory the next one takes: most rows are of groups that are known.
   std::vector<int32_t> levels;
-  std::pair<int64_t, std::vector<std::pair<int32_t, double>>> condition;
+  Condition condition;
   const auto number_of = [](auto& numbers, const auto& key) {
     auto found = numbers.find(key);
     if (found == numbers.end())
@@ -21,8 +23,9 @@ RowGroups row_groups(const Design& rows) {
   for (std::size_t i = 0; i < rows.n; ++i) {
     const auto c = rows.covariate.begin() + static_cast<std::ptrdiff_t>(i * rows.n_covariates);
     levels.assign(c, c + static_cast<std::ptrdiff_t>(rows.n_covariates));
-    auto& [stratum, parts] = condition;
+    auto& [stratum, bin, parts] = condition;
     stratum = number_of(strata, levels);
+    bin = by_bin && !rows.bin.empty() ? rows.bin[i] : 0;
     parts.clear();
     for (std::size_t m = i * rows.n_slots; m < (i + 1) * rows.n_slots; ++m)
       if (rows.perturbation[m] >= 0) parts.emplace_back(rows.perturbation[m], rows.dose[m]);

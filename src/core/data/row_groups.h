@@ -7,7 +7,7 @@
 namespace compert {
 
 /// Numbers in order of appearance. Rows with the same covariates share a stratum; with the same
-/// perturbations and doses too, a condition.
+/// perturbations and doses too, a condition; `by_bin`: and with the same bin of the continuous covariates.
 struct RowGroups {
   std::vector<int64_t> stratum, condition;  // per row
   std::vector<int64_t> stratum_of;          // per condition
@@ -15,6 +15,6 @@ struct RowGroups {
   int64_t n_strata = 0;
 };
 
-RowGroups row_groups(const Design& rows);
+RowGroups row_groups(const Design& rows, bool by_bin = false);
 
 }  // namespace compert

@@ -8,7 +8,7 @@ namespace {
 constexpr double kAny = std::numeric_limits<double>::infinity();
 const std::vector<std::string> kNorms = {"batch", "layer", "none"};
 const std::set<std::string> kFixed = {
-    "model", "loss_ae", "doser_type", "decoder_activation", "dim", "autoencoder_width", "autoencoder_depth",
+    "model", "loss_ae", "doser_type", "continuous_doser", "decoder_activation", "dim", "autoencoder_width", "autoencoder_depth",
     "decoder_width", "decoder_depth", "decoder_skip", "encoder_norm", "decoder_norm", "encoder_dropout",
     "decoder_dropout", "variational", "dosers_width", "dosers_depth", "embedding_encoder_width",
     "embedding_encoder_depth", "embedding_encoder_norm", "molecule_width", "molecule_depth", "use_drugs_idx", "fusion",
@@ -30,6 +30,8 @@ const std::vector<SettingField>& setting_fields() {
       {"doser_type", &Settings::doser_type, 0, {"linear", "sigm", "logsigm", "mlp", "amortized"},
        "dose-response curve of each perturbation; amortized = one network for all, fed with the "
        "molecule's features and the dose"},
+      {"continuous_doser", &Settings::continuous_doser, 0, {"linear", "sigm", "mlp"},
+       "curve of each continuous covariate over its centred and scaled values"},
       {"decoder_activation", &Settings::decoder_activation, 0, {"linear", "ReLU", "sigm"},
        "activation of the decoded means (Gaussian likelihood; sigm in parity multicpa only)"},
       {"dim", &Settings::dim, 1, {}, "width of the latent space"},
@@ -50,7 +52,7 @@ const std::vector<SettingField>& setting_fields() {
       {"decoder_dropout", &Settings::decoder_dropout, 0, {}, "dropout rate of the decoder", 1},
       {"variational", &Settings::variational, 0, {},
        "whether the encoder gives a distribution, held to N(0, 1) by a KL term"},
-      {"dosers_width", &Settings::dosers_width, 1, {}, "width of the dosers (doser_type mlp)"},
+      {"dosers_width", &Settings::dosers_width, 1, {}, "width of the dosers (mlp)"},
       {"dosers_depth", &Settings::dosers_depth, 1, {}, "hidden layers of the dosers (mlp)"},
       {"embedding_encoder_width", &Settings::embedding_encoder_width, 1, {},
        "width of the network from a molecule's features to its embedding"},

@@ -27,8 +27,8 @@ void Network::describe_measured(const std::vector<uint8_t>& measured, Batch& out
   if (rna.size() < measured.size()) upload.add(rna, out.rna_rows);
 }
 
-void Network::send(Slots& host, Slots& out, Upload& upload) const {
-  if (doser_) doser_->prepare(host);
+void Network::send(Slots& host, const Doser* doser, Slots& out, Upload& upload) const {
+  if (doser != nullptr) doser->prepare(host);
   out.grid.count = host.grid.count;
   upload.add(host.perturbation, out.perturbation);
   upload.add(host.dose, out.dose);
@@ -41,7 +41,7 @@ void Network::send(Slots& host, Slots& out, Upload& upload) const {
 void Network::send(Slots& host, Slots& out) const {
   Upload upload;
   Tensor memory;
-  send(host, out, upload);
+  send(host, doser_.get(), out, upload);
   upload.send(options_.device(), memory);
 }
 
@@ -66,12 +66,23 @@ void Network::describe_slots(const Design& given, Slots& out, Upload& upload) co
     filled.data_ptr<double>()[k] = 1;
   }
   Slots host{code, dose.to(type), filled.to(type), {}};
-  send(host, out, upload);
+  send(host, doser_.get(), out, upload);
+}
+
+void Network::describe_continuous(const Design& rows, Slots& out, Upload& upload) const {
+  if (rows.n_continuous == 0) return;
+  const auto n = static_cast<int64_t>(rows.n), k = static_cast<int64_t>(rows.n_continuous);
+  // What a condition leaves as it is in each cell is not read.
+  const Tensor value = to_tensor({{n, k}, rows.continuous}).nan_to_num(0).to(
+      c10::typeMetaToScalarType(options_.dtype()));
+  Slots host{at::arange(k, at::kLong).expand({n, k}).contiguous(), value, at::ones_like(value), {}};
+  send(host, continuous_doser_.get(), out, upload);
 }
 
 void Network::describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const {
   const auto type = c10::typeMetaToScalarType(options_.dtype());
   describe_slots(rows, out.slots, upload);
+  describe_continuous(rows, out.continuous, upload);
   const int64_t count = architecture_.n_perturbations;
   const Tensor present = at::zeros({static_cast<int64_t>(rows.n), count}, type);
   by_type(present, [&](auto* typed) {
@@ -92,7 +103,7 @@ void Network::describe(const Design& rows, const int64_t* which, Batch& out, Upl
   out.condition_class = Tensor();
   if (!rows.condition.empty())
     upload.add(std::vector<int64_t>(rows.condition.begin(), rows.condition.end()), out.condition_class);
-  RowGroups groups = row_groups(rows);
+  RowGroups groups = row_groups(rows, true);
   if (which != nullptr) set_repeats_apart(which, groups.condition);
   const AlignmentPairs pairs = alignment_pairs(groups.stratum, groups.condition, type);
   out.pairs.any = pairs.any;

@@ -2,6 +2,7 @@
 // decoded under each condition that asks for it. Cells of a block are asked for by the same conditions.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Block {
   int64_t begin = 0, end = 0;  // positions among the distinct cells
   Batch batch;
   Tensor basal, library;
+  Tensor continuous;  // see Network::continuous_effects()
 };
 
 /// The cells of a block as they were measured, and as the model reconstructs them.
@@ -58,14 +60,15 @@ class Counterfactuals {
         decoder_(network.decoder()),
         most_(network.linear_means() ? 2 * kBlock : kBlock) {
     const Architecture& a = network.architecture();
-    own.check(a.n_perturbations, a.covariate_levels, false);
-    target.check(a.n_perturbations, a.covariate_levels, true);
+    own.check(a.n_perturbations, a.covariate_levels, a.n_continuous, false);
+    target.check(a.n_perturbations, a.covariate_levels, a.n_continuous, true);
     if (target.n != source.size())
       throw Error("source", "must have one entry per condition");
     if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
     arrange(source);
     network.load_design(target, target_batch_);
     effect_ = network.perturbation_effect(target_batch_.slots);
+    continuous_ = network.continuous_effects(target_batch_);
   }
 
   /// begin(block) for every block, then visit(condition, part, latent) for every condition with cells in
@@ -98,7 +101,7 @@ class Counterfactuals {
   /// new condition.
   Latent own_latent(const Block& block) const {
     const Tensor treated = block.basal + network_.perturbation_effect(block.batch.slots) +
-                           network_.covariate_effect(block.batch.covariates);
+                           network_.covariate_effect(block.batch);
     return {treated, decoder_.before_last(treated), block.library};
   }
 
@@ -204,6 +207,7 @@ class Counterfactuals {
               .normal_(0, 1, *draws_)
               .to(network_.options()));
     block.basal = network_.encode(block.batch, false).basal;
+    block.continuous = network_.continuous_effects(block.batch);
     block.library = block.batch.library;
     if (decoding_.common_library && block.library.defined())
       block.library = network_.mean_library().expand_as(block.library);
@@ -231,8 +235,20 @@ class Counterfactuals {
                                  : at::full({part.rows.size(0)}, asked, part.rows.options()));
     }
     const Tensor treated = part.of(block.basal) + effect_[static_cast<int64_t>(k)] +
-                           network_.covariate_effect(levels, decoding_.composition);
+                           network_.covariate_effect(levels, continuous(k, part.of(block.continuous)),
+                                                     decoding_.composition);
     return {treated, decoder_.before_last(treated), part.of(block.library)};
+  }
+
+  /// `own`: what the values of the source cells add; those that the condition names replace them.
+  Tensor continuous(std::size_t k, const Tensor& own) const {
+    Tensor out = own;
+    for (std::size_t v = 0; v < target_.n_continuous; ++v) {
+      if (std::isnan(target_.continuous[k * target_.n_continuous + v])) continue;
+      if (out.is_same(own)) out = own.clone();
+      out.select(1, static_cast<int64_t>(v)).copy_(continuous_[static_cast<int64_t>(k)][static_cast<int64_t>(v)]);
+    }
+    return out;
   }
 
   const Network& network_;
@@ -247,7 +263,7 @@ class Counterfactuals {
   std::vector<Group> groups_;
   std::vector<std::vector<Asked>> asked_;  // per condition, by position
   Batch target_batch_;
-  Tensor effect_;
+  Tensor effect_, continuous_;  // of the conditions
 };
 
 }  // namespace compert

@@ -19,9 +19,9 @@ class LinearDoser final : public Doser {
 /// sigmoid(beta u + b) - sigmoid(b), with u or log(1 + u).
 class SigmoidDoser final : public Doser {
  public:
-  SigmoidDoser(ParameterStore& store, Initialiser& init, int64_t n, bool log)
-      : beta_(store.add("dosers.beta", init.constant({1, n}, 1), Group::kDosers)),
-        bias_(store.add("dosers.bias", init.constant({1, n}, 0), Group::kDosers)),
+  SigmoidDoser(ParameterStore& store, Initialiser& init, const std::string& stem, int64_t n, bool log)
+      : beta_(store.add(stem + ".beta", init.constant({1, n}, 1), Group::kDosers)),
+        bias_(store.add(stem + ".bias", init.constant({1, n}, 0), Group::kDosers)),
         log_(log) {}
 
   Tensor raw(const Slots& s, const DoserContext&) const override {
@@ -105,15 +105,15 @@ constexpr std::size_t kDosesAtATime = 4;
 /// doses that the batch holds for it.
 class MlpDoser final : public Doser {
  public:
-  MlpDoser(ParameterStore& store, Initialiser& init, int64_t n, int64_t width, int64_t depth,
-           bool everywhere)
+  MlpDoser(ParameterStore& store, Initialiser& init, const std::string& stem, int64_t n, int64_t width,
+           int64_t depth, bool everywhere)
       : n_(n), everywhere_(everywhere) {
     std::vector<int64_t> sizes(static_cast<std::size_t>(depth), width);
     sizes.insert(sizes.begin(), 1);
     sizes.push_back(1);
     for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
       const int64_t in = sizes[i], out = sizes[i + 1];
-      const std::string name = "dosers.*.network." + std::to_string(2 * i);
+      const std::string name = stem + ".*.network." + std::to_string(2 * i);
       layers_.push_back({store.add(name + ".weight", init.linear({n, out, in}, in), Group::kDosers),
                          store.add(name + ".bias", init.linear({n, out}, in), Group::kDosers)});
     }
@@ -221,11 +221,19 @@ class AmortizedDoser final : public Doser {
 std::unique_ptr<Doser> Doser::make(const Settings& s, ParameterStore& store, Initialiser& init,
                                    int64_t n, int64_t n_inputs) {
   if (s.doser_type == "linear") return std::make_unique<LinearDoser>();
-  if (s.doser_type == "sigm") return std::make_unique<SigmoidDoser>(store, init, n, false);
-  if (s.doser_type == "logsigm") return std::make_unique<SigmoidDoser>(store, init, n, true);
+  if (s.doser_type == "sigm") return std::make_unique<SigmoidDoser>(store, init, "dosers", n, false);
+  if (s.doser_type == "logsigm") return std::make_unique<SigmoidDoser>(store, init, "dosers", n, true);
   if (s.doser_type == "amortized") return std::make_unique<AmortizedDoser>(store, init, s, n_inputs);
-  return std::make_unique<MlpDoser>(store, init, n, s.dosers_width, s.dosers_depth,
+  return std::make_unique<MlpDoser>(store, init, "dosers", n, s.dosers_width, s.dosers_depth,
                                     s.model == "chemcpa" && s.parity != "none");
+}
+
+std::unique_ptr<Doser> Doser::make_continuous(const Settings& s, ParameterStore& store, Initialiser& init,
+                                              int64_t n) {
+  const std::string stem = "continuous_dosers";
+  if (s.continuous_doser == "linear") return std::make_unique<LinearDoser>();
+  if (s.continuous_doser == "sigm") return std::make_unique<SigmoidDoser>(store, init, stem, n, false);
+  return std::make_unique<MlpDoser>(store, init, stem, n, s.dosers_width, s.dosers_depth, true);
 }
 
 }  // namespace compert

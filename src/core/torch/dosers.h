@@ -42,6 +42,9 @@ class Doser {
   /// `n_inputs`: columns of the context's inputs.
   static std::unique_ptr<Doser> make(const Settings& settings, ParameterStore& store,
                                      Initialiser& init, int64_t n_perturbations, int64_t n_inputs);
+  /// Of continuous covariates, whose values have any sign and respond at 0 as elsewhere.
+  static std::unique_ptr<Doser> make_continuous(const Settings& settings, ParameterStore& store,
+                                                Initialiser& init, int64_t n);
 };
 
 }  // namespace compert

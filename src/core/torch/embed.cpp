@@ -15,7 +15,7 @@ void write_rows(const Tensor& values, double* out) {
 
 /// What a composition adds to the basal states of a batch.
 Tensor added(const Network& network, const Batch& batch, const Composition& composition) {
-  const Tensor covariates = network.covariate_effect(batch.covariates, composition);
+  const Tensor covariates = network.covariate_effect(batch, composition);
   return composition.perturbation ? covariates + network.perturbation_effect(batch.slots)
                                   : covariates;
 }
@@ -27,7 +27,8 @@ void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& 
                 const std::vector<int64_t>& which, const Composition& composition, const Pause& pause,
                 Visit&& visit) {
   const Caller caller(impl.settings.threads, pause);
-  own.check(impl.architecture.n_perturbations, impl.architecture.covariate_levels, false);
+  const Architecture& a = impl.architecture;
+  own.check(a.n_perturbations, a.covariate_levels, a.n_continuous, false);
   Batch batch;
   for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
     const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
@@ -103,7 +104,7 @@ void Model::embed(const CellSource& cells, const Design& own, const Composition&
 std::vector<double> Model::perturbation_embedding(const Design& rows) const {
   return translate([&] {
     at::NoGradGuard no_grad;
-    rows.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, true);
+    rows.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, 0, true);
     Batch batch;
     impl_->network.load_design(rows, batch);
     return to_array(impl_->network.perturbation_effect(batch.slots)).values;
@@ -118,7 +119,7 @@ std::vector<double> Model::dose_response(const std::vector<int32_t>& perturbatio
     rows.n = perturbation.size();
     rows.perturbation = perturbation;
     rows.dose = dose;
-    rows.check(impl_->architecture.n_perturbations, {}, false);
+    rows.check(impl_->architecture.n_perturbations, {}, 0, false);
     Batch batch;
     impl_->network.load_design(rows, batch);
     Tensor response = impl_->network.dose_response(batch.slots);
@@ -132,7 +133,12 @@ std::vector<double> Model::dose_response(const std::vector<int32_t>& perturbatio
 }
 
 std::vector<double> Model::covariate_embedding(std::size_t covariate) const {
-  return to_array(impl_->network.covariate_tables().at(covariate)->value).values;
+  const auto& tables = impl_->network.covariate_tables();
+  if (covariate < tables.size()) return to_array(tables[covariate]->value).values;
+  const auto k = static_cast<int64_t>(covariate - tables.size());
+  if (k >= impl_->architecture.n_continuous)
+    throw Error("covariate", "must be one of the model's", std::to_string(covariate));
+  return to_array(impl_->network.continuous_table().narrow(0, k, 1)).values;
 }
 
 }  // namespace compert

@@ -17,6 +17,20 @@ constexpr double kNoVariance = 1e-12;    // of the largest: rounding of what is 
 constexpr int64_t kGroupsAtATime = 8;
 constexpr double kHalfWeight = 100;      // cells at which a difference weighs half
 
+/// Means of the continuous covariates over the cells of each group, groups x covariates.
+std::vector<double> group_means(const Design& design, const std::vector<int64_t>& cells,
+                                const std::vector<int64_t>& group, std::size_t n_groups) {
+  const std::size_t k = design.n_continuous;
+  std::vector<double> sum(n_groups * k), size(n_groups);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto g = static_cast<std::size_t>(group[i]), cell = static_cast<std::size_t>(cells[i]);
+    ++size[g];
+    for (std::size_t v = 0; v < k; ++v) sum[g * k + v] += design.continuous[cell * k + v];
+  }
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] /= size[i / k];
+  return sum;
+}
+
 }  // namespace
 
 void NormalisedCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) const {
@@ -38,13 +52,14 @@ EffectMatching::EffectMatching(const Network& network, const CellSource& cells,
                                const Design& design, const std::vector<int64_t>& train,
                                int64_t targets, bool shrinkage)
     : network_(network), targets_(targets), shrinkage_(shrinkage), group_(cells.n_cells(), -1) {
-  const RowGroups groups = row_groups(design.rows(train.data(), train.size()));
+  const RowGroups groups = row_groups(design.rows(train.data(), train.size()), true);
   for (std::size_t i = 0; i < train.size(); ++i)
     group_[static_cast<std::size_t>(train[i])] = static_cast<int32_t>(groups.condition[i]);
   stratum_of_.assign(groups.stratum_of.begin(), groups.stratum_of.end());
   std::vector<int64_t> first;  // a cell of each group
   for (const std::size_t row : groups.first) first.push_back(train[row]);
   conditions_ = design.rows(first.data(), first.size());
+  conditions_.continuous = group_means(design, train, groups.condition, first.size());
   in_stratum_.resize(static_cast<std::size_t>(groups.n_strata));
   for (std::size_t g = 0; g < first.size(); ++g)
     in_stratum_[static_cast<std::size_t>(stratum_of_[g])].push_back(static_cast<int32_t>(g));
@@ -166,7 +181,9 @@ void EffectMatching::draw(const int64_t* which, std::size_t n, Random& random, D
   // A cell that no group of the draw has is decoded under the first condition, and counts for nothing:
   // its column of `average` is 0.
   Upload& upload = out.upload;
-  network_.describe_slots(conditions_.rows(other.data(), n), out.slots, upload);
+  const Design others = conditions_.rows(other.data(), n);
+  network_.describe_slots(others, out.slots, upload);
+  network_.describe_continuous(others, out.continuous, upload);
   const auto type = c10::typeMetaToScalarType(network_.options().dtype());
   upload.add(to_tensor({{rows, cells}, average}).to(type), out.average);
   upload.add(to_tensor({{rows, columns}, mixture}).to(type), out.mixture);

@@ -2,7 +2,8 @@
 // means of the training conditions differ.
 //
 // Each cell i of a batch is decoded a second time under another training condition t(i) of its
-// covariates. For the cells k that get the same condition t within the same covariates s,
+// covariates (a condition has its bin of the continuous covariates too, at whose mean it is decoded). For
+// the cells k that get the same condition t within the same covariates s,
 //
 //   e_k = mean over i in k of [ decoded(i, t) - decoded(i, own) ]
 //         - ( mu[s, t] - mean over i in k of mu[s, own(i)] )
@@ -32,7 +33,7 @@ class EffectMatching {
   };
   /// Targets of one batch.
   struct Draw {
-    Slots slots;      // per cell, the other condition
+    Slots slots, continuous;  // per cell, the other condition
     Tensor average;   // groups x cells: rows average over the group's cells
     Tensor target, own, mixture;  // groups; the cells' own groups; groups x those: their shares
     Tensor size;      // groups x 1: cells, times what their differences weigh
@@ -62,7 +63,7 @@ class EffectMatching {
   std::vector<int32_t> group_;                   // per cell: its stratum and condition; -1: none
   std::vector<int32_t> stratum_of_;              // per group
   std::vector<std::vector<int32_t>> in_stratum_; // groups of each stratum
-  Design conditions_;                            // one row per group
+  Design conditions_;  // one row per group; continuous covariates have their means
   std::vector<double> inverse_size_;             // per group: one over its training cells
   Truth truth_of(const Draw& draw) const;
   /// Of one modality: groups x rows; rows; groups x 1, 1 where no cell of the group has it.

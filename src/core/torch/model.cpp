@@ -21,6 +21,8 @@ void check(const Architecture& a) {
     throw Error("perturbation", "must name at least one perturbation");
   for (const int64_t levels : a.covariate_levels)
     if (levels < 1) throw Error("covariates", "must have at least one level each");
+  if (a.n_continuous < 0)
+    throw Error("continuous", "must not be fewer than none", std::to_string(a.n_continuous) + " given");
 }
 
 void check(const Architecture& a, const Settings& s) {
@@ -28,6 +30,9 @@ void check(const Architecture& a, const Settings& s) {
   if (s.model == "multicpa" && a.n_proteins < 1 && s.fusion == "poe")
     throw Error("proteins", "must be given for the product of experts", "there are none",
                 "Without proteins fit cpa(), or multicpa(fusion = \"concat\")");
+  if (a.n_continuous > 0 && (s.model == "scgen" || s.parity != "none"))
+    throw Error("continuous", "must be left out with a reference's parity and for scGen, which have none of it",
+                "parity \"" + s.parity + "\", model \"" + s.model + "\"");
   if (s.model != "multicpa" && a.n_proteins > 0)
     throw Error("model", "must be \"multicpa\" for RNA and proteins", "\"" + s.model + "\" was given");
   if (s.adversary_loss != "bce" && a.n_conditions() < 1)

@@ -37,7 +37,13 @@ Tensor Network::perturbation_effect(const Batch& batch, bool training) const {
   return mixed(perturbation_effect(batch.slots, training), batch);
 }
 
-Tensor Network::covariate_effect(const std::vector<Tensor>& levels,
+Tensor Network::continuous_effects(const Slots& values) const {
+  if (continuous_ == nullptr) return Tensor();
+  const Tensor response = continuous_doser_->respond(continuous_doser_->raw(values, {}), values);
+  return response.unsqueeze(2) * continuous_->value;
+}
+
+Tensor Network::covariate_effect(const std::vector<Tensor>& levels, const Tensor& continuous,
                                  const Composition& composition) const {
   Tensor sum;
   for (std::size_t k = 0; k < levels.size(); ++k) {
@@ -45,12 +51,16 @@ Tensor Network::covariate_effect(const std::vector<Tensor>& levels,
     const Tensor part = covariates_[k]->value.index_select(0, levels[k]);
     sum = sum.defined() ? sum + part : part;
   }
+  for (int64_t k = 0; continuous.defined() && k < continuous.size(1); ++k) {
+    if (!composition.has_covariate(levels.size() + static_cast<std::size_t>(k))) continue;
+    sum = sum.defined() ? sum + continuous.select(1, k) : continuous.select(1, k);
+  }
   return sum.defined() ? sum : at::zeros({1, dim_}, options_);
 }
 
-Tensor Network::covariate_effect(const Batch& batch) const {
-  return batch.covariates.empty() ? covariate_effect(batch.covariates)
-                                  : mixed(covariate_effect(batch.covariates), batch);
+Tensor Network::covariate_effect(const Batch& batch, const Composition& composition) const {
+  const Tensor sum = covariate_effect(batch.covariates, continuous_effects(batch), composition);
+  return sum.size(0) == batch.size() ? mixed(sum, batch) : sum;
 }
 
 Tensor Network::decoder_hidden(const Tensor& treated, bool training) const {

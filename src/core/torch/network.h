@@ -30,6 +30,7 @@ struct Batch {
   Tensor device_rna, device_input;  // of cells that have RNA; as the encoder of them (or of both) reads it
   Tensor library;    // totals, cells x 1; undefined for heads without one
   Slots slots;
+  Slots continuous;                // continuous covariates with their values: all filled
   Tensor present;                  // cells x perturbations: 1 where the dose is above 0
   Tensor condition_class;          // class of the condition adversary; undefined without one
   std::vector<Tensor> covariates;  // per covariate, levels (int64)
@@ -130,8 +131,9 @@ class Network {
   /// nothing of this asks the processor.
   void prepare(Batch& batch) const;
   void load_design(const Design& rows, Batch& out) const;
-  /// Its slots alone, for a device on their way.
+  /// Its slots alone, or the continuous covariates, for a device on their way.
   void describe_slots(const Design& rows, Slots& out, Upload& upload) const;
+  void describe_continuous(const Design& rows, Slots& out, Upload& upload) const;
   /// Completes slots of the processor's memory, and takes them to the device.
   void send(Slots& host, Slots& out) const;
   /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share; to be
@@ -159,9 +161,14 @@ class Network {
   }
   Tensor dose_response(const Slots& slots) const;
   Tensor perturbation_effect(const Batch& batch, bool training = false) const;
+  /// What each continuous covariate adds, rows x covariates x dim; undefined without any.
+  Tensor continuous_effects(const Slots& values) const;
+  Tensor continuous_effects(const Batch& batch) const { return continuous_effects(batch.continuous); }
   /// Sum of the covariate embeddings, rows x dim, without those that `composition` leaves out.
-  Tensor covariate_effect(const std::vector<Tensor>& levels, const Composition& composition = {}) const;
-  Tensor covariate_effect(const Batch& batch) const;
+  /// `continuous`: what the continuous ones add.
+  Tensor covariate_effect(const std::vector<Tensor>& levels, const Tensor& continuous,
+                          const Composition& composition = {}) const;
+  Tensor covariate_effect(const Batch& batch, const Composition& composition = {}) const;
   /// The second task's loss, see deg_head.cpp; `effect`: of the batch's perturbations.
   void load_degs(const DegTargets& degs, const int64_t* which, std::size_t n, Batch& out) const;
   Tensor deg_loss(const Tensor& effect, const Batch& batch) const;
@@ -220,6 +227,8 @@ class Network {
   /// One of the versions of theislab/chemCPA.
   bool chemcpa() const { return parity_.rfind("chemcpa", 0) == 0; }
   const std::vector<Parameter*>& covariate_tables() const { return covariates_; }
+  /// Continuous covariates x dim.
+  const Tensor& continuous_table() const { return continuous_->value; }
   ParameterStore& store() { return store_; }
   const ParameterStore& store() const { return store_; }
   at::TensorOptions options() const { return options_; }
@@ -233,7 +242,7 @@ class Network {
   /// theislab/chemCPA fills empty slots with its first drug at dose 0, which counts as present.
   bool pads_slots() const { return parity_ == "chemcpa" && !one_hot_; }
   // Of the design, for a device on their way.
-  void send(Slots& host, Slots& out, Upload& upload) const;
+  void send(Slots& host, const Doser* doser, Slots& out, Upload& upload) const;
   /// `which`: the cells of the rows, of which some may be the same; null where they are none.
   void describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const;
   /// The rows that have each modality, where some lack one.
@@ -280,6 +289,8 @@ class Network {
   std::unique_ptr<Embedder> embedder_;
   std::unique_ptr<LatentDifferences> differences_;  // instead of the two above
   std::vector<Parameter*> covariates_;
+  Parameter* continuous_ = nullptr;          // null without continuous covariates
+  std::unique_ptr<Doser> continuous_doser_;  // their curves
   Parameter* dispersion_ = nullptr;  // log inverse dispersion per gene, for heads with a library
   Buffer* mean_library_ = nullptr;
   Buffer* condition_weight_ = nullptr;

@@ -126,6 +126,11 @@ Network::Network(const Architecture& a, const Settings& s, at::Device device, Us
         store_, init, "degs_predictor", shape(s, {2 * s.dim, 2 * s.dim, a.n_genes}, "batch", 0),
         Group::kAutoencoder);
   }
+  if (a.n_continuous > 0) {
+    continuous_ = store_.add("continuous_embeddings.weight", init.normal({a.n_continuous, s.dim}) * spread,
+                             Group::kAutoencoder, false, embeddings_factor(s));
+    continuous_doser_ = Doser::make_continuous(s, store_, init, a.n_continuous);
+  }
   if (poe) {
     MlpShape second = enc;
     second.sizes.front() = a.n_proteins;

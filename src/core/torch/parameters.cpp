@@ -43,7 +43,7 @@ void ParameterStore::freeze(const std::string& parts) {
       {"encoder", {"encoder."}},
       {"decoder", {"decoder.", "dispersion"}},
       {"perturbations", {"drug_embedding", "molecule_network."}},
-      {"covariates", {"covariates_embeddings."}},
+      {"covariates", {"covariates_embeddings.", "continuous_"}},
       {"dosers", {"dosers."}}};
   std::istringstream list(parts);
   for (std::string part; std::getline(list, part, ',');)

@@ -91,6 +91,7 @@ Architecture read_architecture(const File& file) {
   a.n_proteins = json.value("n_proteins", int64_t{0});
   a.n_perturbations = json.at("n_perturbations");
   a.covariate_levels = json.at("covariate_levels").get<std::vector<int64_t>>();
+  a.n_continuous = json.value("n_continuous", int64_t{0});
   a.batch_covariate = json.at("batch_covariate");
   // The values of both are among the weights.
   a.n_features = json.at("n_features");
@@ -132,6 +133,7 @@ std::vector<uint8_t> Model::Impl::state(const std::string& meta) const {
                                          {"n_proteins", architecture.n_proteins},
                                          {"n_perturbations", architecture.n_perturbations},
                                          {"covariate_levels", architecture.covariate_levels},
+                                         {"n_continuous", architecture.n_continuous},
                                          {"batch_covariate", architecture.batch_covariate},
                                          {"n_features", architecture.n_features},
                                          {"n_without_features", architecture.n_without_features()},

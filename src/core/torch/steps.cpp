@@ -73,7 +73,11 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     const Tensor covariates = network.covariate_effect(batch);
     effect = network.perturbation_effect(batch, true);
     added = effect + covariates;
-    if (draw.any) added_other = network.perturbation_effect(draw.slots, true) + covariates;
+    if (draw.any) {
+      const Tensor others = network.continuous_effects(draw.continuous);
+      added_other = network.perturbation_effect(draw.slots, true) +
+                    (others.defined() ? network.covariate_effect(batch.covariates, others) : covariates);
+    }
   }
   const Decodings decoded = decode_states(encoded, added, added_other, batch);
   out.total = decoded.genes.defined() ? decoded.genes : at::zeros({}, network.options());
@@ -225,6 +229,7 @@ WorkKey Model::Impl::key_of(Turn turn, const Batch& batch, const EffectMatching:
     for (const Tensor& t : {s.perturbation, s.dose, s.filled, s.grid.doses, s.grid.where}) key.add(t);
   };
   add_slots(batch.slots);
+  add_slots(batch.continuous);
   for (const Tensor& t : batch.covariates) key.add(t);
   for (const Tensor& t : {batch.present, batch.condition_class, batch.pairs.stratum, batch.pairs.condition,
                           batch.pairs.between, batch.pairs.within, batch.rna_rows, batch.protein_rows,
@@ -233,6 +238,7 @@ WorkKey Model::Impl::key_of(Turn turn, const Batch& batch, const EffectMatching:
     key.add(t);
   if (draw.any) {
     add_slots(draw.slots);
+    add_slots(draw.continuous);
     for (const Tensor& t : {draw.average, draw.target, draw.own, draw.mixture, draw.size}) key.add(t);
   }
   for (const double v :

@@ -97,7 +97,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   if (design.n != cells.n_cells())
     throw Error("design", "must have one row per cell",
                 std::to_string(design.n) + " rows, " + std::to_string(cells.n_cells()) + " cells");
-  design.check(architecture.n_perturbations, architecture.covariate_levels, false);
+  design.check(architecture.n_perturbations, architecture.covariate_levels, architecture.n_continuous,
+               false);
   if (settings.reg_multi_task > 0 && degs.group.size() != cells.n_cells())
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +

@@ -88,6 +88,10 @@ class Transfer {
     if (name == "dosers.beta" || name == "dosers.bias") a.columns = &map_.perturbation;
     if (begins(name, "dosers.") && settings_.doser_type == "mlp")
       name = moved(name, "dosers.", map_.perturbation);
+    if (name == "continuous_embeddings.weight") a.rows = &map_.continuous;
+    if (name == "continuous_dosers.beta" || name == "continuous_dosers.bias") a.columns = &map_.continuous;
+    if (begins(name, "continuous_dosers.") && settings_.continuous_doser == "mlp")
+      name = moved(name, "continuous_dosers.", map_.continuous);
     if (begins(name, "covariates_embeddings.")) {
       const auto k = static_cast<std::size_t>(std::stoll(name.substr(22)));
       a.rows = &map_.level[k];
@@ -168,6 +172,7 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
     check(map.level.at(k), now.covariate_levels[k],
           map.covariate[k] < 0 ? 0 : before.covariate_levels[static_cast<std::size_t>(map.covariate[k])],
           "level");
+  check(map.continuous, now.n_continuous, before.n_continuous, "continuous");
   return translate([&] {
     Model::Impl& impl = fresh.impl();
     const Transfer take(trained, fresh, map, genes_before);
@@ -223,6 +228,7 @@ Model with_perturbations(const Model& trained, const std::vector<double>& featur
   map.perturbation.resize(static_cast<std::size_t>(a.n_perturbations), -1);
   map.covariate = all(static_cast<int64_t>(a.covariate_levels.size()));
   for (const int64_t levels : a.covariate_levels) map.level.push_back(all(levels));
+  map.continuous = all(a.n_continuous);
   transfer(trained, out, map);
   out.impl().take_record(trained.impl());
   return out;

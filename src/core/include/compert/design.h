@@ -16,9 +16,16 @@ struct Design {
   std::size_t n = 0;
   std::size_t n_slots = 1;
   std::size_t n_covariates = 0;
+  std::size_t n_continuous = 0;
   std::vector<int32_t> perturbation;
   std::vector<double> dose;
   std::vector<int32_t> covariate;
+  /// Values of the continuous covariates, centred and scaled, n x n_continuous. In the design of a
+  /// condition NaN means "as in the cell".
+  std::vector<double> continuous;
+  /// Of training cells, which ones have like values of the continuous covariates: with another number they
+  /// are another condition for the terms that compare conditions. Empty: all are alike.
+  std::vector<int32_t> bin;
   /// The row's class for an adversary that guesses whole conditions (perturbations without doses);
   /// empty where no such adversary is trained.
   std::vector<int32_t> condition;
@@ -29,8 +36,8 @@ struct Design {
   Design rows(const int64_t* rows, std::size_t count) const;
   /// The same with one slot per perturbation, in order; those that are absent have dose 0.
   Design one_hot(int64_t n_perturbations) const;
-  /// Throws `Error` when a code lies outside its range or a dose is negative or not finite.
-  void check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels,
+  /// Throws `Error` when a code lies outside its range, a dose is negative, or a value not finite.
+  void check(int64_t n_perturbations, const std::vector<int64_t>& covariate_levels, int64_t n_continuous,
              bool open_covariates) const;
 };
 

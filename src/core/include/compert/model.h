@@ -23,6 +23,7 @@ struct Architecture {
   int64_t n_rows() const { return n_genes + n_proteins; }
   int64_t n_perturbations = 0;
   std::vector<int64_t> covariate_levels;  ///< one entry per covariate; empty: none
+  int64_t n_continuous = 0;               ///< continuous covariates, numbered after the others
   int64_t batch_covariate = -1;           ///< the covariate that `corrected` leaves out; -1: none
   /// Fixed features of the perturbations (molecular fingerprints, for example), perturbations x
   /// n_features, that a trained network takes to their embeddings; 0: a free table.
@@ -52,7 +53,7 @@ struct Architecture {
 /// Which parts are added to the basal state before decoding.
 struct Composition {
   bool perturbation = true;
-  std::vector<int64_t> without;  ///< covariates to leave out
+  std::vector<int64_t> without;  ///< covariates to leave out, continuous ones by their number too
   bool has_covariate(std::size_t k) const {
     for (const int64_t w : without)
       if (w == static_cast<int64_t>(k)) return false;
@@ -168,7 +169,7 @@ class Model {
   /// h_j(u) for pairs of perturbation and dose.
   std::vector<double> dose_response(const std::vector<int32_t>& perturbation,
                                     const std::vector<double>& dose) const;
-  /// Levels x dim.
+  /// Levels x dim; of a continuous covariate 1 x dim.
   std::vector<double> covariate_embedding(std::size_t covariate) const;
 
   /// Parameters and buffers by name.

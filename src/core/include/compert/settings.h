@@ -13,6 +13,7 @@ struct Settings {
   // networks
   std::string loss_ae = "gauss";
   std::string doser_type = "sigm";
+  std::string continuous_doser = "linear";
   std::string decoder_activation = "linear";
   int64_t dim = 32;
   int64_t autoencoder_width = 128;

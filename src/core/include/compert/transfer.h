@@ -18,6 +18,7 @@ struct Correspondence {
   std::vector<int64_t> perturbation;           ///< per perturbation of the new model
   std::vector<int64_t> covariate;              ///< per covariate of the new model
   std::vector<std::vector<int64_t>> level;     ///< per covariate, per level
+  std::vector<int64_t> continuous;             ///< per continuous covariate of the new model
 };
 
 /// What became of one parameter of the new model.

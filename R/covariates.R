@@ -1,0 +1,124 @@
+# What cells are, beside their perturbation: levels of covariates (the batch is one), and numbers of
+# continuous covariates, which the model reads centred and scaled.
+
+# Covariates (the batch last), continuous covariates and split of the cells.
+read_design <- function(cells, keys) {
+  table <- cells$col_data
+  covariates <- list2DF(lapply(table[covariate_names(keys)], level_names), nrow(table))
+  continuous <- list2DF(as.list(table[keys$continuous]), nrow(table))
+  missing <- lapply(names(covariates), function(name) {
+    hit <- which(is.na(covariates[[name]]))
+    if (length(hit) == 0) return(NULL)
+    new_defect("missing covariate", "Covariates must have a value for every cell.",
+               paste0("Cell ", dQuote(colnames(cells$x)[hit[1]], FALSE), " has no ",
+                      dQuote(name, FALSE), and_more(length(hit)), "."),
+               "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
+  })
+  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$split_todo)
+  known <- lapply(continuous, function(v) if (is.numeric(v)) is.finite(v) else logical(nrow(table)))
+  list(covariates = covariates, continuous = if (length(continuous)) continuous, split = split$value,
+       ok = Reduce(`&`, known, stats::complete.cases(covariates) | ncol(covariates) == 0),
+       defects = bind_defects(missing, continuous_defects(continuous, colnames(cells$x)), split$defects))
+}
+
+continuous_defects <- function(values, names) {
+  lapply(names(values), function(name) {
+    v <- values[[name]]
+    if (!is.numeric(v)) {
+      return(new_defect("continuous covariate", paste0("`", name, "` must hold numbers: it is a continuous covariate."),
+                        paste0("It is ", describe(v), "."),
+                        "Name it in `covariates` if it has levels; as.numeric() makes numbers of times."))
+    }
+    hit <- which(!is.finite(v))
+    if (length(hit) == 0) return(NULL)
+    new_defect("continuous covariate", "Continuous covariates must have a finite value for every cell.",
+               paste0("Cell ", dQuote(names[hit[1]], FALSE), " has ", name, " = ", v[hit[1]],
+                      and_more(length(hit)), "."),
+               "Leave these cells out, or put a value in.", n = length(hit))
+  })
+}
+
+# Of training cells; what has one value teaches nothing.
+constant_defects <- function(screen) {
+  train <- if (is.null(screen$split)) rep(TRUE, length(screen$control)) else screen$split == "train"
+  lapply(names(screen$continuous), function(name) {
+    values <- unique(screen$continuous[[name]][train])
+    if (length(values) != 1L) return(NULL)
+    new_defect("constant covariate", paste0("`", name, "` must vary between training cells."),
+               paste0("It is ", format(values), " in all of them."), "Leave it out.")
+  })
+}
+
+# No reference has any, and scGen's network knows no covariates.
+check_continuous <- function(keys, settings, call = rlang::caller_env()) {
+  odd <- if (settings$model == "scgen") "of scGen" else if (settings$parity != "none")
+    paste("with parity", dQuote(settings$parity, FALSE))
+  if (length(keys$continuous) == 0L || is.null(odd)) return(invisible())
+  abort_input(paste0("`continuous` must be left out ", odd, "."), paste0("It is ", name_list(keys$continuous), "."),
+              "Bin the numbers (cut() does) and name the column in `covariates`.", call)
+}
+
+# By name: centre and scale of the training cells, and their range.
+continuous_scaling <- function(screen) {
+  train <- screen$split %in% "train"
+  lapply(screen$continuous, function(v) {
+    v <- as.double(v[train])
+    spread <- stats::sd(v)
+    c(mean(v), if (isTRUE(spread > 0)) spread else 1, range(v))
+  })
+}
+
+# Values of n rows as the core reads them, covariates x n; one that is not given, or NA, is NA: "as in the
+# cell".
+encode_continuous <- function(registry, values, n) {
+  known <- registry$continuous
+  if (length(known) == 0L) return(NULL)
+  scaled <- Map(function(name, at) (as.double(values[[name]] %||% rep(NA_real_, n)) - at[1L]) / at[2L],
+                names(known), known)
+  list(continuous = matrix(unlist(scaled), length(known), n, byrow = TRUE))
+}
+
+# Cells of like values, 0, 1, ...: each value by itself where there are few, else as many cells in each.
+continuous_bins <- function(screen) {
+  if (length(screen$continuous) == 0L) return(NULL)
+  train <- screen$split %in% "train"
+  most <- if (length(screen$continuous) == 1L) 4L else 2L
+  bins <- lapply(screen$continuous, function(v) {
+    values <- sort(unique(v[train]))
+    cuts <- if (length(values) <= most) values[-1L] - diff(values) / 2 else
+      unique(stats::quantile(v[train], seq_len(most - 1L) / most, names = FALSE))
+    findInterval(v, cuts)
+  })
+  list(bin = row_codes(bins) - 1L)
+}
+
+# Per set of cells (numbers) the means of the continuous covariates.
+continuous_means <- function(screen, cells) {
+  lapply(screen$continuous, function(v) vapply(cells, function(i) mean(v[i]), 0, USE.NAMES = FALSE))
+}
+
+# Numbers that a condition names, as it keeps them: as texts.
+condition_numbers <- function(x, name, call = rlang::caller_env()) {
+  value <- suppressWarnings(as.double(as.character(x)))
+  bad <- which(!is.finite(value) & !is.na(x))
+  if (length(bad) == 0L) return(value)
+  abort_input(paste0("`", name, "` must be a finite number: it is a continuous covariate."),
+              paste0("It is ", dQuote(x[bad[1L]], FALSE), "."), paste0("Write ", name, " = 1."), call)
+}
+
+# One warning for values outside what training saw.
+warn_continuous_range <- function(fit, targets, call = rlang::caller_env()) {
+  known <- fit$meta$registry$continuous
+  lines <- unlist(lapply(names(known), function(name) {
+    range <- known[[name]][3:4]
+    slack <- 1e-8 * diff(range)
+    asked <- unique(targets$covariates[[name]])
+    out <- asked[!is.na(asked) & (asked < range[1L] - slack | asked > range[2L] + slack)]
+    paste0(name, " = ", out, ": trained from ", format_dose(range[1L]), " to ", format_dose(range[2L]),
+           recycle0 = TRUE)
+  }))
+  if (length(lines) == 0L) return(invisible())
+  lines <- escape_braces(utils::head(lines, 5L))
+  cli::cli_warn(c("Some values lie outside the trained range; predictions there are extrapolations.",
+                  stats::setNames(lines, rep("x", length(lines)))), call = call, class = "compert_extrapolation")
+}
