@@ -45,7 +45,9 @@ resting_settings <- function(settings) {
   any_doser <- is.null(attr(settings, "given")$doser_type) && settings$model == "multicpa"
   c(idle_settings(settings$model),
     if (settings$reg_adversary == 0) adversary,
-    if (!any_doser && !settings$doser_type %in% c("mlp", "amortized")) c("dosers_width", "dosers_depth"),
+    if (!any_doser && !settings$doser_type %in% c("mlp", "amortized") && settings$continuous_doser != "mlp") {
+      c("dosers_width", "dosers_depth")
+    },
     if (settings$reg_alignment > 0 || settings$reg_counterfactual > 0) mixup,
     if (settings$lr_schedule != "step") "step_size_lr")
 }

@@ -101,7 +101,7 @@ hash_task <- function(task) {
   x <- screen$x
   values <- if (is_stored(x)) by_blocks(x, function(block) plain_hash(matrix_values(block))) else
     matrix_values(x)
-  about <- list(dimnames(x), screen$parts, screen$doses, as.list(screen$covariates),
+  about <- list(dimnames(x), screen$parts, screen$doses, c(as.list(screen$covariates), as.list(screen$continuous)),
                 if (task$automatic) "automatic" else screen$split, screen$loss,
                 task$design[c("features", "graphs")], dimnames(screen$proteins), screen$proteins,
                 screen$measured)

@@ -131,7 +131,7 @@ test_that("fine-tuning keeps vector and scale by name", {
 test_that("cells in a file, and other models, have continuous covariates too", {
   data <- aged_cells(120)
   file <- withr::local_tempfile(fileext = ".h5ad")
-  skip_if_not_installed("SingleCellExperiment")
+  skip_without_package("SingleCellExperiment")
   sce <- SingleCellExperiment::SingleCellExperiment(list(logcounts = data$x), colData = data$cells)
   write_h5ad(sce, file)
   fit <- fit_aged(data)
@@ -146,6 +146,14 @@ test_that("cells in a file, and other models, have continuous covariates too", {
                    split = "split", col_data = cbind(data$cells, nth = seq_len(120)),
                    settings = chemcpa_settings(epochs = 1, seed = 1, verbose = FALSE))
   expect_identical(dim(covariate_embedding(drugs, "nth")), c(1L, 32L))
+  cite <- cite_sce()
+  SummarizedExperiment::colData(cite)$nth <- seq_len(ncol(cite))
+  both <- multicpa(cite, "drug", control = "control", covariates = "cell_type", continuous = "nth",
+                   split = "split", settings = multicpa_settings(epochs = 1, dim = 4, fusion = "poe", seed = 1,
+                                                                 verbose = FALSE))
+  told <- predict(both, cite, condition("A", nth = c(1, 150)), summarise = "condition")
+  proteins <- SummarizedExperiment::assay(SingleCellExperiment::altExp(told, "ADT"), "mean")
+  expect_false(isTRUE(all.equal(proteins[, 1], proteins[, 2])))
 })
 
 test_that("bins are the values where these are few, else as many cells in each", {
@@ -188,4 +196,10 @@ test_that("reports, summaries and searches name continuous covariates", {
                     split = "split", col_data = data$cells, trials = 1, seed = 1, space = list(dim = 4L),
                     settings = cpa_settings(epochs = 1, verbose = FALSE))
   expect_identical(nrow(found$trials), 1L)
+  of <- function(continuous) {
+    keys <- new_keys("drug", covariates = "cell_type", control = "control", split = "split", continuous = continuous)
+    hash_task(new_task(data$x, keys, data$cells, cpa_settings(seed = 1), NULL, rlang::current_env()))
+  }
+  expect_identical(of("age"), of("age"))
+  expect_false(of("age") == of(NULL))
 })
