@@ -8,7 +8,8 @@
 #'   covariates, each by the name of its column. The perturbation is a text such as `"A"` or `"A+B"`
 #'   (several texts make several conditions; numbers are names too, as in the cells), or a list of
 #'   character vectors, `list(c("A", "B"))`, when names hold the separator. Covariates that are not
-#'   named stay as they are in each cell. A continuous covariate has a number (`age = 50`). A covariate whose column is called `perturbation`, `dose`,
+#'   named stay as they are in each cell. A continuous covariate has a number (`age = 50`). A covariate whose
+#'   column is called `perturbation`, `dose`,
 #'   `dose_unit` or `sep` is named with `own_` in front (`own_dose`); a perturbation column of such
 #'   a name is left out: `condition("A")`. Perturbations in several columns are `perturbation` together.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for

@@ -73,7 +73,8 @@
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
 #' condition or one without rows; no dose where training saw several; `n_samples` where nothing is drawn.
 #' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
-#' give one warning with the range, and so do values of continuous covariates. Without the column of perturbations all cells of `newdata` are taken
+#' give one warning with the range, and so do values of continuous covariates. Without the column of
+#' perturbations all cells of `newdata` are taken
 #' as controls, with a message; verbs that ask for the cells' own condition, and cells at other doses than
 #' controls had in training, need it. Negative or large values for a fit on log-normalised ones are a
 #' warning.

@@ -69,3 +69,35 @@ duration_text <- function(seconds) {
   if (seconds < 3600) return(paste0(seconds %/% 60, "m ", seconds %% 60, "s"))
   paste0(seconds %/% 3600, "h ", (seconds %% 3600) %/% 60, "m")
 }
+
+# The one line that says what is being fitted.
+inform_task <- function(task) {
+  screen <- task$screen
+  n <- table(factor(screen$split, c("train", "test", "ood")))
+  levels <- lengths(task$registry$covariates)
+  text <- paste0(
+    source_text(screen), ", loss = ", dQuote(screen$loss, FALSE), ": ",
+    count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), protein_text(screen),
+    ", ", count_of(length(task$registry$perturbations) - 1, "perturbation"), " and ",
+    dQuote(screen$keys$control, FALSE),
+    if (length(levels) > 0) paste0(", ", paste0(names(levels), " (", levels, ")", collapse = ", ")),
+    paste0(", ", names(task$registry$continuous), " (continuous)", recycle0 = TRUE, collapse = ""),
+    "; ", n[["train"]], " train, ", n[["test"]], " test, ", n[["ood"]], " ood",
+    if (task$automatic) " (a random quarter of each condition tests: split = NULL)",
+    "; seed ", task$settings$seed, "."
+  )
+  bullets <- c(i = text)
+  if (task$chose_loss && is_count_loss(screen$loss)) {
+    named <- intersect(c("assay", "layer"), names(Filter(Negate(is.null), screen$keys)))
+    found <- if (length(named)) paste0("`", named[length(named)], "` names raw counts") else
+      "Only raw counts were found"
+    bullets <- c(bullets, i = paste0(found, ": the negative binomial likelihood is used. ",
+                                     if (length(named)) "Name log-normalised values" else "Log-normalise",
+                                     " for loss = \"gauss\"."))
+  }
+  if (is.null(task$plan)) {
+    bullets <- c(bullets, "!" = paste("No perturbed condition has 5 test cells: training is not",
+                                      "validated and runs all its epochs."))
+  }
+  cli::cli_inform(escape_braces(bullets))
+}

@@ -97,7 +97,8 @@ default_search <- function(settings, own) {
 }
 
 idle_settings <- function(model) {
-  of_effects <- c("doser_type", "continuous_doser", "embeddings_lr", "counterfactual_targets", "counterfactual_shrinkage",
+  of_effects <- c("doser_type", "continuous_doser", "embeddings_lr", "counterfactual_targets",
+                  "counterfactual_shrinkage",
                   paste0("dosers_", c("width", "depth", "lr", "wd")),
                   paste0("embedding_encoder_", c("width", "depth", "norm")))
   c(foreign_settings(model), if (model == "scgen") of_effects)

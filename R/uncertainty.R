@@ -5,7 +5,8 @@
 #'
 #' @details
 #' A condition's latent vector is `q = sum_j h_j(dose_j) v_j + sum_k e_k`, over its perturbations j
-#' and covariates k (see [cell_embedding()]); the batch and continuous covariates are left out. It is compared with the vectors
+#' and covariates k (see [cell_embedding()]); the batch and continuous covariates are left out. It is
+#' compared with the vectors
 #' of all training conditions, controls included, that have at least `min_cells` training cells.
 #' The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean distance also
 #' of strength. A training condition has distance 0 and names itself. Of others that are equally near

@@ -8,11 +8,11 @@ namespace {
 constexpr double kAny = std::numeric_limits<double>::infinity();
 const std::vector<std::string> kNorms = {"batch", "layer", "none"};
 const std::set<std::string> kFixed = {
-    "model", "loss_ae", "doser_type", "continuous_doser", "decoder_activation", "dim", "autoencoder_width", "autoencoder_depth",
-    "decoder_width", "decoder_depth", "decoder_skip", "encoder_norm", "decoder_norm", "encoder_dropout",
-    "decoder_dropout", "variational", "dosers_width", "dosers_depth", "embedding_encoder_width",
-    "embedding_encoder_depth", "embedding_encoder_norm", "molecule_width", "molecule_depth", "use_drugs_idx", "fusion",
-    "protein_loss", "frozen", "adversary_width", "adversary_depth", "adversary_norm", "adversary_dropout",
+    "model", "loss_ae", "doser_type", "continuous_doser", "decoder_activation", "dim", "autoencoder_width",
+    "autoencoder_depth", "decoder_width", "decoder_depth", "decoder_skip", "encoder_norm", "decoder_norm",
+    "encoder_dropout", "decoder_dropout", "variational", "dosers_width", "dosers_depth", "embedding_encoder_width",
+    "embedding_encoder_depth", "embedding_encoder_norm", "molecule_width", "molecule_depth", "use_drugs_idx",
+    "fusion", "protein_loss", "frozen", "adversary_width", "adversary_depth", "adversary_norm", "adversary_dropout",
     "adversary_loss", "precision", "parity"};
 
 }  // namespace
