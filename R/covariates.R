@@ -38,14 +38,23 @@ continuous_defects <- function(values, names) {
   })
 }
 
-# Of training cells; what has one value teaches nothing.
+# Of training cells. What has one value teaches nothing; what has one in each group is not told from the groups.
 constant_defects <- function(screen) {
   train <- if (is.null(screen$split)) rep(TRUE, length(screen$control)) else screen$split == "train"
+  groups <- c(list(perturbations = screen$code), screen$covariates)
+  what <- c("perturbations", paste0("levels of `", names(screen$covariates), "`", recycle0 = TRUE))
   lapply(names(screen$continuous), function(name) {
-    values <- unique(screen$continuous[[name]][train])
-    if (length(values) != 1L) return(NULL)
-    new_defect("constant covariate", paste0("`", name, "` must vary between training cells."),
-               paste0("It is ", format(values), " in all of them."), "Leave it out.")
+    value <- screen$continuous[[name]][train]
+    if (length(unique(value)) == 1L) {
+      return(new_defect("constant covariate", paste0("`", name, "` must vary between training cells."),
+                        paste0("It is ", format(value[1L]), " in all of them."), "Leave it out."))
+    }
+    pairs <- vapply(groups, function(of) sum(!duplicated(row_codes(list(of[train], value)))), 0L)
+    one <- which(pairs == vapply(groups, function(of) length(unique(of[train])), 0L))
+    if (length(one) == 0L) return(NULL)
+    new_defect("confounded", paste0("`", name, "` should vary within ", what[one[1L]], "."),
+               "It has one value in each.", "Its effect cannot be told from theirs: leave one of the two out.",
+               severity = "warning")
   })
 }
 

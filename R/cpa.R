@@ -31,8 +31,8 @@
 #'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
 #'   text, such as `"U/ml"`, is a label. `NULL`: unknown.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
-#' @param continuous Names of columns with numbers that every cell has, such as age or time. See
-#'   Continuous covariates.
+#' @param continuous Names of columns with numbers that every cell has, such as age or time; also `~ age`. See
+#'   "Continuous covariates" in [cpa()].
 #' @param control Name of the control perturbation, or of a logical column that marks the controls.
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
 #'   out, and that predictions keep as it is in each cell.

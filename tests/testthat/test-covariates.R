@@ -177,6 +177,14 @@ test_that("what is no continuous covariate is refused in one error", {
   expect_refused(fit_aged(with_age(7)), "`age` must vary between training cells.*7")
   found <- check_screen(data$x, "drug", control = "control", continuous = "age", col_data = with_age(NA_real_)$cells)
   expect_true("continuous covariate" %in% found$defects$check)
+  of <- function(age, covariates = NULL) {
+    found <- check_screen(data$x, "drug", control = "control", continuous = "age", covariates = covariates,
+                          col_data = with_age(age)$cells)$defects
+    found$must[found$check == "confounded"]
+  }
+  expect_identical(of(data$cells$age), character())
+  expect_identical(of(nchar(data$cells$drug)), "`age` should vary within perturbations.")
+  expect_identical(of(nchar(data$cells$cell_type), "cell_type"), "`age` should vary within levels of `cell_type`.")
   expect_refused(fit_aged(data, settings = list(parity = "fb")), "`continuous` must be left out with parity \"fb\"")
   fit <- fit_aged(data)
   expect_refused(predict(fit, data$x, condition("A", age = "old"), col_data = data$cells),
