@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compert/model.h"
 #include "compert/model_file.h"
+#include "compert/stored_cells.h"
 #include "glue_convert.h"
 #include "glue_design.h"
 #include "glue_job.h"
@@ -48,11 +50,14 @@ double validation_score(const compert::EpochRecord& r) {
   return std::isnan(r.r2_mean_deg) ? r.r2_mean : (r.r2_mean + r.r2_mean_deg) / 2;
 }
 
-struct Trained {
-  compert::FitResult result;
-  std::vector<uint8_t> state;
-  int64_t epochs;
-};
+/// Threads of a fit read files, and write checkpoints.
+void check_files(const compert::CellSource& cells, const compert::Settings& run) {
+  if (cells.block() == 1 && run.checkpoint.empty()) return;
+  if (!compert::hdf5_serves_threads())
+    throw compert::Error("x", "must be in memory, and `checkpoint` be left out, where HDF5 is locked",
+                         "A call of another package (rhdf5, HDF5Array) failed in this session and left it so",
+                         "Restart R; or set options(compert.in_memory = Inf), and write no checkpoint");
+}
 
 }  // namespace
 
@@ -96,15 +101,15 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
       Rf_isNull(state) ? std::vector<uint8_t>() : compert_glue::bytes(RawVector(state));
   const compert::Architecture sizes =
       before.empty() ? compert_glue::architecture_of(design, cells->n_genes()) : compert::Architecture();
-  const std::function<Trained(compert_glue::QueuedProgress&)> work =
+  compert_glue::check_not_forked();
+  check_files(*cells, run);
+  // States are files of HDF5's in memory, which this thread alone reads and writes: see check_files().
+  std::optional<compert::Model> model;
+  if (!before.empty()) model.emplace(compert::Model::from_state(before, run));
+  const std::function<compert::FitResult(compert_glue::QueuedProgress&)> work =
       [&](compert_glue::QueuedProgress& queue) {
-        compert::Model model =
-            before.empty() ? compert::Model(sizes, run) : compert::Model::from_state(before, run);
-        Trained out;
-        out.result = model.fit(*cells, rows, training, scored, meta, queue, degs);
-        out.state = model.state(meta);
-        out.epochs = model.epochs_done();
-        return out;
+        if (!model) model.emplace(sizes, run);
+        return model->fit(*cells, rows, training, scored, meta, queue, degs);
       };
   const auto start = std::chrono::steady_clock::now();
   int64_t first_epoch = -1;
@@ -125,14 +130,14 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
         Rcpp::Named("seconds") = r.seconds,
         Rcpp::Named("seconds_left") = each * static_cast<double>(last - r.epoch))));
   };
-  const Trained out = compert_glue::run_job<Trained>(work, report);
-  return List::create(Rcpp::Named("state") = compert_glue::raw(out.state),
-                      Rcpp::Named("stopped") = name_of(out.result.stopped),
-                      Rcpp::Named("epochs") = static_cast<double>(out.epochs),
-                      Rcpp::Named("batches") = static_cast<double>(out.result.batches),
-                      Rcpp::Named("message") = out.result.message,
-                      Rcpp::Named("device") = out.result.device,
-                      Rcpp::Named("unwritten") = static_cast<double>(out.result.unwritten));
+  const auto result = compert_glue::run_job<compert::FitResult>(work, report);
+  return List::create(Rcpp::Named("state") = compert_glue::raw(model->state(meta)),
+                      Rcpp::Named("stopped") = name_of(result.stopped),
+                      Rcpp::Named("epochs") = static_cast<double>(model->epochs_done()),
+                      Rcpp::Named("batches") = static_cast<double>(result.batches),
+                      Rcpp::Named("message") = result.message,
+                      Rcpp::Named("device") = result.device,
+                      Rcpp::Named("unwritten") = static_cast<double>(result.unwritten));
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -1,3 +1,5 @@
+#include <hdf5.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +12,7 @@
 
 #include "catch_compat.h"
 #include "compert/error.h"
+#include "compert/stored_cells.h"
 #include "io/hdf5.h"
 
 using compert::Error;
@@ -212,4 +215,21 @@ TEST_CASE("a cut image is refused wherever it is cut", "[hdf5]") {
     const std::vector<std::uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<long>(n));
     CHECK_THROWS_AS(File::from_image(cut), Error);
   }
+}
+
+TEST_CASE("a call that is left midway keeps other threads out of HDF5", "[hdf5]") {
+  hbool_t threadsafe = false;
+  H5is_library_threadsafe(&threadsafe);
+  double value = 0;
+  const hsize_t one = 1;
+  const hid_t space = H5Screate_simple(1, &one, nullptr);
+  bool served = true;
+  const H5D_operator_t within = [](void*, hid_t, unsigned, const hsize_t*, void* out) -> herr_t {
+    *static_cast<bool*>(out) = compert::hdf5_serves_threads();
+    return 0;
+  };
+  H5Diterate(&value, H5T_NATIVE_DOUBLE, space, within, &served);
+  H5Sclose(space);
+  CHECK(served != static_cast<bool>(threadsafe));
+  CHECK(compert::hdf5_serves_threads());
 }

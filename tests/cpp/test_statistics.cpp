@@ -97,7 +97,7 @@ TEST_CASE("group statistics equal the plain formula, sparse and dense", "[statis
   CHECK(same(sparse.variance, dense.variance));
   int pauses = 0;
   compert::group_stats(compressed.cells(), group, n_groups, [&] { ++pauses; });
-  CHECK(pauses > static_cast<int>(n_groups));
+  CHECK(pauses >= 3);
   CHECK_THROWS_AS(compert::group_stats(compressed.cells(), group, n_groups, [] { throw std::runtime_error("stop"); }),
                   std::runtime_error);
   for (std::size_t k = 0; k < n_groups; ++k) {

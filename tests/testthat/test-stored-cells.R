@@ -222,3 +222,32 @@ test_that("the limit of memory must be a number", {
   withr::with_options(list(compert.in_memory = "1 GB"),
                       expect_refused(fit_small(file), "must be a number of bytes"))
 })
+
+test_that("a look-up that failed in rhdf5 stops no fit in memory, and others with an error", {
+  skip_without_package("rhdf5")
+  skip_without(.Platform$OS.type != "windows", "processes that end after a time")
+  folder <- withr::local_tempdir()
+  saveRDS(small_cells(), file.path(folder, "cells.rds"))
+  script <- file.path(folder, "locked.R")
+  writeLines(c(
+    "args <- commandArgs(TRUE)",
+    ".libPaths(strsplit(args[2], \"\\n\", fixed = TRUE)[[1]])",
+    "library(compert)",
+    "setwd(args[1])",
+    "cells <- readRDS('cells.rds')",
+    "invisible(rhdf5::h5createFile('a.h5'))",
+    "try(rhdf5::h5read('a.h5', 'nothere'), silent = TRUE)",
+    "fit <- function(...) cpa(cells$x, 'condition', control = 'control', col_data = cells$col_data,",
+    "                         settings = cpa_settings(epochs = 1, verbose = FALSE, threads = 1, ...))",
+    "made <- resume_fit(fit(), cells$x, 1, col_data = cells$col_data)",
+    "said <- tryCatch({ fit(checkpoint = 'fit.h5'); 'went on' }, error = conditionMessage)",
+    "saveRDS(list(epochs = nrow(made$history), said = said), 'done.rds')"
+  ), script)
+  run <- processx::run(file.path(R.home("bin"), "Rscript"), c("--vanilla", script, folder, paste(.libPaths(), collapse = "\n")),
+                       timeout = 120, error_on_status = FALSE)
+  expect_identical(run$status, 0L, info = run$stderr)
+  done <- readRDS(file.path(folder, "done.rds"))
+  expect_identical(done$epochs, 2L)
+  # Where rhdf5 has a library of its own, nothing is locked.
+  expect_match(done$said, "where HDF5 is locked|went on")
+})

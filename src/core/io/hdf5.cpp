@@ -1,13 +1,17 @@
 #include "hdf5.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <thread>
 
 #include "compert/error.h"
+#include "compert/stored_cells.h"
 #include "hdf5_detail.h"
 
 namespace compert::hdf5 {
@@ -183,6 +187,8 @@ herr_t Handle::reset() {
 
 namespace {
 
+constexpr std::chrono::seconds kAnswerTime{5};  // a call that does nothing takes a microsecond
+
 Handle access_list() {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 11, 0))
@@ -235,3 +241,13 @@ void File::fail(const std::string& what, const std::string& path) const {
 }
 
 }  // namespace compert::hdf5
+
+bool compert::hdf5_serves_threads() {
+  const auto answered = std::make_shared<std::promise<void>>();
+  auto answer = answered->get_future();
+  std::thread([answered] {
+    H5open();
+    answered->set_value();
+  }).detach();
+  return answer.wait_for(hdf5::kAnswerTime) == std::future_status::ready;
+}

@@ -8,6 +8,10 @@
 
 namespace compert {
 
+/// Whether another thread than this one is let into the HDF5 library. A call that an error of R's left midway
+/// (rhdf5's do where a name is not found) keeps the library for its own thread, and others would wait for ever.
+bool hdf5_serves_threads();
+
 /// Where a matrix of cells lies in an HDF5 file.
 struct StoredMatrix {
   std::string path;  ///< of the file
