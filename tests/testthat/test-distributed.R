@@ -44,7 +44,8 @@ expect_equal_fits <- function(one, several, names) {
   for (k in seq_along(one)) {
     compared <- setdiff(names(one[[k]]$history), "seconds")
     expect_gt(nrow(one[[k]]$history), 1)
-    expect_equal(several[[k]]$history[compared], one[[k]]$history[compared], tolerance = 1e-9,
+    # Rounding grows from epoch to epoch.
+    expect_equal(several[[k]]$history[compared], one[[k]]$history[compared], tolerance = 1e-8,
                  info = names[k])
   }
 }

@@ -243,7 +243,8 @@ test_that("a look-up that failed in rhdf5 stops no fit in memory, and others wit
     "said <- tryCatch({ fit(checkpoint = 'fit.h5'); 'went on' }, error = conditionMessage)",
     "saveRDS(list(epochs = nrow(made$history), said = said), 'done.rds')"
   ), script)
-  run <- processx::run(file.path(R.home("bin"), "Rscript"), c("--vanilla", script, folder, paste(.libPaths(), collapse = "\n")),
+  run <- processx::run(file.path(R.home("bin"), "Rscript"),
+                       c("--vanilla", script, folder, paste(.libPaths(), collapse = "\n")),
                        timeout = 120, error_on_status = FALSE)
   expect_identical(run$status, 0L, info = run$stderr)
   done <- readRDS(file.path(folder, "done.rds"))
