@@ -25,8 +25,10 @@ int64_t Model::Impl::automatic_epochs(const Design& train, std::size_t n_cells, 
     return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(n_cells) * 400), 1, 400);
   const auto in_epoch = static_cast<int64_t>(batches);
   // A cycle longer than all batches of the most epochs makes no more of them, and no number too large to count.
-  const int64_t cycle =
-      uses_adversaries() ? std::clamp<int64_t>(settings.adversary_steps, 1, kMostEpochs * in_epoch) : 1;
+  // Of theislab/chemCPA's cycle the autoencoder has all steps but one: half of them, or more.
+  const int64_t cycle = !uses_adversaries() ? 1
+                        : network.chemcpa() ? 2
+                                            : std::clamp<int64_t>(settings.adversary_steps, 1, kMostEpochs * in_epoch);
   const int64_t epochs = std::clamp(kAutomaticSteps * cycle / in_epoch, kFewestEpochs, kMostEpochs);
   if (!blind || settings.parity != "none") return epochs;
   const auto conditions = static_cast<int64_t>(row_groups(train).first.size());
