@@ -44,8 +44,9 @@ name_list <- function(x, max = 6) {
 # The entry of `choices` that looks like `x`, or NULL when none is near.
 nearest_name <- function(x, choices) {
   if (length(choices) == 0 || is.na(x) || !nzchar(x)) return(NULL)
-  far <- utils::adist(x, choices, ignore.case = TRUE)[1, ]
-  inside <- startsWith(tolower(choices), tolower(x)) | startsWith(tolower(x), tolower(choices))
+  small <- lower_case(choices)
+  far <- utils::adist(lower_case(x), small)[1, ]
+  inside <- startsWith(small, lower_case(x)) | startsWith(lower_case(x), small)
   far[inside & nchar(choices) > 1 & nchar(x) > 1] <- 1
   far[vapply(choices, same_words, NA, x)] <- 0
   best <- which.min(far)
@@ -56,7 +57,7 @@ nearest_name <- function(x, choices) {
 
 # "adversary_reg" and "reg_adversary".
 same_words <- function(a, b) {
-  words <- function(x) sort(strsplit(tolower(x), "[^[:alnum:]]+")[[1]])
+  words <- function(x) sort(strsplit(lower_case(x), "[^[:alnum:]]+")[[1]])
   identical(words(a), words(b))
 }
 

@@ -103,7 +103,8 @@ abort_other_sep <- function(written, own, sep, call) {
 check_names_in_screen <- function(x, keys, call) {
   key <- setdiff(unlist(lapply(x$perturbation, attr, "key")), c("perturbation", keys$perturbation))
   known <- condition_columns(keys)
-  smiles <- setdiff(grep("^smiles$", c(key, names(x)), ignore.case = TRUE, value = TRUE), known)
+  given <- c(key, names(x))
+  smiles <- setdiff(given[lower_case(given) == "smiles"], known)
   if (length(smiles) > 0) {
     abort_input("A condition must name perturbations, not their molecules.",
                 paste0("`", smiles[1], "` is no column of the fit."),

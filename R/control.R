@@ -31,7 +31,7 @@ likely_control <- function(control, columns) {
 }
 
 usual_control <- function(atoms) {
-  usual <- atoms[tolower(atoms) %in% usual_controls()]
+  usual <- atoms[lower_case(atoms) %in% usual_controls()]
   if (length(usual) > 0) usual[1]
 }
 

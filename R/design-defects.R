@@ -125,14 +125,14 @@ name_like_defects <- function(screen) {
   twins <- lapply(names(sets), function(what) {
     # The dots and signs of numbers are no spelling.
     texts <- sets[[what]][is.na(suppressWarnings(as.double(sets[[what]])))]
-    plain <- tolower(gsub("[[:space:]_.-]", "", texts))
+    plain <- lower_case(gsub("[[:space:]_.-]", "", texts))
     alike <- texts[plain %in% plain[duplicated(plain)]]
     if (length(alike) == 0) return(NULL)
     new_defect("names nearly alike", paste0("Names of ", what, " should be clearly different."),
                paste0(name_list(alike, 8), " differ in case, blanks or dashes only."),
                "Spell them alike if they mean the same.", severity = "warning", n = length(alike))
   })
-  others <- setdiff(atoms[tolower(atoms) %in% usual_controls()], screen$keys$control)
+  others <- setdiff(atoms[lower_case(atoms) %in% usual_controls()], screen$keys$control)
   names <- unique(unlist(sets, use.names = FALSE))
   blanks <- names[grepl("^\\s|\\s$", names)]
   bind_defects(

@@ -22,7 +22,7 @@ check_dose_unit <- function(unit, call = rlang::caller_env()) {
   if (is.null(unit)) return(NULL)
   unit <- tidy_unit(unit)
   known <- known_units()
-  near <- known[tolower(known) == tolower(unit)]
+  near <- known[lower_case(known) == lower_case(unit)]
   if (unit %in% known || length(near) == 0L) return(unit)
   abort_input("`dose_unit` must have the upper and lower case of the unit that is meant.",
               paste0("It is ", dQuote(unit, FALSE), "."),

@@ -36,7 +36,7 @@ choose_place <- function(available, keys) {
   wanted <- keys$proteins
   if (length(wanted) == 1L && wanted %in% available) return(wanted)
   if (!is_automatic(wanted) && is.null(keys$protein_names)) return(NULL)
-  at <- match(tolower(protein_places()), tolower(available))
+  at <- match(lower_case(protein_places()), lower_case(available))
   at <- at[!is.na(at)]
   if (length(at)) available[at[1L]]
 }

@@ -28,8 +28,8 @@ new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NUL
     dose <- if (!is.null(dose)) joint_names$dose
   }
   c(list(perturbation = perturbation, dose = dose, covariates = as.character(covariates),
-         control = control, batch = batch, split = split, assay = assay, layer = layer, loss = loss,
-         sep = sep), if (!is.null(columns)) list(columns = columns),
+         control = if (!is.null(control)) as_utf8(control), batch = batch, split = split, assay = assay,
+         layer = layer, loss = loss, sep = sep), if (!is.null(columns)) list(columns = columns),
     if (length(continuous)) list(continuous = continuous))
 }
 

@@ -4,11 +4,22 @@
 # of the string, so "B+A" with "2+1" gives A the dose 2.)
 
 # C-locale order, the same on every machine.
-sort_names <- function(x) sort(unique(x), method = "radix")
+sort_names <- function(x) sort(unique(as_utf8(as.character(x))), method = "radix")
+
+# Texts from read.csv(), readLines() or source() have no mark of their encoding: such bytes are no names
+# in another locale, and order() refuses them.
+as_utf8 <- function(x) {
+  bare <- Encoding(x) == "unknown" & validUTF8(x)
+  if (any(bare)) Encoding(x)[bare] <- "UTF-8"
+  enc2utf8(x)
+}
+
+# The same in every locale: tolower() makes a dotless i of "I" in a Turkish one.
+lower_case <- function(x) chartr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", x)
 
 # What levels are called, however they are stored: 100000L, 1e5 and "100000" are one.
 level_names <- function(x) {
-  if (!is.numeric(x) || is.object(x)) return(as.character(x))
+  if (!is.numeric(x) || is.object(x)) return(as_utf8(as.character(x)))
   distinct <- unique(x)
   text <- vapply(distinct, format, "", digits = 15, scientific = FALSE, decimal.mark = ".")
   text[is.na(distinct)] <- NA

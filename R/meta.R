@@ -104,8 +104,13 @@ as_names <- function(x) {
   x
 }
 
+# What the core hands out has no mark of its encoding, and fromJSON() marks texts as it finds them.
+read_json <- function(json) {
+  jsonlite::fromJSON(as_utf8(json), simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
+}
+
 meta_from_json <- function(json) {
-  meta <- jsonlite::fromJSON(json, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
+  meta <- read_json(json)
   texts <- function(x) lapply(x, as_names)
   meta$registry$genes <- as.character(meta$registry$genes)
   for (name in intersect(c("genes_inner", "feature_names"), names(meta$registry))) {

@@ -8,7 +8,7 @@ as_named_smiles <- function(molecules) {
     return(stats::setNames(as.character(molecules), names(molecules)))
   }
   if (is.data.frame(molecules) && length(molecules) == 2L && all(vapply(molecules, text, NA))) {
-    smiles <- match("smiles", tolower(names(molecules)), 2L)
+    smiles <- match("smiles", lower_case(names(molecules)), 2L)
     pairs <- unique(as.data.frame(lapply(molecules[c(3L - smiles, smiles)], as.character)))
     return(stats::setNames(pairs[[2L]], pairs[[1L]]))
   }

@@ -2,10 +2,12 @@
 
 # A function that gives the distinct doses (a list of numeric vectors) at which `rows` hold a combination.
 doses_of <- function(rows) {
+  # An environment has its names in the encoding of the locale, which may lack their letters.
+  ascii <- function(x) iconv(x, "UTF-8", "ASCII", "byte")
   name <- paste_parts(unlist(rows$parts, use.names = FALSE), lengths(rows$parts), "\u001e")
-  doses <- list2env(base::split(rows$doses, name))
+  doses <- list2env(base::split(rows$doses, ascii(name)))
   function(parts) {
-    here <- doses[[paste(parts, collapse = "\u001e")]]
+    here <- doses[[ascii(paste(parts, collapse = "\u001e"))]]
     here[!duplicated(here)]
   }
 }

@@ -13,7 +13,7 @@ as_seurat <- function(values, about, fit, proteins = NULL) {
   }
   assays <- Map(function(value, name) {
     assay <- SeuratObject::CreateAssayObject(data = value)
-    SeuratObject::Key(assay) <- paste0(tolower(gsub("[^A-Za-z0-9]", "", name)), "_")
+    SeuratObject::Key(assay) <- paste0(lower_case(gsub("[^A-Za-z0-9]", "", name)), "_")
     assay
   }, values, names(values))
   object <- SeuratObject::CreateSeuratObject(assays[[1L]], assay = names(assays)[1L],

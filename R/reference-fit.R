@@ -103,7 +103,7 @@ read_export <- function(file, call) {
                     error = function(cnd) bad("is no such file, or damaged. The script makes it of the saved model."))
   about <- parts$uns$reference$value
   if (!is.character(about)) bad("is another .h5ad file.")
-  about <- jsonlite::fromJSON(about, simplifyDataFrame = FALSE, simplifyMatrix = FALSE)
+  about <- read_json(about)
   check_export_format(about, file, call)
   items <- parts$uns[startsWith(names(parts$uns), "weights/")]
   weights <- lapply(items, function(item) structure(as.double(item$value), shape = as.double(item$shape)))

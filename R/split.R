@@ -5,7 +5,7 @@ split_meaning <- function(text) {
   words <- c(train = "train", training = "train", test = "test", testing = "test", valid = "test",
              validation = "test", val = "test", ood = "ood", holdout = "ood", hold_out = "ood",
              "held-out" = "ood")
-  unname(words[tolower(trimws(text))])
+  unname(words[lower_case(trimws(text))])
 }
 
 # The column's words as "train", "test" or "ood": list(value, defects).

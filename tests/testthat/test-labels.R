@@ -105,3 +105,37 @@ test_that("names do not depend on how R writes numbers", {
   withr::local_options(scipen = 999, OutDec = ",", warn = 2)
   expect_identical(here(), expected)
 })
+
+test_that("texts without a mark of their encoding are names", {
+  file <- withr::local_tempfile(fileext = ".csv")
+  writeLines(enc2utf8(c("drug,cell_type", rep(c("control,M\u00fcller", "\u00d6l,M\u00fcller"), 8))), file, useBytes = TRUE)
+  bare <- utils::read.csv(file)
+  expect_identical(unique(Encoding(bare$drug[2])), "unknown")
+  expect_identical(level_names(bare$drug[1:2]), c("control", "\u00d6l"))
+  expect_identical(Encoding(level_names(factor(bare$drug))[2]), "UTF-8")
+  expect_identical(as_utf8(c(x = NA, y = "\xe9")), c(x = NA, y = "\xe9"))
+  expect_identical(as_utf8(character()), character())
+  expect_identical(sort_names(NULL), character())
+  latin <- "\xe9"
+  Encoding(latin) <- "latin1"
+  expect_identical(as_utf8(latin), "\u00e9")
+  marked <- data.frame(drug = rep(c("control", "\u00d6l"), 8), cell_type = "M\u00fcller")
+  halves <- lapply(list(bare, marked), split_cells, "drug", control = "control", covariates = "cell_type", seed = 1,
+                   verbose = FALSE)
+  expect_identical(halves[[1]]$split, halves[[2]]$split)
+  x <- toy_log(16)
+  rownames(bare) <- colnames(x)
+  own <- bare$drug[2]
+  check <- check_screen(x, "drug", covariates = "cell_type", control = own, col_data = bare)
+  expect_identical(check$design$drug, c("\u00d6l", "control"))
+  degs <- rank_degs(x, "drug", covariates = "cell_type", control = "control", n_genes = 1, col_data = bare)
+  expect_identical(degs$drug, "\u00d6l")
+})
+
+test_that("letters are made small alike in every locale", {
+  expect_identical(lower_case(c("TRAINING", "Smiles", NA, "\u0130I")), c("training", "smiles", NA, "\u0130i"))
+  files <- list.files(test_path("..", "..", "R"), "[.]R$", full.names = TRUE)
+  skip_without(length(files) > 0L, "the sources")
+  code <- lapply(files, function(file) all.names(parse(file, encoding = "UTF-8")))
+  expect_false(any(c("tolower", "casefold") %in% unlist(code)))
+})

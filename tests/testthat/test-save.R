@@ -52,6 +52,39 @@ test_that("both routes predict the same to the bit in a fresh process", {
   expect_identical(there$h5, here)
 })
 
+test_that("a fit knows its names in a locale that lacks their letters", {
+  skip_without(requireNamespace("compert", quietly = TRUE), "the installed package")
+  folder <- withr::local_tempdir()
+  cells <- transform(toy_cells(), drug = ifelse(drug == "A", "\u00d6l", "control"), dose = 1)
+  cells$split <- rep(c("train", "train", "train", "test"), each = 4, length.out = 60)
+  x <- toy_log()
+  fit <- suppressWarnings(cpa(x, "drug", dose = "dose", control = "control", split = "split", col_data = cells,
+                              settings = quick_settings(1)))
+  save_fit(fit, file.path(folder, "fit.h5"))
+  ask <- function(fit) list(
+    names = fit$meta$registry$perturbations,
+    scores = as.data.frame(evaluate_r2(fit, x, col_data = cells, min_cells = 1)),
+    mean = predict(fit, x, condition(drug = "\u00d6l"), col_data = cells)
+  )
+  saveRDS(list(ask = ask, x = x, cells = cells, libraries = .libPaths()), file.path(folder, "in.rds"))
+  script <- file.path(folder, "fresh.R")
+  writeLines(c(
+    "folder <- commandArgs(TRUE)",
+    "given <- readRDS(file.path(folder, 'in.rds'))",
+    ".libPaths(given$libraries)",
+    "library(compert)",
+    "options(warn = 2)",
+    "environment(given$ask) <- list2env(given[c('x', 'cells')], parent = globalenv())",
+    "saveRDS(given$ask(load_fit(file.path(folder, 'fit.h5'))), file.path(folder, 'out.rds'))"
+  ), script)
+  status <- withr::with_envvar(c(LC_ALL = "C"), system2(file.path(R.home("bin"), "Rscript"),
+                                                        c("--vanilla", shQuote(script), shQuote(folder))))
+  expect_identical(status, 0L)
+  there <- readRDS(file.path(folder, "out.rds"))
+  expect_identical(Encoding(there$names), c("unknown", "UTF-8"))
+  expect_equal(there, ask(fit))
+})
+
 test_that("a file that is cut off anywhere is one error", {
   file <- saved()
   bytes <- readBin(file, "raw", file.size(file))
