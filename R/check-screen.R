@@ -41,9 +41,13 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
   if (missing(control)) control <- NULL
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
   both <- with_protein_keys(keys, proteins, protein_loss, protein_assay)
-  read <- read_both(x, both, keys, col_data)
+  look_at_screen(read_both(x, both, keys, col_data))
+}
+
+# `...`: what is known of the model, see design_defects().
+look_at_screen <- function(read, ...) {
   screen <- read$screen %||% read$partial
-  defects <- bind_defects(read$unread, all_defects(read))
+  defects <- bind_defects(read$unread, all_defects(read, ...))
   rank <- match(defects$severity, c("error", "warning", "note"))
   structure(list(
     defects = defects[order(rank), ],

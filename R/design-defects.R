@@ -54,7 +54,8 @@ untrained_defects <- function(screen, described) {
     if (length(unseen) == 0) return(NULL)
     new_defect(paste("untrained", what), paste0("Every ", what, " should be in training cells."),
                paste0(name_list(unseen), if (length(unseen) == 1) " is" else " are", " not."),
-               "Predictions for it would be random; keep some of its cells in \"train\".",
+               paste("Predictions for", if (length(unseen) == 1) "it would be random; keep some of its" else
+                 "them would be random; keep some of their", "cells in \"train\"."),
                severity = "warning", n = length(unseen))
   }
   bind_defects(

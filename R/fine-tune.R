@@ -117,9 +117,10 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
 # The learning rates that a fit was trained with from the beginning; a fit that was itself fine-tuned
 # remembers them.
 trained_rates <- function(fit) {
-  rates <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
-  fit$meta$transfer$rates %||% jsonlite::fromJSON(core_state_info(fit$state)$settings)[rates]
+  fit$meta$transfer$rates %||% jsonlite::fromJSON(core_state_info(fit$state)$settings)[rate_names]
 }
+
+rate_names <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
 
 # A dose means the same to the network as before: the scales of the earlier fit stay, relative ones for the
 # perturbations that it knows.

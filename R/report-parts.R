@@ -62,20 +62,29 @@ attempt <- function(notes, expr) {
   })
 }
 
-# check_screen() with the columns, and the assay, of the fit.
+# check_screen() with the columns, and the assay, of the fit, and with what its model computes.
 check_of_fit <- function(fit, x, reading) {
-  keys <- keys_of_training(fit$meta, container_kind(x))
-  proteins <- if (is.null(fit$meta$registry$proteins)) FALSE else
-    if (length(keys$proteins) == 1L && !nzchar(keys$proteins)) NULL else keys$proteins
-  check_screen(
-    x, given_columns(keys, "perturbation"), dose = given_columns(keys, "dose"), control = keys$control,
-    batch = keys$batch, covariates = if (length(keys$covariates)) keys$covariates, continuous = keys$continuous,
-    split = keys$split,
-    assay = reading$assay %||% keys$assay, layer = reading$layer %||% keys$layer, loss = keys$loss,
-    proteins = proteins, protein_assay = keys$protein_assay, sep = keys$sep,
-    protein_loss = if (!isFALSE(proteins)) fit$meta$settings$protein_loss,
-    col_data = reading$col_data
+  meta <- fit$meta
+  keys <- keys_of_training(meta, container_kind(x))
+  rna <- new_keys(
+    given_columns(keys, "perturbation"), given_columns(keys, "dose"), if (length(keys$covariates)) keys$covariates,
+    keys$control, keys$batch, keys$split, reading$assay %||% keys$assay, reading$layer %||% keys$layer, keys$loss,
+    keys$sep, keys$continuous
   )
+  both <- if (is.null(meta$registry$proteins)) rna else
+    with_protein_keys(rna, keys$proteins, meta$settings$protein_loss, keys$protein_assay)
+  look_at_screen(read_both(x, both, rna, reading$col_data), computed_perturbations(fit),
+                 identical(meta$registry$dose_transform, "none") && meta$model != "scgen")
+}
+
+# Perturbations whose vectors are not learned from cells of their own: they have molecules, or scGen takes the
+# mean of the others.
+computed_perturbations <- function(fit) {
+  names <- fit$meta$registry$perturbations
+  if (fit$meta$model == "scgen") return(names)
+  if (!isTRUE(fit$meta$registry$n_features > 0)) return(character())
+  has <- core_weights(fit$state)[["perturbation_has_features"]]
+  if (is.null(has)) names else names[as.vector(has) > 0]
 }
 
 some_cells <- function(cells) {

@@ -124,6 +124,9 @@ report_stop <- function(fit) {
   run <- fit$meta$run
   after <- if (done == 0) "Training stopped in its first epoch" else
     paste0("Training stopped after epoch ", count(done))
+  if (done == 0L && is.null(run$stopped) && !is.null(fit$meta$reference)) {
+    return(paste0("Training was done by ", fit$meta$reference, "; the weights are those that it saved, without a history."))
+  }
   ended <- switch(run$stopped %||% "checkpoint",
     checkpoint = paste0("This is a checkpoint, written after epoch ", count(done), " of a training that went on"),
     epochs = paste0(count_of(done, "epoch"), " ran, all that were planned"),
@@ -148,48 +151,4 @@ report_taken_out <- function(fit) {
   if (weight < 0) weight <- settings$reg_adversary
   if (weight > 0) "Covariates are taken out by adversaries, and are to be near chance in the basal state too." else
     "Covariates may be in the basal state: this fit has no adversaries that take them out."
-}
-
-# The call that made the fit, as far as the fit knows it, with all settings that differ from the defaults.
-report_call <- function(fit) {
-  meta <- fit$meta
-  keys <- meta$keys
-  text <- function(v) paste(deparse(v, width.cutoff = 500L), collapse = "")
-  given <- list(
-    dose = given_columns(keys, "dose"), dose_unit = meta$registry$dose_unit,
-    covariates = if (length(keys$covariates)) keys$covariates, continuous = keys$continuous,
-    control = keys$control,
-    batch = keys$batch, split = keys$split, sep = if (!identical(keys$sep, "+")) keys$sep,
-    assay = keys$assay, layer = keys$layer,
-    loss = if (meta$model %in% c("cpa", "chemcpa", "multicpa")) meta$settings$loss_ae,
-    proteins = if (!is.null(meta$registry$proteins) && any(nzchar(keys$proteins))) keys$proteins,
-    fusion = if (meta$model == "multicpa") meta$settings$fusion
-  )
-  given <- Filter(Negate(is.null), given)
-  molecules <- if (isTRUE(meta$registry$n_features > 0)) {
-    paste0("molecules = <", count_of(meta$registry$n_features, "feature"), " of each perturbation>")
-  }
-  settings <- settings_of_fit(fit)
-  own <- attr(settings, "given")
-  own <- own[setdiff(names(own), c("loss_ae", "fusion"))]
-  lines <- c(text(given_columns(keys, "perturbation")),
-             paste(names(given), vapply(given, text, ""), sep = " = "), molecules)
-  paste0(
-    "fit <- ", meta$model, "(\n  x, ", paste(lines, collapse = ",\n  "), ",\n  settings = ", meta$model,
-    "_settings(\n    ", paste(names(own), vapply(own, text, ""), sep = " = ", collapse = ",\n    "),
-    "\n  )\n)"
-  )
-}
-
-# The settings of a fit as cpa_settings() gives them; those that differ from the defaults, and the seed,
-# count as given.
-settings_of_fit <- function(fit) {
-  values <- fit$meta$settings
-  table <- core_settings_table(values$parity %||% "none", values$model)
-  table <- table[table$name %in% intersect(rlang::fn_fmls_names(cpa_settings), names(values)), ]
-  usual <- lapply(stats::setNames(table$default, table$name), jsonlite::fromJSON)
-  differ <- table$name[!vapply(table$name, function(name) {
-    isTRUE(all.equal(values[[name]], usual[[name]]))
-  }, NA)]
-  structure(values, class = "compert_settings", given = values[union(differ, "seed")])
 }

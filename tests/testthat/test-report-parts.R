@@ -36,6 +36,23 @@ test_that("scGen has a report of the parts that it has", {
   expect_match(report_taken_out(fit), "scGen takes nothing out")
 })
 
+test_that("held-out perturbations are no defect where the model computes their vectors", {
+  cells <- small_cells()
+  cells$col_data$condition[cells$col_data$condition == "IFNb"][c(TRUE, FALSE)] <- "new"
+  cells$col_data$split[cells$col_data$condition == "new"] <- "ood"
+  found <- function(verb, settings, ...) {
+    fit <- suppressWarnings(verb(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                                 col_data = cells$col_data, settings = settings(epochs = 1, seed = 1, verbose = FALSE), ...))
+    check <- check_of_fit(fit, cells$x, list(col_data = cells$col_data))
+    "untrained perturbation" %in% check$defects$check
+  }
+  expect_true(found(cpa, cpa_settings))
+  expect_false(found(scgen, scgen_settings))
+  expect_false(found(chemcpa, chemcpa_settings, molecules = rbind(IFNb = c(1, 2), new = c(2, 1))))
+  # What is no molecule is learned from its cells.
+  expect_true(found(chemcpa, chemcpa_settings, molecules = rbind(IFNb = c(1, 2), new = NA)))
+})
+
 test_that("groups beyond the eighth are one, and large screens are sampled without touching the stream", {
   names <- rep(letters[1:12], 12:1)
   groups <- main_groups(names, control = "l")
