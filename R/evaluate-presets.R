@@ -96,6 +96,6 @@ preset_words <- function(options) {
   paste0("preset \"", options$preset, "\"", changed, ": ", controls,
          if (!is.null(options$from)) c(rna = " by RNA alone", proteins = " by proteins alone")[[options$from]],
          if (options$log_counts) ", log-normalised counts", ", at least ",
-         options$min_cells, " cells, ", options$n_degs, " DEGs, ddof ", options$ddof,
+         count_of(options$min_cells, "cell"), ", ", options$n_degs, " DEGs, ddof ", options$ddof,
          if (options$clamp_negative) ", negative r2 set to 0")
 }

@@ -3,6 +3,11 @@
 # Names of the user's, taken literally.
 md <- function(x) gsub("([][\\\\`*_{}<>#$^~|@!])", "\\\\\\1", x)
 
+# The same as a title: on one line, and no mark of a list or a rule at its beginning.
+md_title <- function(x) {
+  sub("^([[:alnum:]]*)([-+.)=])", "\\1\\\\\\2", md(trimws(gsub("[[:space:]]+", " ", x))))
+}
+
 md_list <- function(lines) paste0("- ", lines, collapse = "\n")
 
 plural <- function(n, one) if (n == 1L) one else paste0(one, "s")
@@ -17,7 +22,7 @@ report_table <- function(table, class = "wide") {
     } else {
       as.character(column)
     }
-    ifelse(is.na(column), "-", sub("^-(0[.]0+)$", "\\1", text))
+    ifelse(is.na(column), "-", text)
   })
   shown <- as.data.frame(shown, optional = TRUE, stringsAsFactors = FALSE)
   html <- knitr::kable(shown, "html", align = ifelse(numbers, "r", "l"), row.names = FALSE)

@@ -75,4 +75,5 @@ format_comparison <- function(of, words, kind) {
          if (of$n < of$of) paste0(" (", of$n, " of ", of$of, " conditions, which all can score)"))
 }
 
-score_text <- function(x) formatC(x, digits = 2, format = "f")
+# -0.00 is 0.00.
+score_text <- function(x) sub("^-(0[.]0+)$", "\\1", sprintf("%.2f", x))

@@ -49,3 +49,9 @@ test_that("wrong options are refused", {
   expect_error(r2_options(fit_of_loss("gauss"), "fb", list(min_cells = -1)), "`min_cells` must be")
   expect_error(r2_options(fit_of_loss("gauss"), "fb", list(clamp_negative = "yes")), "`clamp_negative` must be")
 })
+
+test_that("one cell is one cell", {
+  cells <- small_cells()
+  scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data, min_cells = 1)
+  expect_match(attr(scores, "words"), "at least 1 cell,", fixed = TRUE)
+})

@@ -1,6 +1,8 @@
 test_that("names are taken literally", {
   skip_without_package("knitr")
   expect_identical(md("a*b_c <d> [e]"), "a\\*b\\_c \\<d\\> \\[e\\]")
+  expect_identical(md_title(c(" a\n---\nb ", "---", "1. x", "- x", "(a) b")),
+                   c("a --- b", "\\---", "1\\. x", "\\- x", "(a) b"))
   table <- report_table(data.frame(`a b` = c("<x>", NA), n = c(1000L, 2L), r = c(0.123, -0.001),
                                    far = c(-1936.2, 1), k = c(NA, 1L), check.names = FALSE))
   for (text in c("a b", "&lt;x&gt;", "1,000", "0.12", " 0.00", "-1,936", "> - <")) {

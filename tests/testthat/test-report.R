@@ -17,8 +17,8 @@ test_that("a report is one HTML file with the numbers of evaluate_r2(), and leav
   set.seed(5)
   loadNamespace("rmarkdown")
   before <- list(.Random.seed, options(), search(), list.files(tempdir(), all.files = TRUE), Sys.getenv())
-  file <- withVisible(render_report(small_fit(), cells$x, "page.html", title = "A \"B\" <c> *d*: e",
-                                    col_data = cells$col_data, n_degs = 10))
+  file <- withVisible(render_report(small_fit(), cells$x, "page.html", title = "A--B \"B\"\n<c> *d*: e",
+                                    col_data = cells$col_data, n_degs = 10, min_cells = 4))
   after <- list(.Random.seed, options(), search(), list.files(tempdir(), all.files = TRUE), Sys.getenv())
   expect_identical(file, list(value = "page.html", visible = FALSE))
   expect_identical(after, before)
@@ -26,16 +26,17 @@ test_that("a report is one HTML file with the numbers of evaluate_r2(), and leav
 
   page <- page_text("page.html")
   expect_false(grepl("(src|href)=\"(?!data:|#)", page, perl = TRUE))
-  expect_match(page, "A \u201cB\u201d &lt;c&gt; *d*: e", fixed = TRUE)
+  expect_match(page, "A--B &quot;B&quot; &lt;c&gt; *d*: e", fixed = TRUE)
   for (heading in c("The screen", "Training", "Held-out conditions", "Embeddings", "To do it again")) {
     expect_match(page, paste0("<h1[^>]*>", heading, "</h1>"))
   }
+  expect_match(page, "Scored with preset &quot;compert&quot; with own <code>min_cells</code>: ", fixed = TRUE)
   # No doses, no proteins, nothing that is not measured.
   expect_false(grepl("<h1[^>]*>(Dose response|Proteins|Conditions that nobody measured|Notes)</h1>", page))
   expect_false(grepl("Error|Warning|\\bNA\\b|NULL|NaN", sub("To do it again</h1>.*", "", page)))
   expect_gt(lengths(gregexpr("<img", page, fixed = TRUE)), 5)
 
-  scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data, n_degs = 10)
+  scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data, n_degs = 10, min_cells = 4)
   unseen <- scores[scores$split == "ood", ]
   best <- best_baseline(unseen)
   expect_identical(best$value, max(unseen$r2_mean_deg[unseen$method %in% c("control", "additive")]))
