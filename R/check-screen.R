@@ -94,10 +94,10 @@ design_table <- function(screen) {
   place <- row_codes(c(list(rep(1, length(group))), levels))
   own <- levels[first, , drop = FALSE]
   own[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
-  by <- c(list(!screen$control[first]), unname(as.list(own)))
-  dose <- vapply(screen$doses[first], function(d) {
-    paste(format_dose(d), collapse = screen$keys$sep %||% "+")
-  }, "")
+  doses <- screen$doses[first]
+  slots <- lapply(seq_len(max(lengths(doses), 0L)), function(j) vapply(doses, `[`, 0, j))
+  by <- c(list(!screen$control[first]), unname(as.list(own)), slots)
+  dose <- vapply(doses, function(d) paste(format_dose(d), collapse = screen$keys$sep %||% "+"), "")
   if (!is.null(screen$keys$dose)) own[[screen$keys$dose]] <- dose
   code <- match(group, group[first])
   numbers <- list(n_cells = tabulate(code, length(first)),

@@ -218,7 +218,7 @@ tell_stop <- function(result, settings, call = rlang::caller_env()) {
   )
   more <- if (result$batches > 0) paste0(" and ", count_of(result$batches, "step"))
   text <- paste0(reason, " after ", count_of(result$epochs, "epoch"), more, ".")
-  detail <- if (nzchar(result$message)) result$message
+  detail <- if (nzchar(result$message)) sub("([^.!?])$", "\\1.", result$message)
   holds <- if (result$epochs + result$batches == 0) "The fit is as it began: untrained." else
     "The fit holds the best state so far; resume_fit() goes on."
   bullets <- escape_braces(c(text, "!" = detail, i = holds))

@@ -130,7 +130,7 @@ name_like_defects <- function(screen) {
     alike <- texts[plain %in% plain[duplicated(plain)]]
     if (length(alike) == 0) return(NULL)
     new_defect("names nearly alike", paste0("Names of ", what, " should be clearly different."),
-               paste0(name_list(alike, 8), " differ in case, blanks or dashes only."),
+               paste0(name_list(alike, 8), " differ in case, blanks, dots, dashes or underscores only."),
                "Spell them alike if they mean the same.", severity = "warning", n = length(alike))
   })
   others <- setdiff(atoms[lower_case(atoms) %in% usual_controls()], screen$keys$control)

@@ -169,10 +169,11 @@ residual_words <- function(residual) {
 
 count <- function(n) format(n, big.mark = ",", decimal.mark = ".", scientific = FALSE, trim = TRUE)
 
-# "2 (A, B), control \"DMSO\"", cut after `most` names.
-enumerate <- function(x, control, most = 6L) {
+# "2 (A, B), control \"DMSO\"", cut after `most` names, or before if they are long.
+enumerate <- function(x, control, most = 6L, letters = 120L) {
   others <- setdiff(x, control)
   shown <- utils::head(others, most)
+  shown <- shown[seq_along(shown) == 1L | cumsum(nchar(shown) + 2L) <= letters]
   rest <- length(others) - length(shown)
   more <- if (rest > 0L) paste0(" and ", rest, " more") else ""
   paste0(length(others), " (", paste(shown, collapse = ", "), more, "), control ",

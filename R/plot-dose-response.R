@@ -48,9 +48,8 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
   table$.dose <- if (log_dose) lift_zero(table$dose, lowest) else table$dose
   table <- response_layout(table, known)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
-    # What lies between dose 0 and the next is not on a logarithmic axis.
     ggplot2::geom_line(ggplot2::aes(linetype = .data$.line),
-                       if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
+                       joined_doses(table, log_dose),
                        linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
     ggplot2::labs(x = dose_title(response), y = response_title(response, value, !is.null(points)),
@@ -68,21 +67,31 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
     p <- p + ggplot2::geom_point(data = table[dotted, , drop = FALSE], size = 1.4,
                                  show.legend = dots)
   }
-  p <- p + dose_panels(nlevels(table$.panel), if ("gene" %in% names(table)) "free_y" else "fixed", log_dose)
+  p <- p + dose_panels(nlevels(table$.panel), if ("gene" %in% names(table)) "free_y" else "fixed", log_dose,
+                       unique(table$dose))
   if (!log_dose) return(p)
   p + log_dose_scale("x", c(table$dose, points$dose), c(table$.dose, points$.dose))
 }
 
+# The points of lines: those of a single dose have none, and what lies between dose 0 and the next is not on
+# a logarithmic axis.
+joined_doses <- function(table, log_dose) {
+  if (log_dose) table <- table[table$dose > 0, , drop = FALSE]
+  line <- row_keys(table[c(".panel", ".line")])
+  table[line %in% line[duplicated(line)], , drop = FALSE]
+}
+
 # Panels, with room for the last label of one beside the first of the next. Axes have few breaks where
-# many panels share the page.
-dose_panels <- function(n, scales, log_dose) {
-  if (n == 1L) return(NULL)
+# many panels share the page, and one where all have one dose.
+dose_panels <- function(n, scales, log_dose, doses) {
   guide <- ggplot2::guide_axis(check.overlap = TRUE)
+  single <- if (length(doses) == 1L && !log_dose) ggplot2::scale_x_continuous(breaks = doses, labels = format_dose)
+  if (n == 1L) return(single)
   list(
     ggplot2::facet_wrap(ggplot2::vars(.data$.panel), labeller = name_headings(), scales = scales),
     ggplot2::theme(panel.spacing.x = ggplot2::unit(20, "pt"),
                    plot.margin = ggplot2::margin(5.5, 18, 5.5, 5.5), strip.clip = "off"),
-    if (n > 4L && !log_dose) ggplot2::scale_x_continuous(n.breaks = 3L, guide = guide),
+    single %||% if (n > 4L && !log_dose) ggplot2::scale_x_continuous(n.breaks = 3L, guide = guide),
     if (n > 9L) ggplot2::scale_y_continuous(n.breaks = 3L, guide = guide)
   )
 }
@@ -111,8 +120,8 @@ response_title <- function(response, value, measured) {
   if (value == "response") return(words)
   scale <- attr(response, "scale")
   if (grepl("^norm", value) && identical(names(scale), "proteins")) words <- paste(words, "of proteins")
-  # The scales of genes and proteins on one line are longer than panels are high.
-  with_scale_words(words, scale, if (length(unique(scale)) > 1L) "\n" else " ")
+  # On one line title and scale are longer than panels may be high.
+  with_scale_words(words, scale, "\n")
 }
 
 response_words <- function(measured = FALSE) {

@@ -4,8 +4,8 @@
 #' `plot_similarity()` the cosine of every pair as a heat map, ordered by clustering.
 #'
 #' @param embedding Matrix with one vector per row: [cell_embedding()], [perturbation_embedding()]
-#'   or [covariate_embedding()].
-#' @param colour One value per row to colour by: text, factor or numbers. Where both they and the rows
+#'   or [covariate_embedding()]. `plot_similarity()` takes what [similarity()] returns by cosines, too.
+#' @param colour One value per row to colour by: text, factor, dates or numbers. Where both they and the rows
 #'   have names, these are matched. `NULL`: one colour. Eight groups have a colour each, which
 #'   colour-blind readers tell apart; of more, colours come again with points of another shape, and more
 #'   than 40 have no legend.
@@ -20,8 +20,8 @@
 #' @param seed Seed of UMAP.
 #' @return A ggplot.
 #' @section Errors:
-#' A matrix that is not numeric or has fewer than two rows or columns; `colour` of another length or
-#' with other names than the rows.
+#' A matrix that is not numeric, has values that are not finite, or has fewer than two rows or columns;
+#' distances instead of vectors; `colour` of another length or with other names than the rows.
 #' @source `CompertVisuals.plot_latent_embeddings` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
@@ -119,13 +119,16 @@ place_names <- function(table, letter = 0.0135) {
 }
 
 check_embedding <- function(embedding, columns, call = rlang::caller_env()) {
-  ok <- is.matrix(embedding) && is.numeric(embedding) && nrow(embedding) >= 2L &&
-    ncol(embedding) >= columns && all(is.finite(embedding))
-  if (ok) return(invisible())
+  form <- is.matrix(embedding) && is.numeric(embedding)
+  size <- form && nrow(embedding) >= 2L && ncol(embedding) >= columns
+  if (size && all(is.finite(embedding))) return(invisible())
   abort_input(
-    paste0("`embedding` must be a numeric matrix of at least 2 rows and ", columns, " columns."),
-    if (is.matrix(embedding)) paste0("It is ", nrow(embedding), " x ", ncol(embedding), ".") else
-      paste0("It is ", describe(embedding), "."),
+    paste0("`embedding` must be a numeric matrix of at least 2 rows and ", count_of(columns, "column"),
+           ", all its values finite."),
+    if (size) paste0(count_of(sum(!is.finite(embedding)), "value"), " of it ",
+                     if (sum(!is.finite(embedding)) == 1L) "is" else "are", " not.") else
+      if (form) paste0("It is ", nrow(embedding), " x ", ncol(embedding), ".") else
+        paste0("It is ", describe(embedding), "."),
     "Take one from `cell_embedding()`, `perturbation_embedding()` or `covariate_embedding()`.",
     call
   )
@@ -135,6 +138,10 @@ check_embedding <- function(embedding, columns, call = rlang::caller_env()) {
 check_colour <- function(colour, embedding, call = rlang::caller_env()) {
   n <- nrow(embedding)
   if (is.null(colour)) return(NULL)
+  # Dates and times are groups.
+  if (is.object(colour) && is.atomic(colour) && !is.factor(colour)) {
+    colour <- stats::setNames(level_names(colour), names(colour))
+  }
   if (is.atomic(colour) && length(colour) == n) return(by_row_name(colour, embedding, "colour", call))
   abort_input("`colour` must have one value per row of `embedding`.",
               paste0("It has ", length(colour), " for ", n, " rows."),
@@ -172,14 +179,29 @@ with_stream <- function(seed, expr) {
   expr
 }
 
+# What similarity() returns by cosines: no embedding has the same names in rows and columns.
+is_similarity <- function(x, call = rlang::caller_env()) {
+  square <- is.matrix(x) && is.numeric(x) && nrow(x) > 1L && !is.null(rownames(x)) &&
+    identical(rownames(x), colnames(x)) && isTRUE(all.equal(x, t(x)))
+  if (!square) return(FALSE)
+  if (all(abs(diag(x) - 1) < 1e-6, na.rm = TRUE) && all(abs(x) <= 1 + 1e-6, na.rm = TRUE)) return(TRUE)
+  if (!all(diag(x) %in% 0)) return(FALSE)
+  abort_input("`embedding` must hold vectors, or their cosines.", "It holds distances.",
+              "Give the vectors, or `similarity(embedding)`.", call)
+}
+
 #' @rdname plot_embedding
 #' @export
 plot_similarity <- function(embedding, ...) {
   check_no_dots(...)
   need_ggplot()
   embedding <- only_matrix(embedding)
-  check_embedding(embedding, 1L)
-  value <- similarity(embedding)
+  if (is_similarity(embedding)) {
+    value <- embedding
+  } else {
+    check_embedding(embedding, 1L)
+    value <- similarity(embedding)
+  }
   names <- make.unique(rownames(embedding) %||% as.character(seq_len(nrow(embedding))), " ")
   far <- 1 - value
   far[is.na(far)] <- 1

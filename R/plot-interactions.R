@@ -108,7 +108,7 @@ draw_pair_genes <- function(table, genes, n_labels, max_panels, scale, constant,
                 paste0("Known: ", name_list(table$gene), "."), call)
   }
   words <- table$.seen
-  table$condition <- paste0(short_names(table$.name, 30L, many = FALSE), "\n(", table$method, ", ", words, ")")
+  table$condition <- paste0(short_names(table$.name, 18L, many = FALSE), "\n(", table$method, ",\n", words, ")")
   table$condition <- factor(table$condition, unique(table$condition))
   n <- nlevels(table$condition)
   if (n > max_panels) {
@@ -123,7 +123,9 @@ draw_pair_genes <- function(table, genes, n_labels, max_panels, scale, constant,
   table$.named <- if (is.null(genes)) rank <= n_labels else table$gene %in% genes
   labels <- table[table$.named, , drop = FALSE]
   labels <- labels[order(rank[table$.named]), , drop = FALSE]
-  across <- if (n > 1L && length(unique(table$method)) == 2L) 2L else ceiling(sqrt(1.5 * n))
+  across <- sqrt(1.5 * n)
+  # What is predicted and what was observed of a pair stand side by side.
+  across <- if (n > 1L && length(unique(table$method)) == 2L) 2 * round(across / 2) else ceiling(across)
   labels$.name <- short_names(labels$gene, if (n > 1L) 12L else 20L)
   span <- range(table$predicted, table$measured)
   left <- left_side(labels, table, span, across)
@@ -141,5 +143,5 @@ draw_pair_genes <- function(table, genes, n_labels, max_panels, scale, constant,
     ggplot2::labs(x = with_scale_words("Sum of the changes under either part", scale),
                   y = with_scale_words("Change under both", scale, "\n"), subtitle = constant) +
     theme_compert()
-  p + ggplot2::facet_wrap(ggplot2::vars(.data$condition), ncol = across)
+  p + ggplot2::facet_wrap(ggplot2::vars(.data$condition), ncol = across) + square_panels()
 }

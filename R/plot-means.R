@@ -14,7 +14,7 @@
 #' @inheritParams evaluate_r2
 #' @param newdata The cells of the condition and their controls, in any container that [cpa()] takes.
 #' @param condition A [condition()] that was measured. Several, as where a covariate or the dose is left
-#'   open, make a panel each, with r2 in its heading and whether training saw it.
+#'   open, make a panel each, in their order, with r2 in its heading and whether training saw it.
 #' @param value `"mean"`, or `"difference"`: the change from the measured mean of the controls, which
 #'   means have in common otherwise.
 #' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`, which have no DEGs; raw counts of
@@ -86,7 +86,7 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
   rows <- evaluation_rows(fit, screen, groups, character(), condition, options, call)
   n <- nrow(rows$table)
   if (n == 0L) {
-    abort_input(paste0("`newdata` must hold a perturbed condition of at least ", min_cells, " cells."),
+    abort_input(paste0("`newdata` must hold a perturbed condition of at least ", count_of(min_cells, "cell"), "."),
                 "There is none.", "Give the cells that were perturbed, not only the controls.", call)
   }
   if (n > max_panels) {
@@ -103,6 +103,9 @@ condition_means <- function(fit, newdata, condition, degs, n_degs, residual, see
   named <- beside_own(about$own, list(method = rep("", n)))
   list(predicted = of$methods$model, truth = of$truth, reference = of$reference$mean,
        note = (if (second) of$note) %||% parts$notes$model, degs = rows$degs, n_cells = rows$table$n_cells,
+       # As they were asked for; `names` and all else are sorted.
+       order = if (is.null(condition)) seq_len(n) else
+         order(match(rows$table$group, asked_groups(fit, groups, condition, call))),
        names = condition_names(named), constant = constant_names(named),
        whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
        scale = if (second) protein_scale(fit, "log") else gene_scale(fit, "log"))
@@ -125,7 +128,7 @@ means_table <- function(means, value, genes, features = "genes", call = rlang::c
   }
   predicted <- means$predicted$mean - start
   measured <- means$truth$mean - start
-  rows <- lapply(setdiff(seq_along(means$names), none), function(k) {
+  rows <- lapply(setdiff(means$order, none), function(k) {
     deg <- means$degs[[k]]
     r2 <- c(safe_r2(measured[, k], predicted[, k]), safe_r2(measured[deg, k], predicted[deg, k]))
     rank <- if (features == "genes") match(seq_along(genes), deg) else
@@ -188,12 +191,17 @@ draw_means <- function(table, labels, value, scale, features) {
   if (n > 1L) {
     return(p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), ncol = across,
                                    labeller = ggplot2::as_labeller(heading)) +
-             ggplot2::theme(strip.text = ggplot2::element_text(size = ggplot2::rel(0.7)),
-                            strip.clip = "off", panel.spacing = ggplot2::unit(12, "pt")))
+             square_panels())
   }
   p + ggplot2::labs(title = paste0(short_names(table$condition[1L], 36L, many = FALSE), " (",
                                    table$training[1L], ")"),
                     subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
+}
+
+# Small headings, and room between panels for the names of genes.
+square_panels <- function() {
+  ggplot2::theme(strip.text = ggplot2::element_text(size = ggplot2::rel(0.7)), strip.clip = "off",
+                 panel.spacing = ggplot2::unit(12, "pt"))
 }
 
 # Names stand on the side of their point where fewer others are, away from the line if both are alike,

@@ -21,7 +21,7 @@
 #' @return A ggplot. `autoplot()`, of ggplot2, which needs `library(ggplot2)`, is the same; `plot()` draws
 #'   it and returns it invisibly.
 #' @section Errors:
-#' A table that is not from [evaluate_r2()]; unknown scores or methods.
+#' A table that is not from [evaluate_r2()]; unknown scores or methods; scores that are all `NA`.
 #' @source `plot_r2_matrix` and `plot_scatter` in `cpa/plotting.py` of facebookresearch/CPA show
 #'   such scores without baselines.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -135,7 +135,7 @@ lower_ends <- function(scores, metric, methods, together) {
 
 # Long form: `score`, and `value`, where it is drawn; what lies outside `limits`, or below the `ends` of
 # the metrics, is pulled to the edge and marked.
-r2_table <- function(scores, metric, methods, limits, ends) {
+r2_table <- function(scores, metric, methods, limits, ends, call = rlang::caller_env()) {
   label <- condition_names(scores)
   rows <- lapply(seq_along(metric), function(k) {
     part <- data.frame(condition = label, split = scores$split, method = scores$method,
@@ -144,6 +144,11 @@ r2_table <- function(scores, metric, methods, limits, ends) {
   })
   table <- do.call(rbind, rows)
   table <- table[table$method %in% methods & is.finite(table$score), , drop = FALSE]
+  if (nrow(table) == 0L) {
+    abort_input("`scores` must have scores of `metric` to draw.",
+                paste0("All rows lack ", name_list(metric), " (NA)."),
+                "Choose another metric, or score more conditions.", call)
+  }
   table$method <- factor(table$method, methods)
   table$metric <- factor(table$metric, r2_words()[metric])
   table$split <- ifelse(is.na(table$split), "", table$split)

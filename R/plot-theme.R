@@ -40,8 +40,9 @@ short_names <- function(x, width = 26L, many = length(x) > 8L) {
   given[is.na(given)] <- "NA"
   x <- unique(given)
   parts <- strsplit(x, ", ", fixed = TRUE)
+  joint <- short_combinations(unlist(parts), width, many)
   for (head in c(0.6, 1, 0)) {
-    short <- vapply(parts, short_name, "", width, many, head)
+    short <- vapply(parts, short_name, "", width, many, head, joint)
     if (anyDuplicated(short) == 0L) break
   }
   for (alike in unique(short[duplicated(short)])) {
@@ -64,13 +65,26 @@ where_they_differ <- function(x, width) {
   short
 }
 
-short_name <- function(parts, width, many, head) {
+# Of long combinations ("A+B") each name is shortened for itself: a named vector.
+short_combinations <- function(parts, width, many) {
+  long <- unique(parts[nchar(parts) > width & grepl("[^+][+][^+]", parts)])
+  names <- strsplit(long, "+", fixed = TRUE)
+  single <- unique(unlist(names))
+  if (length(single) == 0L) return(character())
+  short <- short_names(single, max(16L, width %/% 2L), FALSE)
+  stats::setNames(vapply(names, function(name) {
+    paste(short[match(name, single)], collapse = if (many) "+" else "+\n")
+  }, ""), long)
+}
+
+short_name <- function(parts, width, many, head, joint) {
   if (sum(nchar(parts) + 2L) <= width + 2L) return(paste(parts, collapse = ", "))
   if (many && length(parts) > 1L) width <- 18L
   head <- ceiling((width - 3L) * head)
   n <- nchar(parts)
   cut <- paste0(substr(parts, 1L, head), "...", substring(parts, n - (width - 4L - head)))
-  paste(ifelse(n > width, cut, parts), collapse = if (many) ", " else ",\n")
+  text <- ifelse(n > width, cut, parts)
+  paste(ifelse(parts %in% names(joint), joint[parts], text), collapse = if (many) ", " else ",\n")
 }
 
 # Lines of at most `width` letters, broken between words.

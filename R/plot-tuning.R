@@ -2,7 +2,7 @@
 #'
 #' One panel per setting: the metric of each trial against the value that it had. Ranges of
 #' [log_uniform()] have a logarithmic axis. A ring marks the best trial; trials that did not go on
-#' to the last rung are pale. Failed trials have no metric and are not there. `autoplot()` is of ggplot2
+#' to the last rung are pale, and triangles are scores below -1. Failed trials have no metric and are not there. `autoplot()` is of ggplot2
 #' and needs `library(ggplot2)`.
 #'
 #' @param object,x A `compert_tuning`, from [tune_fit()].
@@ -35,13 +35,15 @@ autoplot.compert_tuning <- function(object, ...) {
   failed <- sum(object$trials$status == "failed")
   ggplot2::ggplot(table, ggplot2::aes(.data$position, .data$value)) +
     ggplot2::geom_blank(data = ends) +
-    ggplot2::geom_point(ggplot2::aes(alpha = .data$status), size = 2, colour = okabe_ito()[1L]) +
+    ggplot2::geom_point(ggplot2::aes(alpha = .data$status, shape = .data$off), size = 2,
+                        colour = okabe_ito()[1L]) +
     ggplot2::geom_point(data = best, shape = 21, size = 4, stroke = 1, colour = okabe_ito()[2L]) +
     ggplot2::facet_wrap(ggplot2::vars(.data$setting), scales = "free_x") +
     ggplot2::scale_x_continuous(breaks = function(limits) axis_of(axes, limits)$breaks,
                                 labels = function(breaks) axis_labels(axes, breaks),
                                 minor_breaks = NULL,
                                 guide = ggplot2::guide_axis(check.overlap = TRUE)) +
+    ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 17), guide = "none") +
     ggplot2::scale_alpha_manual(values = c(finished = 0.9, stopped = 0.35),
                                 guide = if (object$method == "random") "none" else "legend") +
     ggplot2::labs(x = NULL, y = metric$column, alpha = NULL, title = "Search of settings",
@@ -115,6 +117,10 @@ tuning_points <- function(object, axes, metric) {
   })
   table <- do.call(rbind, rows)
   table$setting <- factor(table$setting, names(axes))
+  # A trial that diverged would make a line of the others: scores below -1 are drawn there.
+  low <- if (startsWith(metric$column, "loss") || max(table$value) < -1) -Inf else -1
+  table$off <- table$value < low
+  table$value <- pmax(table$value, low)
   table
 }
 

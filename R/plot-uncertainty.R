@@ -104,7 +104,7 @@ uncertainty_lines <- function(table, value, log_dose) {
   table$.seen <- seen_words(table$seen)
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$.dose, .data$.value, colour = .data$.line)) +
     ggplot2::geom_line(ggplot2::aes(linetype = .data$.line),
-                       if (log_dose) table[table$dose > 0, , drop = FALSE] else table,
+                       joined_doses(table, log_dose),
                        linewidth = 0.7, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 2.2, stroke = 0.8, na.rm = TRUE) +
     scale_colour_compert(nlevels(table$.line)) +
@@ -118,7 +118,7 @@ uncertainty_lines <- function(table, value, log_dose) {
     theme_compert() +
     ggplot2::theme(legend.box = "vertical", legend.margin = ggplot2::margin(0, 0, 0, 0)) +
     names_legend(levels(table$.line))
-  p <- p + dose_panels(nlevels(table$.panel), "fixed", log_dose)
+  p <- p + dose_panels(nlevels(table$.panel), "fixed", log_dose, unique(table$dose))
   if (log_dose) p + log_dose_scale("x", table$dose, table$.dose) else p
 }
 

@@ -57,9 +57,15 @@ draw_history <- function(table, best, restored, title) {
                         ncol = if (nlevels(table$panel) > 4L) 3L else 2L) +
     ggplot2::scale_colour_manual(values = history_colours()) +
     ggplot2::expand_limits(x = 0) +
+    ggplot2::scale_x_continuous(breaks = whole_breaks) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,
                   title = title, subtitle = history_subtitle(best, restored, any(table$kind == "r2"))) +
     theme_compert()
+}
+
+whole_breaks <- function(limits) {
+  at <- pretty(limits)
+  round(at[abs(at - round(at)) < 1e-6])
 }
 
 # Series of one point have no line.

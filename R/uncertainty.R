@@ -88,7 +88,7 @@ reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
   cells <- vapply(split(n, factor(key, unique(key))), sum, 0)
   first <- which(!duplicated(key))[cells >= min_cells]
   if (length(first) == 0L) {
-    abort_input(paste0("Some training condition must have at least ", min_cells, " cells."),
+    abort_input(paste0("Some training condition must have at least ", count_of(min_cells, "cell"), "."),
                 paste0("The largest has ", max(cells), "."),
                 paste0("Write `min_cells = ", max(cells), "` or less."), call)
   }

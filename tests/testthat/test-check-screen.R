@@ -100,3 +100,10 @@ test_that("proteins are looked at with the rest; what is wrong with them is a de
   expect_refused(look(protein_loss = "zinb"), "`protein_loss` must be one of")
   expect_refused(look(proteins = 3), "`proteins`")
 })
+
+test_that("doses of a drug stand in their order, whatever that of the cells", {
+  cells <- toy_cells(64)
+  cells$dose <- ifelse(cells$drug == "A", c("10", "0.5", "2"), cells$dose)
+  design <- check_toy(cells)$design
+  expect_identical(design$dose[design$drug == "A" & design$cell_type == "NK"], c("0.5", "2", "10"))
+})

@@ -27,6 +27,16 @@ test_that("odd designs are warnings, each found alone", {
   expect_identical(only(cells, batch = "donor")$check, "many levels")
 })
 
+test_that("what names differ in is named, and sentences fit one name and several", {
+  cells <- toy_cells()
+  cells$drug[cells$drug == "A"] <- rep_len(c("drug-1", "drug.1"), sum(cells$drug == "A"))
+  expect_match(check_toy(cells)$defects$given, "\"drug-1\", \"drug.1\" differ in case, blanks, dots, dashes or underscores only",
+               all = FALSE)
+  cells$part <- ifelse(cells$drug == "control", "train", "ood")
+  expect_match(check_toy(cells, split = "part")$defects$todo, "Predictions for them would be random; keep some of their cells",
+               all = FALSE)
+})
+
 test_that("numbers are not names that are nearly alike", {
   cells <- toy_cells()
   cells$hours <- rep(c("1.5", "15", "-1", "1"), each = 8, length.out = 60)

@@ -67,3 +67,10 @@ test_that("the print names what is best on the test cells, no effect among it", 
   expect_match(format_comparison(of, "DEG r2", "decoded"), "DEG r2 0.80 (decoded), control 0.10: the model",
                fixed = TRUE)
 })
+
+test_that("long names are fewer names", {
+  expect_identical(enumerate(c(letters[1:8], "x"), "x"), "8 (a, b, c, d, e, f and 2 more), control \"x\"")
+  long <- paste(strrep("long name ", 5), 1:4)
+  expect_identical(enumerate(long, "x"), paste0("4 (", long[1], ", ", long[2], " and 2 more), control \"x\""))
+  expect_identical(enumerate(strrep("a", 500), "x"), paste0("1 (", strrep("a", 500), "), control \"x\""))
+})

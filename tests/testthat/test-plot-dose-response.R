@@ -14,6 +14,8 @@ test_that("one perturbation: lines are covariates; several: lines are perturbati
   expect_identical(levels(two$data$.line), c("A", "C"))
   expect_identical(levels(two$data$.panel), c("B", "NK"))
   expect_identical(two$labels$y, "Length of predicted change")
+  genes <- structure(transform(curve_table("A"), gene = "g1", mean = dose), scale = "log")
+  expect_identical(plot_dose_response(genes, value = "mean")$labels$y, "Predicted mean expression\n(log-normalised)")
   expect_silent(ggplot2::ggplot_build(two))
 })
 
@@ -132,4 +134,17 @@ test_that("measured points that cannot be drawn are refused", {
   expect_refused(plot_dose_response(curve_table("C"), observed = points), "belong to lines")
   latent <- tibble::tibble(perturbation = "A", dose = 0:2, response = 0:2)
   expect_refused(plot_dose_response(latent, observed = points), "cannot be measured")
+})
+
+test_that("a single dose has points, one break and no line", {
+  skip_without_package("ggplot2")
+  table <- curve_table(c("A", "C"))
+  for (types in list(c("B", "NK"), "B")) {
+    p <- plot_dose_response(table[table$dose == 0.1 & table$cell_type %in% types, ])
+    expect_silent(ggplot2::ggplotGrob(p))
+    built <- ggplot2::ggplot_build(p)
+    expect_identical(nrow(built$data[[1]]), 0L)
+    expect_identical(nrow(built$data[[2]]), 2L * length(types))
+    expect_identical(built$layout$panel_params[[1]]$x$get_labels(), "0.1")
+  }
 })

@@ -192,3 +192,23 @@ test_that("a heat map leaves out names that would lie over others", {
     expect_match(scale$labels("a name that is much too long for it"), "...", fixed = TRUE)
   }
 })
+
+test_that("cosines are drawn as they are, distances and values that are not finite are refused", {
+  skip_without_package("ggplot2")
+  z <- matrix(c(1, 0, 2, 1, -1, 0, 3, 1, 2), 3, dimnames = list(c("a", "b", "c"), NULL))
+  expect_equal(plot_similarity(similarity(z))$data, plot_similarity(z)$data)
+  expect_equal(plot_similarity(similarity(z)[1:2, 1:2])$data$cosine, as.vector(similarity(z)[1:2, 1:2]))
+  z0 <- rbind(z, control = 0)
+  expect_equal(plot_similarity(similarity(z0))$data, plot_similarity(z0)$data)
+  expect_refused(plot_similarity(similarity(z, "euclidean")), "must hold vectors, or their cosines.*It holds distances")
+  z[2, 2] <- NA
+  expect_refused(plot_similarity(z), "at least 2 rows and 1 column, all its values finite. . 1 value of it is not")
+  expect_refused(plot_embedding(z), "2 columns, all its values finite. . 1 value of it is not")
+})
+
+test_that("dates are groups of their own", {
+  skip_without_package("ggplot2")
+  p <- plot_embedding(matrix(c(1:6, 2, 4), 4), as.Date("2024-01-02") + c(0, 0, 1, 1))
+  expect_identical(levels(p$data$colour), c("2024-01-02", "2024-01-03"))
+  expect_silent(ggplot2::ggplot_build(p))
+})

@@ -45,6 +45,10 @@ test_that("names, changes and panels", {
   heading <- three$facet$params$labeller(list(levels(three$data$.panel)))[[1]][3]
   expect_match(unlist(heading), "NK, IFNb\n(in training)\nr2 = ", fixed = TRUE)
   expect_silent(ggplot2::ggplot_build(three))
+  turned <- means_small(asked = condition(condition = "IFNb", cell_type = c("NK", "B")))
+  expect_identical(levels(turned$data$.panel), c("NK, IFNb", "B, IFNb"))
+  numbers <- function(p) p$data$predicted[p$data$condition == "NK, IFNb"][order(p$data$gene[p$data$condition == "NK, IFNb"])]
+  expect_identical(numbers(turned), numbers(three))
 })
 
 test_that("wrong questions are refused", {

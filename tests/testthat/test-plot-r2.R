@@ -106,3 +106,11 @@ test_that("every method and baseline has a colour of its own", {
   expect_identical(anyDuplicated(method_colours(methods)), 0L)
   expect_identical(anyDuplicated(comparison_colours(c("a", "b", comparison_names), comparison_names)), 0L)
 })
+
+test_that("scores that are all missing are refused", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data)
+  scores$r2_lfc_deg <- NA_real_
+  expect_refused(plot_r2(scores, "r2_lfc_deg"), "must have scores of `metric` to draw.*All rows lack \"r2_lfc_deg\"")
+})

@@ -28,6 +28,13 @@ test_that("long names are cut in the middle of their parts, which get lines of t
   expect_identical(many[1], "a kidney of an ..., Compound-01 wit...")
   expect_identical(short_names("Compound-01 with a very long name"), "Compound-01 wi...long name")
   expect_identical(anyDuplicated(short_names(paste("Compound with a very long name", 1:99))), 0L)
+  # Of combinations every name is there.
+  guides <- paste("very long guide name of the library", 1:3, "targeting something")
+  pairs <- short_names(paste0("NK, ", guides[c(1, 1, 2)], "+", guides[c(2, 3, 3)]), 18L, many = FALSE)
+  expect_identical(pairs[1], "NK,\n...rary 1 tar...+\n...rary 2 tar...")
+  expect_identical(anyDuplicated(pairs), 0L)
+  expect_no_match(short_names(paste0(guides, "+", rev(guides))[c(1, 3)], many = TRUE), "\n")
+  expect_identical(short_names("(+)-JQ1"), "(+)-JQ1")
   # Names that differ only in their middle show that.
   middle <- paste0("a very long beginning of a name, ", c("KLF1", "SPI1"), " and an end that all of them have")
   middle <- gsub(", ", " ", middle)

@@ -64,3 +64,16 @@ test_that("failed trials are not drawn, those that stopped are told apart", {
   expect_match(p$labels$subtitle, "(1 failed)", fixed = TRUE)
   expect_error(ggplot2::autoplot(found, colour = 1), "no argument `colour`")
 })
+
+test_that("a trial that diverged leaves the others apart", {
+  skip_without_package("ggplot2")
+  found <- small_search(space = varied(), trials = 5, settings = tuned_settings(1))
+  worst <- setdiff(found$trials$trial, found$best_trial)[1]
+  found$trials$score[worst] <- -8321
+  p <- ggplot2::autoplot(found)
+  expect_identical(unique(p$data$trial[p$data$off]), worst)
+  expect_identical(unique(p$data$value[p$data$off]), -1)
+  expect_identical(unique(ggplot2::ggplot_build(p)$data[[2]]$shape[p$data$off]), 17)
+  found$trials$score <- -seq(10, 50, 10)
+  expect_false(any(ggplot2::autoplot(found)$data$off))
+})

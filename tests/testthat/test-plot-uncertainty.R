@@ -107,3 +107,12 @@ test_that("doses are split as those of the screen are joined", {
   expect_identical(plot_uncertainty(table, sep = "_")$labels$x, "Dose of A")
   expect_refused(plot_uncertainty(table), "combinations of two")
 })
+
+test_that("a single dose has points, one break and no line", {
+  skip_without_package("ggplot2")
+  p <- plot_uncertainty(far_from(1, c("A", "C")))
+  expect_silent(ggplot2::ggplotGrob(p))
+  built <- ggplot2::ggplot_build(p)
+  expect_identical(c(nrow(built$data[[1]]), nrow(built$data[[2]])), c(0L, 4L))
+  expect_identical(built$layout$panel_params[[1]]$x$get_labels(), "1")
+})

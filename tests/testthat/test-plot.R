@@ -70,3 +70,12 @@ test_that("which weights a fit keeps is said as it is", {
     expect_false(make(parity = parity)$restore_best)
   }
 })
+
+test_that("epochs are whole numbers", {
+  expect_identical(whole_breaks(c(0, 2)), c(0, 1, 2))
+  expect_identical(whole_breaks(c(-0.05, 1.05)), c(0, 1))
+  expect_identical(whole_breaks(c(0, 10)), c(0, 2, 4, 6, 8, 10))
+  skip_without_package("ggplot2")
+  built <- ggplot2::ggplot_build(ggplot2::autoplot(small_fit()))
+  expect_identical(built$layout$panel_params[[1]]$x$get_labels(), c("0", "1", "2", "3"))
+})
