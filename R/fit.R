@@ -172,8 +172,7 @@ count <- function(n) format(n, big.mark = ",", decimal.mark = ".", scientific = 
 # "2 (A, B), control \"DMSO\"", cut after `most` names, or before if they are long.
 enumerate <- function(x, control, most = 6L, letters = 120L) {
   others <- setdiff(x, control)
-  shown <- utils::head(others, most)
-  shown <- shown[seq_along(shown) == 1L | cumsum(nchar(shown) + 2L) <= letters]
+  shown <- utils::head(others, max(1L, min(most, sum(cumsum(nchar(others) + 2L) <= letters))))
   rest <- length(others) - length(shown)
   more <- if (rest > 0L) paste0(" and ", rest, " more") else ""
   paste0(length(others), " (", paste(shown, collapse = ", "), more, "), control ",

@@ -2,8 +2,8 @@
 #'
 #' One panel per setting: the metric of each trial against the value that it had. Ranges of
 #' [log_uniform()] have a logarithmic axis. A ring marks the best trial; trials that did not go on
-#' to the last rung are pale, and triangles are scores below -1. Failed trials have no metric and are not there. `autoplot()` is of ggplot2
-#' and needs `library(ggplot2)`.
+#' to the last rung are pale, and triangles are scores below -1. Failed trials have no metric and are not
+#' there. `autoplot()` is of ggplot2 and needs `library(ggplot2)`.
 #'
 #' @param object,x A `compert_tuning`, from [tune_fit()].
 #' @param ... Not used.

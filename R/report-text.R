@@ -130,7 +130,8 @@ report_stop <- function(fit) {
   after <- if (done == 0) "Training stopped in its first epoch" else
     paste0("Training stopped after epoch ", count(done))
   if (done == 0L && is.null(run$stopped) && !is.null(fit$meta$reference)) {
-    return(paste0("Training was done by ", fit$meta$reference, "; the weights are those that it saved, without a history."))
+    return(paste0("Training was done by ", fit$meta$reference,
+                  "; the weights are those that it saved, without a history."))
   }
   ended <- switch(run$stopped %||% "checkpoint",
     checkpoint = paste0("This is a checkpoint, written after epoch ", count(done), " of a training that went on"),

@@ -218,3 +218,9 @@ test_that("loss may be said in one place, or alike in both", {
                    "nb")
   expect_refused(fit_toy(loss = "gauss", settings = quick(loss_ae = "nb")), "must agree")
 })
+
+test_that("why training stopped is a sentence", {
+  stopped <- list(stopped = "nan", epochs = 0, batches = 0, message = "the loss is not finite in epoch 1")
+  said <- tryCatch(tell_stop(stopped, cpa_settings()), compert_stopped_nan = plain_message)
+  expect_match(said, "after 0 epochs. the loss is not finite in epoch 1. The fit is as it began", fixed = TRUE)
+})

@@ -30,11 +30,11 @@ test_that("odd designs are warnings, each found alone", {
 test_that("what names differ in is named, and sentences fit one name and several", {
   cells <- toy_cells()
   cells$drug[cells$drug == "A"] <- rep_len(c("drug-1", "drug.1"), sum(cells$drug == "A"))
-  expect_match(check_toy(cells)$defects$given, "\"drug-1\", \"drug.1\" differ in case, blanks, dots, dashes or underscores only",
-               all = FALSE)
+  expect_match(check_toy(cells)$defects$given, all = FALSE,
+               "\"drug-1\", \"drug.1\" differ in case, blanks, dots, dashes or underscores only")
   cells$part <- ifelse(cells$drug == "control", "train", "ood")
-  expect_match(check_toy(cells, split = "part")$defects$todo, "Predictions for them would be random; keep some of their cells",
-               all = FALSE)
+  expect_match(check_toy(cells, split = "part")$defects$todo, all = FALSE,
+               "Predictions for them would be random; keep some of their cells")
 })
 
 test_that("numbers are not names that are nearly alike", {

@@ -108,7 +108,8 @@ test_that("names do not depend on how R writes numbers", {
 
 test_that("texts without a mark of their encoding are names", {
   file <- withr::local_tempfile(fileext = ".csv")
-  writeLines(enc2utf8(c("drug,cell_type", rep(c("control,M\u00fcller", "\u00d6l,M\u00fcller"), 8))), file, useBytes = TRUE)
+  rows <- c("drug,cell_type", rep(c("control,M\u00fcller", "\u00d6l,M\u00fcller"), 8))
+  writeLines(enc2utf8(rows), file, useBytes = TRUE)
   bare <- utils::read.csv(file)
   expect_identical(unique(Encoding(bare$drug[2])), "unknown")
   expect_identical(level_names(bare$drug[1:2]), c("control", "\u00d6l"))

@@ -47,8 +47,11 @@ test_that("names, changes and panels", {
   expect_silent(ggplot2::ggplot_build(three))
   turned <- means_small(asked = condition(condition = "IFNb", cell_type = c("NK", "B")))
   expect_identical(levels(turned$data$.panel), c("NK, IFNb", "B, IFNb"))
-  numbers <- function(p) p$data$predicted[p$data$condition == "NK, IFNb"][order(p$data$gene[p$data$condition == "NK, IFNb"])]
-  expect_identical(numbers(turned), numbers(three))
+  of_nk <- function(p) {
+    rows <- p$data[p$data$condition == "NK, IFNb", ]
+    rows$predicted[order(rows$gene)]
+  }
+  expect_identical(of_nk(turned), of_nk(three))
 })
 
 test_that("wrong questions are refused", {

@@ -11,8 +11,8 @@ test_that("the call is that of the fit", {
 
 test_that("the call of a reference's parity makes that fit again", {
   for (parity in c("fb", "theislab")) {
-    fit <- suppressWarnings(small_fit(loss = "gauss", settings = cpa_settings(parity = parity, epochs = 1, seed = 1, dim = 8,
-                                                              verbose = FALSE)))
+    settings <- cpa_settings(parity = parity, epochs = 1, seed = 1, dim = 8, verbose = FALSE)
+    fit <- small_fit(loss = "gauss", settings = settings)
     call <- parse(text = report_call(fit))[[1]][[3]]
     own <- eval(call$settings)
     expect_identical(call$settings$parity, parity)
@@ -28,7 +28,8 @@ test_that("all epochs, the scale of doses, own genes and what a fit starts from 
   expect_match(report_call(longer), "epochs = 5", fixed = TRUE)
   chem <- function(...) suppressWarnings(chemcpa(
     cells$x, "condition", control = "control", covariates = "cell_type", split = "split", col_data = cells$col_data,
-    molecules = rbind(IFNb = c(1, 2)), settings = chemcpa_settings(epochs = 1, dim = 8, seed = 1, verbose = FALSE), ...))
+    molecules = rbind(IFNb = c(1, 2)), ...,
+    settings = chemcpa_settings(epochs = 1, dim = 8, seed = 1, verbose = FALSE)))
   expect_match(report_call(chem(dose_transform = "max")), "dose_transform = \"max\"", fixed = TRUE)
   plain <- report_call(chem(degs = list(IFNb = "ISG15")))
   expect_false(grepl("dose_transform", plain))

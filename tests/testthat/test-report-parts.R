@@ -42,7 +42,8 @@ test_that("held-out perturbations are no defect where the model computes their v
   cells$col_data$split[cells$col_data$condition == "new"] <- "ood"
   found <- function(verb, settings, ...) {
     fit <- suppressWarnings(verb(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
-                                 col_data = cells$col_data, settings = settings(epochs = 1, seed = 1, verbose = FALSE), ...))
+                                 col_data = cells$col_data, ...,
+                                 settings = settings(epochs = 1, seed = 1, verbose = FALSE)))
     check <- check_of_fit(fit, cells$x, list(col_data = cells$col_data))
     "untrained perturbation" %in% check$defects$check
   }
