@@ -1,4 +1,4 @@
-# What containers have and .h5ad files do not hold: notes for the warning of write_h5ad(), named by part.
+# What containers have beside their matrices and tables: arrays, and what .h5ad files do not hold, as notes for the warning of write_h5ad(), named by part.
 
 note_each <- function(names, text, prefix = "") {
   rlang::set_names(rep(text, length(names)), paste0(rep(prefix, length(names)), names))
@@ -11,14 +11,34 @@ ranges_notes <- function(x) {
   if (!empty) c(rowRanges = "ranges on the genome")
 }
 
+# Reductions, and the coordinates that a SpatialExperiment has beside them under the name that squidpy reads.
+sce_arrays <- function(x) {
+  arrays <- as.list(SingleCellExperiment::reducedDims(x))
+  spatial <- SingleCellExperiment::int_colData(x)$spatialCoords
+  if (length(spatial) && !"spatial" %in% names(arrays)) arrays$spatial <- spatial
+  arrays
+}
+
 sce_notes <- function(x) {
-  reductions <- as.list(SingleCellExperiment::reducedDims(x))
-  c(note_each(SingleCellExperiment::colPairNames(x), "pairs of cells", "colPairs/"),
+  arrays <- sce_arrays(x)
+  c(class_notes(x, arrays),
+    note_each(SingleCellExperiment::colPairNames(x), "pairs of cells", "colPairs/"),
     note_each(SingleCellExperiment::rowPairNames(x), "pairs of genes", "rowPairs/"),
     unlist(Map(function(value, name) {
       lost <- reduction_loss(value)
       if (length(lost)) rlang::set_names(paste("written without its", name_list(lost)), name)
-    }, reductions, names(reductions), USE.NAMES = FALSE)))
+    }, arrays, names(arrays), USE.NAMES = FALSE)))
+}
+
+# Classes made of SingleCellExperiment keep what is theirs in its internal tables: SpatialExperiment its
+# coordinates, which are written as an array, and its images.
+class_notes <- function(x, arrays) {
+  cells <- SingleCellExperiment::int_colData(x)
+  lost <- c(as.list(cells[setdiff(names(cells), c("reducedDims", "altExps", "colPairs"))]),
+            SingleCellExperiment::int_metadata(x))
+  lost <- lost[!names(lost) %in% c("version", "mainExpName", "spatialDataNames")]
+  if (identical(arrays$spatial, lost$spatialCoords)) lost$spatialCoords <- NULL
+  note_each(names(lost)[lengths(lost) > 0], paste("a part that only", class(x)[1], "has"))
 }
 
 # What a reduction has beside its numbers and the cells' names.

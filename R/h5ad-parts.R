@@ -170,7 +170,7 @@ pack_uns_value <- function(value, where) {
 
 # What a SingleCellExperiment has beside a SummarizedExperiment.
 add_sce_parts <- function(parts, x, call) {
-  parts$obsm <- as.list(SingleCellExperiment::reducedDims(x))
+  parts$obsm <- sce_arrays(x)
   others <- SingleCellExperiment::altExpNames(x)
   if ("raw" %in% others) {
     raw <- SingleCellExperiment::altExp(x, "raw")

@@ -16,9 +16,9 @@
 #' The assay that becomes `X` is, when `assay` does not say otherwise: for SingleCellExperiment and
 #' SummarizedExperiment `X`, else `logcounts`, else `counts`; for Seurat the layer `data` of the
 #' default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
-#' genes become layers; an assay without a name of its own has its number as name. Reductions go to `obsm`
-#' (those of Seurat with the prefix `X_`, as scanpy has
-#' them), `metadata()` and Seurat's `misc` to `uns`. Of an alternative experiment (such as antibodies)
+#' genes become layers; an assay without a name of its own has its number as name. Reductions (those of
+#' Seurat with the prefix `X_`, as scanpy has them) and, as `spatial`, the coordinates of a SpatialExperiment
+#' go to `obsm`, `metadata()` and Seurat's `misc` to `uns`. Of an alternative experiment (such as antibodies)
 #' `counts`, or its first assay, go to `obsm` and the names of its features to `uns`, as `"ADT_names"` for
 #' `"ADT"`: [multicpa()] finds proteins there.
 #'

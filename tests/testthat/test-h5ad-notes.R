@@ -38,6 +38,25 @@ test_that("a SingleCellExperiment: ranges, pairs and what reductions have beside
   }
 })
 
+test_that("coordinates of a SpatialExperiment are an array of obsm; what else a class has is told", {
+  skip_without_package("SingleCellExperiment")
+  # Where SpatialExperiment, which need not be installed, keeps them.
+  sce <- toy_experiment()
+  at <- matrix(as.double(1:16), 8, dimnames = list(NULL, c("x", "y")))
+  SingleCellExperiment::int_colData(sce)$spatialCoords <- at
+  SingleCellExperiment::int_metadata(sce)$imgData <- S4Vectors::DataFrame()
+  expect_match(notes_of(sce), "spatial: written without its \"column names\"[.]$")
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  suppressWarnings(write_h5ad(sce, path))
+  expect_equal(read_h5ad(path, as = "list")$obsm$spatial, at, ignore_attr = TRUE)
+  SingleCellExperiment::int_metadata(sce)$imgData <- S4Vectors::DataFrame(sample_id = "s1")
+  SingleCellExperiment::int_colData(sce)$mine <- 1:8
+  SingleCellExperiment::reducedDim(sce, "spatial") <- unname(at) + 1
+  for (part in c("imgData", "mine", "spatialCoords")) {
+    expect_match(notes_of(sce), paste0(part, ": a part that only SingleCellExperiment has"), fixed = TRUE)
+  }
+})
+
 test_that("columns of one name are all written, the later ones under another", {
   skip_without_package("SummarizedExperiment")
   se <- SummarizedExperiment::SummarizedExperiment(
