@@ -34,5 +34,5 @@ read_cells.SummarizedExperiment <- function(x, keys, col_data = NULL, call = rla
 assay_names <- function(x) {
   n <- length(SummarizedExperiment::assays(x, withDimnames = FALSE))
   names <- SummarizedExperiment::assayNames(x) %||% rep("", n)
-  ifelse(nzchar(names) & !duplicated(names), names, seq_len(n))
+  ifelse(nzchar(names) & !duplicated(names), names, as.character(seq_len(n)))
 }

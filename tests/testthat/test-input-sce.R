@@ -24,7 +24,9 @@ test_that("only counts means nb; the names of zellkonverter and unnamed assays a
   se <- SummarizedExperiment::SummarizedExperiment(
     list(toy_log()), colData = S4Vectors::DataFrame(toy_cells()))
   expect_identical(as_screen(se, toy_keys())$x, toy_log())
-  expect_identical(as_screen(se, toy_keys())$container, "SummarizedExperiment")
+  expect_identical(as_screen(se, toy_keys())[c("container", "assay")],
+                   list(container = "SummarizedExperiment", assay = "1"))
+  expect_identical(as_screen(se, toy_keys(assay = "1"))$x, toy_log())
   two <- SummarizedExperiment::SummarizedExperiment(
     list(toy_counts(), toy_log()), colData = S4Vectors::DataFrame(toy_cells()))
   expect_refused(as_screen(two, toy_keys()), "`assay` must say what to read.*\"1\", \"2\"")
