@@ -25,7 +25,11 @@ read_cells.Seurat <- function(x, keys, col_data = NULL, call = rlang::caller_env
        } else {
          "Log-normalise: x <- Seurat::NormalizeData(x), then layer = \"data\"."
        },
-       count_hint = "Use layer = \"counts\".")
+       count_hint = if ("counts" %in% setdiff(layers$names, layer)) {
+         "Use layer = \"counts\"."
+       } else {
+         "Put the raw counts into the assay's layer \"counts\"."
+       })
 }
 
 has_layers <- function(object) {
@@ -61,30 +65,38 @@ seurat_normalised <- function(object, layers) {
 # A layer as one matrix with the columns of the object.
 read_seurat_layer <- function(object, layer, all, cells, call) {
   if (!has_layers(object)) {
-    values <- seurat_slot(object, layer)
-    return(values[, match(cells, colnames(values)), drop = FALSE])
+    return(place_cells(seurat_slot(object, layer), cells, layer, colnames(object), call))
   }
   get_layer <- seurat_function("LayerData")
   parts <- if (layer %in% all) layer else all[startsWith(all, paste0(layer, "."))]
-  join_layers(parts, function(part) get_layer(object, layer = part), rownames(object), cells,
-              layer, call)
+  joined <- join_layers(parts, function(part) get_layer(object, layer = part), rownames(object), call)
+  place_cells(joined, cells, layer, colnames(object), call)
 }
 
 # Split layers are read one by one and put side by side; genes that one of them lacks are 0 there,
 # as SeuratObject's JoinLayers() has it.
-join_layers <- function(parts, get, genes, cells, layer, call) {
+join_layers <- function(parts, get, genes, call) {
   blocks <- lapply(parts, get)
   if (length(blocks) == 1) genes <- rownames(blocks[[1]])
-  blocks <- lapply(blocks, function(b) fit_rows(as_sparse(as_columns(b, call)), genes))
-  joined <- bind_columns(blocks)
-  place <- match(cells, colnames(joined))
-  if (anyNA(place)) {
-    abort_input(paste0("Layer ", dQuote(layer, FALSE), " must have every cell of the object."),
-                paste0("It lacks ", dQuote(cells[is.na(place)][1], FALSE),
-                       and_more(sum(is.na(place))), "."),
-                "Keep the cells that the assay has: x <- x[, colnames(x[[assay]])].", call = call)
+  bind_columns(lapply(blocks, function(b) fit_rows(as_sparse(as_columns(b, call)), genes)))
+}
+
+# The columns of a layer in the order of the object's cells. `own`: the cells of its assay.
+place_cells <- function(values, cells, layer, own, call) {
+  place <- match(cells, colnames(values))
+  if (!anyNA(place)) {
+    return(if (identical(place, seq_len(ncol(values)))) values else values[, place, drop = FALSE])
   }
-  if (identical(place, seq_len(ncol(joined)))) joined else joined[, place, drop = FALSE]
+  todo <- if (!all(cells %in% own)) {
+    "Keep the cells that the assay has, x[, colnames(x[[assay]])], or choose an assay that has all."
+  } else if (layer == "data") {
+    "The assay has them: normalise all, x <- Seurat::NormalizeData(x), or choose another layer."
+  } else {
+    "The assay has them: choose another layer, or keep the cells that this one has."
+  }
+  abort_input(paste0("Layer ", dQuote(layer, FALSE), " must have every cell of the object."),
+              paste0("It lacks ", dQuote(cells[is.na(place)][1], FALSE), and_more(sum(is.na(place))), "."),
+              todo, call = call)
 }
 
 # Rows of a dgCMatrix brought to `genes`; those it lacks are 0.

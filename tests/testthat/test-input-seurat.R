@@ -41,6 +41,9 @@ test_that("assay and layer are chosen by name; wrong names list what is there", 
   expect_refused(as_screen(x, toy_keys(), toy_cells()), "`col_data` must be left out")
   expect_refused(as_screen(x, toy_keys(layer = "counts", loss = "gauss")),
                  "Use layer = \"data\"")
+  expect_refused(as_screen(x, toy_keys(layer = "data", loss = "nb")), "log-normalised.*Use layer = \"counts\"")
+  expect_refused(as_screen(small_seurat(), new_keys("condition", control = "control", loss = "nb")),
+                 "log-normalised.*Put the raw counts into the assay's layer \"counts\"")
 })
 
 test_that("layers in pieces are put side by side in the object's order, missing genes are 0", {
@@ -48,12 +51,25 @@ test_that("layers in pieces are put side by side in the object's order, missing 
   cells <- colnames(counts)
   pieces <- list("counts.b" = counts[-3, 31:60], "counts.a" = counts[12:1, 1:30])
   get <- function(name) pieces[[name]]
-  joined <- join_layers(names(pieces), get, rownames(counts), cells, "counts", NULL)
+  joined <- join_layers(names(pieces), get, rownames(counts), NULL)
   expected <- toy_counts()
   expected[3, 31:60] <- 0
-  expect_identical(as.matrix(joined), expected)
-  expect_refused(join_layers("counts.a", get, rownames(counts), cells, "counts", NULL),
-                 "Layer \"counts\" must have every cell.*\"cell31\" \\(and 29 more cells\\)")
+  expect_identical(as.matrix(place_cells(joined, cells, "counts", cells, NULL)), expected)
+  one <- join_layers("counts.a", get, rownames(counts), NULL)
+  lacks <- function(layer) paste0("Layer \"", layer, "\" must have every cell.*\"cell31\" \\(and 29 more cells\\).*")
+  expect_refused(place_cells(one, cells, "counts", cells[1:30], NULL),
+                 paste0(lacks("counts"), "Keep the cells that the assay has.*an assay that has all"))
+  expect_refused(place_cells(one, cells, "counts", cells, NULL), paste0(lacks("counts"), "choose another layer"))
+  expect_refused(place_cells(one, cells, "data", cells, NULL), paste0(lacks("data"), "Seurat::NormalizeData"))
+})
+
+test_that("a version 4 assay of fewer cells than the object is refused", {
+  skip_without_package("SeuratObject")
+  object <- SeuratObject::CreateAssayObject(as_sparse(toy_counts())[, 30:1])
+  cells <- colnames(toy_counts())
+  expect_refused(read_seurat_layer(object, "counts", "counts", cells, NULL),
+                 "Layer \"counts\" must have every cell.*\"cell31\".*Keep the cells that the assay has")
+  expect_identical(as.matrix(read_seurat_layer(object, "counts", "counts", cells[1:30], NULL)), toy_counts()[, 1:30])
 })
 
 test_that("split layers of a version 5 assay equal the joined ones", {
