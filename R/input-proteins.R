@@ -31,12 +31,16 @@ protein_places <- function() {
     "protein_expression_raw", "protein_expression", "CITE", "AB")
 }
 
-# The place that was asked for, or the first of the usual names; NULL for none.
+# The place that was asked for, or the first of the usual names; NULL for none. Seurat makes the name
+# "Antibody.Capture" of "Antibody Capture".
 choose_place <- function(available, keys) {
   wanted <- keys$proteins
-  if (length(wanted) == 1L && wanted %in% available) return(wanted)
-  if (!is_automatic(wanted) && is.null(keys$protein_names)) return(NULL)
-  at <- match(lower_case(protein_places()), lower_case(available))
+  asked <- length(wanted) == 1L && !is_automatic(wanted)
+  if (asked && wanted %in% available) return(wanted)
+  at <- c(if (asked) match(make.names(wanted), make.names(available)),
+          if (is_automatic(wanted) || !is.null(keys$protein_names)) {
+            match(make.names(lower_case(protein_places())), make.names(lower_case(available)))
+          })
   at <- at[!is.na(at)]
   if (length(at)) available[at[1L]]
 }

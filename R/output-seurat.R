@@ -7,7 +7,7 @@ as_seurat <- function(values, about, fit, proteins = NULL) {
   on.exit(options(before))
   # The first kind of the proteins' values has their own name, "ADT"; another is "ADT_variance".
   if (!is.null(proteins)) {
-    place <- protein_place(fit)
+    place <- make.names(protein_place(fit))
     names(proteins) <- c(place, paste0(place, "_", names(proteins)[-1L]))[seq_along(proteins)]
     values <- c(values, proteins)
   }

@@ -82,6 +82,20 @@ test_that("an assay of a Seurat object is found, with fewer cells where the vers
   expect_identical(screen$proteins[, 1:100], adt[, 1:100])
 })
 
+test_that("places are found under the valid names that Seurat gives them", {
+  adt <- cite_cells()$adt
+  named <- function(place) suppressWarnings(cite_seurat(place = place))
+  screen <- screen_of(named("Antibody Capture"))
+  expect_identical(screen$proteins, adt)
+  expect_identical(screen$keys$proteins, "Antibody.Capture")
+  expect_identical(screen_of(named("my own"), proteins = "my own")$proteins, adt)
+  expect_identical(screen_of(named("my own"), proteins = "my own", names = rownames(adt))$proteins, adt)
+  expect_identical(screen_of(cite_sce("my own"), proteins = "my.own", names = rownames(adt))$proteins, adt)
+  fit <- multi_fit(cite_sce("Antibody Capture"), proteins = NULL)
+  expect_warning(answer <- ask_both(fit, named("Antibody Capture")), NA)
+  expect_setequal(SeuratObject::Assays(answer), c("mean", "Antibody.Capture"))
+})
+
 test_that("an array of an .h5ad is found, with the names that totalVI keeps", {
   adt <- cite_cells()$adt
   screen <- screen_of(cite_h5ad())
