@@ -4,6 +4,7 @@
 # Covariates (the batch last), continuous covariates and split of the cells.
 read_design <- function(cells, keys) {
   table <- cells$col_data
+  single <- single_values(table, covariate_names(keys), colnames(cells$x))
   covariates <- list2DF(lapply(table[covariate_names(keys)], level_names), nrow(table))
   continuous <- list2DF(as.list(table[keys$continuous]), nrow(table))
   missing <- lapply(names(covariates), function(name) {
@@ -17,8 +18,8 @@ read_design <- function(cells, keys) {
   split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$split_todo)
   known <- lapply(continuous, function(v) if (is.numeric(v)) is.finite(v) else logical(nrow(table)))
   list(covariates = covariates, continuous = if (length(continuous)) continuous, split = split$value,
-       ok = Reduce(`&`, known, stats::complete.cases(covariates) | ncol(covariates) == 0),
-       defects = bind_defects(missing, continuous_defects(continuous, colnames(cells$x)), split$defects))
+       ok = Reduce(`&`, known, single$ok & stats::complete.cases(covariates) | ncol(covariates) == 0),
+       defects = bind_defects(single$defects, missing, continuous_defects(continuous, colnames(cells$x)), split$defects))
 }
 
 continuous_defects <- function(values, names) {

@@ -72,6 +72,24 @@ column_defects <- function(keys, columns, need) {
   }), recursive = FALSE))
 }
 
+# Whether each cell has one value in columns of lists, such as a CharacterList, and the defects where not: as
+# text, several would be R code.
+single_values <- function(table, columns, cells) {
+  table <- as.list(table)[unique(columns)]
+  lists <- Filter(function(v) is.list(v) && !inherits(v, c("data.frame", "POSIXlt")), table)
+  single <- lapply(lists, function(v) lengths(v) == 1L)
+  defects <- lapply(names(single), function(name) {
+    hit <- which(!single[[name]])
+    if (length(hit) == 0L) return(NULL)
+    new_defect("several values", paste0("Column ", dQuote(name, FALSE), " must have one value for every cell."),
+               paste0("Cell ", dQuote(cells[hit[1L]], FALSE), " has a list of ",
+                      count_of(length(lists[[name]][[hit[1L]]]), "value"), and_more(length(hit)), "."),
+               "Join them to one text, such as \"A+B\": vapply(column, paste, \"\", collapse = \"+\").",
+               n = length(hit))
+  })
+  list(ok = Reduce(`&`, single, rep(TRUE, length(cells))), defects = bind_defects(defects))
+}
+
 # All covariates in the order of the model: the batch comes last.
 covariate_names <- function(keys) c(keys$covariates, keys$batch)
 

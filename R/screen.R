@@ -167,6 +167,8 @@ value_defects <- function(values, loss) {
 # Perturbations, doses and controls of the cells.
 read_labels <- function(cells, keys, need = all_roles()) {
   names <- colnames(cells$x)
+  single <- single_values(cells$col_data, unlist(lapply(c("perturbation", "dose"), given_columns, keys = keys)), names)
+  if (!all(single$ok)) return(c(single, control = keys$control))
   columns <- label_columns(cells$col_data, keys)
   keys["sep"] <- list(columns$sep)
   pairs <- parse_pairs(columns$label, columns$dose, columns$sep, names)
