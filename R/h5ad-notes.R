@@ -56,7 +56,10 @@ seurat_notes <- function(x, object, genes) {
   reductions <- SeuratObject::Reductions(x)
   loaded <- Filter(function(name) length(SeuratObject::Loadings(x[[name]])) > 0, reductions)
   variable <- SeuratObject::VariableFeatures(object)
-  marks <- function(column) is.logical(column) && setequal(genes[which(column)], variable)
+  # Version 5 writes the names themselves into a column.
+  marks <- function(column) {
+    setequal(if (is.logical(column)) genes[which(column)] else column[!is.na(column)], variable)
+  }
   known <- length(variable) == 0 || any(vapply(object[[]], marks, NA))
   identity <- as.character(SeuratObject::Idents(x))
   repeats <- function(column) identical(as.character(column), identity)

@@ -100,8 +100,12 @@ find_reduced_proteins <- function(x, cells, keys, call) {
 
 #' @exportS3Method find_proteins Seurat
 find_proteins.Seurat <- function(x, cells, keys, call) {
-  place <- choose_place(setdiff(SeuratObject::Assays(x), cells$assay), keys)
-  if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
+  others <- setdiff(SeuratObject::Assays(x), cells$assay)
+  place <- choose_place(others, keys)
+  if (is.null(place)) {
+    stop_read_as_genes(cells$assay, others, keys, call)
+    return(find_proteins.default(x, cells, keys, call))
+  }
   object <- x[[place]]
   layers <- seurat_layers(object)
   assay <- choose_protein_assay(layers$names, keys, call)
@@ -110,6 +114,13 @@ find_proteins.Seurat <- function(x, cells, keys, call) {
   values <- matrix(NA_real_, nrow(some), ncol(cells$x), dimnames = list(rownames(some), colnames(x)))
   values[, here] <- some
   list(x = values, place = place, assay = assay)
+}
+
+stop_read_as_genes <- function(assay, others, keys, call) {
+  if (!is.null(keys$protein_names) || length(others) == 0L || is.null(choose_place(assay, keys))) return(invisible())
+  abort_input("`assay` must name the assay of the genes, another than that of the proteins.",
+              paste0("Assay ", dQuote(assay, FALSE), ", the default or that of `assay`, is read as the genes."),
+              paste0("`x` also has ", name_list(others), ": write assay = ", dQuote(others[1L], FALSE), "."), call = call)
 }
 
 #' @exportS3Method find_proteins character

@@ -14,6 +14,13 @@ toy_experiment <- function() {
     list(counts = as_sparse(toy_counts(8))), colData = S4Vectors::DataFrame(toy_cells(8)))
 }
 
+# With a version 4 assay: those of version 5 have a column of the selected genes.
+old_seurat <- function() {
+  assay <- SeuratObject::CreateAssayObject(as_sparse(toy_counts(8)))
+  SeuratObject::Key(assay) <- "rna_"
+  SeuratObject::CreateSeuratObject(assay, meta.data = toy_cells(8))
+}
+
 test_that("a SingleCellExperiment: ranges, pairs and what reductions have beside their numbers", {
   skip_without_package("SingleCellExperiment")
   sce <- toy_experiment()
@@ -71,7 +78,7 @@ test_that("columns of one name are all written, the later ones under another", {
 
 test_that("a Seurat object: graphs, loadings, selected genes and classes", {
   skip_without_package("SeuratObject")
-  x <- SeuratObject::CreateSeuratObject(as_sparse(toy_counts(8)), meta.data = toy_cells(8))
+  x <- old_seurat()
   expect_identical(notes_of(x), "")
   SeuratObject::Idents(x) <- "drug"
   expect_identical(notes_of(x), "")  # the column is there
@@ -88,4 +95,19 @@ test_that("a Seurat object: graphs, loadings, selected genes and classes", {
                  "variable features: a selection of genes", "Idents: classes that no column")) {
     expect_match(notes_of(x), part, fixed = TRUE)
   }
+})
+
+test_that("selected genes that a column of the assay has are not lost", {
+  skip_without_package("SeuratObject")
+  x <- old_seurat()
+  SeuratObject::VariableFeatures(x) <- rownames(x)[1:4]
+  named <- ifelse(seq_len(nrow(x)) < 5, rownames(x), NA)
+  with_column <- function(name, value) {
+    x[["RNA"]][[name]] <- rlang::set_names(value, rownames(x))
+    x
+  }
+  lost <- "variable features: a selection of genes"
+  expect_identical(notes_of(with_column("selected", !is.na(named))), "")
+  expect_identical(notes_of(with_column("var.features", named)), "")
+  expect_match(notes_of(with_column("other", replace(named, 1, NA))), lost, fixed = TRUE)
 })

@@ -42,7 +42,7 @@ test_that("assay and layer are chosen by name; wrong names list what is there", 
   expect_refused(as_screen(x, toy_keys(layer = "counts", loss = "gauss")),
                  "Use layer = \"data\"")
   expect_refused(as_screen(x, toy_keys(layer = "data", loss = "nb")), "log-normalised.*Use layer = \"counts\"")
-  expect_refused(as_screen(small_seurat(), new_keys("condition", control = "control", loss = "nb")),
+  expect_refused(as_screen(suppressWarnings(small_seurat()), new_keys("condition", control = "control", loss = "nb")),
                  "log-normalised.*Put the raw counts into the assay's layer \"counts\"")
 })
 

@@ -74,7 +74,11 @@ test_that("an assay of a Seurat object is found, with fewer cells where the vers
   expect_identical(screen$keys[c("proteins", "protein_assay")],
                    list(proteins = "ADT", protein_assay = "counts"))
   expect_identical(screen_of(cite_seurat(place = "mine"), proteins = "mine")$proteins, adt)
-  expect_refused(screen_of(cite_seurat(), proteins = "RNA"), "`x` has no \"RNA\"")
+  expect_refused(screen_of(cite_seurat(), proteins = "RNA"), "\"RNA\", .* is read as the genes.*assay = \"ADT\"")
+  expect_refused(screen_of(cite_seurat(), proteins = "CITE"), "`x` has no \"CITE\"")
+  first <- cite_seurat()
+  SeuratObject::DefaultAssay(first) <- "ADT"
+  expect_refused(screen_of(first), "`assay` must name.*\"ADT\", .* is read as the genes.*write assay = \"RNA\"")
   fewer <- tryCatch(cite_seurat(adt[, 1:100]), error = function(e) NULL)
   skip_without(!is.null(fewer), "SeuratObject with assays of some cells")
   screen <- screen_of(fewer)
