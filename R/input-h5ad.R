@@ -52,7 +52,7 @@ name_stored <- function(stored, index, path, name, call) {
   stored
 }
 
-is_tenx <- function(path) grepl("[.](h5|hdf5)$", path)
+is_tenx <- function(path) grepl("[.](h5|hdf5)$", path, ignore.case = TRUE)
 
 # The main modality of an .h5mu file; that of the proteins waits in `experiment`.
 cells_of_h5mu <- function(x, keys, assay, call) {

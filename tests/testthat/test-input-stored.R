@@ -15,6 +15,14 @@ test_that("genes of a 10x file keep their symbols unless two genes share one, an
   expect_identical(ids, paste0("ENSG", 1:10))
 })
 
+test_that("the ending of a 10x file may be in capitals", {
+  file <- tenx_file(toy_counts(), both_types(2))
+  capital <- sub("h5$", "H5", file)
+  withr::defer(unlink(capital))
+  expect_true(file.copy(file, capital))
+  expect_identical(read_cells(capital, list(), toy_cells())$x, read_cells(file, list(), toy_cells())$x)
+})
+
 test_that("proteins of a 10x file are its features of another type", {
   file <- tenx_file(toy_counts(), both_types(2))
   keys <- function(proteins) c(toy_keys(dose = NULL), list(proteins = proteins))
