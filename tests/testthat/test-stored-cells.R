@@ -251,5 +251,5 @@ test_that("a look-up that failed in rhdf5 stops no fit in memory, and others wit
   done <- readRDS(file.path(folder, "done.rds"))
   expect_identical(done$epochs, 2L)
   # Where rhdf5 has a library of its own, nothing is locked.
-  expect_match(done$said, "where HDF5 is locked|went on")
+  expect_match(done$said, "where HDF5 is\\s+locked|went on")
 })
