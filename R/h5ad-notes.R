@@ -1,4 +1,5 @@
-# What containers have beside their matrices and tables: arrays, and what .h5ad files do not hold, as notes for the warning of write_h5ad(), named by part.
+# What containers have beside their matrices and tables: arrays, and what .h5ad files do not hold, as notes
+# for the warning of write_h5ad(), named by part.
 
 note_each <- function(names, text, prefix = "") {
   rlang::set_names(rep(text, length(names)), paste0(rep(prefix, length(names)), names))

@@ -162,7 +162,8 @@ warn_h5ad <- function(text, notes) {
   if (length(notes) == 0) return(invisible())
   lines <- paste0(names(notes), ": ", notes, ".")
   if (length(lines) > 12) lines <- c(lines[1:11], paste0("and ", length(lines) - 11, " more."))
-  cli::cli_warn(c(text, rlang::set_names(escape_braces(lines), rep("x", length(lines)))), class = "compert_h5ad_warning")
+  lines <- rlang::set_names(escape_braces(lines), rep("x", length(lines)))
+  cli::cli_warn(c(text, lines), class = "compert_h5ad_warning")
 }
 
 # `of`: whose names these are, for the warning.

@@ -150,7 +150,8 @@ TEST_CASE("how often the adversaries have a turn leaves the losses of a parity's
   };
   for (const int steps : {0, 3, 6}) CHECK(theislab(steps) == Approx(theislab(1)).epsilon(0.01));
   const Screen screen(false);
-  const Model model = fitted(screen, R"("parity": "chemcpa", "model": "chemcpa", "doser_type": "linear", "epochs": 5, "batch_size": 1000)");
+  const Model model = fitted(screen, R"("parity": "chemcpa", "model": "chemcpa", "doser_type": "linear", "epochs": 5,
+    "batch_size": 1000)");
   for (const EpochRecord& r : model.history()) CHECK(std::isfinite(r.loss_reconstruction));
 }
 
