@@ -148,9 +148,9 @@ test_that("responses of counts are log-normalised as in evaluate_r2(), or raw; t
   expect_equal(raw$mean[raw$cell_type == "NK"], unname(predicted[genes, 1]), tolerance = 1e-5)
   scales <- lapply(list(table, raw, points, measured(scale = "model"), curve()), attr, "scale")
   expect_identical(scales, list("log", "counts", "log", "counts", "log"))
-  expect_identical(plot_dose_response(table, observed = points)$labels$y, "Mean expression (log-normalised)")
-  expect_identical(plot_dose_response(raw)$labels$y, "Predicted mean expression (counts)")
-  expect_identical(plot_dose_response(curve())$labels$y, "Length of predicted change (log-normalised)")
+  expect_identical(plot_dose_response(table, observed = points)$labels$y, "Mean expression\n(log-normalised)")
+  expect_identical(plot_dose_response(raw)$labels$y, "Predicted mean expression\n(counts)")
+  expect_identical(plot_dose_response(curve())$labels$y, "Length of predicted change\n(log-normalised)")
   expect_refused(plot_dose_response(raw, observed = points), "on the scale.*on \"log\" and \"counts\"")
   larger <- cells$counts
   larger[, cells$col_data$cell_type != "NK"] <- 3 * larger[, cells$col_data$cell_type != "NK"]

@@ -49,7 +49,7 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
   y <- function(...) plot_dose_response(...)$labels$y
   expect_identical(y(table, observed = measured()),
                    "Mean expression\n(genes log-normalised;\nproteins log(1 + mean))")
-  expect_identical(y(curve("CD2")), "Predicted mean expression (log(1 + mean))")
+  expect_identical(y(curve("CD2")), "Predicted mean expression\n(log(1 + mean))")
   expect_refused(y(table, observed = measured(genes = "CD2", scale = "model")), "\"counts\" and \"log1p\"")
 })
 
@@ -293,7 +293,7 @@ test_that("lengths of responses are over proteins where these are asked for", {
                  "`features` must be \"genes\" for a fit of RNA alone")
   expect_refused(dose_response2d(small_fit(), features = "proteins"), "`features` must be \"genes\"")
   skip_without_package("ggplot2")
-  expect_identical(plot_dose_response(whole, observed = seen)$labels$y, "Length of change of proteins (counts)")
+  expect_identical(plot_dose_response(whole, observed = seen)$labels$y, "Length of change of proteins\n(counts)")
   expect_refused(plot_dose_response(whole, observed = ask(observed_response, perturbation = "A", scale = "model")),
                  "must be of what `response` is of. x They are of genes and of proteins")
 })
