@@ -2,6 +2,7 @@
 #pragma once
 #include <ATen/Parallel.h>
 
+#include "compert/device.h"
 #include "compert/pause.h"
 #include "held_signals.h"
 #include "impl.h"
@@ -24,8 +25,8 @@ class Caller {
  private:
   struct Threads {
     explicit Threads(int64_t n) { use_threads(n); }
-    ~Threads() { at::set_num_threads(before_); }
-    const int before_ = at::get_num_threads();
+    ~Threads() { set_threads(before_); }
+    const int64_t before_ = at::get_num_threads();
   };
 
   const at::NoGradGuard no_grad_;
