@@ -117,6 +117,19 @@
 #'            split = "split", col_data = cells$col_data,
 #'            settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
 #' fit
+#'
+#' # A continuous covariate: how many genes a cell shows. A prediction names it, or leaves it as it is.
+#' about <- cells$col_data
+#' about$n_genes <- Matrix::colSums(cells$x > 0)
+#' fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", continuous = "n_genes",
+#'            split = "split", col_data = about,
+#'            settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
+#' dim(predict(fit, cells$x, condition(condition = "IFNb", cell_type = "B", n_genes = 200), col_data = about))
+#'
+#' # Perturbations in two columns, of which this screen fills one.
+#' about$cytokine <- ifelse(about$condition == "IFNb", "IFNb", NA)
+#' about$drug <- NA_character_
+#' check_screen(cells$x, c("cytokine", "drug"), control = "none", covariates = "cell_type", col_data = about)
 #' @export
 cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                 batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,

@@ -64,6 +64,7 @@
 #'                 assay = "logcounts",
 #'                 settings = multicpa_settings(epochs = 2, seed = 1, verbose = FALSE))
 #' fit
+#' evaluate_effects(fit, screen, baselines = FALSE)$r2_logfold_protein
 #' @export
 multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat", "poe"),
                      protein_loss = NULL, dose = NULL, covariates = NULL, continuous = NULL,
