@@ -7,9 +7,9 @@ find_control <- function(keys, col_data, pairs) {
   atoms <- sort_names(stats::na.omit(unlist(pairs$parts, use.names = FALSE)))
   if (is.null(keys$control)) return(list(control = NULL, defects = control_missing(keys, atoms)))
   whole <- unique(split_text(keys$control, keys$sep)[[1]])
-  if (length(whole) == 1 && whole %in% atoms) return(control_by_name(whole, keys, pairs))
+  if (length(whole) == 1 && whole %in% atoms) return(control_by_name(whole, pairs))
   if (keys$control %in% names(col_data)) {
-    return(control_by_flag(col_data[[keys$control]], keys, pairs, atoms))
+    return(control_by_flag(col_data[[keys$control]], keys, pairs))
   }
   list(control = NULL, defects = new_defect(
     "no such control", "`control` must be a name in the perturbation column, or a logical column.",
@@ -46,7 +46,7 @@ control_missing <- function(keys, atoms) {
              "It is missing.", hint)
 }
 
-control_by_name <- function(name, keys, pairs) {
+control_by_name <- function(name, pairs) {
   pure <- vapply(pairs$parts, function(p) all(p == name), NA)
   if (any(pure, na.rm = TRUE)) return(list(control = name, defects = NULL))
   list(control = name, defects = new_defect(
@@ -55,7 +55,7 @@ control_by_name <- function(name, keys, pairs) {
     "Add cells that had the control alone."))
 }
 
-control_by_flag <- function(flag, keys, pairs, atoms) {
+control_by_flag <- function(flag, keys, pairs) {
   column <- dQuote(keys$control, FALSE)
   fail <- function(given, todo) {
     list(control = NULL, defects = new_defect(

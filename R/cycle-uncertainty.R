@@ -62,11 +62,11 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   measured <- measured_conditions(fit, screen)
   targets <- make_targets(fit, condition, open_doses = any_dose(measured, only_dose(fit)))
   stop_at_batch(fit, targets, rlang::current_env())
-  asked <- measured_levels(fit, every_level(fit, targets), measured)
+  asked <- measured_levels(every_level(fit, targets), measured)
   trips <- data.frame(row = rep(seq_along(asked$parts), each = length(direction)),
                       direction = rep(direction, length(asked$parts)))
   cells <- trip_cells(fit, screen, asked, trips)
-  stop_without_trips(cells, asked, direction)
+  stop_without_trips(cells, direction)
   cells <- draw_cells(cells, n_cells, resolve_seed(seed))
   scores <- lapply(seq_len(nrow(trips)), function(k) {
     round_trip(fit, screen, cells[[k]], asked, trips$row[k], trips$direction[k])
@@ -97,7 +97,7 @@ known_conditions <- function(fit) {
 }
 
 # Of conditions that leave the dose open, the doses that were measured at each level; all where none was.
-measured_levels <- function(fit, asked, measured) {
+measured_levels <- function(asked, measured) {
   there <- place_key(asked) %in% place_key(measured)
   level <- paste(asked$row, row_keys(asked$covariates), sep = "\f")
   keep <- there | !asked$open | !level %in% level[there]
@@ -122,7 +122,7 @@ trip_cells <- function(fit, screen, asked, trips) {
   })
 }
 
-stop_without_trips <- function(cells, asked, direction, call = rlang::caller_env()) {
+stop_without_trips <- function(cells, direction, call = rlang::caller_env()) {
   if (any(lengths(cells) > 0L)) return(invisible())
   abort_input(
     paste0("`newdata` must hold cells to start from: ",

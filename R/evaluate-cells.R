@@ -87,15 +87,15 @@ score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
   do.call(rbind, scores)
 }
 
-score_own_cells <- function(cells, answer, deg, flat = 0) {
+score_own_cells <- function(cells, answer, deg) {
   every <- seq_len(nrow(cells))
   spread <- row_variances(cells, 1)
   predicted <- rowMeans(answer$variance)
   by_cell <- function(genes) {
     if (length(genes) < 2L) return(NA_real_)
-    core_cell_r2(cells, answer$mean, genes - 1L, flat)
+    core_cell_r2(cells, answer$mean, genes - 1L)
   }
   data.frame(r2_cells = by_cell(every), r2_cells_deg = by_cell(deg),
-             r2_var = safe_r2(spread, predicted, flat),
-             r2_var_deg = safe_r2(spread[deg], predicted[deg], flat))
+             r2_var = safe_r2(spread, predicted),
+             r2_var_deg = safe_r2(spread[deg], predicted[deg]))
 }

@@ -199,8 +199,7 @@ summary.compert_fit <- function(object, ...) {
       epochs = as.integer(info$epochs_done),
       settings = object$meta$settings,
       conditions = conditions_table(object),
-      scores = last_scores(object$history),
-      notes = object$meta$notes
+      scores = last_scores(object$history)
     ),
     class = "summary.compert_fit"
   )
@@ -235,7 +234,6 @@ print.summary.compert_fit <- function(x, ...) {
     writeLines(paste0("Test r2:       ", paste(names(values), values, collapse = ", "),
                       " (decoded, epoch ", x$scores$epoch, ")"))
   }
-  if (length(x$notes)) writeLines(paste0("Note:          ", unlist(x$notes)))
   cat("\nConditions:\n")
   print(x$conditions, ...)
   invisible(x)

@@ -141,7 +141,7 @@ asked_pairs <- function(fit, screen, condition, observed, call) {
   targets <- make_targets(fit, condition, call, any_dose(measured, only_dose(fit)))
   stop_at_batch(fit, targets, call)
   stop_unless_pairs(targets, call)
-  asked <- measured_levels(fit, every_level(fit, targets), measured)
+  asked <- measured_levels(every_level(fit, targets), measured)
   # Covariates that were left open take the levels that there are controls of.
   place <- row_keys(screen$covariates[screen$control, condition_covariates(fit), drop = FALSE])
   ready <- row_keys(asked$covariates) %in% place

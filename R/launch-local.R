@@ -90,7 +90,7 @@ launch_local <- function(fun, args = list(), workers = 2, threads = NULL) {
   })
   for (rank in seq_len(workers) - 1) group$processes[[rank + 1]] <- start_worker(group, rank)
   ends <- wait_for_workers(group)
-  abort_launch(group, ends)
+  abort_launch(ends)
   ends[[1]]$value
 }
 
@@ -218,7 +218,7 @@ relay_output <- function(group, seen, all) {
 }
 
 # The error of the process that failed by itself comes before those of the ones that missed it.
-abort_launch <- function(group, ends, call = rlang::caller_env()) {
+abort_launch <- function(ends, call = rlang::caller_env()) {
   failed <- which(vapply(ends, function(end) !is.null(end$error), NA))
   if (length(failed) == 0) return(invisible())
   lost <- vapply(ends[failed], `[[`, NA, "lost")

@@ -1,6 +1,6 @@
 # What a fit remembers of the screen and the run, kept as JSON inside its state.
 
-new_meta <- function(screen, registry, settings, plan, notes = character()) {
+new_meta <- function(screen, registry, settings, plan) {
   list(
     format = 1L,
     package_version = as.character(utils::packageVersion("compert")),
@@ -20,8 +20,7 @@ new_meta <- function(screen, registry, settings, plan, notes = character()) {
     degs = plan_gene_names(plan, registry),
     seed = settings$seed,
     # Held-out evidence: see the accuracy tables. Proteins are better decoded; the references decode.
-    residual = identical(settings$parity, "none") && settings$model != "multicpa",
-    notes = notes
+    residual = identical(settings$parity, "none") && settings$model != "multicpa"
   )
 }
 
@@ -76,7 +75,7 @@ meta_to_json <- function(meta) {
   meta$registry$dose_range <- as_object(meta$registry$dose_range)
   meta$conditions$covariates <- as_object(meta$conditions$covariates)
   if (length(meta$degs)) meta$degs$covariates <- as_object(meta$degs$covariates)
-  vectors <- c("registry", "keys", "conditions", "degs", "notes")
+  vectors <- c("registry", "keys", "conditions", "degs")
   meta[vectors] <- lapply(meta[vectors], keep)
   scalars <- list(registry = c("control", "batch", "n_slots", "sep", "n_features", "feature_kind",
                                "dose_unit", "dose_transform", "dose_top"),

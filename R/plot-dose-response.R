@@ -59,7 +59,7 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
     names_legend(levels(table$.line))
   if (!is.null(points)) {
     points$.dose <- if (log_dose) lift_zero(points$dose, lowest) else points$dose
-    p <- p + observed_layers(points, table)
+    p <- p + observed_layers(points)
   }
   dots <- is.null(points) && length(unique(table$.dose)) <= 12L
   dotted <- dots | (log_dose & table$dose == 0)
@@ -172,7 +172,7 @@ seen_words <- function(seen) {
 seen_shapes <- function() c(`in training` = 16, `not in training` = 1, `training unknown` = 4)
 
 # Open or filled points, their size the number of cells where that differs.
-observed_layers <- function(points, table) {
+observed_layers <- function(points) {
   same <- length(unique(points$n_cells)) == 1L
   aes <- ggplot2::aes(shape = .data$.seen, size = .data$n_cells)
   if (same) aes$size <- NULL

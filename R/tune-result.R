@@ -2,7 +2,7 @@
 
 new_tuning <- function(state, search, space, settings, method, seed, sample_cells, dir,
                        call = rlang::caller_env()) {
-  trials <- trials_table(state, search, space)
+  trials <- trials_table(state, search)
   value <- search$metric$sign * trials[[search$metric$column]]
   value[trials$status == "failed"] <- NA
   if (all(is.na(value))) abort_search(trials, search, call)
@@ -43,7 +43,7 @@ score_names <- function(proteins) {
 }
 
 # One row per trial.
-trials_table <- function(state, search, space) {
+trials_table <- function(state, search) {
   all <- seq_along(state$records)
   last <- lapply(state$records, function(r) r[[length(r)]])
   best <- lapply(state$records, trial_best, search$metric)
