@@ -112,15 +112,11 @@ latent_response2d <- function(fit, grid) {
     name <- grid[[paste0("perturbation_", k)]]
     dose <- grid[[paste0("dose_", k)]]
     h <- latent_response(fit, data.frame(perturbation = name, dose = dose))$response
-    z <- with_core_errors(core_perturbation_embedding(
-      fit$state, t(match(name, fit$meta$registry$perturbations) - 1L),
-      t(scaled_dose(fit$meta$registry, match(name, fit$meta$registry$perturbations), dose))
-    ))
-    list(h = h, z = z)
+    list(h = h, z = perturbation_vectors(fit, as.list(name), as.list(dose)))
   }
   first <- one(1L)
   second <- one(2L)
   grid$response <- first$h + second$h
-  grid$norm_of_shift <- sqrt(colSums((first$z + second$z)^2))
+  grid$norm_of_shift <- sqrt(rowSums((first$z + second$z)^2))
   tibble::as_tibble(grid)
 }

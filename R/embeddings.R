@@ -100,36 +100,31 @@ perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = NULL) {
   check_no_dots(...)
   validate_fit(fit)
   asked <- asked_perturbations(fit, perturbation, dose)
-  z <- with_core_errors(
-    core_perturbation_embedding(fit$state, asked$design$perturbation, asked$design$dose)
-  )
-  name_embedding(t(z), asked$names, "dim")
+  name_embedding(perturbation_vectors(fit, asked$parts, asked$doses), asked$names, "dim")
 }
 
-# Names (or a condition) and doses as parts, doses, labels and codes.
+# One vector per condition (rows), without those of covariates.
+perturbation_vectors <- function(fit, parts, doses, call = rlang::caller_env()) {
+  design <- encode_design(fit$meta$registry, parts, doses, call = call)
+  t(with_core_errors(core_perturbation_embedding(fit$state, design$perturbation, design$dose), call))
+}
+
+# Names (or a condition) and doses as list(names, parts, doses).
 asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_env()) {
   registry <- fit$meta$registry
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
     asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit),
                                 fit$meta$conditions$doses)
-    parts <- asked$parts
-    doses <- asked$doses
-    names <- asked$label
-  } else {
-    names <- if (is.null(perturbation)) registry$perturbations else perturbation
-    check_strings(names, "perturbation", call = call)
-    unknown <- setdiff(names, registry$perturbations)
-    if (length(unknown)) abort_unknown_perturbation(registry, unknown, as.list(names), call)
-    if (is.null(dose)) dose <- strongest_doses(fit, names)
-    check_doses(dose, length(names), call)
-    parts <- as.list(names)
-    doses <- as.list(rep_len(as.numeric(dose), length(names)))
+    return(list(names = asked$label, parts = asked$parts, doses = asked$doses))
   }
-  blank <- lapply(registry$covariates, function(levels) rep(levels[1L], length(parts)))
-  blank <- if (length(blank)) as.data.frame(blank, check.names = FALSE) else
-    data.frame(row.names = seq_along(parts))
-  list(names = names, design = encode_design(registry, parts, doses, blank))
+  names <- perturbation %||% registry$perturbations
+  check_strings(names, "perturbation", call = call)
+  unknown <- setdiff(names, registry$perturbations)
+  if (length(unknown)) abort_unknown_perturbation(registry, unknown, as.list(names), call)
+  if (is.null(dose)) dose <- strongest_doses(fit, names)
+  check_doses(dose, length(names), call)
+  list(names = names, parts = as.list(names), doses = as.list(rep_len(as.numeric(dose), length(names))))
 }
 
 # The dose at which each perturbation is embedded by itself: the highest that training saw of it, of the

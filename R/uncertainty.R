@@ -98,17 +98,7 @@ reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
 
 # One latent vector per condition (rows).
 condition_vectors <- function(fit, conditions) {
-  registry <- fit$meta$registry
-  blank <- lapply(registry$covariates, function(levels) rep(levels[1L], length(conditions$parts)))
-  blank <- if (length(blank)) {
-    as.data.frame(blank, optional = TRUE, stringsAsFactors = FALSE)
-  } else {
-    data.frame(row.names = seq_along(conditions$parts))
-  }
-  design <- encode_design(registry, conditions$parts, conditions$doses, blank)
-  z <- t(with_core_errors(
-    core_perturbation_embedding(fit$state, design$perturbation, design$dose)
-  ))
+  z <- perturbation_vectors(fit, conditions$parts, conditions$doses)
   names <- names(conditions$covariates)
   if (length(names) == 0L) return(z)
   tables <- covariate_embedding(fit)
