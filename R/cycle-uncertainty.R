@@ -67,7 +67,7 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
                       direction = rep(direction, length(asked$parts)))
   cells <- trip_cells(fit, screen, asked, trips)
   stop_without_trips(cells, direction)
-  cells <- draw_cells(cells, n_cells, resolve_seed(seed))
+  cells <- some_source_cells(cells, resolve_seed(seed), n_cells)
   scores <- lapply(seq_len(nrow(trips)), function(k) {
     round_trip(fit, screen, cells[[k]], asked, trips$row[k], trips$direction[k])
   })
@@ -130,13 +130,6 @@ stop_without_trips <- function(cells, direction, call = rlang::caller_env()) {
                  collapse = ", or "), "."),
     "There is none for any condition.", "Give the cells of the screen, with their covariates.", call
   )
-}
-
-# At most `n` of each; equal sets of cells give the same ones.
-draw_cells <- function(cells, n, seed) {
-  lapply(cells, function(i) {
-    if (length(i) > n) sort(i[order(seeded_uniform(length(i), seed))[seq_len(n)]]) else i
-  })
 }
 
 # The four numbers of one row of `asked`, of genes and of proteins.

@@ -87,7 +87,9 @@ draws_of_cells <- function(seed, n, cells) {
 
 # Number and mean of some cells, for genes and (of those that have them) proteins.
 means_of <- function(screen, cells) {
-  part <- function(x, cells) list(n = length(cells), mean = mean_of_cells(x, cells))
+  part <- function(x, cells) {
+    list(n = length(cells), mean = core_group_stats(x, replace(rep(-1L, ncol(x)), cells, 0L), 1L)$mean[, 1L])
+  }
   with_proteins <- if (!is.null(screen$proteins)) cells[has_proteins(screen)[cells]]
   c(list(genes = part(screen$x, cells)),
     if (!is.null(screen$proteins)) list(proteins = part(screen$proteins, with_proteins)))

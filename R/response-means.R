@@ -49,7 +49,7 @@ gene_changes <- function(fit, screen, targets, cells, residual, genes, scale, ca
     summarised_means(fit, screen, targets, cells, gene_rows, call)
   }
   values <- if (logs) log_values(screen) else screen$x
-  measured_changes(made, observed_means(values, cells), residual)
+  measured_changes(made, source_moments(values, cells, 0)$mean, residual)
 }
 
 # Source cells with proteins are those that have a change of them. Where none has, the change is NA, and
@@ -61,7 +61,7 @@ protein_response <- function(fit, screen, targets, cells, residual, scale, call)
   with[none] <- cells[none]
   to_scale <- protein_scaling(fit, scale)
   made <- lapply(summarised_means(fit, screen, targets, with, protein_rows, call), to_scale)
-  source <- to_scale(observed_means(screen$proteins, with))
+  source <- to_scale(source_moments(screen$proteins, with, 0)$mean)
   source[, none] <- NA_real_
   measured_changes(made, source, residual)
 }
@@ -114,20 +114,6 @@ mean_of_logs <- function(mean, variance, factor) {
     exp(-t) * rowMeans(-expm1(-size * log1p(excess * each(-expm1(-factor * t)))))
   })
   Reduce(`+`, terms)
-}
-
-# Mean of some cells (numbers), wherever they lie.
-mean_of_cells <- function(x, cells) {
-  core_group_stats(x, replace(rep(-1L, ncol(x)), cells, 0L), 1L)$mean[, 1L]
-}
-
-# Mean observed expression of the source cells; equal sources are averaged once.
-observed_means <- function(x, cells) {
-  key <- vapply(cells, function(i) rlang::hash(i), "")
-  first <- which(!duplicated(key))
-  means <- vapply(first, function(k) mean_of_cells(x, cells[[k]]), numeric(nrow(x)))
-  means <- matrix(means, nrow = nrow(x))
-  means[, match(key, key[first]), drop = FALSE]
 }
 
 add_response <- function(rows, means, genes, registry, of) {
