@@ -42,24 +42,18 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   options <- r2_options(fit, "compert", list(min_cells = min_cells))
   check_count(n_degs, "n_degs", min = 2)
   split <- check_split_names(split)
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"), split = no_split_todo)
-  screen["split"] <- list(evaluation_split(fit, screen, condition))
+  screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) {
     about <- describe_no_rows(fit)
-    return(tibble::as_tibble(beside_own(about$own, c(about$fixed, score_no_cells(fit)))))
+    scores <- no_values(fit, c("r2_cells", "r2_cells_deg", "r2_var", "r2_var_deg"),
+                        c("r2_cells_protein", "r2_var_protein"))
+    return(tibble::as_tibble(beside_own(about$own, c(about$fixed, scores))))
   }
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   about <- describe_rows(fit, groups, rows$table)
   tibble::as_tibble(beside_own(about$own, c(about$fixed, score_cells(fit, screen, rows))))
-}
-
-score_no_cells <- function(fit) {
-  names <- c("r2_cells", "r2_cells_deg", "r2_var", "r2_var_deg",
-             if (!is.null(fit$meta$registry$proteins)) c("r2_cells_protein", "r2_var_protein"))
-  list2DF(rlang::set_names(rep(list(numeric()), length(names)), names))
 }
 
 # Condition by condition, so that only one condition's cells are dense at a time.

@@ -45,12 +45,12 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)
   check_seed(seed)
   split <- check_split_names(split)
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"), split = no_split_todo)
-  screen["split"] <- list(evaluation_split(fit, screen, condition))
+  screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
-  if (nrow(rows$table) == 0L) return(no_effects(fit))
+  if (nrow(rows$table) == 0L) {
+    return(tibble::as_tibble(table_of_none(fit, effect_names, protein_effect_names)))
+  }
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
   parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
   tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method, name) {
@@ -76,13 +76,4 @@ score_effects <- function(truth, prediction, reference, degs, pseudo) {
     unname(core_log_fold(values[, 1L], values[, 2L], values[, 3L], pseudo))
   }, numeric(2L))
   as.data.frame(t(matrix(scores, 2L, dimnames = list(effect_names, NULL))))
-}
-
-# A table without rows, of the same columns.
-no_effects <- function(fit) {
-  about <- describe_no_rows(fit)
-  names <- c(effect_names, if (!is.null(fit$meta$registry$proteins)) protein_effect_names)
-  scores <- stats::setNames(rep(list(numeric()), length(names)), names)
-  tibble::as_tibble(beside_own(about$own, c(list(method = character()), about$fixed, scores,
-                                            list(n_controls = integer(), note = character()))))
 }

@@ -10,22 +10,6 @@ new_r2 <- function(table, rows, split, options) {
   )
 }
 
-# A table without rows, of the same columns.
-no_scores <- function(fit, rows, split, options) {
-  about <- describe_no_rows(fit)
-  metrics <- c(metric_names, if (!is.null(fit$meta$registry$proteins)) protein_metrics)
-  scores <- stats::setNames(rep(list(numeric()), length(metrics)), metrics)
-  table <- beside_own(about$own, c(list(method = character()), about$fixed, scores,
-                                   list(n_controls = integer(), note = character())))
-  new_r2(table, rows, split, options)
-}
-
-empty_covariates <- function(fit) {
-  names <- condition_covariates(fit)
-  as.data.frame(stats::setNames(rep(list(character()), length(names)), names),
-                check.names = FALSE, stringsAsFactors = FALSE)
-}
-
 #' @export
 print.compert_r2 <- function(x, ...) {
   needed <- c("method", "split", "seen", "n_cells", metric_names)

@@ -120,7 +120,21 @@ describe_rows <- function(fit, groups, table) {
 }
 
 describe_no_rows <- function(fit) {
-  groups <- list(parts = list(), doses = list(), covariates = empty_covariates(fit))
-  describe_rows(fit, groups, data.frame(group = integer(), split = character(),
-                                        n_cells = integer()))
+  names <- condition_covariates(fit)
+  covariates <- list2DF(stats::setNames(rep(list(character()), length(names)), names), 0L)
+  describe_rows(fit, list(parts = list(), doses = list(), covariates = covariates),
+                data.frame(group = integer(), split = character(), n_cells = integer()))
+}
+
+# Columns without rows, `proteins` where the fit has some.
+no_values <- function(fit, genes, proteins) {
+  names <- c(genes, if (!is.null(fit$meta$registry$proteins)) proteins)
+  stats::setNames(rep(list(numeric()), length(names)), names)
+}
+
+# table_of_methods() without rows, of the scores `genes` and `proteins`.
+table_of_none <- function(fit, genes, proteins) {
+  about <- describe_no_rows(fit)
+  beside_own(about$own, c(list(method = character()), about$fixed, no_values(fit, genes, proteins),
+                          list(n_controls = integer(), note = character())))
 }

@@ -165,9 +165,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   check_seed(seed)
   baselines <- check_baselines(baselines)
   split <- check_split_names(split)
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "covariates", "batch"), split = no_split_todo)
-  screen["split"] <- list(evaluation_split(fit, screen, condition))
+  screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
   evaluate_screen(fit, screen, split, options, condition, degs, baselines, seed)
 }
 
@@ -177,7 +175,9 @@ evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs 
                             call = rlang::caller_env()) {
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, split, condition, options, call)
-  if (nrow(rows$table) == 0L) return(no_scores(fit, rows, split, options))
+  if (nrow(rows$table) == 0L) {
+    return(new_r2(table_of_none(fit, metric_names, protein_metrics), rows, split, options))
+  }
   rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call,
                                options$degs_by_dose)
   rows <- keep_with_degs(rows, options)
@@ -195,6 +195,15 @@ check_split_names <- function(split, call = rlang::caller_env()) {
   }
   abort_input("`split` must be some of \"train\", \"test\" and \"ood\".",
               paste0("It is ", describe(split), "."), "Write `split = \"ood\"`.", call)
+}
+
+# The cells with their split, for verbs that score conditions.
+read_to_score <- function(fit, newdata, assay, layer, col_data, missing_genes, condition,
+                          call = rlang::caller_env()) {
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, split = no_split_todo,
+                         need = c("perturbation", "covariates", "batch"), call = call)
+  screen["split"] <- list(evaluation_split(fit, screen, condition, call))
+  screen
 }
 
 no_split_todo <- "Write these words; or leave the column out, and name what to score by `condition = `."
