@@ -93,31 +93,20 @@ tuning_settings <- function(fit, changes, freeze, lr_factor, call = rlang::calle
   parts <- c("encoder", "decoder", "perturbations", "covariates", "dosers")
   check_strings(freeze, "freeze", call = call)
   for (part in freeze) check_choice(part, parts, "freeze", call)
-  fixed <- intersect(names(changes), setdiff(fixed_settings(), c("seed", "epochs")))
-  if (length(fixed)) {
-    abort_input("`...` must hold settings that may change between two runs.",
-                paste0(name_list(fixed), " may not: the network was made with it."),
-                "Fit a new model to change the network.", call)
-  }
-  old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
-  old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose")))]
-  old[c("seed", "epochs", "checkpoint", "distributed")] <- NULL
-  old$device <- device_elsewhere(old$device)
+  check_changes(changes, fixed_settings(), "the network", "Fit a new model to change the network.", call)
+  old <- lasting_settings(fit)
+  old[c("seed", "epochs", "checkpoint")] <- NULL
   rates <- trained_rates(fit)
   old[names(rates)] <- lapply(rates, `*`, lr_factor)
-  verbose <- changes$verbose
-  changes$verbose <- NULL
-  frozen <- if (length(freeze)) list(frozen = paste(freeze, collapse = ","))
-  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call,
-                             setdiff(rlang::fn_fmls_names(fine_tune), "..."))
-  if (length(frozen)) settings$frozen <- frozen$frozen
+  settings <- changed_settings(fit, old, changes, fine_tune, call)
+  if (length(freeze)) settings$frozen <- paste(freeze, collapse = ",")
   settings
 }
 
 # The learning rates that a fit was trained with from the beginning; a fit that was itself fine-tuned
 # remembers them.
 trained_rates <- function(fit) {
-  fit$meta$transfer$rates %||% jsonlite::fromJSON(core_state_info(fit$state)$settings)[rate_names]
+  fit$meta$transfer$rates %||% state_settings(fit)[rate_names]
 }
 
 rate_names <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")

@@ -10,7 +10,7 @@ report_call <- function(fit) {
   if (verb == "read_reference_fit") return(paste0("fit <- ", verb, "(\"<file of export_reference.py>\")"))
   made <- if (verb == "fine_tune") {
     own <- utils::modifyList(own, fit$meta$settings[rate_names])
-    code_of(own[setdiff(names(own), c(setdiff(fixed_settings(), c("seed", "epochs")), "parity"))])
+    code_of(own[setdiff(names(own), c(fixed_settings(), "parity"))])
   } else {
     own <- own[setdiff(names(own), c("loss_ae", "fusion"))]
     paste0("settings = ", call_text(paste0(verb, "_settings"), code_of(own), "    "))

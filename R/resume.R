@@ -55,38 +55,54 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   finish_fit(result, settings, screen)
 }
 
-# What a network was built with, and what made the run.
+# What a network was built with.
 fixed_settings <- function() {
   table <- core_settings_table()
-  c(table$name[table$fixed], "seed", "epochs")
+  table$name[table$fixed]
 }
 
-# The fit's settings with the user's changes laid over them, checked by cpa_settings(). They are
-# read from the state, which has every digit; `meta` has 15.
-resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
+# The user's changes of settings between two runs; `fixed` must not be among them, for the reason `why`.
+check_changes <- function(changes, fixed, why, todo, call) {
   if (length(changes) && any(!nzchar(rlang::names2(changes)))) {
     abort_input("Settings in `...` must be given by name.", "One has no name.",
                 "Write, for instance, `max_minutes = 10`.", call)
   }
-  fixed <- intersect(names(changes), fixed_settings())
-  if (length(fixed)) {
-    abort_input("`...` must hold settings that may change between two runs.",
-                paste0(name_list(fixed), " may not: the network or the run was made with it."),
-                paste0("Make a new fit with `", fit$meta$model, "()`."), call)
-  }
-  old <- jsonlite::fromJSON(core_state_info(fit$state)$settings)
-  old <- old[intersect(names(old), setdiff(rlang::fn_fmls_names(cpa_settings), "..."))]
-  old$epochs <- epochs
+  fixed <- intersect(names(changes), fixed)
+  if (length(fixed) == 0L) return(invisible())
+  abort_input("`...` must hold settings that may change between two runs.",
+              paste0(name_list(fixed), " may not: ", why, " was made with it."), todo, call)
+}
+
+# The settings of a fit's state, which has every digit; `meta` has 15.
+state_settings <- function(fit) jsonlite::fromJSON(core_state_info(fit$state)$settings)
+
+# Those that go on to a further run.
+lasting_settings <- function(fit) {
+  old <- state_settings(fit)
+  old <- old[intersect(names(old), rlang::fn_fmls_names(cpa_settings))]
   old$distributed <- NULL  # of the run, not of the fit
   old$device <- device_elsewhere(old$device)
+  old
+}
+
+# Changes laid over them, checked by cpa_settings(); `verb` is what takes them in `...`.
+changed_settings <- function(fit, old, changes, verb, call) {
   verbose <- changes$verbose
   changes$verbose <- NULL
+  model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call,
+                 setdiff(rlang::fn_fmls_names(verb), "..."))
+}
+
+resumed_settings <- function(fit, epochs, changes, call = rlang::caller_env()) {
+  check_changes(changes, c(fixed_settings(), "seed", "epochs"), "the network or the run",
+                paste0("Make a new fit with `", fit$meta$model, "()`."), call)
+  old <- lasting_settings(fit)
+  old$epochs <- epochs
   # The network keeps it as a multiple of the autoencoder's.
   if (is.numeric(changes$autoencoder_lr) && is.null(changes$embeddings_lr) && old$autoencoder_lr > 0) {
     changes$embeddings_lr <- old$embeddings_lr * (changes$autoencoder_lr / old$autoencoder_lr)
   }
-  settings <- model_settings(fit$meta$model, utils::modifyList(old, changes), verbose, call,
-                             setdiff(rlang::fn_fmls_names(resume_fit), "..."))
+  settings <- changed_settings(fit, old, changes, resume_fit, call)
   settings$frozen <- fit$meta$settings$frozen %||% ""
   settings
 }

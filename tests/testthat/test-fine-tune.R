@@ -178,6 +178,7 @@ test_that("own DEGs are scored, and unused ones are told once", {
 test_that("wrong input is refused", {
   cells <- bulk_cells()
   expect_refused(tune(cells, dim = 4), "may not")
+  expect_refused(tune(cells, 4), "must be given by name")
   expect_refused(tune(cells, freeze = "all"), "freeze")
   expect_refused(tune(cells, lr_factor = -1), "`lr_factor` must be")
   other <- cells
