@@ -209,7 +209,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   registry$feature_names <- molecules$columns
   warn_same_molecules(molecules, registry$perturbations, call)
   warn_unscaled_features(molecules, registry$perturbations, call)
-  plan <- new_plan(screen, registry, "test", call = call)
+  plan <- new_plan(screen, registry, call = call)
   list(screen = screen, registry = registry, settings = settings, plan = plan, molecules = molecules,
        design = training_design(registry, screen, molecules, settings$model,
                                 settings$reg_multi_task > 0, call), call = call,

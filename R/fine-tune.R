@@ -145,7 +145,7 @@ same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
   task$design <- training_design(task$registry, task$screen, task$molecules, task$settings$model,
                                  task$settings$reg_multi_task > 0, call)
   # The first plan, in other doses, has told which of `degs` are not used.
-  task$plan <- suppressWarnings(new_plan(task$screen, task$registry, "test", call = call),
+  task$plan <- suppressWarnings(new_plan(task$screen, task$registry, call = call),
                                 classes = "compert_unused_degs")
   task
 }

@@ -42,7 +42,7 @@ resume_fit <- function(fit, newdata, epochs, ..., assay = NULL, layer = NULL, co
   screen <- read_newdata(fit, newdata, assay, layer, col_data, need = all_roles(),
                          split = "Give the same cells, with the same split column.")
   screen$split <- training_split(fit, screen, "newdata")
-  plan <- new_plan(screen, fit$meta$registry, "test")
+  plan <- new_plan(screen, fit$meta$registry)
   meta <- fit$meta
   meta$settings <- run_settings(settings)
   meta[c("run", "test_scores", "test_comparison")] <- NULL

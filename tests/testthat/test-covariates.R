@@ -89,7 +89,7 @@ test_that("scores predict at the mean value of the measured cells", {
     core_r2(rowMeans(data$x[, held]), told[, 1], 0)
   }
   expect_equal(scores$r2_mean[scores$method == "model"], c(mean_of("NK"), mean_of("T")), tolerance = 1e-5)
-  plan <- new_plan(as_screen(data$x, fit$meta$keys, data$cells), fit$meta$registry, "ood")
+  plan <- new_plan(as_screen(data$x, fit$meta$keys, data$cells), fit$meta$registry)
   first <- data$cells$age[plan$truth[[1]] + 1]
   at <- fit$meta$registry$continuous$age
   expect_equal(plan$target$continuous[1, 1], (mean(first) - at[1]) / at[2])

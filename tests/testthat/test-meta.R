@@ -13,7 +13,7 @@ test_that("what a fit remembers survives JSON, vectors of one element included",
     expect_equal(back$conditions, meta$conditions)
     expect_identical(back$n_cells, list(train = 80L, test = 80L, ood = 0L))
     expect_equal(back$degs, meta$degs)
-    expect_length(back$degs$genes, nrow(plan$conditions))
+    expect_length(back$degs$genes, length(plan$truth))
     expect_identical(back$settings$seed, 3L)
     kept <- back$registry
     expect_identical(encode_screen(kept, screen), encode_screen(registry, screen))
