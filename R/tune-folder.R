@@ -4,13 +4,13 @@
 
 # What a search is, part by part, each with a check sum and in words. Searches of equal parts have
 # equal tables. More trials, or another metric, are the same search as long as every trial is
-# trained in full. `own`: see own_arguments().
-describe_search <- function(space, settings, method, rungs, reduction, metric, trials, seed, task,
-                            own = list()) {
+# trained in full.
+describe_search <- function(search, task) {
   part <- function(value, words) list(hash = plain_hash(value), words = words)
-  given <- attr(settings, "given")
+  given <- attr(search$settings, "given")
   given <- given[sort(setdiff(names(given), "model"), method = "radix")]
-  halving <- method == "halving"
+  own <- search$own
+  halving <- search$method == "halving"
   screen <- task$screen
   list(
     compert = part(task$meta$package_version, task$meta$package_version),
@@ -20,16 +20,19 @@ describe_search <- function(space, settings, method, rungs, reduction, metric, t
     } else {
       "none"
     }),
-    space = part(lapply(unclass(space), unclass), paste(format(space), collapse = "; ")),
+    space = part(lapply(unclass(search$space), unclass), paste(format(search$space), collapse = "; ")),
     settings = part(given, if (length(given)) {
       paste(names(given), vapply(given, format, "", digits = 15), sep = " = ", collapse = ", ")
     } else {
       "the defaults"
     }),
-    method = part(list(method, if (halving) list(rungs, reduction, metric$name, trials)), paste0(
-      method, if (halving) paste0(" of ", trials, " trials by ", metric$name, ", epochs ",
-                                  paste(rungs, collapse = ", "), ", reduction ", reduction))),
-    seed = part(seed, as.character(seed)),
+    method = part(
+      list(search$method, if (halving) list(search$rungs, search$reduction, search$metric$name, search$trials)),
+      paste0(search$method, if (halving) {
+        paste0(" of ", search$trials, " trials by ", search$metric$name, ", epochs ",
+               paste(search$rungs, collapse = ", "), ", reduction ", search$reduction)
+      })),
+    seed = part(search$seed, as.character(search$seed)),
     roles = part(task$registry[c("control", "batch", "dose_unit")], paste0(
       "control ", task$registry$control, ", batch ", task$registry$batch %||% "none",
       ", dose unit ", task$registry$dose_unit %||% "none")),

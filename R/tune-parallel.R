@@ -22,7 +22,7 @@ check_backend <- function(param, call = rlang::caller_env()) {
 # Runs the jobs and returns their records, in order.
 run_jobs <- function(jobs, search) {
   if (length(jobs) == 0) return(list())
-  if (is.null(search$param)) return(run_here(jobs, search$verbose))
+  if (is.null(search$param)) return(run_here(jobs, search$settings$verbose))
   worker <- function(job, libraries) {
     .libPaths(libraries)
     get("run_trial", envir = asNamespace("compert"))(job)

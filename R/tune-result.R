@@ -1,11 +1,11 @@
 # What a search returns: its class, its tables, its print.
 
-new_tuning <- function(state, search, space, settings, method, seed, sample_cells, dir,
-                       call = rlang::caller_env()) {
+new_tuning <- function(state, search, dir) {
+  settings <- search$settings
   trials <- trials_table(state, search)
   value <- search$metric$sign * trials[[search$metric$column]]
   value[trials$status == "failed"] <- NA
-  if (all(is.na(value))) abort_search(trials, search, call)
+  if (all(is.na(value))) abort_search(trials, search)
   best <- order(-value, trials$trial)[1]
   at <- trial_best(state$records[[best]], search$metric)$rung
   given <- trial_settings(as.list(attr(settings, "given")), search$plan, best,
@@ -14,16 +14,16 @@ new_tuning <- function(state, search, space, settings, method, seed, sample_cell
     list(
       trials = trials, rungs = rungs_table(state, search),
       best = load_fit(trial_file(search$dir, best, at, "h5")), best_trial = best,
-      best_settings = new_settings(given, settings$verbose, call), space = space,
-      metric = search$metric$name, method = method,
-      rung_epochs = if (method == "halving") search$rungs, seed = seed,
-      sample_cells = sample_cells, dir = if (!is.null(dir)) search$dir
+      best_settings = new_settings(given, settings$verbose, search$call), space = search$space,
+      metric = search$metric$name, method = search$method,
+      rung_epochs = if (search$method == "halving") search$rungs, seed = search$seed,
+      sample_cells = search$sample_cells, dir = if (!is.null(dir)) search$dir
     ),
     class = "compert_tuning"
   )
 }
 
-abort_search <- function(trials, search, call) {
+abort_search <- function(trials, search) {
   failed <- trials$status == "failed"
   reasons <- unique(trials$message[failed])
   first <- trials$trial[match(reasons, trials$message)]
@@ -34,8 +34,8 @@ abort_search <- function(trials, search, call) {
   }
   abort_input("At least one trial must end with a value of the metric.",
               c(paste0(sum(failed), " of ", count_of(nrow(trials), "trial"), " failed."), given),
-              if (any(failed)) paste0("Try one of these settings with `", search$model, "()`.") else
-                "Write metric = \"score\".", call, class = "compert_search_failed")
+              if (any(failed)) paste0("Try one of these settings with `", search$settings$model, "()`.") else
+                "Write metric = \"score\".", search$call, class = "compert_search_failed")
 }
 
 score_names <- function(proteins) {

@@ -140,5 +140,5 @@ new_job <- function(search, trial, rung, records) {
   from <- if (length(records)) trial_file(search$dir, trial, records[[length(records)]]$rung, "h5")
   list(search = search$id, dir = search$dir, trial = trial, rung = rung, epochs = epochs,
        from = from, settings = trial_settings(search$given, search$plan, trial, epochs),
-       model = search$model, arguments = search$arguments, data = search$data)
+       model = search$settings$model, arguments = search$arguments, data = search$data)
 }

@@ -127,11 +127,10 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   check_settings(settings, model_names())
-  model <- settings$model
   own <- own_arguments(loss = loss, molecules = molecules, molecule_encoder = molecule_encoder,
                        dose_transform = dose_transform, proteins = proteins, fusion = fusion,
                        protein_loss = protein_loss, protein_assay = protein_assay, degs = degs,
-                       model = model)
+                       model = settings$model)
   space <- if (is.null(space)) default_search(settings, own) else new_space(space)
   method <- check_choice(method, c("random", "halving"), "method")
   check_count(trials, "trials")
@@ -141,35 +140,41 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
   check_metric(metric, space, settings, own)
   check_backend(BPPARAM)
   kept <- read_folder(dir)
-  fixed_seed <- attr(settings, "given")[["seed"]]
-  seed <- resolve_seed(seed %||% fixed_seed %||% kept$seed)
-  plan <- draw_trials(space, trials, seed, fixed_seed %||% if (is.null(split)) seed)
-  check_trials(plan, attr(settings, "given"))
+  given <- attr(settings, "given")
+  seed <- resolve_seed(seed %||% given[["seed"]] %||% kept$seed)
+  plan <- draw_trials(space, trials, seed, given[["seed"]] %||% if (is.null(split)) seed)
+  check_trials(plan, given)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
-                   if (model == "scgen") "gauss" else settings_with_loss(settings, loss), sep, continuous)
-  run_settings <- reading_settings(settings, plan)
-  run_settings["seed"] <- list(fixed_seed %||% seed)
-  how <- read_own(keys, run_settings, own, dose_unit)
-  cells <- tuning_cells(x, keys, col_data, run_settings, sample_cells,
-                        search_streams(seed, 0)$cells, how, here)
-  check_background(metric, space, cells$task)
-  description <- describe_search(space, settings, method, rungs, reduction %||% 3, metric, trials,
-                                 seed, cells$task, own)
-  folder <- claim_folder(dir, kept, description, seed)
-  search <- list(
-    id = folder$id, dir = folder$dir, rungs = rungs, reduction = reduction %||% 3, metric = metric,
-    plan = plan, given = utils::modifyList(list(threads = 1), as.list(attr(settings, "given"))),
-    model = model, proteins = !is.null(cells$task$screen$proteins),
-    arguments = c(list(perturbation = perturbation, dose = dose, covariates = keys$covariates,
-                       control = control, batch = batch, split = split, sep = sep, dose_unit = dose_unit),
-                  list(continuous = keys$continuous)[length(keys$continuous) > 0L], own),
-    data = cells$data, param = BPPARAM, verbose = settings$verbose, call = here
-  )
-  if (show_messages(settings$verbose)) inform_search(cells$task, space, trials, method, rungs, seed)
+                   if (settings$model == "scgen") "gauss" else settings_with_loss(settings, loss), sep,
+                   continuous)
+  columns <- c(list(perturbation = perturbation, dose = dose, covariates = keys$covariates, control = control,
+                    batch = batch, split = split, sep = sep, dose_unit = dose_unit),
+               list(continuous = keys$continuous)[length(keys$continuous) > 0L])
+  search <- list(space = space, settings = settings, own = own, method = method, trials = trials, plan = plan,
+                 rungs = rungs, reduction = reduction %||% 3, metric = metric, seed = seed,
+                 sample_cells = sample_cells, param = BPPARAM, call = here)
+  search_on(search, x, keys, col_data, columns, dir, kept)
+}
+
+# Runs what tune_fit() has settled on its cells. `columns`: the arguments of the verb that say what is where;
+# `kept`: what the folder `dir` holds.
+search_on <- function(search, x, keys, col_data, columns, dir, kept) {
+  given <- as.list(attr(search$settings, "given"))
+  settings <- reading_settings(search$settings, search$plan)
+  settings["seed"] <- list(given[["seed"]] %||% search$seed)
+  how <- read_own(keys, settings, search$own, columns$dose_unit, search$call)
+  cells <- tuning_cells(x, keys, col_data, settings, search$sample_cells,
+                        search_streams(search$seed, 0)$cells, how, search$call)
+  check_background(search$metric, search$space, cells$task, search$call)
+  folder <- claim_folder(dir, kept, describe_search(search, cells$task), search$seed, search$call)
+  search <- c(search, folder, list(
+    given = utils::modifyList(list(threads = 1), given), arguments = c(columns, search$own),
+    data = cells$data, proteins = !is.null(cells$task$screen$proteins)
+  ))
+  if (show_messages(settings$verbose)) inform_search(cells$task, search)
   complete <- FALSE
   on.exit(if (!complete) inform_rest(search, dir), add = TRUE)
-  state <- with_backend(search)
-  out <- new_tuning(state, search, space, settings, method, seed, sample_cells, dir)
+  out <- new_tuning(with_backend(search), search, dir)
   complete <- TRUE
   if (is.null(dir)) unlink(search$dir, recursive = TRUE)
   out
@@ -186,13 +191,13 @@ with_backend <- function(search) {
   run_search(search)
 }
 
-inform_search <- function(task, space, trials, method, rungs, seed) {
+inform_search <- function(task, search) {
   inform_task(task)
   text <- paste0(
-    count_of(trials, "trial"), " of ", paste(names(space), collapse = ", "), "; ",
-    if (method == "random") "each in full" else
-      paste0("halving at ", paste(rungs, collapse = ", "), " epochs"),
-    "; seed ", seed, " of the search."
+    count_of(search$trials, "trial"), " of ", paste(names(search$space), collapse = ", "), "; ",
+    if (search$method == "random") "each in full" else
+      paste0("halving at ", paste(search$rungs, collapse = ", "), " epochs"),
+    "; seed ", search$seed, " of the search."
   )
   cli::cli_inform(c(i = escape_braces(text)))
 }
@@ -200,7 +205,7 @@ inform_search <- function(task, space, trials, method, rungs, seed) {
 # After an error or an interrupt: where the finished trials are.
 inform_rest <- function(search, dir) {
   n <- length(list.files(search$dir, "^trial-.*[.]rds$"))
-  if (n == 0 || !show_messages(search$verbose)) return(invisible())
+  if (n == 0 || !show_messages(search$settings$verbose)) return(invisible())
   text <- paste0(count_of(n, "record"), " of finished trials ", if (n == 1) "is" else "are", " in ",
                  dQuote(search$dir, FALSE), ". The same call with ",
                  if (is.null(dir)) "this path as `dir`" else "the same `dir`", " goes on.")

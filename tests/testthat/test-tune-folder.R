@@ -61,8 +61,8 @@ test_that("another control or batch is another search", {
                      batch = batch, split = "split")
     task <- suppressWarnings(new_task(cells$x, keys, cells$col_data, quick_settings(), NULL,
                                       rlang::current_env()))
-    describe_search(new_space(tuned_space()), tuned_settings(), "random", 2, 3, read_metric("score"),
-                    3, 1, task)
+    describe_search(list(space = new_space(tuned_space()), settings = tuned_settings(), method = "random",
+                         seed = 1), task)
   }
   dir <- withr::local_tempdir()
   claim_folder(dir, NULL, describe("control"), 1)
