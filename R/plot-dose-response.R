@@ -42,7 +42,8 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
   check_choice(value, known, "value")
   table <- as.data.frame(response)
   table$.value <- table[[value]]
-  points <- response_points(observed, table, value)
+  points <- observed_points(observed, table, value, c("perturbation", "dose", "n_cells"),
+                            c("dose", "n_cells", names(response_words())), "dose_response")
   check_same_scale(response, observed, rlang::current_env())
   lowest <- lowest_dose(c(table$dose, points$dose))
   table$.dose <- if (log_dose) lift_zero(table$dose, lowest) else table$dose
@@ -52,13 +53,14 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
                        joined_doses(table, log_dose),
                        linewidth = if (nlevels(table$.line) > 40L) 0.3 else 0.7) +
     scale_colour_compert(nlevels(table$.line)) +
-    ggplot2::labs(x = dose_title(response), y = response_title(response, value, !is.null(points)),
+    ggplot2::labs(x = dose_title(response), y = value_title(response, value, response_words(!is.null(points))),
                   colour = NULL, linetype = NULL, subtitle = constant_subtitle(attr(table, "constant")),
                   caption = dose_note(response)) +
     theme_compert() +
     names_legend(levels(table$.line))
   if (!is.null(points)) {
     points$.dose <- if (log_dose) lift_zero(points$dose, lowest) else points$dose
+    points[c(".line", ".panel")] <- table[points$.row, c(".line", ".panel")]
     p <- p + observed_layers(points)
   }
   dots <- is.null(points) && length(unique(table$.dose)) <= 12L
@@ -77,8 +79,7 @@ plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, ob
 # a logarithmic axis.
 joined_doses <- function(table, log_dose) {
   if (log_dose) table <- table[table$dose > 0, , drop = FALSE]
-  line <- row_keys(table[c(".panel", ".line")])
-  table[line %in% line[duplicated(line)], , drop = FALSE]
+  rows_of_lines(table, c(".panel", ".line"))
 }
 
 # Panels, with room for the last label of one beside the first of the next. Axes have few breaks where
@@ -115,14 +116,16 @@ log_breaks <- function(limits, zero) {
   c(zero, powers[is.null(zero) | powers > 1.5 * (zero %||% 0)])
 }
 
-response_title <- function(response, value, measured) {
-  words <- response_words(measured)[[value]]
-  if (value == "response") return(words)
+# `words`: what each value is called; `space` stands before what the value is of.
+value_title <- function(response, value, words, space = " ") {
+  if (value %in% latent_values) return(words[[value]])
   scale <- attr(response, "scale")
-  if (grepl("^norm", value) && identical(names(scale), "proteins")) words <- paste(words, "of proteins")
+  proteins <- grepl("^norm", value) && identical(names(scale), "proteins")
   # On one line title and scale are longer than panels may be high.
-  with_scale_words(words, scale, "\n")
+  with_scale_words(paste0(words[[value]], if (proteins) paste0(space, "of proteins")), scale, "\n")
 }
+
+latent_values <- c("response", "norm_of_shift")
 
 response_words <- function(measured = FALSE) {
   words <- c(response = "Latent response h(dose)", norm_of_difference = "Length of predicted change",
@@ -133,32 +136,27 @@ response_words <- function(measured = FALSE) {
     norm_of_mean = "Length of mean", mean = "Mean expression", difference = "Change of expression")
 }
 
-# The measured points that belong to a line of `table`, with `.value`; NULL for none.
-response_points <- function(observed, table, value, call = rlang::caller_env()) {
+# The measured points that belong to a row of `table`, the number `.row` of its first, with `.value` and `.seen`;
+# NULL for none. `columns`: those that they must have; `numbers`: those in which rows of a line (a map) differ;
+# `verb` made the table.
+observed_points <- function(observed, table, value, columns, numbers, verb, call = rlang::caller_env()) {
   if (is.null(observed)) return(NULL)
-  if (value == "response") {
+  if (value %in% latent_values) {
     abort_input("`observed` must be left out for the latent response, which cannot be measured.",
                 paste0("It is ", describe(observed), "."),
-                "Draw `dose_response(fit, newdata, space = \"genes\")`.", call)
+                paste0("Draw `", verb, "(fit, newdata, space = \"genes\")`."), call)
   }
-  need_columns(observed, c("perturbation", "dose", "seen", "n_cells", value), "observed",
-               "observed_response()", call)
+  need_columns(observed, c(columns, "seen", value), "observed", "observed_response()", call)
   points <- as.data.frame(observed)
-  shared <- setdiff(intersect(names(points), names(table)),
-                    c("dose", "n_cells", names(response_words())))
-  points <- points[row_keys(points[shared]) %in% row_keys(table[shared]), , drop = FALSE]
-  points <- points[is.finite(points[[value]]), , drop = FALSE]
+  shared <- setdiff(intersect(names(points), names(table)), numbers)
+  points$.row <- match(row_keys(points[shared]), row_keys(table[shared]))
+  points <- points[!is.na(points$.row) & is.finite(points[[value]]), , drop = FALSE]
   if (nrow(points) == 0L) {
-    abort_input("`observed` must have points that belong to lines of `response`.",
-                "None of its rows has a line's perturbation, covariates and gene.",
+    abort_input("`observed` must have points that belong to `response`.",
+                "None of its rows has its perturbations, covariates and genes.",
                 "Ask both functions for the same perturbations and genes.", call)
   }
   points$.value <- points[[value]]
-  # Lines and panels are those of the curves.
-  lines <- response_layout(table, intersect(names(response_words()), names(table)))
-  first <- match(row_keys(points[shared]), row_keys(table[shared]))
-  points$.line <- lines$.line[first]
-  points$.panel <- lines$.panel[first]
   points$.seen <- seen_words(points$seen)
   points
 }

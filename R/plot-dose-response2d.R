@@ -40,10 +40,11 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
   value <- check_choice(value %||% known[1L], known, "value")
   table <- as.data.frame(response)
   check_one_pair(table)
-  points <- response2d_points(observed, table, value)
+  points <- observed_points(observed, table, value, columns, map_numbers(), "dose_response2d")
   table <- map_table(table, value, log_dose, points)
   check_same_scale(response, observed, rlang::current_env())
-  p <- dose_map(table, value == "difference", response2d_title(response, value), also = points[[value]]) +
+  p <- dose_map(table, value == "difference", value_title(response, value, response2d_words(), "\n"),
+                also = points$.value) +
     ggplot2::labs(x = dose_title(response, short_names(table$perturbation_1[1L], 40L)),
                   y = dose_title(response, short_names(table$perturbation_2[1L])),
                   subtitle = if (nlevels(table$.panel) == 1L) {
@@ -51,21 +52,11 @@ plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, l
                   }, caption = dose_note(response))
   if (!is.null(points)) {
     points <- map_places(points, attr(table, "lowest"))
-    points$.value <- points[[value]]
-    shared <- setdiff(intersect(names(points), names(table)), map_numbers())
-    points$.panel <- table$.panel[match(row_keys(points[shared]), row_keys(table[shared]))]
+    points$.panel <- table$.panel[points$.row]
     p <- p + map_points(points)
   }
   if (!log_dose) return(p)
   p + log_dose_scale("x", table$dose_1, table$.x) + log_dose_scale("y", table$dose_2, table$.y)
-}
-
-response2d_title <- function(response, value) {
-  words <- response2d_words()[[value]]
-  if (value %in% c("response", "norm_of_shift")) return(words)
-  scale <- attr(response, "scale")
-  if (grepl("^norm", value) && identical(names(scale), "proteins")) words <- paste0(words, "\nof proteins")
-  with_scale_words(words, scale, "\n")
 }
 
 response2d_words <- function() {
@@ -79,26 +70,6 @@ check_one_pair <- function(table, call = rlang::caller_env()) {
   if (nrow(pairs) == 1L) return(invisible())
   abort_input("`response` must be of one pair of perturbations.",
               paste0("It has rows of ", nrow(pairs), "."), "Filter it by rows.", call)
-}
-
-# The measured points that have a panel, with the column `value`.
-response2d_points <- function(observed, table, value, call = rlang::caller_env()) {
-  if (is.null(observed)) return(NULL)
-  if (value %in% c("response", "norm_of_shift")) {
-    abort_input("`observed` must be left out for the latent response, which cannot be measured.",
-                paste0("It is ", describe(observed), "."),
-                "Draw `dose_response2d(fit, newdata, space = \"genes\")`.", call)
-  }
-  need_columns(observed, c("perturbation_1", "dose_1", "perturbation_2", "dose_2", "seen", value),
-               "observed", "observed_response(pair = )", call)
-  points <- as.data.frame(observed)
-  shared <- setdiff(intersect(names(points), names(table)),
-                    map_numbers())
-  points <- points[row_keys(points[shared]) %in% row_keys(table[shared]), , drop = FALSE]
-  points <- points[is.finite(points[[value]]), , drop = FALSE]
-  if (nrow(points)) return(points)
-  abort_input("`observed` must have points of the pair, covariates and genes of `response`.",
-              "None of its rows has.", "Ask both functions for the same pair and genes.", call)
 }
 
 # Adds the value, the panel, and the place and the borders of each tile. On logarithmic axes dose 0 is
@@ -194,7 +165,6 @@ contour_breaks <- function(table, signed) {
 
 # Measured conditions in the colours of the map, rimmed so that they stand out.
 map_points <- function(points) {
-  points$.seen <- seen_words(points$seen)
   list(
     ggplot2::geom_point(ggplot2::aes(shape = .data$.seen, fill = .data$.value), points, size = 3,
                         stroke = 1, colour = "black"),

@@ -77,7 +77,6 @@ draw_pair_plane <- function(table, n_labels, constant) {
   circle <- data.frame(x = sqrt(2) * cos(angle), y = sqrt(2) * sin(angle))
   # Names may stand over the border, the circle ends at it.
   circle[pmin(circle$x, circle$y) < span[1L], ] <- NA
-  joined <- table[table$.name %in% table$.name[duplicated(table$.name)], , drop = FALSE]
   left <- labels$coef_1 > mean(span)
   labels$.side <- as.numeric(left)
   labels$.at <- labels$coef_1 + ifelse(left, -0.02, 0.02) * diff(span)
@@ -86,7 +85,8 @@ draw_pair_plane <- function(table, n_labels, constant) {
     ggplot2::geom_path(ggplot2::aes(.data$x, .data$y), circle, colour = "grey80", linewidth = 0.4,
                        na.rm = TRUE) +
     ggplot2::annotate("point", x = 1, y = 1, shape = 4, size = 3, stroke = 1, colour = "grey40") +
-    ggplot2::geom_line(ggplot2::aes(group = .data$.name), joined, colour = "grey60", linewidth = 0.3) +
+    ggplot2::geom_line(ggplot2::aes(group = .data$.name), rows_of_lines(table, ".name"), colour = "grey60",
+                       linewidth = 0.3) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$.seen), size = 2.2,
                         stroke = 0.8) +
     ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.text, hjust = .data$.side),
@@ -128,20 +128,10 @@ draw_pair_genes <- function(table, genes, n_labels, max_panels, scale, constant,
   across <- if (n > 1L && length(unique(table$method)) == 2L) 2 * round(across / 2) else ceiling(across)
   labels$.name <- short_names(labels$gene, if (n > 1L) 12L else 20L)
   span <- range(table$predicted, table$measured)
-  left <- left_side(labels, table, span, across)
-  labels$.side <- as.numeric(left)
-  labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * diff(span)
-  p <- ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
-    ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
-    ggplot2::geom_point(ggplot2::aes(colour = .data$.named), size = if (n > 1L) 0.8 else 1.4, alpha = 0.7) +
-    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side), labels,
-                       size = 2.7, check_overlap = TRUE) +
-    ggplot2::scale_colour_manual(values = c(`FALSE` = "#999999", `TRUE` = "#D55E00"), guide = "none") +
-    ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
-    ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
-    ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
+  table$.kind <- as.character(table$.named)
+  draw_genes(table, labels, span, across, n, c(`FALSE` = "#999999", `TRUE` = "#D55E00")) +
+    ggplot2::guides(colour = "none") +
     ggplot2::labs(x = with_scale_words("Sum of the changes under either part", scale),
                   y = with_scale_words("Change under both", scale, "\n"), subtitle = constant) +
-    theme_compert()
-  p + ggplot2::facet_wrap(ggplot2::vars(.data$condition), ncol = across) + square_panels()
+    ggplot2::facet_wrap(ggplot2::vars(.data$condition), ncol = across) + square_panels()
 }

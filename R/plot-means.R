@@ -165,29 +165,15 @@ draw_means <- function(table, labels, value, scale, features) {
   table <- table[order(table$.kind), , drop = FALSE]
   span <- range(table$predicted, table$measured)
   if (span[1L] == span[2L]) span <- span + c(-0.5, 0.5)
-  left <- left_side(labels, table, span, if (n > 1L) across else 1)
-  labels$.side <- as.numeric(left)
-  labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * (span[2L] - span[1L])
   what <- if (value == "mean") "mean" else "change of the mean"
   heading <- unique(table[c("condition", "r2", "training")])
   heading <- stats::setNames(paste0(short_names(heading$condition, 18L, many = FALSE), "\n(",
                                     heading$training, ")\n", heading$r2), heading$condition)
-  p <- ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
-    ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
-    ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (n > 1L) 0.8 else 1.4,
-                        alpha = 0.7) +
-    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side),
-                       labels, size = 2.7, check_overlap = TRUE) +
-    ggplot2::scale_colour_manual(values = colours) +
+  p <- draw_genes(table, labels, span, if (n > 1L) across else 1, n, colours) +
     ggplot2::guides(colour = if (features == "proteins") "none" else
       ggplot2::guide_legend(override.aes = list(size = 2.2, alpha = 1))) +
-    # Both axes reach as far, so that the line ends in the corners; names may stand over the border.
-    ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
-    ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
-    ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
     ggplot2::labs(x = with_scale_words(paste("Predicted", what), scale),
-                  y = with_scale_words(paste("Measured", what), scale, "\n"), colour = NULL) +
-    theme_compert()
+                  y = with_scale_words(paste("Measured", what), scale, "\n"), colour = NULL)
   if (n > 1L) {
     return(p + ggplot2::facet_wrap(ggplot2::vars(.data$.panel), ncol = across,
                                    labeller = ggplot2::as_labeller(heading)) +
@@ -196,6 +182,25 @@ draw_means <- function(table, labels, value, scale, features) {
   p + ggplot2::labs(title = paste0(short_names(table$condition[1L], 36L, many = FALSE), " (",
                                    table$training[1L], ")"),
                     subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
+}
+
+# What is predicted of genes against what was measured, coloured by `.kind`, with names beside the points of
+# `labels`, in `n` panels of which `across` share the width.
+draw_genes <- function(table, labels, span, across, n, colours) {
+  left <- left_side(labels, table, span, across)
+  labels$.side <- as.numeric(left)
+  labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * diff(span)
+  ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
+    ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
+    ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (n > 1L) 0.8 else 1.4, alpha = 0.7) +
+    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side), labels,
+                       size = 2.7, check_overlap = TRUE) +
+    ggplot2::scale_colour_manual(values = colours) +
+    # Both axes reach as far, so that the line ends in the corners; names may stand over the border.
+    ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
+    ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.10)) +
+    ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.10)) +
+    theme_compert()
 }
 
 # Small headings, and room between panels for the names of genes.

@@ -193,10 +193,9 @@ r2_rows <- function(table) {
                         table[table$method == methods[k], , drop = FALSE], size = size,
                         position = ggplot2::position_nudge(y = apart[k]))
   })
-  row <- row_keys(table[c("metric", "split", "condition")])
   ggplot2::ggplot(table, ggplot2::aes(.data$value, .data$condition)) +
-    # A single method has no span.
-    ggplot2::geom_line(ggplot2::aes(group = .data$condition), table[row %in% row[duplicated(row)], ],
+    ggplot2::geom_line(ggplot2::aes(group = .data$condition),
+                       rows_of_lines(table, c("metric", "split", "condition")),
                        colour = "grey80", linewidth = 0.4) +
     points +
     names_axis("y", levels(table$condition))

@@ -177,6 +177,12 @@ scale_shape_compert <- function(n) {
                               labels = legend_names)
 }
 
+# The points that are on a line with others, of equal values in `columns`: a single one has no line.
+rows_of_lines <- function(table, columns) {
+  line <- row_keys(table[columns])
+  table[line %in% line[duplicated(line)], , drop = FALSE]
+}
+
 # Stops when a table lacks columns that a plot needs.
 need_columns <- function(table, columns, arg, from, call = rlang::caller_env()) {
   absent <- if (is.data.frame(table)) setdiff(columns, names(table)) else columns

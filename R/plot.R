@@ -51,7 +51,7 @@ draw_history <- function(table, best, restored, title) {
                                  colour = "grey30")
   }
   p +
-    ggplot2::geom_line(data = several_points(table), linewidth = 0.5) +
+    ggplot2::geom_line(data = rows_of_lines(table, c("panel", "series")), linewidth = 0.5) +
     ggplot2::geom_point(data = table[table$kind == "r2", , drop = FALSE], size = 1.2) +
     ggplot2::facet_wrap(ggplot2::vars(.data$panel), scales = "free_y",
                         ncol = if (nlevels(table$panel) > 4L) 3L else 2L) +
@@ -66,12 +66,6 @@ draw_history <- function(table, best, restored, title) {
 whole_breaks <- function(limits) {
   at <- pretty(limits)
   round(at[abs(at - round(at)) < 1e-6])
-}
-
-# Series of one point have no line.
-several_points <- function(table) {
-  series <- paste(table$panel, table$series)
-  table[series %in% series[duplicated(series)], , drop = FALSE]
 }
 
 history_subtitle <- function(best, restored, scored) {

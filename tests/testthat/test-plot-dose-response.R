@@ -131,7 +131,7 @@ test_that("measured points that cannot be drawn are refused", {
   expect_refused(plot_dose_response(curve_table("A"), observed = points),
                  "made by `observed_response\\(\\)`")
   points$seen <- "condition"
-  expect_refused(plot_dose_response(curve_table("C"), observed = points), "belong to lines")
+  expect_refused(plot_dose_response(curve_table("C"), observed = points), "belong to `response`")
   latent <- tibble::tibble(perturbation = "A", dose = 0:2, response = 0:2)
   expect_refused(plot_dose_response(latent, observed = points), "cannot be measured")
 })
