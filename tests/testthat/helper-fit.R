@@ -34,6 +34,10 @@ as_text <- function(table) {
   table
 }
 
+# What is the same of every run, but the time that it took.
+run_of <- function(fit) timeless(fit$history)
+timeless <- function(table) table[setdiff(names(table), "seconds")]
+
 quick_settings <- function(epochs = 3, ..., device = "cpu") {
   cpa_settings(epochs = epochs, dim = 8, autoencoder_width = 24, adversary_width = 16,
                batch_size = 32, checkpoint_freq = 1, threads = 1, device = device, seed = 11,

@@ -37,4 +37,13 @@ golden_file <- function(name, reference) {
   file
 }
 
+# Of its metrics, metrics_*.h5: names of conditions, and of the genes of each that are scored.
+golden_degs <- function(read, genes) {
+  label <- vapply(strsplit(read("categories"), "_", fixed = TRUE), function(w) {
+    paste0(w[1], ", ", condition_label(list(w[2]), list(as.numeric(w[3]))))
+  }, "")
+  index <- read("de_gene_index") + 1
+  rlang::set_names(lapply(seq_along(label), function(k) genes[index[, k]]), label)
+}
+
 h5 <- function(name) getExportedValue("rhdf5", name)

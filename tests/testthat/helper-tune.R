@@ -26,7 +26,6 @@ small_halving <- function(..., settings = tuned_settings(9), trials = 9) {
 
 # All of a search that is reproducible.
 same_part <- function(found) {
-  timeless <- function(table) table[setdiff(names(table), "seconds")]
   list(timeless(found$trials), timeless(found$rungs), timeless(found$best$history),
        found$best_trial, unclass(found$best_settings))
 }

@@ -7,7 +7,6 @@ fit_toy <- function(x = toy_log(nrow(cells)), cells = toy_cells(160), ..., setti
   cpa(x, "drug", dose = dose, covariates = covariates, control = "control", col_data = cells, ...,
       settings = settings)
 }
-losses <- function(fit) fit$history[setdiff(names(fit$history), "seconds")]
 
 test_that("a fit remembers the screen and the run", {
   fit <- fit_toy(batch = "donor")
@@ -45,32 +44,32 @@ test_that("one line says what is fitted; verbose = FALSE says nothing", {
 test_that("one seed, one fit; another seed, another; set.seed() governs where none is given", {
   withr::with_seed(1, {
     before <- .Random.seed
-    one <- losses(fit_toy())
+    one <- run_of(fit_toy())
     expect_identical(.Random.seed, before)
   })
-  expect_identical(losses(fit_toy()), one)
-  expect_false(identical(losses(fit_toy(settings = quick(seed = 2))), one))
+  expect_identical(run_of(fit_toy()), one)
+  expect_false(identical(run_of(fit_toy(settings = quick(seed = 2))), one))
   free <- function() fit_toy(settings = quick(seed = NULL))
   a <- withr::with_seed(5, free())
   b <- withr::with_seed(5, free())
-  expect_identical(losses(a), losses(b))
+  expect_identical(run_of(a), run_of(b))
   expect_identical(a$meta$seed, b$meta$seed)
   expect_false(identical(a$meta$seed, withr::with_seed(6, free())$meta$seed))
 })
 
 test_that("all containers give the same fit, to the bit", {
   cells <- toy_cells(160)
-  expected <- losses(fit_toy())
-  expect_identical(losses(fit_toy(as_sparse(toy_log(160)))), expected)
+  expected <- run_of(fit_toy())
+  expect_identical(run_of(fit_toy(as_sparse(toy_log(160)))), expected)
   path <- withr::local_tempfile(fileext = ".h5ad")
   x <- round(toy_log(160) * 64) / 64  # exact in the file's single precision
   write_h5ad(x, path, col_data = cells)
   from_file <- cpa(path, "drug", dose = "dose", covariates = "cell_type", control = "control",
                    settings = quick())
-  expect_identical(losses(from_file), losses(fit_toy(x)))
+  expect_identical(run_of(from_file), run_of(fit_toy(x)))
   skip_without_package("SingleCellExperiment", "SeuratObject", "DelayedArray")
   from <- function(object) {
-    losses(cpa(object, "drug", dose = "dose", covariates = "cell_type", control = "control",
+    run_of(cpa(object, "drug", dose = "dose", covariates = "cell_type", control = "control",
                settings = quick()))
   }
   expect_identical(from(SingleCellExperiment::SingleCellExperiment(
@@ -89,10 +88,10 @@ test_that("the order of a combination changes nothing; no doses are doses of 1",
   cells <- toy_cells(160)
   cells$drug[cells$drug == "A+B"] <- "B+A"
   cells$dose[cells$drug == "B+A"] <- "2+0.5"
-  expect_identical(losses(fit_toy(cells = cells)), losses(fit_toy()))
+  expect_identical(run_of(fit_toy(cells = cells)), run_of(fit_toy()))
   cells <- toy_cells(160)
   cells$dose <- ifelse(cells$drug == "A+B", "1+1", "1")
-  expect_identical(losses(fit_toy(cells = cells)), losses(fit_toy(dose = NULL)))
+  expect_identical(run_of(fit_toy(cells = cells)), run_of(fit_toy(dose = NULL)))
 })
 
 test_that("no covariates, several, numeric doses, a logical control, a formula", {

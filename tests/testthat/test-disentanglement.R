@@ -1,9 +1,7 @@
 # Numbers named "scikit-learn" were computed with its version 1.2.1.
 
-golden_multi <- function() golden_file("metrics_multi.h5", "theislab/multicpa")
-
 test_that("scores are those of theislab/multicpa for its latents", {
-  file <- golden_multi()
+  file <- golden_file("metrics_multi.h5", "theislab/multicpa")
   read <- function(name) getExportedValue("rhdf5", "h5read")(file, name)
   # The reference's label is the drug alone; categories are "ct0_D1_1.0".
   drug <- vapply(strsplit(read("inputs/pert_category"), "_", fixed = TRUE), `[`, "", 2L)

@@ -2,8 +2,6 @@
 
 losses_of <- function(fit) as.list(fit$history[grep("^(loss|penalty)_", names(fit$history))])
 
-scores_of <- function(fit) unlist(fit$history[grep("^r2_", names(fit$history))])
-
 # The fits of a list of settings, made here, or by several processes one after the other.
 alone <- function(jobs) {
   lapply(jobs, function(job) suppressWarnings(do.call(fit_of_group, job)))

@@ -18,13 +18,7 @@ chem_cells <- function(file) {
   held <- cbind(read("genes")[, treated], read("genes_control"))
   x <- cbind(held, held)
   dimnames(x) <- list(read("var_names"), paste0("c", seq_len(ncol(x))))
-  category <- strsplit(read("categories"), "_", fixed = TRUE)
-  label <- vapply(category, function(w) {
-    paste0(w[1], ", ", condition_label(list(w[2]), list(as.numeric(w[3]))))
-  }, "")
-  index <- read("de_gene_index") + 1
-  degs <- lapply(seq_along(label), function(k) rownames(x)[index[, k]])
-  list(x = x, col_data = table, label = label, degs = stats::setNames(degs, label))
+  list(x = x, col_data = table, degs = golden_degs(read, rownames(x)))
 }
 
 # A fit of the reference's shape that has the reference's weights. The table of molecules is frozen.
@@ -67,9 +61,9 @@ test_that("preset chemcpa gives the reference's numbers from the reference's wei
   scores <- do.call(evaluate_r2, c(arguments, list(degs = cells$degs, preset = "chemcpa")))
   model <- scores[scores$method == "model", ]
   expect_identical(unique(model$n_controls), 24L)
-  at <- match(paste0(model$cell_type, ", ", model$drug, "@", model$dose), cells$label)
+  at <- match(paste0(model$cell_type, ", ", model$drug, "@", model$dose), names(cells$degs))
   by_category <- expected("evaluate_r2_per_category")
-  expect_identical(setdiff(seq_along(cells$label), at), which(is.nan(by_category[1, ])))
+  expect_identical(setdiff(seq_along(names(cells$degs)), at), which(is.nan(by_category[1, ])))
   expect_equal(t(as.matrix(model[four])), by_category[, at], tolerance = 1e-9, ignore_attr = TRUE)
   average <- summary(scores)
   expect_equal(unlist(average[average$method == "model", four]), expected("evaluate_r2_full_keys"),

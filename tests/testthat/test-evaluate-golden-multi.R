@@ -1,8 +1,6 @@
 # evaluate_r2() of theislab/multicpa, MultiCPA/train.py, with its weights in one of our fits: from cells
 # to scores of genes and proteins through the whole of R.
 
-golden_multi <- function() golden_file("metrics_multi.h5", "theislab/multicpa")
-
 # Treated cells are held out, the reference's controls test; copies of both are there to train. What type
 # the controls are of does not count: they are relabelled.
 multi_cells <- function(file, loss) {
@@ -19,13 +17,7 @@ multi_cells <- function(file, loss) {
   }
   x <- rbind(values("genes"), values("proteins"))
   dimnames(x) <- list(c(read("var_names"), paste0("p", 1:7)), paste0("c", seq_len(ncol(x))))
-  category <- strsplit(read("categories"), "_", fixed = TRUE)
-  label <- vapply(category, function(w) {
-    paste0(w[1], ", ", condition_label(list(w[2]), list(as.numeric(w[3]))))
-  }, "")
-  index <- read("de_gene_index") + 1
-  degs <- lapply(seq_along(label), function(k) rownames(x)[index[, k]])
-  list(x = x, col_data = table, label = label, degs = stats::setNames(degs, label))
+  list(x = x, col_data = table, degs = golden_degs(read, rownames(x)))
 }
 
 # A fit of the reference's shape that has the reference's weights.
@@ -56,7 +48,7 @@ multi_fit_of <- function(file, loss, cells) {
 six <- c("r2_mean", "r2_var", "r2_mean_deg", "r2_var_deg", "r2_mean_protein", "r2_var_protein")
 
 test_that("preset multicpa gives the reference's six numbers from the reference's weights", {
-  file <- golden_multi()
+  file <- golden_file("metrics_multi.h5", "theislab/multicpa")
   for (loss in c("gauss", "nb")) {
     cells <- multi_cells(file, loss)
     fit <- multi_fit_of(file, loss, cells)
@@ -69,10 +61,10 @@ test_that("preset multicpa gives the reference's six numbers from the reference'
                           col_data = cells$col_data)
     model <- scores[scores$method == "model", ]
     expect_identical(unique(model$n_controls), 25L)
-    at <- match(paste0(model$cell_type, ", ", model$drug, "@", model$dose), cells$label)
+    at <- match(paste0(model$cell_type, ", ", model$drug, "@", model$dose), names(cells$degs))
     by_category <- expected("evaluate_r2_per_category")
     # Conditions of up to 30 cells have none.
-    expect_identical(setdiff(seq_along(cells$label), at), which(by_category[1, ] == -1))
+    expect_identical(setdiff(seq_along(names(cells$degs)), at), which(by_category[1, ] == -1))
     expect_equal(t(as.matrix(model[six])), by_category[, at], tolerance = 1e-9, ignore_attr = TRUE)
     average <- summary(scores)
     average <- average[average$method == "model", ]

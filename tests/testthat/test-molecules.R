@@ -12,7 +12,6 @@ molecule_fit <- function(molecules, ..., epochs = 2, x = toy_log(160), doser_typ
                               autoencoder_width = 8, adversary_width = 8, batch_size = 16,
                               checkpoint_freq = 1, device = "cpu", doser_type = doser_type, ...))
 }
-run_of <- function(fit) fit$history[setdiff(names(fit$history), "seconds")]
 both <- condition(drug = "A+B", cell_type = "NK")
 ask <- function(fit) predict(fit, toy_log(160), both, col_data = molecule_cells)
 

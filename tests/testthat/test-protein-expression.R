@@ -1,6 +1,5 @@
-table_of <- function() cite_cells()$col_data
 express <- function(what, fit = multi_fit(), x = cite_rows(), ...) {
-  protein_expression(fit, x, what, col_data = table_of(), ...)
+  protein_expression(fit, x, what, col_data = cite_cells()$col_data, ...)
 }
 
 test_that("every kind has its range, and they are the parts of the mixture's mean", {
@@ -8,7 +7,7 @@ test_that("every kind has its range, and they are the parts of the mixture's mea
   for (fit in list(multi_fit(), multi_fit(fusion = "poe"))) {
     part <- lapply(kinds, express, fit = fit)
     for (one in part) {
-      expect_identical(dimnames(one), list(paste0("CD", 1:5), rownames(table_of())))
+      expect_identical(dimnames(one), list(paste0("CD", 1:5), rownames(cite_cells()$col_data)))
       expect_true(all(is.finite(one)))
     }
     p <- part$foreground_probability
@@ -16,10 +15,10 @@ test_that("every kind has its range, and they are the parts of the mixture's mea
     expect_true(all(part$background > 0))
     expect_true(all(part$foreground >= part$background))
     expect_equal(part$denoised, p * part$foreground, tolerance = 1e-5)
-    mean <- attr(reconstruct(fit, cite_rows(), col_data = table_of()), "proteins")
+    mean <- attr(reconstruct(fit, cite_rows(), col_data = cite_cells()$col_data), "proteins")
     expect_equal(mean, part$denoised + (1 - p) * part$background, tolerance = 1e-5, ignore_attr = TRUE)
   }
-  expect_identical(protein_expression(multi_fit(), cite_rows(), col_data = table_of()), express("denoised"))
+  expect_identical(protein_expression(multi_fit(), cite_rows(), col_data = cite_cells()$col_data), express("denoised"))
 })
 
 test_that("cells are taken by one modality, or without parts of their condition", {
@@ -32,7 +31,7 @@ test_that("cells are taken by one modality, or without parts of their condition"
   expect_warning(without <- express("foreground", fit, cite_cells()$genes), class = "compert_rna_only")
   expect_identical(without, rna)
   untreated <- express("denoised", add = "cell_type")
-  control <- table_of()$drug == "control"
+  control <- cite_cells()$col_data$drug == "control"
   expect_false(isTRUE(all.equal(untreated[, !control], express("denoised")[, !control])))
   expect_identical(express("denoised", x = cite_rows()[19:1, ]), express("denoised"))
 })

@@ -1,9 +1,8 @@
 # Proteins of a fit of both, asked for by name where genes are.
 
 both_fit <- function() multi_fit(fusion = "poe")
-both_cells <- function() cite_cells()$col_data
 mean_of <- function(adt, drug, type) {
-  about <- both_cells()
+  about <- cite_cells()$col_data
   rowMeans(adt[, about$drug == drug & about$cell_type == type], na.rm = TRUE)
 }
 
@@ -11,11 +10,11 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
   named <- c("CD2", "gene3")
   curve <- function(genes = named, x = cite_rows(), ...) {
     dose_response(both_fit(), x, space = "genes", dose = 1, perturbation = "A", genes = genes,
-                  col_data = both_cells(), ...)
+                  col_data = cite_cells()$col_data, ...)
   }
   predicted <- function(residual) {
     answer <- predict(both_fit(), cite_rows(), condition("A", cell_type = "NK"), residual = residual,
-                      summarise = "condition", col_data = both_cells())
+                      summarise = "condition", col_data = cite_cells()$col_data)
     proteins_of(answer)["CD2", 1]
   }
   adt <- cite_cells()$adt
@@ -31,7 +30,7 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
   expect_equal(raw$mean[raw$cell_type == "NK"], predicted(FALSE), tolerance = 1e-5, ignore_attr = TRUE)
   expect_identical(attr(raw, "scale"), c(proteins = "counts"))
   measured <- function(x = cite_rows(), genes = named, ...) {
-    observed_response(both_fit(), x, genes = genes, col_data = both_cells(), ...)
+    observed_response(both_fit(), x, genes = genes, col_data = cite_cells()$col_data, ...)
   }
   points <- measured()
   row <- points[points$cell_type == "NK" & points$perturbation == "A" & points$gene == "CD2", ]
@@ -42,7 +41,7 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
   points <- measured(cite_rows(some))
   row <- points[points$cell_type == "NK" & points$perturbation == "A" & points$gene == "CD2", ]
   expect_equal(row$mean, log1p(mean_of(some, "A", "NK")[["CD2"]]))
-  some[, both_cells()$drug == "A"] <- NA
+  some[, cite_cells()$col_data$drug == "A"] <- NA
   expect_identical(is.na(measured(cite_rows(some), "CD2")$mean), rep(c(TRUE, FALSE), 2))
   expect_refused(curve("CD9"), "`genes` must be genes or proteins of the fit.*Did you mean \"CD1\"")
   skip_without_package("ggplot2")
@@ -56,14 +55,14 @@ test_that("responses of proteins are log(1 + mean), predicted and measured", {
 test_that("changes of proteins are from the source cells that have them", {
   curve <- function(adt, ...) {
     dose_response(both_fit(), cite_rows(adt), perturbation = "control", dose = 1, genes = c("CD2", "gene3"),
-                  col_data = both_cells(), ...)
+                  col_data = cite_cells()$col_data, ...)
   }
   adt <- with_gaps(cite_cells()$adt)
   for (scale in c("log", "model")) {
     # The change to the control itself.
     expect_lt(max(abs(curve(adt, scale = scale)$difference)), 1e-4)
   }
-  nk <- both_cells()$cell_type == "NK" & both_cells()$drug == "control"
+  nk <- cite_cells()$col_data$cell_type == "NK" & cite_cells()$col_data$drug == "control"
   adt[, nk] <- NA
   none <- curve(adt)
   gone <- none$gene == "CD2" & none$cell_type == "NK"
@@ -74,7 +73,7 @@ test_that("changes of proteins are from the source cells that have them", {
 })
 
 test_that("plot_means() and r2_matrix() compare proteins as r2_mean_protein does", {
-  about <- both_cells()
+  about <- cite_cells()$col_data
   about$split <- "test"
   scores <- function(...) {
     evaluate_r2(both_fit(), cite_rows(), col_data = about, split = "test", baselines = FALSE, ...)
@@ -109,7 +108,7 @@ test_that("plot_means() and r2_matrix() compare proteins as r2_mean_protein does
 
 test_that("evaluate_r2() scores proteins that are predicted from RNA", {
   scores <- function(x = cite_rows(), ..., fit = both_fit()) {
-    evaluate_r2(fit, x, col_data = both_cells(), split = c("test", "ood"), min_cells = 1, ...)
+    evaluate_r2(fit, x, col_data = cite_cells()$col_data, split = c("test", "ood"), min_cells = 1, ...)
   }
   all <- scores()
   rna <- scores(from = "rna")
@@ -118,13 +117,13 @@ test_that("evaluate_r2() scores proteins that are predicted from RNA", {
   expect_identical(rna[base, ], all[base, ], ignore_attr = TRUE)
   expect_false(isTRUE(all.equal(rna$r2_mean_protein[model], all$r2_mean_protein[model])))
   predicted <- proteins_of(predict(both_fit(), cite_rows(), condition("A+B", cell_type = "NK"), from = "rna",
-                                   summarise = "condition", col_data = both_cells()))[, 1]
+                                   summarise = "condition", col_data = cite_cells()$col_data))[, 1]
   measured <- mean_of(cite_cells()$adt, "A+B", "NK")
   expect_equal(rna$r2_mean_protein[model & rna$drug == "A+B" & rna$cell_type == "NK"],
                core_r2(unname(log1p(measured)), unname(log1p(predicted))), tolerance = 1e-5)
   # What the controls' proteins are does not matter, but for the baselines.
   adt <- cite_cells()$adt
-  adt[, both_cells()$drug == "control"] <- 0
+  adt[, cite_cells()$col_data$drug == "control"] <- 0
   expect_equal(scores(cite_rows(adt), from = "rna")$r2_mean_protein[model], rna$r2_mean_protein[model])
   expect_match(paste(capture.output(print(rna)), collapse = " "),
                "with own `min_cells`, `from`: controls of the same covariates by RNA alone", fixed = TRUE)
@@ -140,11 +139,12 @@ test_that("whole numbers of proteins are read as others are", {
   expect_identical(typeof(read$proteins), "double")
   expect_equal(evaluate_r2(both_fit(), x, split = "test", baselines = FALSE, seed = 1)$r2_mean_protein,
                evaluate_r2(both_fit(), cite_sce(), split = "test", baselines = FALSE, seed = 1)$r2_mean_protein)
-  expect_equal(observed_response(both_fit(), x, genes = "CD1"), observed_response(both_fit(), cite_sce(), genes = "CD1"))
+  measured <- function(x) observed_response(both_fit(), x, genes = "CD1")
+  expect_equal(measured(x), measured(cite_sce()))
 })
 
 test_that("scores of predictions from proteins tell what they start from, and whose cells lack it", {
-  about <- both_cells()
+  about <- cite_cells()$col_data
   run <- function(adt = cite_cells()$adt, ...) {
     evaluate_r2(both_fit(), cite_rows(adt), col_data = about, split = "ood", min_cells = 1, from = "proteins",
                 baselines = FALSE, seed = 1, ...)
@@ -169,7 +169,7 @@ test_that("scores of predictions from proteins tell what they start from, and wh
 })
 
 test_that("evaluate_effects() scores changes of proteins, over the cells that have them", {
-  about <- both_cells()
+  about <- cite_cells()$col_data
   adt <- with_gaps(cite_cells()$adt)
   effects <- function(x = cite_rows(adt), ..., fit = both_fit(), col_data = about) {
     evaluate_effects(fit, x, split = "ood", col_data = col_data, seed = 1, ...)
@@ -203,7 +203,7 @@ test_that("evaluate_effects() scores changes of proteins, over the cells that ha
 
 test_that("evaluate_cells() and augment() compare the proteins of cells with their reconstruction", {
   adt <- with_gaps(cite_cells()$adt)
-  about <- both_cells()
+  about <- cite_cells()$col_data
   table <- evaluate_cells(both_fit(), cite_rows(adt), split = "ood", min_cells = 1, col_data = about)
   made <- proteins_of(reconstruct(both_fit(), cite_rows(adt), col_data = about))
   variance <- proteins_of(reconstruct(both_fit(), cite_rows(adt), type = "variance", col_data = about))
@@ -229,7 +229,7 @@ test_that("evaluate_cells() and augment() compare the proteins of cells with the
 test_that("round trips lose proteins as well", {
   adt <- with_gaps(log1p(cite_cells()$adt))
   rows <- function() rbind(log1p(cite_cells()$genes), adt)
-  about <- both_cells()
+  about <- cite_cells()$col_data
   fit <- multi_fit(rows(), fusion = "poe")
   trip <- function(drug = "A") {
     cycle_uncertainty(fit, rows(), condition(drug, cell_type = "NK"), direction = "forward", seed = 1, col_data = about)
@@ -267,7 +267,7 @@ test_that("round trips lose proteins as well", {
 })
 
 test_that("lengths of responses are over proteins where these are asked for", {
-  about <- both_cells()
+  about <- cite_cells()$col_data
   ask <- function(verb, ...) verb(both_fit(), cite_rows(), col_data = about, ...)
   for (scale in c("log", "model")) {
     curve <- function(...) ask(dose_response, perturbation = "A", dose = 1, scale = scale, ...)
@@ -307,7 +307,7 @@ test_that("a name that a gene and a protein have is the gene, or the protein amo
   measured <- function(...) observed_response(fit, x, perturbation = "A", genes = "gene3", scale = "model", ...)
   of <- function(values) {
     unname(vapply(c("NK", "T"), function(type) {
-      mean(values[both_cells()$drug == "A" & both_cells()$cell_type == type])
+      mean(values[cite_cells()$col_data$drug == "A" & cite_cells()$col_data$cell_type == type])
     }, 0))
   }
   expect_equal(measured()$mean, of(cite_cells()$genes["gene3", ]))

@@ -3,8 +3,7 @@ test_that("2 + 2 epochs are 4 epochs, to the bit", {
   short <- small_fit(settings = quick_settings(2))
   longer <- resume_fit(short, cells$x, 2, col_data = cells$col_data)
   whole <- small_fit(settings = quick_settings(4))
-  losses <- setdiff(names(whole$history), "seconds")
-  expect_identical(longer$history[losses], whole$history[losses])
+  expect_identical(run_of(longer), run_of(whole))
   what <- condition(condition = "IFNb", cell_type = "B")
   expect_identical(predict(longer, cells$x, what, col_data = cells$col_data),
                    predict(whole, cells$x, what, col_data = cells$col_data))
@@ -15,8 +14,7 @@ test_that("settings of many digits go on as they were", {
   cells <- small_cells()
   settings <- function(epochs) quick_settings(epochs, autoencoder_lr = 0.0037419664638276735)
   longer <- resume_fit(small_fit(settings = settings(1)), cells$x, 1, col_data = cells$col_data)
-  losses <- setdiff(names(longer$history), "seconds")
-  expect_identical(longer$history[losses], small_fit(settings = settings(2))$history[losses])
+  expect_identical(run_of(longer), run_of(small_fit(settings = settings(2))))
 })
 
 test_that("even conditions and few cells of one go on as in an unbroken run", {
@@ -28,13 +26,12 @@ test_that("even conditions and few cells of one go on as in an unbroken run", {
   }
   whole <- fit(4)
   longer <- resume_fit(fit(2), cells$x, 2, col_data = cells$col_data)
-  losses <- setdiff(names(whole$history), "seconds")
-  expect_identical(longer$history[losses], whole$history[losses])
-  expect_identical(fit(4)$history[losses], whole$history[losses])
+  expect_identical(run_of(longer), run_of(whole))
+  expect_identical(run_of(fit(4)), run_of(whole))
   # As another run may have it.
   other <- resume_fit(fit(2), cells$x, 2, col_data = cells$col_data, balance = 0)
-  expect_identical(other$history[1:2, losses], whole$history[1:2, losses])
-  expect_false(identical(other$history[losses], whole$history[losses]))
+  expect_identical(run_of(other)[1:2, ], run_of(whole)[1:2, ])
+  expect_false(identical(run_of(other), run_of(whole)))
 })
 
 test_that("a fit that was saved before a setting was there has its default, and goes on", {
@@ -49,8 +46,7 @@ test_that("a fit that was saved before a setting was there has its default, and 
   old <- load_fit(file)
   expect_false("balance" %in% names(jsonlite::fromJSON(core_state_info(old$state)$settings)))
   go_on <- function(fit) resume_fit(fit, small_cells()$x, 1, col_data = small_cells()$col_data)
-  losses <- setdiff(names(fit$history), "seconds")
-  expect_identical(go_on(old)$history[losses], go_on(fit)$history[losses])
+  expect_identical(run_of(go_on(old)), run_of(go_on(fit)))
   expect_equal(go_on(old)$meta$settings$balance, 0)
 })
 

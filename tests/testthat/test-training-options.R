@@ -62,7 +62,6 @@ train <- function(option, epochs = 4) {
 answer <- function(fit, option) {
   predict(fit, values_for(option), stimulated, col_data = without_tests$col_data)
 }
-run_of <- function(fit) fit$history[setdiff(names(fit$history), "seconds")]
 first_fit <- local({
   made <- list()
   function(what) {

@@ -40,7 +40,6 @@ cite_tuning <- function(epochs = 2, ...) {
                     device = "cpu", verbose = FALSE, checkpoint_freq = 1, ...)
 }
 
-timeless <- function(fit) fit$history[setdiff(names(fit$history), "seconds")]
 
 test_that("the best fit of a chemCPA search is that of chemcpa()", {
   cells <- few_drugs()
@@ -52,7 +51,7 @@ test_that("the best fit of a chemCPA search is that of chemcpa()", {
     cells$x, "condition", dose = "dose", control = "control", molecules = cells$descriptors,
     dose_unit = "uM", dose_transform = "max", degs = degs, split = "split", col_data = cells$col_data,
     settings = found$best_settings))
-  expect_identical(timeless(fit), timeless(found$best))
+  expect_identical(run_of(fit), run_of(found$best))
   expect_identical(fit$meta$registry, found$best$meta$registry)
   expect_identical(fit$meta$degs, found$best$meta$degs)
 })
@@ -76,7 +75,7 @@ test_that("the best fit of a MultiCPA search is that of multicpa(), and proteins
   fit <- multicpa(cite_rows(), "drug", control = "control", covariates = "cell_type", split = "split",
                   proteins = paste0("CD", 1:5), fusion = "poe", protein_loss = "nb",
                   col_data = cite_cells()$col_data, settings = found$best_settings)
-  expect_identical(timeless(fit), timeless(found$best))
+  expect_identical(run_of(fit), run_of(found$best))
   trials <- found$trials
   expect_true(all(is.finite(trials$r2_mean_protein)) && all(is.finite(trials$r2_var_protein)))
   expect_equal(trials$score, (trials$r2_mean + trials$r2_mean_deg + trials$r2_mean_protein) / 3)
@@ -161,7 +160,7 @@ test_that("scGen is searched by the settings that it has", {
   found <- search()
   fit <- scgen(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
                col_data = cells$col_data, settings = found$best_settings)
-  expect_identical(timeless(fit), timeless(found$best))
+  expect_identical(run_of(fit), run_of(found$best))
   expect_refused(search(space = list(dosers_width = c(8, 16))),
                  "act in fits of `scgen\\(\\)`.*\"dosers_width\" acts in other models")
   expect_refused(search(loss = "nb"),
