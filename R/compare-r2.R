@@ -146,7 +146,7 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
   if (length(baselines)) {
     parts[baselines] <- lapply(baselines, function(name) pick(tables[[1L]], name))
   }
-  id <- lapply(parts, function(table) row_keys(lapply_frame(table[keys])))
+  id <- lapply(parts, function(table) row_keys(table[keys]))
   usable <- Map(function(table, key) {
     finite <- Reduce(`&`, lapply(metric, function(name) is.finite(table[[name]])))
     key[finite]
@@ -171,8 +171,6 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
   list(conditions = conditions, values = values, n_all = length(all))
 }
 
-lapply_frame <- function(table) as.data.frame(lapply(table, as.character), optional = TRUE)
-
 say_dropped <- function(all, shared, usable) {
   if (length(shared) == length(all)) return(invisible())
   lacks <- length(all) - lengths(usable)
@@ -188,7 +186,7 @@ say_dropped <- function(all, shared, usable) {
 warn_other_truth <- function(tables, keys, shared, metric) {
   base <- lapply(tables, function(table) {
     rows <- table[table$method == "control", , drop = FALSE]
-    unclass_r2(rows)[match(shared, row_keys(lapply_frame(rows[keys]))), c("method", metric), drop = FALSE]
+    unclass_r2(rows)[match(shared, row_keys(rows[keys])), c("method", metric), drop = FALSE]
   })
   both <- function(x) !is.na(x$method) & !is.na(base[[1L]]$method)
   off <- lapply(base, function(x) {

@@ -108,17 +108,16 @@ measured_levels <- function(asked, measured) {
 # The cells that can start each trip: controls, or cells of the condition, of its covariates.
 trip_cells <- function(fit, screen, asked, trips) {
   names <- condition_covariates(fit)
-  same_place <- row_keys(as.data.frame(lapply(screen$covariates[names], as.character)))
-  place <- row_keys(as.data.frame(lapply(asked$covariates[names], as.character)))
+  same_place <- row_keys(screen$covariates[names])
+  place <- row_keys(asked$covariates[names])
   what <- condition_key(screen$parts, screen$doses)
   goal <- condition_key(asked$parts, asked$doses)
   control <- vapply(asked$parts, identical, NA, fit$meta$registry$control)
   lapply(seq_len(nrow(trips)), function(k) {
     row <- trips$row[k]
-    here <- if (length(names)) same_place == place[row] else rep(TRUE, length(what))
     start <- if (trips$direction[k] == "forward" || control[row]) screen$control else
       what == goal[row]
-    which(here & start)
+    which(start & same_place == place[row])
   })
 }
 

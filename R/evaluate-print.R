@@ -87,7 +87,7 @@ shared_averages <- function(x) {
 
 # Without the scores of conditions that another method lacks. Methods without any score count for none.
 shared_rows <- function(x) {
-  key <- row_keys(lapply_frame(x[c(own_columns(x), "split")]))
+  key <- row_keys(x[c(own_columns(x), "split")])
   for (name in metrics_of(x)) {
     there <- is.finite(x[[name]])
     methods <- unique(x$method[there])

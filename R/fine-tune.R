@@ -116,27 +116,23 @@ rate_names <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
 same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
   before <- fit$meta$registry
   unit <- task$registry$dose_unit
-  if (identical(is.null(unit), is.null(before$dose_unit))) {
-    # An error of units that cannot be converted names those of the cells first.
-    if (!is.null(unit)) convert_doses(0, unit, before$dose_unit, call)
-    in_unit <- function(dose) {
-      if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
-    }
-    known <- match(task$registry$perturbations, before$perturbations)
-    # Of a perturbation without any cells in the earlier fit (training, test or ood) no scale was measured;
-    # without cells here as well it has the top of that fit.
-    measured <- unlist(fit$meta$conditions$parts)
-    known[!task$registry$perturbations %in% measured] <- NA
-    task$registry$dose_top <- in_unit(before$dose_top)
-    here <- unlist(task$screen$parts[!duplicated(task$screen$code)], use.names = FALSE)
-    without <- !task$registry$perturbations %in% c(here, task$registry$control)
-    task$registry$dose_scale[without] <- task$registry$dose_top
-    task$registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
-  } else {
+  if (is.null(unit) != is.null(before$dose_unit)) {
     abort_input("`dose_unit` must be given for both fits or for neither.",
                 paste0("It is ", if (is.null(unit)) "missing here" else "missing in `fit`", "."),
                 "Give the unit of the doses, so that they mean the same in both.", call)
   }
+  # An error of units that cannot be converted names those of the cells first.
+  if (!is.null(unit)) convert_doses(0, unit, before$dose_unit, call)
+  in_unit <- function(dose) if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
+  known <- match(task$registry$perturbations, before$perturbations)
+  # Of a perturbation without any cells in the earlier fit (training, test or ood) no scale was measured;
+  # without cells here as well it has the top of that fit.
+  known[!task$registry$perturbations %in% unlist(fit$meta$conditions$parts)] <- NA
+  task$registry$dose_top <- in_unit(before$dose_top)
+  here <- unlist(task$screen$parts[!duplicated(task$screen$code)], use.names = FALSE)
+  without <- !task$registry$perturbations %in% c(here, task$registry$control)
+  task$registry$dose_scale[without] <- task$registry$dose_top
+  task$registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
   # So do those of continuous covariates.
   for (name in intersect(names(task$registry$continuous), names(before$continuous))) {
     task$registry$continuous[[name]][1:2] <- before$continuous[[name]][1:2]

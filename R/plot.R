@@ -27,10 +27,7 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
   check_no_dots(...)
   need_ggplot()
   validate_fit(object, "object")
-  if (!is.character(type) || length(type) == 0L || !all(type %in% c("loss", "r2"))) {
-    abort_input("`type` must be \"loss\", \"r2\" or both.", paste0("It is ", describe(type), "."),
-                "Write `type = \"loss\"`.")
-  }
+  check_among(type, c("loss", "r2"), "type")
   table <- history_table(object$history, type)
   if (is.null(table)) {
     abort_input("`type` must name numbers that the history of the fit has.",

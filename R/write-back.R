@@ -28,11 +28,7 @@ write_back <- function(fit, x, ..., which = c("basal", "treated", "corrected"), 
   check_no_dots(...)
   validate_fit(fit)
   need_newdata(missing(x), "write_back", arg = "x")
-  known <- c("basal", "treated", "corrected")
-  if (!is.character(which) || length(which) == 0L || !all(which %in% known)) {
-    abort_input("`which` must be some of \"basal\", \"treated\" and \"corrected\".",
-                paste0("It is ", describe(which), "."), "Write `which = \"basal\"`.")
-  }
+  check_among(which, c("basal", "treated", "corrected"), "which")
   can <- inherits(x, "SingleCellExperiment") || inherits(x, "Seurat")
   if (!can) {
     abort_input("`x` must be a SingleCellExperiment or a Seurat object.",
