@@ -153,19 +153,6 @@ join_pieces <- function(answer, of, n) {
   lapply(c(mean = "mean", variance = "variance"), function(what) do.call(cbind, lapply(joined, `[[`, what)))
 }
 
-# Genes x sets of cells, NA for an empty set; equal sets are looked at once.
-source_moments <- function(x, cells, ddof) {
-  key <- vapply(cells, rlang::hash, "")
-  first <- which(!duplicated(key))
-  moments <- lapply(cells[first], function(set) {
-    if (length(set) == 0L) return(list(mean = rep(NA_real_, nrow(x)), variance = rep(NA_real_, nrow(x))))
-    group_statistics(pick_columns(x, set), integer(length(set)), 1L, ddof)
-  })
-  lapply(c(mean = "mean", variance = "variance"), function(what) {
-    matrix(unlist(lapply(moments, `[[`, what)), nrow(x))[, match(key, key[first]), drop = FALSE]
-  })
-}
-
 # `note` says why a condition has no prediction, NA where it has one.
 stop_unanswered <- function(must, label, note, todo, call) {
   gone <- which(!is.na(note))

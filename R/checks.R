@@ -32,6 +32,14 @@ with_core_errors <- function(expr, call = rlang::caller_env(), todo = NULL, argu
   })
 }
 
+# The text of a condition on one line, without the marks of its lines and colours that depend on the terminal.
+plain_message <- function(cnd) {
+  text <- if (is.character(cnd$body)) c(cnd$message, cnd$body) else {
+    sub("^([x!i*]|\u2716|\u2139|\u2022) ", "", strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1L]])
+  }
+  trimws(gsub("\\s+", " ", cli::ansi_strip(paste(unname(text), collapse = " "))))
+}
+
 # "a", "b" and 3 more
 name_list <- function(x, max = 6) {
   x <- unique(as.character(x))
@@ -150,6 +158,18 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
               paste0(near, "Write ", arg, " = ", dQuote(choices[1], FALSE), "."), call = call)
 }
 
+# Some of `choices`, at least one.
+check_among <- function(x, choices, arg, call = rlang::caller_env()) {
+  if (is.character(x) && length(x) > 0L && all(x %in% choices)) return(invisible())
+  unknown <- if (is.character(x)) setdiff(x, choices)
+  abort_input(
+    paste0("`", arg, "` must be some of ", name_list(choices, 20L), "."),
+    if (length(unknown)) paste0("Not among them: ", name_list(unknown), ".") else
+      paste0("It is ", describe(x), "."),
+    paste0("Write ", arg, " = ", dQuote(choices[1L], FALSE), "."), call
+  )
+}
+
 # `...` is there so that all later arguments are written by name; it must be empty.
 # Names with a dot are none that a user's argument has by mistake.
 check_no_dots <- function(..., .call = rlang::caller_env(),
@@ -176,15 +196,6 @@ valid_words <- function(valid, call) {
   verb <- if (is.environment(call)) rlang::call_name(rlang::frame_call(call))
   if (length(valid) <= 20L || is.null(verb)) return(paste("among", name_list(valid, 40)))
   paste0("those of `", verb, "()`, see `?", verb, "`")
-}
-
-# How to write a setting that was given as an argument of its own, where a verb takes `settings`: the
-# default there is a call to the function that makes them.
-setting_advice <- function(name, value, settings) {
-  known <- setdiff(rlang::fn_fmls_names(cpa_settings), "...")
-  if (!is.call(settings) || !name %in% known) return(NULL)
-  value <- if (rlang::is_syntactic_literal(value)) rlang::as_label(value) else "..."
-  paste0("It is a setting: write settings = ", rlang::as_label(settings[[1]]), "(", name, " = ", value, ").")
 }
 
 # The cells, which every verb on a screen begins with.

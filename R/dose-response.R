@@ -198,3 +198,10 @@ check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", 
            if (length(of) == 1L) " lists them." else " list them."), call
   )
 }
+
+check_features <- function(fit, features, call = rlang::caller_env()) {
+  features <- check_choice(features, c("genes", "proteins"), "features", call)
+  if (features == "genes" || !is.null(fit$meta$registry$proteins)) return(features)
+  abort_input("`features` must be \"genes\" for a fit of RNA alone.", "It is \"proteins\".",
+              "Leave it out.", call)
+}

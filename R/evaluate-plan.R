@@ -178,14 +178,6 @@ evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlan
   lapply(rows$group, function(g) top$groups[[pool[g]]]$genes + 1L)
 }
 
-# Names of what is scored are told from unknown ones by all conditions of the screen.
-own_degs <- function(fit, screen, groups, rows, degs, call) {
-  known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys,
-                     c(fit$meta$conditions$doses, groups$doses))
-  find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
-                rownames(screen$x), fit$meta$keys, call)
-}
-
 zero_based <- function(index) {
   index[is.na(index)] <- 0L
   index - 1L

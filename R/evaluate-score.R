@@ -58,6 +58,19 @@ group_statistics <- function(x, group, n_groups, ddof) {
   stats
 }
 
+# Genes x sets of cells, NA for an empty set; equal sets are looked at once.
+source_moments <- function(x, cells, ddof) {
+  key <- vapply(cells, rlang::hash, "")
+  first <- which(!duplicated(key))
+  moments <- lapply(cells[first], function(set) {
+    if (length(set) == 0L) return(list(mean = rep(NA_real_, nrow(x)), variance = rep(NA_real_, nrow(x))))
+    group_statistics(pick_columns(x, set), integer(length(set)), 1L, ddof)
+  })
+  lapply(c(mean = "mean", variance = "variance"), function(what) {
+    matrix(unlist(lapply(moments, `[[`, what)), nrow(x))[, match(key, key[first]), drop = FALSE]
+  })
+}
+
 # Columns k of the statistics; an empty group has NA.
 take_groups <- function(stats, k) {
   out <- lapply(stats[c("mean", "variance")], function(m) m[, k, drop = FALSE])

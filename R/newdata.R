@@ -30,6 +30,12 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   match_proteins(screen, fit, call)
 }
 
+need_newdata <- function(gone, verb, arg = "newdata", call = rlang::caller_env()) {
+  if (!gone) return(invisible())
+  abort_input(paste0("`", arg, "` must be given: a fit keeps no cells."), "It is missing.",
+              paste0("Write `", verb, "(fit, ", arg, ", ...)` with the cells in question."), call)
+}
+
 inform_all_controls <- function(screen, keys) {
   names <- given_columns(keys, "perturbation")
   text <- paste0(if (length(names) > 1L) "There are no columns " else "There is no column ", name_list(names), ": all ",

@@ -77,6 +77,14 @@ find_own_degs <- function(degs, scored, known, genes, keys, call = rlang::caller
   })
 }
 
+# Names of what is scored are told from unknown ones by all conditions of the screen.
+own_degs <- function(fit, screen, groups, rows, degs, call) {
+  known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys,
+                     c(fit$meta$conditions$doses, groups$doses))
+  find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
+                rownames(screen$x), fit$meta$keys, call)
+}
+
 # Where all is lost of a condition, scores would be missing without a word.
 stop_unknown_degs <- function(degs, known, genes, call) {
   named <- degs[names(degs) %in% unlist(known)]

@@ -63,13 +63,6 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   draw_means(table, means_labels(table, genes, n_labels), value, means$scale, features)
 }
 
-check_features <- function(fit, features, call = rlang::caller_env()) {
-  features <- check_choice(features, c("genes", "proteins"), "features", call)
-  if (features == "genes" || !is.null(fit$meta$registry$proteins)) return(features)
-  abort_input("`features` must be \"genes\" for a fit of RNA alone.", "It is \"proteins\".",
-              "Leave it out.", call)
-}
-
 # Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names.
 condition_means <- function(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
                             col_data, missing_genes, max_panels = Inf, min_cells = 1L,

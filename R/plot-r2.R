@@ -96,18 +96,6 @@ plot.compert_r2 <- function(x, ...) {
 #' @export
 plot.compert_comparison <- plot.compert_r2
 
-# Some of `choices`, at least one.
-check_among <- function(x, choices, arg, call = rlang::caller_env()) {
-  if (is.character(x) && length(x) > 0L && all(x %in% choices)) return(invisible())
-  unknown <- if (is.character(x)) setdiff(x, choices)
-  abort_input(
-    paste0("`", arg, "` must be some of ", name_list(choices, 20L), "."),
-    if (length(unknown)) paste0("Not among them: ", name_list(unknown), ".") else
-      paste0("It is ", describe(x), "."),
-    paste0("Write ", arg, " = ", dQuote(choices[1L], FALSE), "."), call
-  )
-}
-
 check_limits <- function(limits, call = rlang::caller_env()) {
   if (is.numeric(limits) && length(limits) == 2L && isTRUE(limits[1L] < limits[2L])) {
     return(invisible())

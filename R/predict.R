@@ -142,12 +142,6 @@ decoded_start <- function(fit, screen, targets, without) {
   labels_in_use(fit, screen, list(perturbation = FALSE, without = union(without, named)))
 }
 
-need_newdata <- function(gone, verb, arg = "newdata", call = rlang::caller_env()) {
-  if (!gone) return(invisible())
-  abort_input(paste0("`", arg, "` must be given: a fit keeps no cells."), "It is missing.",
-              paste0("Write `", verb, "(fit, ", arg, ", ...)` with the cells in question."), call)
-}
-
 need_condition <- function(gone, call = rlang::caller_env()) {
   if (!gone) return(invisible())
   abort_input(

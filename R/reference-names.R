@@ -74,6 +74,15 @@ reference_advice <- function(name, valid, settings) {
   if (!is.null(advice)) paste0(is_here, ". ", advice)
 }
 
+# How to write a setting that was given as an argument of its own, where a verb takes `settings`: the
+# default there is a call to the function that makes them.
+setting_advice <- function(name, value, settings) {
+  known <- setdiff(rlang::fn_fmls_names(cpa_settings), "...")
+  if (!is.call(settings) || !name %in% known) return(NULL)
+  value <- if (rlang::is_syntactic_literal(value)) rlang::as_label(value) else "..."
+  paste0("It is a setting: write settings = ", rlang::as_label(settings[[1]]), "(", name, " = ", value, ").")
+}
+
 names_of_screen <- function() c("perturbation", "control", "dose", "covariates", "batch", "split")
 
 # What a setting of an unknown name may be called. `arguments`: those of a verb that takes settings in `...`.

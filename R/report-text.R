@@ -10,8 +10,6 @@ md_title <- function(x) {
 
 md_list <- function(lines) paste0("- ", lines, collapse = "\n")
 
-plural <- function(n, one) if (n == 1L) one else paste0(one, "s")
-
 # A table as HTML that pandoc leaves alone; numbers on the right. Scores have two decimals.
 report_table <- function(table, class = "wide") {
   numbers <- vapply(table, is.numeric, NA)
@@ -44,9 +42,9 @@ report_subject <- function(report) {
     if (any(lengths(meta$conditions$parts) > 1L)) " (some in combination)",
     ", the control \"", md(registry$control), "\" and ",
     if (length(covariates) == 0L) "no covariates" else paste0(
-      "the ", plural(length(covariates), "covariate"), " ",
+      "the covariate", if (length(covariates) > 1L) "s", " ",
       paste0(md(names(covariates)), " (", ifelse(names(covariates) %in% registry$batch, "the batch, ", ""),
-             count_levels(covariates), ")", collapse = ", ")),
+             vapply(lengths(covariates), count_of, "", "level"), ")", collapse = ", ")),
     paste0(", ", md(names(registry$continuous)), " (continuous)", recycle0 = TRUE, collapse = ""),
     ". It has ", count_of(conditions$n, "perturbed condition"),
     " (perturbation", if (!is.null(meta$keys$dose)) ", dose",
@@ -58,8 +56,6 @@ report_subject <- function(report) {
     }
   )
 }
-
-count_levels <- function(covariates) vapply(lengths(covariates), count_of, "", "level")
 
 # Perturbed conditions of the screen, batches together, and how many of them training saw.
 conditions_of_fit <- function(meta) {

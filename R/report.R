@@ -120,13 +120,11 @@ render_page <- function(fit, x, reading, evaluate, title, quiet, call = rlang::c
   rmarkdown::render(
     input, output_file = "report.html", output_dir = dir, intermediates_dir = dir,
     knit_root_dir = dir, envir = new.env(parent = globalenv()), quiet = quiet, encoding = "UTF-8",
-    params = list(title = title %||% report_title(fit), report = report)
+    params = list(title = title %||% paste(model_title(fit$meta$model), "fit"), report = report)
   )
   page <- file.path(dir, "report.html")
   readBin(page, "raw", file.size(page))
 }
-
-report_title <- function(fit) paste(model_title(fit$meta$model), "fit")
 
 # Evaluates `expr` and leaves options, random numbers, attached packages and graphics devices as they
 # were.

@@ -74,14 +74,6 @@ first_fit <- function(job, data) {
   ))
 }
 
-# The text of a condition on one line, without the marks of its lines and colours that depend on the terminal.
-plain_message <- function(cnd) {
-  text <- if (is.character(cnd$body)) c(cnd$message, cnd$body) else {
-    sub("^([x!i*]|\u2716|\u2139|\u2022) ", "", strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1L]])
-  }
-  trimws(gsub("\\s+", " ", cli::ansi_strip(paste(unname(text), collapse = " "))))
-}
-
 # All rungs. Returns the records, one list per trial. A trial that stopped before the end of its
 # rung (patience) is not trained further, but stays in the contest.
 run_search <- function(search) {
