@@ -89,6 +89,30 @@ test_that("files stay small enough to be read in one go", {
   }
 })
 
+test_that("functions of R have at most 50 lines", {
+  skip_without_source_tree()
+  files <- list.files(file.path(source_tree(), "R"), "[.]R$", full.names = TRUE)
+  for (file in setdiff(files, grep("RcppExports", files, value = TRUE))) {
+    code <- parse(file, keep.source = TRUE)
+    lines <- vapply(attr(code, "srcref"), function(at) at[3] - at[1] + 1, 0)
+    expect_identical(vapply(code[lines > 50], function(e) deparse(e[[2]])[1], ""), character(), info = basename(file))
+  }
+})
+
+test_that("the map of R/ in vignette(\"developer\") has every file once", {
+  skip_without_source_tree()
+  path <- file.path(source_tree(), "vignettes", "developer.Rmd")
+  skip_without(file.exists(path), "source tree")
+  lines <- readLines(path, warn = FALSE)
+  table <- lines[-seq_len(grep("^[|] stems in `R/`", lines) + 1)]
+  table <- sub("^[|]([^|]*)[|].*", "\\1", table[seq_len(which(!startsWith(table, "|"))[1] - 1)])
+  stems <- gsub("`", "", unlist(regmatches(table, gregexpr("`[^`]+`", table))))
+  files <- sub("[.]R$", "", setdiff(list.files(file.path(source_tree(), "R"), "[.]R$"), "RcppExports.R"))
+  hits <- vapply(stems, function(stem) grepl(glob2rx(stem), files), logical(length(files)))
+  expect_identical(files[rowSums(hits) != 1], character())
+  expect_identical(stems[colSums(hits) == 0], character())
+})
+
 test_that("exported functions are documented with a value, and run an example", {
   skip_without_source_tree()
   skip_without(dir.exists(file.path(source_tree(), "man")), "source tree")

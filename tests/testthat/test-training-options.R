@@ -110,14 +110,6 @@ test_that("each option changes the fit", {
   expect_identical(same, "constant rate") # 4 epochs are fewer than step_size_lr
 })
 
-test_that("another seed, another fit", {
-  option <- adversaries(variational = TRUE, encoder_dropout = 0.2, adversary_loss = "cce")
-  one <- train(option)
-  other <- train(c(option, seed = 12))
-  expect_false(identical(run_of(one), run_of(other)))
-  expect_false(identical(answer(one, option), answer(other, option)))
-})
-
 test_that("a variational fit predicts from means: asking twice gives one answer", {
   option <- options_of_training[["variational"]]
   fit <- first_fit("variational")
