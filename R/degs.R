@@ -79,28 +79,14 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
   deg_table(screen, groups, ranked, by_dose)
 }
 
-# Gene indices (0-based, best first) of each of `conditions`, as an evaluation plan has them: lists
-# `perturbation` and `dose`, and the data frame `covariates`. A covariate without a column, or NA, is
-# pooled over. A condition that cannot be compared (no cells, no controls, a single cell) has no genes.
+# Gene indices (0-based, best first) of each of `conditions` of a screen: lists `perturbation` and `dose`, and the
+# data frame `covariates`. A condition that cannot be compared (no cells, no controls, a single cell) has no genes.
 degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE) {
-  known <- intersect(names(screen$covariates), names(conditions$covariates))
-  given <- !is.na(conditions$covariates[known])
-  pattern <- apply(given, 1, function(row) paste(which(row), collapse = " "))
-  if (length(known) == 0) pattern <- rep("", length(conditions$perturbation))
-  pairs <- tidy_pairs(conditions$perturbation, conditions$dose, screen$keys$control,
-                      screen$keys$idle_zero)
-  wanted <- condition_group_key(pairs$parts, pairs$doses, by_dose)
-  values <- log_values(screen)
-  out <- rep(list(integer()), length(conditions$perturbation))
-  for (one in unique(pattern)) {
-    rows <- which(pattern == one)
-    by <- known[as.integer(strsplit(one, " ", fixed = TRUE)[[1]])]
-    groups <- de_groups(screen, by, by_dose)
-    ranked <- rank_groups(screen, groups, n, p_values = FALSE, x = values)
-    at <- match(paste(covariate_key(conditions$covariates, by), wanted)[rows], groups$key)
-    out[rows] <- lapply(at, function(k) if (is.na(k)) integer() else ranked[[k]]$genes)
-  }
-  out
+  groups <- de_groups(screen, names(conditions$covariates), by_dose)
+  ranked <- rank_groups(screen, groups, n, p_values = FALSE)
+  wanted <- condition_group_key(conditions$perturbation, conditions$dose, by_dose)
+  at <- match(paste(covariate_key(conditions$covariates, groups$covariates), wanted), groups$key)
+  lapply(at, function(k) if (is.na(k)) integer() else ranked[[k]]$genes)
 }
 
 # Cells by covariates and condition; controls are one group per combination of covariates, whatever
@@ -153,11 +139,10 @@ condition_group_key <- function(parts, doses, by_dose) {
 
 # One list(genes, score, mean, mean_control, ...) per group; only `genes`, empty, where there is
 # nothing to compare with.
-rank_groups <- function(screen, groups, n_genes, p_values, x = log_values(screen),
-                        call = rlang::caller_env()) {
+rank_groups <- function(screen, groups, n_genes, p_values, call = rlang::caller_env()) {
   with_core_errors(
-    core_rank_degs(x, groups$code, length(groups$key), groups$reference,
-                   min(n_genes, nrow(x)), p_values)$groups,
+    core_rank_degs(log_values(screen), groups$code, length(groups$key), groups$reference,
+                   min(n_genes, nrow(screen$x)), p_values)$groups,
     call = call)
 }
 

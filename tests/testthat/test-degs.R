@@ -218,13 +218,11 @@ test_that("the gene lists of an evaluation plan are the ranking's", {
   # never measured, and the control itself
   none <- asked(drug = c("A", "dmso"), dose = c(7, 1), cell_type = "T")
   expect_identical(degs_of_screen(screen, none, 4), list(integer(), integer()))
-  # without the covariate, all cells are pooled; NA says the same for one row
+  # without the covariate, all cells are pooled
   over_all <- rank_degs(p$x, "drug", dose = "dose", control = "dmso", n_genes = 4,
                         col_data = p$cells)
   genes <- match(over_all$gene[over_all$drug == "B" & over_all$dose == "10"], rownames(p$x)) - 1L
   expect_identical(degs_of_screen(screen, asked(drug = "B", dose = 10), 4), list(genes))
-  mixed <- asked(drug = c("A", "B"), dose = c(1, 10), cell_type = c("T", NA))
-  expect_identical(degs_of_screen(screen, mixed, 4), list(listed("A", "1", "T"), genes))
   # doses taken together
   pooled <- rank_planted(p, n_genes = 4, by_dose = FALSE)
   genes <- match(pooled$gene[pooled$drug == "A" & pooled$cell_type == "T"], rownames(p$x)) - 1L
