@@ -40,54 +40,6 @@ plain_message <- function(cnd) {
   trimws(gsub("\\s+", " ", cli::ansi_strip(paste(unname(text), collapse = " "))))
 }
 
-# "a", "b" and 3 more
-name_list <- function(x, max = 6) {
-  x <- unique(as.character(x))
-  if (length(x) == 0) return("none")
-  quoted <- dQuote(x, FALSE)
-  if (length(x) <= max) return(paste(quoted, collapse = ", "))
-  paste0(paste(utils::head(quoted, max), collapse = ", "), " and ", length(x) - max, " more")
-}
-
-# The entry of `choices` that looks like `x`, or NULL when none is near.
-nearest_name <- function(x, choices) {
-  if (length(choices) == 0 || is.na(x) || !nzchar(x)) return(NULL)
-  small <- lower_case(choices)
-  far <- utils::adist(lower_case(x), small)[1, ]
-  inside <- startsWith(small, lower_case(x)) | startsWith(lower_case(x), small)
-  far[inside & nchar(choices) > 1 & nchar(x) > 1] <- 1
-  far[vapply(choices, same_words, NA, x)] <- 0
-  best <- which.min(far)
-  size <- max(nchar(x), nchar(choices[best]))
-  near <- far[best] < nchar(x) && far[best] <= max(1, 0.34 * size)
-  if (near) choices[best] else NULL
-}
-
-# "adversary_reg" and "reg_adversary".
-same_words <- function(a, b) {
-  words <- function(x) sort(strsplit(lower_case(x), "[^[:alnum:]]+")[[1]])
-  identical(words(a), words(b))
-}
-
-did_you_mean <- function(x, choices) {
-  near <- nearest_name(x, choices)
-  if (is.null(near)) "" else paste0("Did you mean ", dQuote(near, FALSE), "? ")
-}
-
-# What a value is, in few words: "the text \"a\"", "3 numbers", "an object of class list".
-describe <- function(x) {
-  if (is.null(x)) return("`NULL`")
-  if (is.atomic(x) && !is.object(x) && length(x) == 1) {
-    if (is.na(x)) return("a missing value (`NA`)")
-    if (is.character(x)) return(paste("the text", dQuote(x, FALSE)))
-    return(paste0("`", format(x, digits = 15), "`"))
-  }
-  kind <- if (is.object(x)) NULL else switch(typeof(x), character = "texts", double = "numbers",
-                                             integer = "numbers", logical = "logical values")
-  if (!is.null(kind)) return(paste(length(x), kind))
-  paste0("an object of class `", class(x)[1], "`")
-}
-
 check_string <- function(x, arg, null_ok = FALSE, call = rlang::caller_env()) {
   if (null_ok && is.null(x)) return(invisible())
   if (is.character(x) && length(x) == 1 && !is.na(x) && nzchar(x)) return(invisible())

@@ -56,13 +56,3 @@ warn_defects <- function(defects, call = rlang::caller_env(), max = 6) {
   text <- c(head, bullets, more)
   cli::cli_warn(escape_braces(text), call = call, class = "compert_screen_warning")
 }
-
-# "3 cells", "1 cell"
-count_of <- function(n, what) {
-  paste(count(n), if (n == 1) what else paste0(what, "s"))
-}
-
-# " (and 3 more cells)" after the first of n was named
-and_more <- function(n, what = "cell") {
-  if (n <= 1) "" else paste0(" (and ", count_of(n - 1, paste("more", what)), ")")
-}

@@ -62,11 +62,12 @@ score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
   screen <- subset_screen(screen, scored)
   rows$of_cell <- rows$of_cell[scored]
   own <- encode_screen(fit$meta$registry, screen, call)
+  x <- core_rows(screen)
   parts <- as_composition(fit, TRUE)
   scores <- lapply(seq_along(rows$degs), function(k) {
     cells <- which(rows$of_cell == k)
     answer <- with_core_errors(
-      core_reconstruct(fit$state, core_rows(screen), own, cells - 1L, parts$perturbation,
+      core_reconstruct(fit$state, x, own, cells - 1L, parts$perturbation,
                        parts$without, TRUE),
       call = call
     )

@@ -74,6 +74,3 @@ format_comparison <- function(of, words, kind) {
   paste0(words, " ", scores, if (length(shown) > 1L) paste0(": ", ahead),
          if (of$n < of$of) paste0(" (", of$n, " of ", of$of, " conditions, which all can score)"))
 }
-
-# -0.00 is 0.00.
-score_text <- function(x) sub("^-(0[.]0+)$", "\\1", sprintf("%.2f", x))

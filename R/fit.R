@@ -167,8 +167,6 @@ residual_words <- function(residual) {
   if (residual) "by difference: cell + decoded(new) - decoded(own)" else "the decoded expression"
 }
 
-count <- function(n) format(n, big.mark = ",", decimal.mark = ".", scientific = FALSE, trim = TRUE)
-
 # "2 (A, B), control \"DMSO\"", cut after `most` names, or before if they are long.
 enumerate <- function(x, control, most = 6L, letters = 120L) {
   others <- setdiff(x, control)

@@ -63,13 +63,6 @@ progress_text <- function(step) {
   text
 }
 
-duration_text <- function(seconds) {
-  seconds <- round(seconds)
-  if (seconds < 60) return(paste0(seconds, "s"))
-  if (seconds < 3600) return(paste0(seconds %/% 60, "m ", seconds %% 60, "s"))
-  paste0(seconds %/% 3600, "h ", (seconds %% 3600) %/% 60, "m")
-}
-
 # The one line that says what is being fitted.
 inform_task <- function(task) {
   screen <- task$screen

@@ -148,8 +148,6 @@ draw_entry <- function(entry, u) {
   pmin(pmax(drawn, entry$lower), entry$upper)
 }
 
-number_text <- function(x) vapply(x, format, "", digits = 4, trim = TRUE)
-
 #' @export
 format.compert_range <- function(x, ...) {
   paste0(x$kind, "(", number_text(x$lower), ", ", number_text(x$upper), ")")

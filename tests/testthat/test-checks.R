@@ -39,17 +39,6 @@ test_that("arguments that do not exist are refused by name, with the nearest", {
   }
 })
 
-test_that("near names are found and far ones are not", {
-  expect_identical(nearest_name("contrl", c("drug", "control")), "control")
-  expect_identical(nearest_name("CD4", c("CD4 T", "B")), "CD4 T")
-  expect_identical(nearest_name("adversary_reg", c("adversary_lr", "reg_adversary")),
-                   "reg_adversary")
-  expect_null(nearest_name("zzz", c("drug", "control")))
-  expect_null(nearest_name("w", c("u", "v")))
-  expect_null(nearest_name("a", character()))
-  expect_identical(name_list(letters, 3), "\"a\", \"b\", \"c\" and 23 more")
-})
-
 test_that("a seed that is given leaves R's stream alone, one that is not is drawn from it", {
   withr::with_seed(1, {
     before <- .Random.seed

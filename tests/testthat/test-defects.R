@@ -28,10 +28,3 @@ test_that("warnings are one warning", {
   expect_warning(warn_defects(bind_defects(lapply(letters[1:9], defect, "warning"))),
                  "9 reservations.*And 3 more")
 })
-
-test_that("counts are written as people write them", {
-  expect_identical(count_of(1, "cell"), "1 cell")
-  expect_identical(count_of(12345, "cell"), "12,345 cells")
-  expect_identical(and_more(1), "")
-  expect_identical(and_more(2), " (and 1 more cell)")
-})

@@ -24,8 +24,3 @@ test_that("an interrupt of scoring gives the fit back", {
   expect_warning(kept <- with_test_scores(fit, screen, "epochs"), "Scoring was interrupted")
   expect_identical(kept, fit)
 })
-
-test_that("scores have two decimals, a point, and no minus before 0", {
-  withr::local_options(OutDec = ",")
-  expect_identical(score_text(c(-0.001, -0.126, 0.5, NA)), c("0.00", "-0.13", "0.50", "NA"))
-})
