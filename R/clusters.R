@@ -44,7 +44,7 @@ embedding_clusters <- function(embedding, labels, ..., distance = c("euclidean",
   check_no_dots(...)
   distance <- check_choice(distance, c("euclidean", "cosine"), "distance")
   method <- check_choice(method, c("kmeans", "ward"), "method")
-  check_places(embedding)
+  check_embedding(embedding)
   labels <- check_labels(labels, embedding, "labels")
   if (nlevels(labels) < 2L) {
     abort_input("`labels` must hold at least two labels.",

@@ -71,8 +71,7 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   scores <- lapply(seq_len(nrow(trips)), function(k) {
     round_trip(fit, screen, cells[[k]], asked, trips$row[k], trips$direction[k])
   })
-  groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
-  about <- describe_rows(fit, groups, data.frame(group = trips$row, split = "", n_cells = 0L))
+  about <- describe_rows(fit, asked, data.frame(group = trips$row, split = "", n_cells = 0L))
   tibble::as_tibble(beside_own(about$own, c(
     list(seen = about$fixed$seen, direction = trips$direction, n_cells = lengths(cells)),
     do.call(rbind, scores)

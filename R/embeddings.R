@@ -204,3 +204,20 @@ only_matrix <- function(embedding, call = rlang::caller_env()) {
               paste0("Name the covariate: covariate_embedding(fit, ", dQuote(names(embedding)[1L], FALSE), ")."),
               call)
 }
+
+# A numeric matrix of two rows or more, all of its values finite.
+check_embedding <- function(embedding, columns = 1L, call = rlang::caller_env()) {
+  matrix <- is.matrix(embedding) && is.numeric(embedding)
+  if (!matrix || nrow(embedding) < 2L || ncol(embedding) < columns) {
+    abort_input(paste0("`embedding` must be a numeric matrix of at least 2 rows and ",
+                       count_of(columns, "column"), "."),
+                if (matrix) paste0("It is ", nrow(embedding), " x ", ncol(embedding), ".") else
+                  paste0("It is ", describe(embedding), "."),
+                "Take one from `cell_embedding()`, `perturbation_embedding()` or `covariate_embedding()`.", call)
+  }
+  bad <- which(rowSums(!is.finite(embedding)) > 0)
+  if (length(bad) == 0L) return(invisible())
+  abort_input("`embedding` must hold finite numbers.",
+              paste0(length(bad), " of ", nrow(embedding), " rows hold others; the first is row ", bad[1L], "."),
+              "Leave these rows out, and out of their labels.", call)
+}

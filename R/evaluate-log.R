@@ -43,9 +43,7 @@ draws_per_cell <- function(n_cells) max(1, min(5, ceiling(500 / n_cells)))
 # that is predicted of them is held at once.
 some_source_cells <- function(source, seed, most = 2000L) {
   many <- which(lengths(source) > most)
-  source[many] <- lapply(source[many], function(cells) {
-    sort(cells[order(seeded_uniform(length(cells), seed))[seq_len(most)]])
-  })
+  source[many] <- lapply(source[many], function(cells) sort(seeded_sample(cells, most, seed)))
   source
 }
 

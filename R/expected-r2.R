@@ -81,7 +81,7 @@ draws_of_cells <- function(seed, n, cells) {
     own <- cells[[k]]
     share <- 0.1 + 0.79 * uniform[2L, i]
     size <- min(max(1, round(share * length(own))), length(own) - 1)
-    list(condition = k, cells = own[order(seeded_uniform(length(own), as.numeric(seed) + i))[seq_len(size)]])
+    list(condition = k, cells = seeded_sample(own, size, as.numeric(seed) + i))
   })
 }
 

@@ -135,8 +135,7 @@ format_covariates <- function(registry) {
 
 format_training <- function(history, meta) {
   if (nrow(history) == 0L && !is.null(meta$reference)) return(paste0("Training:      by ", meta$reference))
-  best <- history$epoch[which(history$best %in% TRUE)]
-  best <- if (length(best)) paste0(", best ", best[length(best)]) else ""
+  best <- paste0(", best ", last_best(history), recycle0 = TRUE)
   seconds <- training_seconds(history)
   time <- if (seconds < 10) sprintf("%.1fs", seconds) else duration_text(seconds)
   paste0("Training:      ", count_of(nrow(history), "epoch"), best, ", ", time, ", seed ", meta$seed,
@@ -202,6 +201,9 @@ summary.compert_fit <- function(object, ...) {
     class = "summary.compert_fit"
   )
 }
+
+# The last epoch that was the best so far; none where none was scored.
+last_best <- function(history) utils::tail(history$epoch[which(history$best %in% TRUE)], 1L)
 
 # The core counts epochs from 1 and has 0 where none was scored.
 best_epoch <- function(info) if (info$best_epoch > 0) as.integer(info$best_epoch) else NA_integer_

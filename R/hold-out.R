@@ -204,7 +204,7 @@ draw_conditions <- function(screen, held, filter, seed, call) {
     stop_no_share(share, length(groups), call)
     round(share * length(groups))
   }
-  chosen <- groups[order(seeded_uniform(length(groups), seed))][seq_len(min(count, length(groups)))]
+  chosen <- seeded_sample(groups, min(count, length(groups)), seed)
   held & group %in% chosen
 }
 

@@ -33,7 +33,7 @@
 #' @export
 molecular_uncertainty <- function(embedding, pathway, ..., k = 9L, dims = 15L) {
   check_no_dots(...)
-  check_places(embedding)
+  check_embedding(embedding)
   check_count(k, "k")
   check_count(dims, "dims")
   drugs <- check_drug_names(embedding)

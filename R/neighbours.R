@@ -60,7 +60,7 @@ knn_purity <- function(embedding, labels, k = 30, ..., by_label = FALSE) {
   check_no_dots(...)
   check_flag(by_label, "by_label")
   check_count(k, "k")
-  check_places(embedding)
+  check_embedding(embedding)
   labels <- check_labels(labels, embedding, "labels")
   out <- with_core_errors(core_knn_purity(as_points(embedding), as.integer(labels), as.integer(k)))
   if (!by_label) return(out$mean)
@@ -76,7 +76,7 @@ batch_mixing <- function(embedding, batch, k = 50, ..., pools = 50, cells = 100,
   check_count(k, "k")
   check_count(pools, "pools")
   check_count(cells, "cells")
-  check_places(embedding)
+  check_embedding(embedding)
   batch <- check_labels(batch, embedding, "batch")
   if (nlevels(batch) < 2L) {
     abort_input("`batch` must hold at least two batches.",
@@ -93,23 +93,6 @@ as_points <- function(embedding) {
   points <- t(embedding)
   storage.mode(points) <- "double"
   points
-}
-
-check_places <- function(embedding, call = rlang::caller_env()) {
-  matrix <- is.matrix(embedding) && is.numeric(embedding)
-  size <- matrix && nrow(embedding) >= 2L && ncol(embedding) >= 1L
-  if (size && all(is.finite(embedding))) return(invisible())
-  if (!size) {
-    abort_input("`embedding` must be a numeric matrix with one row per cell, two or more.",
-                if (matrix) paste0("It is ", nrow(embedding), " x ", ncol(embedding), ".") else
-                  paste0("It is ", describe(embedding), "."),
-                "Take one from `cell_embedding()`.", call)
-  }
-  bad <- which(rowSums(!is.finite(embedding)) > 0)
-  abort_input("`embedding` must hold finite numbers.",
-              paste0(length(bad), " of ", nrow(embedding), " rows hold others; the first is row ",
-                     bad[1L], "."),
-              "Leave these cells out, here and in their labels.", call)
 }
 
 # One label per row, as a factor whose levels all occur.

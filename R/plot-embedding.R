@@ -118,22 +118,6 @@ place_names <- function(table, letter = 0.0135) {
             beyond = c(-min(boxes[, 1L]), max(boxes[, 2L]) - 1))
 }
 
-check_embedding <- function(embedding, columns, call = rlang::caller_env()) {
-  form <- is.matrix(embedding) && is.numeric(embedding)
-  size <- form && nrow(embedding) >= 2L && ncol(embedding) >= columns
-  if (size && all(is.finite(embedding))) return(invisible())
-  abort_input(
-    paste0("`embedding` must be a numeric matrix of at least 2 rows and ", count_of(columns, "column"),
-           ", all its values finite."),
-    if (size) paste0(count_of(sum(!is.finite(embedding)), "value"), " of it ",
-                     if (sum(!is.finite(embedding)) == 1L) "is" else "are", " not.") else
-      if (form) paste0("It is ", nrow(embedding), " x ", ncol(embedding), ".") else
-        paste0("It is ", describe(embedding), "."),
-    "Take one from `cell_embedding()`, `perturbation_embedding()` or `covariate_embedding()`.",
-    call
-  )
-}
-
 # The colours in the order of the rows.
 check_colour <- function(colour, embedding, call = rlang::caller_env()) {
   n <- nrow(embedding)
@@ -199,7 +183,7 @@ plot_similarity <- function(embedding, ...) {
   if (is_similarity(embedding)) {
     value <- embedding
   } else {
-    check_embedding(embedding, 1L)
+    check_embedding(embedding)
     value <- similarity(embedding)
   }
   names <- make.unique(rownames(embedding) %||% as.character(seq_len(nrow(embedding))), " ")

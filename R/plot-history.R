@@ -35,18 +35,14 @@ autoplot.compert_fit <- function(object, ..., type = c("loss", "r2")) {
                 if (nrow(object$history)) "Write `type = \"loss\"`; r2 is scored where `split` names test cells." else
                   "Its history is empty: what a reference trained has none.")
   }
-  best <- object$history$epoch[which(object$history$best %in% TRUE)]
-  draw_history(table, best, !isFALSE(object$meta$settings$restore_best),
+  draw_history(table, last_best(object$history), !isFALSE(object$meta$settings$restore_best),
                paste0(model_title(object$meta$model), ": training"))
 }
 
 # A ggplot keeps the frame that it was made in: this one is without the fit.
 draw_history <- function(table, best, restored, title) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$epoch, .data$value, colour = .data$series))
-  if (length(best)) {
-    p <- p + ggplot2::geom_vline(xintercept = best[length(best)], linetype = "dotted",
-                                 colour = "grey30")
-  }
+  if (length(best)) p <- p + ggplot2::geom_vline(xintercept = best, linetype = "dotted", colour = "grey30")
   p +
     ggplot2::geom_line(data = rows_of_lines(table, c("panel", "series")), linewidth = 0.5) +
     ggplot2::geom_point(data = table[table$kind == "r2", , drop = FALSE], size = 1.2) +
@@ -68,7 +64,6 @@ whole_breaks <- function(limits) {
 history_subtitle <- function(best, restored, scored) {
   of <- if (scored) "Test r2 is that of the decoded expression"
   if (length(best) == 0L) return(of)
-  best <- best[length(best)]
   kept <- if (restored) paste0("The fit keeps epoch ", best, " (dotted line)") else paste0(
     "Best epoch ", best, " (dotted line); the fit keeps the last one (restore_best = FALSE)")
   paste(c(kept, of), collapse = if (restored) ". " else ".\n")

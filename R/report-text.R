@@ -87,17 +87,15 @@ split_table <- function(fit) {
     here <- rows$split == split & !rows$control
     data.frame(Split = split, Cells = sum(rows$n_cells[rows$split == split]),
                Controls = sum(rows$n_cells[rows$split == split & rows$control]),
-               Conditions = sum(here), Fewest = smallest(rows$n_cells[here], min),
-               Median = smallest(rows$n_cells[here], stats::median),
-               Most = smallest(rows$n_cells[here], max))
+               Conditions = sum(here), Fewest = average(rows$n_cells[here], min),
+               Median = average(rows$n_cells[here], stats::median),
+               Most = average(rows$n_cells[here], max))
   })
   table <- do.call(rbind, parts)
   table[-1L] <- lapply(table[-1L], as.integer)
   names(table)[5:7] <- c("Fewest cells", "Median cells", "Most cells")
   table
 }
-
-smallest <- function(n, fun) if (length(n)) fun(n) else NA
 
 # The design, its middle left out where it is long: rows in the order of their cells.
 design_rows <- function(design, most = report_limits()$rows) {
@@ -120,7 +118,7 @@ report_stop <- function(fit) {
   settings <- fit$meta$settings
   history <- fit$history
   done <- nrow(history)
-  best <- utils::tail(history$epoch[which(history$best %in% TRUE)], 1L)
+  best <- last_best(history)
   since <- if (length(best)) sum(is.finite(history$r2_mean) & history$epoch > best) else 0L
   run <- fit$meta$run
   after <- if (done == 0) "Training stopped in its first epoch" else

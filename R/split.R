@@ -34,6 +34,9 @@ seeded_uniform <- function(n, seed) {
   hash32((item + start) %% 2^32) / 2^32
 }
 
+# `n` of the items, at random under the seed.
+seeded_sample <- function(items, n, seed) items[order(seeded_uniform(length(items), seed))[seq_len(n)]]
+
 hash32 <- function(h) {
   h <- times32(xor_shift(h, 16), 2246822507)
   h <- times32(xor_shift(h, 13), 3266489909)

@@ -46,9 +46,7 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   known <- reference_conditions(fit, min_cells)
   far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known),
                           match(place_key(asked), place_key(known)))
-  groups <- list(parts = asked$parts, doses = asked$doses, covariates = asked$covariates)
-  about <- describe_rows(fit, groups, data.frame(group = seq_along(asked$parts), split = "",
-                                                 n_cells = 0L))
+  about <- describe_rows(fit, asked, data.frame(group = seq_along(asked$parts), split = "", n_cells = 0L))
   names <- group_names(fit, known)
   with_dose_unit(beside_own(about$own, list(
     seen = about$fixed$seen, cosine = far$cosine, nearest_cosine = names[far$at_cosine],

@@ -106,7 +106,7 @@ test_that("wrong questions are refused in three parts", {
   side <- rep(c("a", "b"), 6)
   expect_refused(knn_purity(list(1), side), "`embedding` must be a numeric matrix.*`cell_embedding")
   expect_refused(knn_purity(as.data.frame(z), side), "class `data.frame`")
-  expect_refused(knn_purity(z[1, , drop = FALSE], "a"), "two or more.*It is 1 x 3")
+  expect_refused(knn_purity(z[1, , drop = FALSE], "a"), "at least 2 rows.*It is 1 x 3")
   expect_refused(batch_mixing(z[, 0], side), "It is 12 x 0")
   expect_refused(knn_purity(replace(z, 17, NA), side), "finite.*1 of 12 rows.*row 5")
   expect_refused(knn_purity(replace(z, 2, Inf), side), "finite.*row 2")

@@ -83,7 +83,7 @@ test_that("wrong input is refused", {
   expect_error(plot_embedding(1:3), "`embedding` must be")
   expect_error(plot_embedding(matrix(1:4, 2), colour = 1:3), "It has 3 for 2 rows")
   expect_error(plot_embedding(matrix(1:4, 2), method = "tsne"), "`method` must be one of")
-  expect_error(plot_similarity(matrix(NA_real_, 2, 2)), "`embedding` must be")
+  expect_error(plot_similarity(matrix(NA_real_, 2, 2)), "`embedding` must hold finite")
 })
 
 test_that("a handful of points keep their names, and the caption counts those left out", {
@@ -202,8 +202,8 @@ test_that("cosines are drawn as they are, distances and values that are not fini
   expect_equal(plot_similarity(similarity(z0))$data, plot_similarity(z0)$data)
   expect_refused(plot_similarity(similarity(z, "euclidean")), "must hold vectors, or their cosines.*It holds distances")
   z[2, 2] <- NA
-  expect_refused(plot_similarity(z), "at least 2 rows and 1 column, all its values finite. . 1 value of it is not")
-  expect_refused(plot_embedding(z), "2 columns, all its values finite. . 1 value of it is not")
+  expect_refused(plot_similarity(z), "must hold finite numbers.*1 of 3 rows.*row 2")
+  expect_refused(plot_embedding(z), "must hold finite numbers.*1 of 3 rows.*row 2")
 })
 
 test_that("dates are groups of their own", {

@@ -57,7 +57,7 @@ test_that("r2 of a fit without scored test cells is refused", {
 
 test_that("which weights a fit keeps is said as it is", {
   skip_without_package("ggplot2")
-  expect_identical(history_subtitle(c(1, 3), TRUE, FALSE), "The fit keeps epoch 3 (dotted line)")
+  expect_identical(history_subtitle(3, TRUE, FALSE), "The fit keeps epoch 3 (dotted line)")
   expect_match(history_subtitle(3, FALSE, TRUE), "Best epoch 3 .*keeps the last.*decoded")
   expect_null(history_subtitle(numeric(), TRUE, FALSE))
   # The history scores the decoded expression, whatever the fit predicts.
