@@ -179,8 +179,8 @@ finish_fit <- function(result, settings, screen, call = rlang::caller_env()) {
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),
 # evaluation plan, complete settings and what the fit remembers.
 # `doses`: unit and transform; without one: shares of each perturbation's largest, or with a reference's
-# parity as they are. `molecules`: see read_molecules().
-new_task <- function(x, keys, col_data, settings, molecules, call, doses = list()) {
+# parity as they are. `molecules`: see read_molecules(). `before`: a fit whose scales stay.
+new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(), before = NULL) {
   check_process(call)
   check_continuous(keys, settings, call)
   # The networks of theislab/chemCPA act at dose 0; with others nothing does where controls have it.
@@ -207,6 +207,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
   registry$feature_names <- molecules$columns
+  if (!is.null(before)) registry <- same_scales(registry, screen, before, call)
   warn_same_molecules(molecules, registry$perturbations, call)
   warn_unscaled_features(molecules, registry$perturbations, call)
   plan <- new_plan(screen, registry, call = call)

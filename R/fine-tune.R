@@ -65,8 +65,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
                    settings$loss_ae, sep, continuous)
   keys$degs <- check_own_degs(degs)
   read <- read_more_molecules(molecules, registry)
-  task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses)
-  task <- same_dose_scale(task, fit)
+  task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses, fit)
   known <- list(own = registry$genes, inner = network_genes(registry))
   map <- correspondence(task$registry, registry, genes,
                         lapply(known, names_in_fit, task$registry$genes, gene_names, rlang::current_env()))
@@ -113,9 +112,9 @@ rate_names <- c("autoencoder_lr", "embeddings_lr", "dosers_lr", "adversary_lr")
 
 # A dose means the same to the network as before: the scales of the earlier fit stay, relative ones for the
 # perturbations that it knows.
-same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
+same_scales <- function(registry, screen, fit, call) {
   before <- fit$meta$registry
-  unit <- task$registry$dose_unit
+  unit <- registry$dose_unit
   if (is.null(unit) != is.null(before$dose_unit)) {
     abort_input("`dose_unit` must be given for both fits or for neither.",
                 paste0("It is ", if (is.null(unit)) "missing here" else "missing in `fit`", "."),
@@ -124,26 +123,20 @@ same_dose_scale <- function(task, fit, call = rlang::caller_env()) {
   # An error of units that cannot be converted names those of the cells first.
   if (!is.null(unit)) convert_doses(0, unit, before$dose_unit, call)
   in_unit <- function(dose) if (is.null(unit)) dose else convert_doses(dose, before$dose_unit, unit, call)
-  known <- match(task$registry$perturbations, before$perturbations)
+  known <- match(registry$perturbations, before$perturbations)
   # Of a perturbation without any cells in the earlier fit (training, test or ood) no scale was measured;
   # without cells here as well it has the top of that fit.
-  known[!task$registry$perturbations %in% unlist(fit$meta$conditions$parts)] <- NA
-  task$registry$dose_top <- in_unit(before$dose_top)
-  here <- unlist(task$screen$parts[!duplicated(task$screen$code)], use.names = FALSE)
-  without <- !task$registry$perturbations %in% c(here, task$registry$control)
-  task$registry$dose_scale[without] <- task$registry$dose_top
-  task$registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
+  known[!registry$perturbations %in% unlist(fit$meta$conditions$parts)] <- NA
+  registry$dose_top <- in_unit(before$dose_top)
+  here <- unlist(screen$parts[!duplicated(screen$code)], use.names = FALSE)
+  without <- !registry$perturbations %in% c(here, registry$control)
+  registry$dose_scale[without] <- registry$dose_top
+  registry$dose_scale[!is.na(known)] <- in_unit(before$dose_scale[known[!is.na(known)]])
   # So do those of continuous covariates.
-  for (name in intersect(names(task$registry$continuous), names(before$continuous))) {
-    task$registry$continuous[[name]][1:2] <- before$continuous[[name]][1:2]
+  for (name in intersect(names(registry$continuous), names(before$continuous))) {
+    registry$continuous[[name]][1:2] <- before$continuous[[name]][1:2]
   }
-  task$meta$registry <- task$registry
-  task$design <- training_design(task$registry, task$screen, task$molecules, task$settings$model,
-                                 task$settings$reg_multi_task > 0, call)
-  # The first plan, in other doses, has told which of `degs` are not used.
-  task$plan <- suppressWarnings(new_plan(task$screen, task$registry, call = call),
-                                classes = "compert_unused_degs")
-  task
+  registry
 }
 
 # The genes of `x` as the earlier fit calls them.

@@ -82,18 +82,22 @@ write_whole <- function(bytes, file, call = rlang::caller_env()) {
   }, call)
 }
 
-# `write` writes beside `file` and says whether all of it is there; then it is renamed: the file is there
-# whole or not at all. A link stays a link.
 put_file <- function(file, write, call = rlang::caller_env()) {
+  if (!replace_file(file, write)) abort_unwritable(file, call)
+}
+
+# `write` writes beside `file` and says whether all of it is there; then it is renamed: the file is there
+# whole or not at all. Whether it is. A link stays a link; links may lead in a circle.
+replace_file <- function(file, write, links = 40L) {
   to <- Sys.readlink(file)  # NA where nothing is there
   if (!to %in% c("", NA)) {
-    return(put_file(if (startsWith(to, "/")) to else file.path(dirname(file), to), write, call))
+    if (links == 0L) return(FALSE)
+    return(replace_file(if (startsWith(to, "/")) to else file.path(dirname(file), to), write, links - 1L))
   }
   part <- temporary_in(dirname(file), paste0(".", basename(file), "-"))
   on.exit(unlink(part))
-  written <- tryCatch(write(part) && file.rename(part, file), error = function(cnd) FALSE,
-                      warning = function(cnd) FALSE)
-  if (!isTRUE(written)) abort_unwritable(file, call)
+  failed <- function(cnd) FALSE
+  isTRUE(tryCatch(write(part) && file.rename(part, file), error = failed, warning = failed))
 }
 
 abort_unwritable <- function(file, call) {

@@ -10,7 +10,7 @@ host_name <- function() gsub("[^[:alnum:].-]", "", Sys.info()[["nodename"]])
 
 # Those of a search.
 temporary_files <- function(dir) {
-  list.files(dir, "^[.](cells|part|trial)-.*@[^@]*@[0-9]+@", all.files = TRUE, full.names = TRUE)
+  list.files(dir, "^[.](cells-|search[.]rds-|trial-).*@[^@]*@[0-9]+@", all.files = TRUE, full.names = TRUE)
 }
 
 # Whether the process that wrote them is gone. Of another machine that can't be seen, nor on Windows, where

@@ -114,13 +114,7 @@ read_rds <- function(file) {
   tryCatch(readRDS(file), error = function(cnd) NULL, warning = function(cnd) NULL)
 }
 
-# Writes beside `file` and renames, so that the file is there whole or not at all.
-write_rds <- function(object, file) {
-  part <- temporary_in(dirname(file), ".part-")
-  on.exit(unlink(part))
-  saved_whole(object, part) &&
-    tryCatch(file.rename(part, file), error = function(cnd) FALSE, warning = function(cnd) FALSE)
-}
+write_rds <- function(object, file) replace_file(file, function(part) saved_whole(object, part))
 
 # Whether all of it is in the file. Uncompressed: R does not say of a compressed one that the disk was full
 # when it was closed.

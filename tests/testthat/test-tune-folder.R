@@ -89,7 +89,7 @@ test_that("another unit of the doses is another search", {
 
 test_that("a start that did not get as far as its description is no other file", {
   dir <- withr::local_tempdir()
-  file.create(search_file(dir), temporary_in(dir, ".part-"))
+  file.create(search_file(dir), temporary_in(dir, ".search.rds-"))
   expect_null(read_folder(dir))
   writeLines("mine", search_file(dir))
   expect_refused(read_folder(dir), "holds other files")
@@ -111,7 +111,7 @@ test_that("what a killed process has left goes, what another one writes stays", 
   gone <- as.integer(system("sh -c 'echo $$'", intern = TRUE))
   ours <- c(file(".cells-", host_name(), Sys.getpid()), file(".cells-", "elsewhere", gone),
             temporary_in(dir, ".trial-0001-rung-1.h5-"))
-  left <- c(file(".part-", host_name(), gone), file(".cells-", host_name(), gone))
+  left <- c(file(".trial-0001-rung-1.rds-", host_name(), gone), file(".cells-", host_name(), gone))
   file.create(ours, left)
   description <- list(seed = list(hash = "a", words = "1"))
   claim_folder(dir, list(id = "b", parts = description), description, 1)
