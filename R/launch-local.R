@@ -114,8 +114,6 @@ free_port <- function() {
   29500L
 }
 
-# ---- the processes ---------------------------------------------------------------------------
-
 worker_file <- function(group, name, rank) file.path(group$folder, paste0(name, "-", rank))
 
 # Its temporary folder is in the group's, which is removed when it was killed as well.

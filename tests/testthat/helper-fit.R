@@ -116,3 +116,8 @@ untrained <- function(screen, residual = FALSE) {
 
 # As much of a fit as conventions of evaluation read.
 fit_of_loss <- function(loss) list(meta = list(settings = list(loss_ae = loss)))
+
+# The scores of a fit of the small screen.
+score_small <- function(fit = small_fit(), ...) {
+  evaluate_r2(fit, small_cells()$x, col_data = small_cells()$col_data, ...)
+}
