@@ -4,6 +4,7 @@
 #include <functional>
 #include <random>
 #include <stdexcept>
+#include <thread>
 
 #include "catch_compat.h"
 #include "compert/model.h"
@@ -219,6 +220,31 @@ TEST_CASE("Predictions pause between blocks of cells, and can be ended there") {
     CHECK(pauses > 1);
     CHECK_THROWS_AS(call([] { throw std::runtime_error("stop"); }), std::runtime_error);
   }
+}
+
+TEST_CASE("Cells of predictions are read in the caller's thread") {
+  struct Watched final : compert::CellSource {
+    explicit Watched(const compert::DenseCells& of) : cells(of) {}
+    std::size_t n_cells() const override { return cells.n_cells(); }
+    std::size_t n_genes() const override { return cells.n_genes(); }
+    double density() const override { return cells.density(); }
+    void fetch(const int64_t* which, std::size_t n, compert::CellBatch& out) const override {
+      ++(std::this_thread::get_id() == caller ? here : elsewhere);
+      cells.fetch(which, n, out);
+    }
+    compert::DenseCells cells;
+    std::thread::id caller = std::this_thread::get_id();
+    mutable int here = 0, elsewhere = 0;
+  };
+  const Screen screen;
+  Settings settings = of("gauss", "linear", true);
+  settings.threads = 2;
+  const compert::Model model = screen.model(settings);
+  const Watched cells(screen.cells());
+  Vector latent(6 * kCells);
+  for (int i = 0; i < 100; ++i) model.embed(cells, screen.own, {}, latent.data());
+  CHECK(cells.here >= 200);
+  CHECK(cells.elsewhere == 0);
 }
 
 TEST_CASE("Threads that share conditions predict what one thread predicts") {

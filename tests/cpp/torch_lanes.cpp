@@ -1,4 +1,8 @@
 // Pieces of a step side by side: what goes with them, and what comes back.
+#include <ATen/Parallel.h>
+
+#include <thread>
+
 #include "torch/kernels_detail.h"
 #include "torch/lanes.h"
 
@@ -28,6 +32,21 @@ TEST_CASE("lanes carry what their thread carries, and their errors come out", "[
                                       }),
                     compert::Error);
   }
+}
+
+TEST_CASE("the first lane is the caller's", "[lanes]") {
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  int elsewhere = 0;
+  std::vector<int> done(3);
+  for (int i = 0; i < 300; ++i)
+    compert::in_lanes(done.size(), true, [&, caller = std::this_thread::get_id()](std::size_t k) {
+      ++done[k];
+      if (k == 0) elsewhere += std::this_thread::get_id() != caller;
+    });
+  at::set_num_threads(before);
+  CHECK(elsewhere == 0);
+  CHECK(done == std::vector<int>(3, 300));
 }
 
 TEST_CASE("errors in sweeps come out", "[lanes]") {

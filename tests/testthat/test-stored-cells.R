@@ -223,7 +223,7 @@ test_that("the limit of memory must be a number", {
                       expect_refused(fit_small(file), "must be a number of bytes"))
 })
 
-test_that("a look-up that failed in rhdf5 stops no fit in memory, and others with an error", {
+test_that("a look-up that failed in rhdf5 stops no fit in memory and no prediction, and other fits with an error", {
   skip_without_package("rhdf5")
   skip_without(.Platform$OS.type != "windows", "processes that end after a time")
   folder <- withr::local_tempdir()
@@ -235,14 +235,20 @@ test_that("a look-up that failed in rhdf5 stops no fit in memory, and others wit
     "library(compert)",
     "setwd(args[1])",
     "cells <- readRDS('cells.rds')",
+    "col_data <- cells$col_data",
+    "write_h5ad(cells$x, 'cells.h5ad', col_data = col_data)",
     "invisible(rhdf5::h5createFile('a.h5'))",
     "file <- rhdf5::H5Fopen('a.h5')",
     "try(rhdf5::H5Dopen(file, 'nothere'), silent = TRUE)",
-    "fit <- function(...) cpa(cells$x, 'condition', control = 'control', col_data = cells$col_data,",
-    "                         settings = cpa_settings(epochs = 1, verbose = FALSE, threads = 1, ...))",
-    "made <- resume_fit(fit(), cells$x, 1, col_data = cells$col_data)",
+    "fit <- function(...) cpa(cells$x, 'condition', control = 'control', col_data = col_data,",
+    "                         settings = cpa_settings(epochs = 1, verbose = FALSE, threads = 2, ...))",
+    "made <- resume_fit(fit(), cells$x, 1, col_data = col_data)",
     "said <- tryCatch({ fit(checkpoint = 'fit.h5'); 'went on' }, error = conditionMessage)",
-    "saveRDS(list(epochs = nrow(made$history), said = said), 'done.rds')"
+    "memory <- cell_embedding(made, cells$x, col_data = col_data)",
+    "options(compert.in_memory = 0)",
+    "again <- lapply(1:20, function(i) suppressMessages(cell_embedding(made, 'cells.h5ad')))",
+    "same <- vapply(again, function(z) isTRUE(all.equal(z, memory, tolerance = 1e-5)), NA)",
+    "saveRDS(list(epochs = nrow(made$history), said = said, same = same), 'done.rds')"
   ), script)
   run <- processx::run(file.path(R.home("bin"), "Rscript"),
                        c("--vanilla", script, folder, paste(.libPaths(), collapse = "\n")),
@@ -250,6 +256,7 @@ test_that("a look-up that failed in rhdf5 stops no fit in memory, and others wit
   expect_identical(run$status, 0L, info = run$stderr)
   done <- readRDS(file.path(folder, "done.rds"))
   expect_identical(done$epochs, 2L)
+  expect_identical(done$same, rep(TRUE, 20))
   # Where rhdf5 has a library of its own, nothing is locked.
   expect_match(done$said, "where HDF5 is\\s+locked|went on")
 })

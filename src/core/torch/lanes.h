@@ -6,8 +6,9 @@
 
 namespace compert {
 
-/// body(k) for k in [0, n), each in one thread, and together where `side_by_side`. What a thread carries
-/// goes with it: gradients on or off, reduced products. An exception is thrown once all have ended.
+/// body(k) for k in [0, n), each in one thread, and together where `side_by_side`. The first one is always in the
+/// caller's thread, which HDF5 may serve alone: see hdf5_serves_threads(). What a thread carries goes with it:
+/// gradients on or off, reduced products. An exception is thrown once all have ended.
 template <class Body>
 void in_lanes(std::size_t n, bool side_by_side, Body&& body) {
   if (!side_by_side || n < 2) {
@@ -16,13 +17,19 @@ void in_lanes(std::size_t n, bool side_by_side, Body&& body) {
   }
   const bool differentiated = at::GradMode::is_enabled(), reduced = ReducedProducts::on();
   FirstFailure failure;
-#pragma omp parallel for schedule(dynamic)
-  for (std::size_t k = 0; k < n; ++k) {
+  const auto lane = [&](std::size_t k) {
     failure.keep([&] {
       const at::AutoGradMode gradients(differentiated);
       const ReducedProducts products(reduced);
       body(k);
     });
+  };
+#pragma omp parallel
+  {
+#pragma omp master
+    lane(0);
+#pragma omp for schedule(dynamic)
+    for (std::size_t k = 1; k < n; ++k) lane(k);
   }
   failure.rethrow();
 }
