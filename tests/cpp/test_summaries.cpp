@@ -247,6 +247,21 @@ TEST_CASE("Cells of predictions are read in the caller's thread") {
   CHECK(cells.elsewhere == 0);
 }
 
+TEST_CASE("Without conditions nothing is predicted") {
+  const Screen screen;
+  compert::Design none;
+  none.n_covariates = 1;
+  for (const bool linear : {true, false}) {
+    const compert::Model model = screen.model(of("gauss", linear ? "linear" : "ReLU", true));
+    const auto s = model.summarise(screen.cells(), screen.own, none, {});
+    CHECK(s.n.empty());
+    CHECK(s.mean.empty());
+    model.predict_cells(screen.cells(), screen.own, none, {}, {}, nullptr, nullptr);
+    CHECK(model.perturbation_embedding(none).empty());
+    CHECK(model.dose_response({}, {}).empty());
+  }
+}
+
 TEST_CASE("Threads that share conditions predict what one thread predicts") {
   Screen screen;
   // Enough conditions for the threads to share: every one again at other doses.

@@ -74,9 +74,10 @@ Tensor Embedder::encoded(const Tensor& known, const Tensor& codes, bool training
 }
 
 Tensor Embedder::embed(const Tensor& known, const Slots& slots, bool training) const {
-  if (!slot_by_slot_)
-    return encoded(known.flatten(0, 1), slots.perturbation.reshape({-1}), training)
-        .view({known.size(0), known.size(1), -1});
+  if (!slot_by_slot_) {
+    const Tensor all = encoded(known.flatten(0, 1), slots.perturbation.reshape({-1}), training);
+    return all.view({known.size(0), known.size(1), all.size(1)});
+  }
   std::vector<Tensor> parts;
   for (int64_t k = 0; k < known.size(1); ++k)
     parts.push_back(encoded(known.select(1, k), slots.perturbation.select(1, k), training));
