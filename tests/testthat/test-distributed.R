@@ -22,6 +22,13 @@ job <- function(..., cells = small_cells(), verb = "cpa", made_by = cpa_settings
   c(list(cells = cells, settings = group_settings(..., made_by = made_by), verb = verb), more)
 }
 
+# With a continuous covariate.
+aged <- function(...) {
+  cells <- small_cells()
+  cells$col_data$age <- (seq_len(ncol(cells$x)) * 37) %% 23
+  job(cells = cells, more = list(continuous = "age"), ...)
+}
+
 counts_of <- function(cells) list(x = cells$counts, col_data = cells$col_data)
 
 # Everything but the time, in float64: nothing but a wrong sum is left to differ. In float32 rounding
@@ -72,6 +79,7 @@ test_that("losses and scores are those of one process for every kind of model an
     composed_loss = exact(decoder_activation = "ReLU", cells = counts, loss_ae = "nb"),
     fb = exact(parity = "fb"),
     even_conditions = exact(balance = 1, cells = uneven_cells()),
+    continuous = aged(precision = "float64", continuous_doser = "mlp"),
     theislab = exact(cells = counts, parity = "theislab"),
     chemcpa = exact(verb = "chemcpa", made_by = chemcpa_settings, more = list(molecules = features)),
     chemcpa_parity = exact(verb = "chemcpa", made_by = chemcpa_settings, parity = "chemcpa",
@@ -205,11 +213,20 @@ test_that("processes that differ are refused, by what differs", {
     features = function(job) {
       job$molecules["IFNb", ] <- rev(job$molecules["IFNb", ])
       job
+    },
+    bins = function(job) {
+      job$cells$col_data$age <- rev(job$cells$col_data$age)
+      job
+    },
+    ages = function(job) {
+      age <- job$cells$col_data$age
+      job$cells$col_data$age <- ifelse(age == max(age), 2 * age, age)
+      job
     }
   )
   features <- matrix(c(0, 1, 1, 0, 0.5, 0.2), 2, dimnames = list(c("control", "IFNb"), NULL))
   drugs <- job(verb = "chemcpa", made_by = chemcpa_settings, more = list(molecules = features))
-  said <- refusals(c(rep(list(job()), 6), list(drugs)), changes)
+  said <- refusals(c(rep(list(job()), 6), list(drugs, aged(), aged())), changes)
   expect_match(said[["seed"]], "`seed` must be the same in all processes.* rank 0: 5, not 11")
   expect_match(said[["cells"]], "`x` must be the same .* rank 0: \\[120,")
   expect_match(said[["order"]], "`x` must be the same .* in the names of its genes or their order")
@@ -217,6 +234,8 @@ test_that("processes that differ are refused, by what differs", {
   expect_match(said[["genes"]], "`x` must be the same .* in the values of its cells")
   expect_identical(said[["rounding"]], "fit")
   expect_match(said[["features"]], "`molecules` must be the same .* rank 0 in their features")
+  expect_match(said[["bins"]], "`col_data` must be the same .* differs from rank 0 i ")
+  expect_match(said[["ages"]], "`col_data` must be the same .* rank 0 in the values of continuous covariates")
 })
 
 test_that("without a group, or for proteins, a distributed fit is refused", {

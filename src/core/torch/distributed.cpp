@@ -62,10 +62,7 @@ class Sketch {
   void add(const std::vector<T>& values) {
     for (const T& v : values) add(n_++, static_cast<double>(v));
   }
-  void append_to(Json& list) const {
-    list.push_back(size_);
-    list.push_back(sum_);
-  }
+  Json sums() const { return Json::array({size_, sum_}); }
 
  private:
   double size_ = 0, sum_ = 0;
@@ -85,6 +82,7 @@ bool same_sketches(const Json& a, const Json& b) {
 constexpr const char* kGenes = "x in the names of its genes or their order";
 constexpr const char* kValues = "x in the values of its cells";
 constexpr const char* kMolecules = "molecules in their features";
+constexpr const char* kContinuous = "col_data in the values of continuous covariates";
 constexpr const char* kOrder = "x in the order of its cells in an epoch";
 
 uint64_t gene_names(const std::string& meta) {
@@ -111,7 +109,8 @@ Json some_values(const CellSource& cells, const std::vector<int64_t>& train) {
     for (auto k = static_cast<std::size_t>(read.offsets[b]);
          k < static_cast<std::size_t>(read.offsets[b + 1]); ++k)
       cell.add(static_cast<std::size_t>(read.genes[k]), static_cast<double>(read.values[k]));
-    cell.append_to(out);
+    const Json sums = cell.sums();
+    out.insert(out.end(), sums.begin(), sums.end());
   }
   return out;
 }
@@ -125,9 +124,13 @@ Json molecules(const Architecture& a) {
     features.add(graph.end);
     features.add(graph.bonds);
   }
-  Json out = Json::array();
-  features.append_to(out);
-  return out;
+  return features.sums();
+}
+
+Json continuous(const Design& design) {
+  Sketch values;
+  values.add(design.continuous);
+  return values.sums();
 }
 
 /// What must be the same in all processes.
@@ -139,7 +142,7 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
   out["x"] = {cells.n_genes(), cells.n_cells()};
   out[kGenes] = gene_names(meta);
   out["col_data"] =
-      Fingerprint().add(design.perturbation).add(design.dose).add(design.covariate).value();
+      Fingerprint().add(design.perturbation).add(design.dose).add(design.covariate).add(design.bin).value();
   Fingerprint split;
   split.add(train);
   for (const auto* lists : {&plan.truth, &plan.source, &plan.degs})
@@ -148,6 +151,7 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
   out["fit"] = {model.epochs_done, model.iteration};
   out[kValues] = some_values(cells, train);
   out[kMolecules] = molecules(model.architecture);
+  out[kContinuous] = continuous(design);
   const Sampling sampling(train, design, model.architecture.batch_covariate, model.settings.balance);
   out[kOrder] =
       Fingerprint().add(epoch_order(cells, sampling, model.settings.seed, model.epochs_done + 1)).value();
@@ -155,7 +159,8 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
 }
 
 bool is_same(const std::string& name, const Json& a, const Json& b) {
-  return name == kValues || name == kMolecules ? same_sketches(a, b) : a == b;
+  const bool sketched = name == kValues || name == kMolecules || name == kContinuous;
+  return sketched ? same_sketches(a, b) : a == b;
 }
 
 /// Every process throws when one differs from the first.
