@@ -76,3 +76,19 @@ TEST_CASE("a model read for predictions predicts the same, and refuses to train"
   const compert::DenseCells cells = screen.cells();
   CHECK_THROWS_AS(read.fit(cells, screen.design, screen.train, {}, "", quiet), compert::Error);
 }
+
+TEST_CASE("weights that do not fit change nothing", "[training]") {
+  const Screen screen(false);
+  compert::Model model = fitted(screen, R"("epochs": 1)");
+  const compert::NamedArrays before = model.values();
+  const auto refused = [&](const std::string& name, const compert::Array& array) {
+    compert::NamedArrays given = before;
+    for (double& v : given.at("decoder.network.0.weight").values) v += 1;
+    given[name] = array;
+    CHECK_THROWS_AS(model.set_values(given), compert::Error);
+    for (const auto& [of, values] : model.values()) CHECK(values.values == before.at(of).values);
+  };
+  refused("what", {{1}, {1}});
+  refused("encoder.network.0.bias", {{2}, {1, 1}});
+  refused("encoder.network.0.bias", {before.at("encoder.network.0.bias").shape, {1}});
+}

@@ -135,33 +135,36 @@ NamedArrays ParameterStore::gradients() const {
 
 void ParameterStore::set_values(const NamedArrays& arrays, bool complete) {
   at::NoGradGuard no_grad;
-  std::size_t used = 0;
-  const auto assign = [&](const std::string& name, Tensor target) {
-    const auto found = arrays.find(name);
-    if (found == arrays.end()) {
-      if (complete) throw Error("weights", "must hold every parameter", name + " is missing");
-      return;
+  const auto visit = [&](auto&& use) {  // use(array, target) of every array that is there
+    std::size_t used = 0;
+    const auto look_up = [&](const std::string& name, const Tensor& target) {
+      const auto found = arrays.find(name);
+      if (found == arrays.end() && complete) throw Error("weights", "must hold every parameter", name + " is missing");
+      if (found == arrays.end()) return;
+      use(*found, target);
+      ++used;
+    };
+    for (const auto& p : parameters_) {
+      if (!p.is_stack()) look_up(p.name, p.value.detach());
+      for (int64_t i = 0; p.is_stack() && i < p.value.size(0); ++i)
+        look_up(stacked_name(p.name, i), p.value.detach()[i]);
     }
-    const Tensor source = to_tensor(found->second);
-    if (source.sizes() != target.sizes())
-      throw Error("weights", "must have the shapes of the model", name + " differs");
-    target.copy_(source);
-    ++used;
+    for (const auto& b : buffers_) look_up(b.name, b.value);
+    return used;
   };
-  for (const auto& p : parameters_) {
-    if (!p.is_stack())
-      assign(p.name, p.value.detach());
-    else
-      for (int64_t i = 0; i < p.value.size(0); ++i)
-        assign(stacked_name(p.name, i), p.value.detach()[i]);
-  }
-  for (const auto& b : buffers_) assign(b.name, b.value);
+  // All are looked at before the first is changed.
+  const std::size_t used = visit([](const auto& array, const Tensor& target) {
+    const auto& [name, is] = array;
+    if (target.sizes() != is.shape || target.numel() != static_cast<int64_t>(is.values.size()))
+      throw Error("weights", "must have the shapes of the model", name + " differs");
+  });
   if (used != arrays.size()) {
     const NamedArrays known = values();
     for (const auto& [name, array] : arrays)
       if (known.count(name) == 0)
         throw Error("weights", "must only hold parameters of the model", name + " is unknown");
   }
+  visit([](const auto& array, const Tensor& target) { Tensor(target).copy_(to_tensor(array.second)); });
 }
 
 void ParameterStore::each_moment(Group group, const Visit& visit) const {
