@@ -92,3 +92,20 @@ TEST_CASE("weights that do not fit change nothing", "[training]") {
   refused("encoder.network.0.bias", {{2}, {1, 1}});
   refused("encoder.network.0.bias", {before.at("encoder.network.0.bias").shape, {1}});
 }
+
+TEST_CASE("cells that the design has not are refused", "[training]") {
+  const Screen screen(false);
+  const compert::DenseCells cells = screen.cells();
+  compert::Model model = fitted(screen, R"("epochs": 1, "parity": "fb")");
+  const compert::NamedArrays before = model.values();
+  training::Vector mean(Screen::kGenes);
+  for (const int64_t cell : {int64_t{-1}, static_cast<int64_t>(screen.design.n)}) {
+    CHECK_THROWS_AS(screen.design.rows(&cell, 1), compert::Error);
+    CHECK_THROWS_AS(model.reconstruct(cells, screen.design, {cell}, mean.data(), nullptr), compert::Error);
+    std::vector<int64_t> train = screen.train;
+    train.back() = cell;
+    Quiet quiet;
+    CHECK_THROWS_AS(model.fit(cells, screen.design, train, {}, "", quiet), compert::Error);
+    for (const auto& [name, array] : model.values()) CHECK(array.values == before.at(name).values);
+  }
+}

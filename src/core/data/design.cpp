@@ -17,6 +17,9 @@ Design Design::rows(const int64_t* rows, std::size_t count) const {
   out.covariate.reserve(count * n_covariates);
   out.continuous.reserve(count * n_continuous);
   for (std::size_t b = 0; b < count; ++b) {
+    if (rows[b] < 0 || static_cast<std::size_t>(rows[b]) >= n)
+      throw Error("cells", "must be rows of the design",
+                  "row " + std::to_string(rows[b]) + " of " + std::to_string(n));
     const auto i = static_cast<std::ptrdiff_t>(rows[b]);
     const auto s = static_cast<std::ptrdiff_t>(n_slots), c = static_cast<std::ptrdiff_t>(n_covariates);
     out.perturbation.insert(out.perturbation.end(), perturbation.begin() + i * s,

@@ -99,6 +99,9 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
                 std::to_string(design.n) + " rows, " + std::to_string(cells.n_cells()) + " cells");
   design.check(architecture.n_perturbations, architecture.covariate_levels, architecture.n_continuous,
                false);
+  for (const int64_t cell : train)
+    if (cell < 0 || cell >= static_cast<int64_t>(design.n))
+      throw Error("train", "must hold indices of cells", std::to_string(cell) + " of " + std::to_string(design.n));
   if (settings.reg_multi_task > 0 && degs.group.size() != cells.n_cells())
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +

@@ -32,7 +32,7 @@ struct Design {
   /// Which modalities were measured in the row's cell, a sum of kRna and kProteins; empty: all.
   std::vector<uint8_t> measured;
 
-  /// Rows `rows[0 .. count)` of this design, in that order.
+  /// Rows `rows[0 .. count)` of this design, in that order. Throws `Error` for a row that it has not.
   Design rows(const int64_t* rows, std::size_t count) const;
   /// The same with one slot per perturbation, in order; those that are absent have dose 0.
   Design one_hot(int64_t n_perturbations) const;
