@@ -8,10 +8,11 @@ namespace compert {
 
 /// What one epoch of training did. Losses are means over the epoch's steps
 /// (`loss_reconstruction` of both modalities together); scores are NaN in
-/// epochs without evaluation, losses of parts that the model does not use.
+/// epochs without evaluation, losses of parts that the model does not use,
+/// but those of alignment and counterfactual matching 0 where they are off.
 struct EpochRecord {
   int64_t epoch = 0;         ///< 1-based, counted over the whole life of the fit
-  double seconds = 0;        ///< training time so far, without the time spent before a resume
+  double seconds = 0;        ///< training time so far, over the whole life of the fit
   double loss_reconstruction = 0;
   double loss_adv_perturbations = std::numeric_limits<double>::quiet_NaN();
   double loss_adv_covariates = std::numeric_limits<double>::quiet_NaN();
