@@ -46,6 +46,8 @@ std::vector<Vector> outcome(const Screen& screen, const compert::Architecture& a
   target.perturbation = {1, 2};
   target.dose = {1, 0.5};
   target.covariate = {1, 0};
+  target.n_continuous = screen.design.n_continuous;
+  target.continuous.assign(target.n_continuous, 0.7);
   const auto s = model.summarise(cells, screen.design, target, {screen.controls});
   for (const Vector& v : {s.mean, s.variance, s.variance_of_means, s.mean_difference, s.variance_shift})
     out.push_back(v);
@@ -133,6 +135,21 @@ TEST_CASE("a device knows molecules as the processor does", "[device]") {
   check_same(values, a, R"("model": "chemcpa", "reg_adversary": 1)");
   a.has_features = {0, 1, 1};
   check_same(values, a, R"("model": "chemcpa", "doser_type": "sigm")");
+}
+
+TEST_CASE("a device knows continuous covariates as the processor does", "[device]") {
+  Screen values(16, false, false);
+  values.design.n_continuous = 2;
+  for (std::size_t i = 0; i < values.design.n; ++i) {
+    values.design.continuous.insert(values.design.continuous.end(), {std::sin(i), static_cast<double>(i % 3) - 1});
+    values.design.bin.push_back(static_cast<int32_t>(i % 3));
+  }
+  compert::Architecture a = of_genes(values);
+  a.n_continuous = 2;
+  host_device::take_counts();
+  for (const char* curve : {"linear", "sigm", "mlp"})
+    check_same(values, a, R"("epochs": 8, "continuous_doser": ")" + std::string(curve) + "\"");
+  CHECK(host_device::take_counts().replays > 8);
 }
 
 TEST_CASE("a step asks nothing of a device and copies little to it", "[device]") {
