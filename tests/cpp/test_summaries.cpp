@@ -222,6 +222,20 @@ TEST_CASE("Predictions pause between blocks of cells, and can be ended there") {
   }
 }
 
+TEST_CASE("Predictions of a few cells under many conditions pause between these") {
+  const Screen screen;
+  const compert::Model model = screen.model(of("gauss", "linear", true));
+  const std::vector<int64_t> first(600, 0);
+  const compert::Design target = screen.target.rows(first.data(), first.size());
+  const std::vector<std::vector<int64_t>> source(first.size(), {1, 2});
+  int pauses = 0;
+  model.summarise(screen.cells(), screen.own, target, source, {}, {}, [&] { ++pauses; });
+  CHECK(pauses == 3);
+  Vector mean(2 * first.size() * kGenes);
+  model.predict_cells(screen.cells(), screen.own, target, source, {}, mean.data(), nullptr, {}, [&] { ++pauses; });
+  CHECK(pauses == 6);
+}
+
 TEST_CASE("Cells of predictions are read in the caller's thread") {
   struct Watched final : compert::CellSource {
     explicit Watched(const compert::DenseCells& of) : cells(of) {}

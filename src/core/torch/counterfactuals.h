@@ -15,6 +15,7 @@ namespace compert {
 
 constexpr int64_t kBlock = 512;  // cells decoded at a time; twice as many where no cell need be
 constexpr int64_t kShared = int64_t{1} << 30;  // bytes of blocks that are decoded at the same time
+constexpr int64_t kBetweenPauses = 256;  // conditions
 
 /// In which order conditions of a block may be visited.
 enum class Order { kGiven, kAny };
@@ -73,9 +74,9 @@ class Counterfactuals {
 
   /// begin(block) for every block, then visit(condition, part, latent) for every condition with cells in
   /// it: in order, or also at the same time where each of them holds `arrays` values per cell and row of
-  /// the expression and all threads' together are no more than kShared bytes. Between blocks between_blocks().
+  /// the expression and all threads' together are no more than kShared bytes. pause() comes in between.
   template <class Begin, class Visit>
-  void run(Order order, int64_t arrays, const Pause& between_blocks, Begin&& begin, Visit&& visit) {
+  void run(Order order, int64_t arrays, const Pause& pause, Begin&& begin, Visit&& visit) {
     const int64_t held = at::get_num_threads() * most_ * arrays * network_.architecture().n_rows() *
                          static_cast<int64_t>(effect_.element_size());
     const bool may_share = order == Order::kAny && effect_.is_cpu() && held <= kShared;
@@ -87,12 +88,15 @@ class Counterfactuals {
         block.end = group.begin + n * (b + 1) / blocks;
         encode(block);
         begin(block);
-        share_tasks(static_cast<int64_t>(group.conditions.size()), may_share, [&](int64_t i) {
-          const std::size_t k = group.conditions[static_cast<std::size_t>(i)];
-          const Part part = cells_in(block, asked_[k]);
-          if (!part.place.empty()) visit(k, part, latent(k, block, part));
-        });
-        if (between_blocks) between_blocks();
+        const auto conditions = static_cast<int64_t>(group.conditions.size());
+        for (int64_t first = 0; first < conditions; first += kBetweenPauses) {
+          share_tasks(std::min(kBetweenPauses, conditions - first), may_share, [&](int64_t i) {
+            const std::size_t k = group.conditions[static_cast<std::size_t>(first + i)];
+            const Part part = cells_in(block, asked_[k]);
+            if (!part.place.empty()) visit(k, part, latent(k, block, part));
+          });
+          if (pause) pause();
+        }
       }
     }
   }

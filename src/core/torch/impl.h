@@ -125,7 +125,7 @@ struct Model::Impl {
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
                              const SummaryParts& parts, const Decoding& decoding,
-                             const Pause& between_blocks = {}) const;
+                             const Pause& pause = {}) const;
   std::vector<uint8_t> state(const std::string& meta) const;
   static std::unique_ptr<Impl> read_state(const std::vector<uint8_t>& image, Use use,
                                           const Settings* run = nullptr);

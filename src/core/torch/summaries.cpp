@@ -172,7 +172,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
                                         const Design& target,
                                         const std::vector<std::vector<int64_t>>& source,
                                         const SummaryParts& parts, const Decoding& decoding,
-                                        const Pause& between_blocks) const {
+                                        const Pause& pause) const {
   at::NoGradGuard no_grad;
   ConditionSummary out;
   std::vector<Moments> moments;
@@ -189,7 +189,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
   else
     summaries = std::make_unique<DecodedSummaries>(network, decoding, parts);
   Counterfactuals all(network, cells, own, target, source, decoding);
-  all.run(Order::kAny, summaries->arrays(), between_blocks,
+  all.run(Order::kAny, summaries->arrays(), pause,
           [&](const Block& block) { summaries->begin(all, block); },
           [&](std::size_t k, const Part& part, const Latent& latent) {
             summaries->add(moments[k], part, latent);

@@ -137,7 +137,7 @@ class Model {
 
   /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
   /// Every distinct cell is encoded once. `own` is the design of all cells. `pause` is called between
-  /// blocks of cells, here and in the next four.
+  /// blocks of cells (and of conditions), here and in the next four.
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
                              const Decoding& decoding = {}, const SummaryParts& parts = {},
