@@ -302,7 +302,7 @@ TEST_CASE("an epoch on disk sees every cell once, block by block", "[stored]") {
   std::vector<int64_t> train;
   for (int64_t c = 0; c < static_cast<int64_t>(kCells); ++c)
     if (c % 5 != 0) train.push_back(c);
-  const compert::Sampling once(train);
+  const compert::Sampling once(train, {}, -1, 0);
 
   SECTION("all in one window: as in memory") {
     std::vector<double> by_cell(dense.begin(), dense.end());
