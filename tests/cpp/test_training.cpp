@@ -109,3 +109,25 @@ TEST_CASE("cells that the design has not are refused", "[training]") {
     for (const auto& [name, array] : model.values()) CHECK(array.values == before.at(name).values);
   }
 }
+
+TEST_CASE("a plan that does not fit is refused before the first epoch", "[training]") {
+  const Screen screen(false);
+  compert::Model model = fitted(screen, R"("epochs": 1)");
+  const compert::NamedArrays before = model.values();
+  const auto refused = [&](auto&& change) {
+    compert::EvaluationPlan plan;
+    plan.truth = {screen.held_out};
+    plan.source = {screen.controls};
+    plan.degs = {{}};
+    plan.target = screen.design.rows(screen.held_out.data(), 1);
+    change(plan);
+    Quiet quiet;
+    CHECK_THROWS_AS(model.fit(screen.cells(), screen.design, screen.train, plan, "", quiet), compert::Error);
+    CHECK(model.epochs_done() == 1);
+    for (const auto& [name, array] : model.values()) CHECK(array.values == before.at(name).values);
+  };
+  refused([](compert::EvaluationPlan& plan) { plan.target.perturbation[0] = 99; });
+  refused([](compert::EvaluationPlan& plan) { plan.degs.clear(); });
+  refused([](compert::EvaluationPlan& plan) { plan.target.n_covariates = 0; });
+  refused([](compert::EvaluationPlan& plan) { plan.source.clear(); });
+}

@@ -102,6 +102,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   for (const int64_t cell : train)
     if (cell < 0 || cell >= static_cast<int64_t>(design.n))
       throw Error("train", "must hold indices of cells", std::to_string(cell) + " of " + std::to_string(design.n));
+  Validation::check(plan, architecture);
   if (settings.reg_multi_task > 0 && degs.group.size() != cells.n_cells())
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +

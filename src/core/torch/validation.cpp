@@ -18,6 +18,12 @@ constexpr int64_t kNeighbours = 30;
 
 }  // namespace
 
+void Validation::check(const EvaluationPlan& plan, const Architecture& a) {
+  if (plan.source.size() != plan.size() || plan.degs.size() != plan.size() || plan.target.n != plan.size())
+    throw Error("plan", "must have a source, genes and a target per condition");
+  if (plan.size() > 0) plan.target.check(a.n_perturbations, a.covariate_levels, a.n_continuous, true);
+}
+
 Validation::Validation(const Model::Impl& model, const EvaluationPlan& plan,
                        const CellSource& cells, const Design& own)
     : model_(model),

@@ -6,6 +6,8 @@ namespace compert {
 
 class Validation {
  public:
+  /// Throws for a plan that is none for such a model.
+  static void check(const EvaluationPlan& plan, const Architecture& architecture);
   /// The truth of the plan's conditions is computed here, once per fit.
   Validation(const Model::Impl& model, const EvaluationPlan& plan, const CellSource& cells,
              const Design& own);
