@@ -234,7 +234,7 @@ test_that("processes that differ are refused, by what differs", {
   expect_match(said[["genes"]], "`x` must be the same .* in the values of its cells")
   expect_identical(said[["rounding"]], "fit")
   expect_match(said[["features"]], "`molecules` must be the same .* rank 0 in their features")
-  expect_match(said[["bins"]], "`col_data` must be the same .* differs from rank 0 i ")
+  expect_match(said[["bins"]], "`col_data` must be the same .* Rank 1 differs from rank 0\\. ")
   expect_match(said[["ages"]], "`col_data` must be the same .* rank 0 in the values of continuous covariates")
 })
 
