@@ -2,7 +2,8 @@
 
 #' Read an .h5ad file
 #'
-#' Reads the annotated matrices that Python's anndata writes (versions 0.6 to 0.12), without Python.
+#' Reads the annotated matrices that Python's anndata writes (versions 0.6 to 0.12; compressed with gzip or
+#' LZF, or not), without Python.
 #' Rows of the file (cells) become columns, as everywhere in R: a file of 500 cells x 2,000 genes
 #' gives 2,000 x 500.
 #'

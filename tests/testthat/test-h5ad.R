@@ -205,6 +205,27 @@ test_that("a file with damaged bytes is read or refused, and never ends the sess
   expect_identical(outcome(bytes), "read")
 })
 
+test_that("LZF, anndata's other compression, is undone; damage in it is found", {
+  file <- plain("lzf")
+  at <- function(f) outer(0:39, 0:299, f)
+  expect_identical(unname(as.matrix(file$X)), at(function(gene, cell) (7 * cell + 3 * gene) %% 5))
+  expect_identical(unname(file$layers$dense), at(function(gene, cell) (31 * cell^2 + 17 * gene) %% 97))
+  expect_identical(colnames(file$X), paste0("obs", 0:299))
+  disk <- withr::with_options(list(compert.in_memory = 0), suppressMessages(lapply(c("X", "dense"), function(layer) {
+    read_cells(fixture("lzf"), list(layer = layer))$x
+  })))
+  expect_true(all(vapply(disk, is_stored, NA)))
+  expect_identical(as.matrix(read_stored(disk[[1]], c(300L, 7L, 8L))), as.matrix(file$X)[, c(300, 7, 8)])
+  expect_identical(as.matrix(read_stored(disk[[2]], c(300L, 7L, 8L))), file$layers$dense[, c(300, 7, 8)])
+  bytes <- readBin(fixture("lzf"), "raw", file.size(fixture("lzf")))
+  withr::local_seed(1)
+  outcomes <- replicate(40, {
+    at <- sample(length(bytes), 3)
+    outcome(replace(bytes, at, as.raw(sample(0:255, 3))))
+  })
+  expect_setequal(outcomes, c("read", "refused"))
+})
+
 test_that("names that repeat in raw alone, or in a file without X, are made unique too", {
   x <- toy_counts(3)
   path <- withr::local_tempfile(fileext = ".h5ad")

@@ -59,6 +59,8 @@ Handle make_space(const Shape& shape);
 /// A dataset whose header was damaged may claim any size. Deflate shrinks by 1032 at best; n values
 /// that take more than that and than 64 megabytes are not believed.
 bool is_plausible(hid_t dataset, std::size_t n);
+/// Makes LZF known to the library, where no plugin of its own does it.
+void add_lzf();
 
 /// Reads n strings stored as `type`. `read(memory_type, buffer)` does the reading.
 using Reader = std::function<herr_t(hid_t, void*)>;

@@ -52,6 +52,7 @@ bool is_plausible(hid_t dataset, std::size_t n) {
 }  // namespace detail
 
 void File::check_filters(hid_t dataset, const std::string& path) const {
+  detail::add_lzf();
   for (const Filter& filter : filters(dataset)) {
     if (H5Zfilter_avail(filter.id) > 0) continue;
     throw Error("path", "must name a file whose compression the HDF5 library here can read",
