@@ -155,7 +155,7 @@ names_in_fit <- function(known, genes, gene_names, call = rlang::caller_env()) {
     }
   }
   plain <- function(g) sub("^(ENS[A-Z]*G[0-9]+)\\.[0-9]+$", "\\1", g)
-  place <- match(plain(genes), plain(known))
+  place <- match_feature_names(plain(genes), plain(known))
   ifelse(is.na(place), genes, known[place])
 }
 

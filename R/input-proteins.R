@@ -52,7 +52,8 @@ find_proteins <- function(x, cells, keys, call) UseMethod("find_proteins")
 #' @exportS3Method find_proteins default
 find_proteins.default <- function(x, cells, keys, call) {
   rows <- keys$protein_names %||% if (!is_automatic(keys$proteins)) keys$proteins
-  at <- match(rows, rownames(cells$x), 0L)
+  at <- match_feature_names(rows, rownames(cells$x))
+  at[is.na(at)] <- 0L
   at[rows %in% keys$gene_names] <- 0L  # the fit has a gene of that name: it is the row
   if (all(at == 0L)) return(NULL)
   stop_doubled_rows(rows[at > 0L], rownames(cells$x), call)
@@ -106,14 +107,20 @@ find_proteins.Seurat <- function(x, cells, keys, call) {
     stop_read_as_genes(cells$assay, others, keys, call)
     return(find_proteins.default(x, cells, keys, call))
   }
+  seurat_proteins(x, place, keys, call)
+}
+
+# `others`: layers that have other values.
+seurat_proteins <- function(x, place, keys, call) {
   object <- x[[place]]
   layers <- seurat_layers(object)
   assay <- choose_protein_assay(layers$names, keys, call)
   here <- intersect(colnames(x), colnames(object))
   some <- as.matrix(read_seurat_layer(object, assay, layers$all, here, call))
-  values <- matrix(NA_real_, nrow(some), ncol(cells$x), dimnames = list(rownames(some), colnames(x)))
+  values <- matrix(NA_real_, nrow(some), ncol(x), dimnames = list(rownames(some), colnames(x)))
   values[, here] <- some
-  list(x = values, place = place, assay = assay)
+  others <- setdiff(layers$names, c(assay, if (!seurat_normalised(object, layers)) "data"))
+  list(x = values, place = place, assay = assay, others = others)
 }
 
 stop_read_as_genes <- function(assay, others, keys, call) {

@@ -19,7 +19,7 @@ as_experiment <- function(values, about, fit, newdata, single_cell, proteins = N
   }
   if (!inherits(newdata, "SummarizedExperiment")) return(out)
   rows <- SummarizedExperiment::rowData(newdata)
-  at <- match(rownames(out), rownames(newdata))
+  at <- match_feature_names(rownames(out), rownames(newdata))
   SummarizedExperiment::rowData(out) <- rows[at, , drop = FALSE]
   rownames(out) <- fit$meta$registry$genes
   out

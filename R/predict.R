@@ -50,7 +50,8 @@
 #' @param assay,layer,col_data As in [cpa()]: another assay or layer than the one that training read,
 #'   which `NULL` takes, and the data frame with a row per cell that goes with a matrix.
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
-#'   `newdata` lacks them.
+#'   `newdata` lacks them. Genes and proteins are matched by name; as Seurat writes `"-"` for `"_"`, the two are
+#'   the same where no name has the other.
 #' @return An object like `newdata` with the fit's genes as rows, on the scale of the training data:
 #'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with

@@ -36,14 +36,15 @@ add_proteins <- function(screen, second) {
 match_proteins <- function(screen, fit, call = rlang::caller_env()) {
   names <- fit$meta$registry$proteins
   if (is.null(names)) return(screen)
-  at <- match(names, rownames(screen$proteins))
+  at <- match_feature_names(names, rownames(screen$proteins))
   if (anyNA(at)) {
     abort_input("`newdata` must have the proteins that the model was trained on.",
                 paste0("It lacks ", name_list(names[is.na(at)]), "."),
                 "Proteins are matched by name.", call = call)
   }
-  if (!identical(at, seq_len(nrow(screen$proteins)))) {
+  if (!identical(names, rownames(screen$proteins))) {
     screen$proteins <- screen$proteins[at, , drop = FALSE]
+    rownames(screen$proteins) <- names
   }
   check_fusion(screen, fit$meta$settings$fusion, call)
   warn_other_proteins(screen, fit$meta, call)

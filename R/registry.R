@@ -214,7 +214,7 @@ match_genes <- function(x, registry, missing_genes = c("error", "zero"),
   missing_genes <- check_choice(missing_genes, c("error", "zero"), "missing_genes", call = call)
   genes <- registry$genes
   if (identical(rownames(x), genes)) return(x)
-  place <- match(genes, rownames(x))
+  place <- match_feature_names(genes, rownames(x))
   absent <- genes[is.na(place)]
   share <- length(absent) / length(genes)
   if (length(absent) > 0 && (missing_genes == "error" || share > 0.1)) {
@@ -227,13 +227,13 @@ match_genes <- function(x, registry, missing_genes = c("error", "zero"),
         "Genes are matched by row name; give the same kind of names as in training.",
       call = call)
   }
-  if (length(absent) == 0) return(x[place, , drop = FALSE])
-  if (is_stored(x)) {
-    out <- x[place, ]
+  if (length(absent) == 0 || is_stored(x)) {
+    out <- x[place, , drop = FALSE]
     dimnames(out) <- list(genes, colnames(x))
     return(out)
   }
   out <- as_sparse(x[place[!is.na(place)], , drop = FALSE])
+  rownames(out) <- genes[!is.na(place)]
   out <- fit_rows(out, genes)
   if (methods::is(x, "dgCMatrix")) out else as.matrix(out)
 }
