@@ -187,25 +187,6 @@ add_sce_parts <- function(parts, x, call) {
   parts
 }
 
-# An alternative experiment becomes an array of obsm, its features' names "ADT_names" of uns: where
-# find_proteins() looks for them.
-add_alt_exp <- function(parts, part, name, call) {
-  key <- paste0(name, "_names")
-  assays <- assay_names(part)
-  taken <- name %in% names(parts$obsm) || key %in% names(parts$uns)
-  if (length(assays) == 0L || nrow(part) == 0L || taken || grepl("/", name, fixed = TRUE)) {
-    parts$notes[name] <- paste0("an alternative experiment", if (taken) ", whose name obsm or uns has already")
-    return(parts)
-  }
-  assay <- match(choose_protein_assay(assays, list(), call), assays)
-  values <- t_values(SummarizedExperiment::assay(part, assay, withDimnames = FALSE), call)
-  parts$obsm[[name]] <- values
-  parts$uns[[key]] <- rownames(part)
-  lost <- c(assays[-assay], if (ncol(SummarizedExperiment::rowData(part))) "table of features")
-  if (length(lost)) parts$notes[name] <- paste("written without its", name_list(lost))
-  parts
-}
-
 # The layers of a Seurat assay that have its genes, and which of them becomes X.
 seurat_matrices <- function(object, layer, cells, genes, call) {
   layers <- seurat_layers(object)

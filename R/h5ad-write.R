@@ -18,9 +18,10 @@
 #' default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
 #' genes become layers; an assay without a name of its own has its number as name. Reductions (those of
 #' Seurat with the prefix `X_`, as scanpy has them) and, as `spatial`, the coordinates of a SpatialExperiment
-#' go to `obsm`, `metadata()` and Seurat's `misc` to `uns`. Of an alternative experiment (such as antibodies)
-#' `counts`, or its first assay, go to `obsm` and the names of its features to `uns`, as `"ADT_names"` for
-#' `"ADT"`: [multicpa()] finds proteins there.
+#' go to `obsm`, `metadata()` and Seurat's `misc` to `uns`. Of an alternative experiment (such as antibodies), and
+#' of another assay of Seurat that has one of the names under which [multicpa()] looks for proteins by itself,
+#' `counts`, or the first assay (layer), go to `obsm` and the names of its features to `uns`, as `"ADT_names"`
+#' for `"ADT"`: [multicpa()] finds proteins there. Other assays of Seurat are left out.
 #'
 #' @param x A SingleCellExperiment, SummarizedExperiment or Seurat object, a matrix, sparse or
 #'   delayed matrix (genes x cells), or the list that [read_h5ad()] gives with `as = "list"`.
@@ -95,14 +96,12 @@ write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
   genes <- rownames(object)
   found <- seurat_matrices(object, layer, cells, genes, call)
   obsm <- seurat_reductions(x, cells)
-  others <- setdiff(assays, assay)
-  notes <- c(found$notes, obsm$notes, seurat_notes(x, object, genes),
-             rlang::set_names(rep("another assay, written on its own with `assay`", length(others)),
-                              others))
+  notes <- c(found$notes, obsm$notes, seurat_notes(x, object, genes))
   parts <- list(X = found$matrices[[found$top]],
                 layers = found$matrices[setdiff(names(found$matrices), found$top)],
                 obs = x[[]][cells, , drop = FALSE], var = object[[]], obsm = obsm$arrays,
                 uns = methods::slot(x, "misc"), notes = notes)
+  parts <- add_protein_assays(parts, x, setdiff(assays, assay), call)
   write_h5ad_parts(parts, path, genes, cells, c(length(genes), length(cells)), call)
 }
 

@@ -71,3 +71,10 @@ check_toy <- function(cells = toy_cells(), x = toy_log(nrow(cells)), ..., contro
   check_screen(x, "drug", dose = "dose", covariates = "cell_type", control = control,
                col_data = cells, ...)
 }
+
+# What read_h5ad() gives of what write_h5ad() wrote.
+read_back <- function(x, ..., env = parent.frame()) {
+  path <- withr::local_tempfile(fileext = ".h5ad", .local_envir = env)
+  write_h5ad(x, path, ...)
+  read_h5ad(path, as = "list")
+}

@@ -1,9 +1,3 @@
-read_back <- function(x, ..., env = parent.frame()) {
-  path <- withr::local_tempfile(fileext = ".h5ad", .local_envir = env)
-  write_h5ad(x, path, ...)
-  read_h5ad(path, as = "list")
-}
-
 test_that("columns of other classes become numbers or text, or are left out with a warning", {
   x <- toy_log(4)
   days <- as.Date("2024-02-28") + 0:3
@@ -71,46 +65,6 @@ test_that("lists go to uns as far as the format goes; the rest is named", {
   expect_identical(file$uns$flag, NA)
   expect_identical(file$uns$none, character())
   expect_identical(unname(as.matrix(file$uns$deep$s)), unname(toy_counts(3)))
-})
-
-test_that("alternative experiments go to obsm, their names to uns; what of them is left out is named", {
-  skip_without_package("SingleCellExperiment")
-  sce <- SingleCellExperiment::SingleCellExperiment(list(counts = toy_counts(4)))
-  put <- function(..., name = "ADT") {
-    SingleCellExperiment::altExp(sce, name) <- SummarizedExperiment::SummarizedExperiment(...)
-    sce
-  }
-  adt <- toy_counts(4)[1:3, ]
-  expect_silent(file <- read_back(put(list(counts = adt))))
-  expect_identical(unname(file$obsm$ADT), unname(t(adt)))
-  expect_identical(file$uns$ADT_names, rownames(adt))
-  expect_silent(file <- read_back(put(list(counts = as_sparse(adt)))))
-  expect_identical(unname(as.matrix(file$obsm$ADT)), unname(t(adt)))
-  two <- put(list(clr = adt - 1, counts = adt), rowData = data.frame(clone = 1:3))
-  expect_warning(file <- read_back(two), "ADT: written without its \"clr\", \"table of features\"")
-  expect_identical(unname(file$obsm$ADT), unname(t(adt)))
-  expect_warning(file <- read_back(put(list(counts = adt), name = "a/b")), "a/b: an alternative experiment")
-  expect_length(file$obsm, 0L)
-  there <- put(list(counts = adt))
-  SingleCellExperiment::reducedDim(there, "ADT") <- matrix(0, 4, 2)
-  expect_warning(read_back(there), "ADT: an alternative experiment, whose name obsm or uns has already")
-})
-
-test_that("a fit of RNA and proteins is the same from an object and from the file written of it", {
-  path <- withr::local_tempfile(fileext = ".h5ad")
-  write_h5ad(cite_sce(), path)
-  fit <- multi_fit(path, proteins = NULL)
-  expect_identical(fit$meta$registry$proteins, paste0("CD", 1:5))
-  proteins <- function(fit, x) {
-    SummarizedExperiment::assay(SingleCellExperiment::altExp(ask_both(fit, x), "ADT"), "mean")
-  }
-  expect_equal(proteins(fit, path), proteins(multi_fit(cite_sce(), proteins = NULL), cite_sce()), tolerance = 1e-5)
-  again <- read_h5ad(path)
-  expect_identical(unname(t(SingleCellExperiment::reducedDim(again, "ADT"))), unname(cite_cells()$adt))
-  # What was predicted is written the same way.
-  predicted <- proteins(fit, path)
-  suppressWarnings(write_h5ad(ask_both(fit, path), path))
-  expect_equal(t(read_h5ad(path, as = "list")$obsm$ADT), predicted, tolerance = 1e-6, ignore_attr = TRUE)
 })
 
 test_that("layers of other genes are named as left out", {
