@@ -27,6 +27,12 @@ cells_of_tenx <- function(path, keys, col_data, call) {
                             argument = "x")
   genes <- seq_along(labels$gene_names)
   if (length(labels$gene_types)) genes <- which(labels$gene_types == "Gene Expression")
+  if (length(genes) == 0L) {
+    abort_input("`x` must have features of the type \"Gene Expression\".",
+                if (length(labels$gene_types)) paste0("It has ", name_list(unique(labels$gene_types)), ".") else
+                  "It has no features.",
+                "Give a file of gene expression; other features are read beside it, as proteins.", call = call)
+  }
   all <- new_stored_cells(where, list(tenx_names(labels, genes), labels$cells))
   x <- if (length(labels$gene_types)) all[genes, ] else all
   list(x = small_to_memory(x, call), col_data = match_col_data(col_data, labels$cells, ncol(x), call),

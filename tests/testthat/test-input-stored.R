@@ -37,6 +37,12 @@ test_that("proteins of a 10x file are its features of another type", {
   expect_refused(as_screen(file, keys("CRISPR"), toy_cells()), "has no \"CRISPR\"")
 })
 
+test_that("a 10x file without genes is refused by what it has", {
+  file <- tenx_file(toy_counts(), rep(c("Peaks", "Antibody Capture"), 6))
+  expect_refused(as_screen(file, toy_keys(), toy_cells()),
+                 "type \"Gene Expression\".*It has \"Peaks\", \"Antibody Capture\"")
+})
+
 # A matrix in a file of HDF5Array, read where it lies.
 in_file <- function(x, change = identity, env = parent.frame()) {
   file <- withr::local_tempfile(fileext = ".h5", .local_envir = env)
