@@ -35,6 +35,10 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
        } else {
          "Log-normalise in Python: sc.pp.normalize_total(a, target_sum=1e4); sc.pp.log1p(a)."
        },
+       raw_hint = if (outline$raw) {
+         paste("The file has others in `raw`: altExp(read_h5ad(path, raw = TRUE), \"raw\", withColData = TRUE)",
+               "gives them.")
+       },
        count_hint = if ("counts" %in% outline$layers) "Use layer = \"counts\"." else
          "Put the raw counts into a layer \"counts\".")
 }

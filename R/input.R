@@ -143,7 +143,8 @@ scale_defect <- function(cells, values, scale, loss) {
       paste0("values up to ", format(values$max, digits = 6), " (no logarithm?)")
     return(new_defect("unusual scale", "`loss = \"gauss\"` expects log-normalised values.",
                       paste0(where, " holds ", what, "."),
-                      "Predictions and r2 will be on that scale.", severity = "warning"))
+                      paste(c("Predictions and r2 will be on that scale.", cells$raw_hint), collapse = " "),
+                      severity = "warning"))
   }
   NULL
 }

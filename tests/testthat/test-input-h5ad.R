@@ -27,6 +27,19 @@ test_that("raw counts in X mean nb; the wrong scale is refused with the cure", {
                  "Use layer = \"X\"")
 })
 
+test_that("scaled values in X are told, with where the others are", {
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  all <- rbind(toy_log(), toy_log()[1:3, ] / 2)
+  rownames(all)[13:15] <- c("x", "y", "z")
+  write_h5ad(list(X = toy_log() - 1, obs = toy_cells(),
+                  raw = list(X = all, var = data.frame(row.names = rownames(all)))), path)
+  odd <- check_screen(path, "drug", control = "control")$defects
+  expect_match(odd$todo[odd$check == "unusual scale"], "read_h5ad(path, raw = TRUE)", fixed = TRUE)
+  skip_without_package("SingleCellExperiment")
+  raw <- SingleCellExperiment::altExp(read_h5ad(path, raw = TRUE), "raw", withColData = TRUE)
+  expect_equal(as.matrix(as_screen(raw, toy_keys())$x), all)
+})
+
 test_that("what is no .h5ad file, or lacks the layer, is refused", {
   folder <- withr::local_tempdir()
   missing <- file.path(folder, "none.h5ad")
