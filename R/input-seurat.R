@@ -28,8 +28,15 @@ read_cells.Seurat <- function(x, keys, col_data = NULL, call = rlang::caller_env
        count_hint = if ("counts" %in% setdiff(layers$names, layer)) {
          "Use layer = \"counts\"."
        } else {
-         "Put the raw counts into the assay's layer \"counts\"."
+         counts_elsewhere(x, setdiff(assays, assay)) %||% "Put the raw counts into the assay's layer \"counts\"."
        })
+}
+
+# An integrated assay has no counts; that of the genes has.
+counts_elsewhere <- function(x, others) {
+  has <- function(name) "counts" %in% seurat_layers(x[[name]])$names && is.null(choose_place(name, list(proteins = "")))
+  found <- Filter(has, others)
+  if (length(found)) paste0("Use assay = ", dQuote(found[1L], FALSE), ".")
 }
 
 has_layers <- function(object) {

@@ -44,6 +44,10 @@ test_that("assay and layer are chosen by name; wrong names list what is there", 
   expect_refused(as_screen(x, toy_keys(layer = "data", loss = "nb")), "log-normalised.*Use layer = \"counts\"")
   expect_refused(as_screen(suppressWarnings(small_seurat()), new_keys("condition", control = "control", loss = "nb")),
                  "log-normalised.*Put the raw counts into the assay's layer \"counts\"")
+  joined <- SeuratObject::CreateAssayObject(data = toy_log())
+  SeuratObject::Key(joined) <- "joined_"
+  x[["joined"]] <- joined
+  expect_refused(as_screen(x, toy_keys(assay = "joined", loss = "nb")), "log-normalised.*Use assay = \"RNA\"")
 })
 
 test_that("layers in pieces are put side by side in the object's order, missing genes are 0", {
