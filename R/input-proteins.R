@@ -137,6 +137,11 @@ find_proteins.character <- function(x, cells, keys, call) {
   place <- choose_place(core_h5ad_outline(path.expand(x))$obsm, keys)
   if (is.null(place)) return(find_proteins.default(x, cells, keys, call))
   parts <- read_h5ad_parts(x, character(), obsm = TRUE, uns = TRUE, call = call)
+  if (is.null(parts$obsm[[place]])) {
+    abort_input("Proteins must be a matrix or table of cells x proteins.",
+                paste0("Array ", dQuote(place, FALSE), " of obsm is ", parts$skipped[[paste0("obsm/", place)]], "."),
+                "Write it as one, or name another array by `proteins`.", call = call)
+  }
   list(x = array_proteins(parts$obsm[[place]], place, parts$uns, cells), place = place, assay = place)
 }
 

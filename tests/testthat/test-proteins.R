@@ -111,6 +111,12 @@ test_that("an array of an .h5ad is found, with the names that totalVI keeps", {
   expect_refused(screen_of(cite_h5ad("X_pca")), "usual names")
 })
 
+test_that("an array of obsm that is no table of cells is refused", {
+  path <- test_path("fixtures", "everything.h5ad")
+  keys <- list(proteins = "cube")
+  expect_refused(read_proteins(path, read_cells(path, keys), keys), "\"cube\" of obsm is not a matrix of numbers")
+})
+
 test_that("an .h5ad that was read has its proteins in reducedDims, and makes the same fit as its path", {
   skip_without_package("SingleCellExperiment")
   path <- cite_h5ad("protein_counts")
