@@ -194,8 +194,7 @@ seurat_matrices <- function(object, layer, cells, genes, call) {
   names <- layers$names
   if (!normalised && is.null(layer) && "counts" %in% names) names <- setdiff(names, "data")
   top <- choose_assay(names, layer, NULL, "data", "counts", "layer", call)
-  names <- setdiff(names, setdiff(layers$all[grepl("^(counts|data|scale[.]data)[.].", layers$all)],
-                                  top))
+  names <- setdiff(names, setdiff(layer_pieces(layers), top))
   matrices <- list()
   notes <- character()
   for (name in names) {

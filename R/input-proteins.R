@@ -119,8 +119,8 @@ seurat_proteins <- function(x, place, keys, call) {
   some <- as.matrix(read_seurat_layer(object, assay, layers$all, here, call))
   values <- matrix(NA_real_, nrow(some), ncol(x), dimnames = list(rownames(some), colnames(x)))
   values[, here] <- some
-  others <- setdiff(layers$names, c(assay, if (!seurat_normalised(object, layers)) "data"))
-  list(x = values, place = place, assay = assay, others = others)
+  repeats <- c(assay, layer_pieces(layers), if (!seurat_normalised(object, layers)) "data")
+  list(x = values, place = place, assay = assay, others = setdiff(layers$names, repeats))
 }
 
 stop_read_as_genes <- function(assay, others, keys, call) {

@@ -59,6 +59,9 @@ seurat_layers <- function(object) {
   list(all = all, names = unique(c(all, intersect(stems, whole))))
 }
 
+# Layers that samples have of one, which is read as a whole.
+layer_pieces <- function(layers) grep("^(counts|data|scale[.]data)[.].", layers$all, value = TRUE)
+
 seurat_slot <- function(object, slot) methods::slot(object, slot)
 
 # In a version 4 assay "data" holds the raw counts until NormalizeData() was called.

@@ -64,3 +64,15 @@ test_that("cells without proteins stay without; what else of assays is left out 
   screen <- as_screen(path, c(toy_keys(dose = NULL), proteins = ""))
   expect_identical(screen$measured, rep(c(both_modalities, rna_only), c(100, 60)))
 })
+
+test_that("layers in pieces are not named as left out, as the whole is written", {
+  x <- cite_seurat()
+  adt <- as_sparse(cite_cells()$adt)
+  pieces <- c("counts.1", "counts.2", "data.1", "data.2")
+  local_replaced("seurat_layers", function(object) list(all = pieces, names = c(pieces, "counts", "data")))
+  local_replaced("seurat_normalised", function(object, layers) TRUE)
+  local_replaced("read_seurat_layer", function(object, layer, ...) if (layer == "counts") adt)
+  parts <- add_protein_assays(list(), x, "ADT", NULL)
+  expect_identical(parts$notes[["ADT"]], "written without its \"data\"")
+  expect_identical(unname(parts$obsm$ADT), unname(t(cite_cells()$adt)))
+})
