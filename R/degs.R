@@ -26,14 +26,18 @@
 #'   together.
 #' @param assay,layer Which assay (Seurat: assay and layer; `.h5ad`: layer) to read. `NULL` takes
 #'   the usual name of log-normalised values, else of counts.
+#' @param proteins,protein_assay For a screen of RNA and proteins: where the proteins are, as in [multicpa()]
+#'   (`NULL`: the usual names), ranks these in place of the genes, over the cells that have them. Raw counts of
+#'   proteins are taken to log(1 + count), without a total, since few proteins make one; other values are taken as
+#'   they are.
 #' @param sep What joins the names of a combination; `NULL` when nothing does.
 #' @param col_data Data frame with one row per cell, for a matrix only.
 #'
-#' @return A tibble with one row per condition and gene: first the columns named in `covariates`,
+#' @return A tibble with one row per condition and gene (or protein): first the columns named in `covariates`,
 #'   `perturbation` and `dose` (numbers, or text such as `"1+0.5"` when there are combinations; without
 #'   a dose column only where `"A+A"` is A at dose 2), then
 #'   \describe{
-#'     \item{gene, rank}{name of the gene, and its place, from 1.}
+#'     \item{gene, rank}{name of the gene, or protein, and its place, from 1.}
 #'     \item{score}{Welch's t of condition against control.}
 #'     \item{mean, mean_control}{mean over cells, on the log scale.}
 #'     \item{log_fold_change}{their difference, in the logarithm of the data: natural where counts were
@@ -56,10 +60,12 @@
 #' @examples
 #' cells <- kang_example()
 #' rank_degs(cells, "condition", covariates = "cell_type", control = "control", n_genes = 5)
+#' both <- cite_example()
+#' rank_degs(both, "condition", covariates = "cell_type", control = "control", proteins = NULL, n_genes = 3)
 #' @export
 rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control = NULL,
-                      n_genes = 50, by_dose = TRUE, assay = NULL, layer = NULL, sep = "+",
-                      col_data = NULL) {
+                      n_genes = 50, by_dose = TRUE, proteins = FALSE, protein_assay = NULL, assay = NULL,
+                      layer = NULL, sep = "+", col_data = NULL) {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
@@ -67,10 +73,16 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
   check_flag(by_dose, "by_dose")
   keys <- new_keys(perturbation, dose, covariates, control, assay = assay, layer = layer,
                    sep = sep)
+  keys <- with_protein_keys(keys, proteins, NULL, protein_assay)
+  of_proteins <- !is.null(keys$proteins)
   screen <- as_screen(x, keys, col_data, need = c("perturbation", "dose", "covariates", "control"),
-                      expects_log = c(must = "`rank_degs()` expects log-normalised values, or counts.",
-                                      todo = "Means and fold changes are of the values as they are."))
-  if (screen$scale == "counts") {
+                      expects_log = if (!of_proteins) {
+                        c(must = "`rank_degs()` expects log-normalised values, or counts.",
+                          todo = "Means and fold changes are of the values as they are.")
+                      })
+  if (of_proteins) {
+    screen <- proteins_as_genes(screen)
+  } else if (screen$scale == "counts") {
     cli::cli_inform(c(i = "Counts were log-normalised: to the median total, log(1 + value)."))
   }
   groups <- de_groups(screen, screen$keys$covariates, by_dose)

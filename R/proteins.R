@@ -92,6 +92,14 @@ use_modality <- function(screen, from, call = rlang::caller_env(), noun = "cell"
   screen
 }
 
+# The cells that have proteins, with these in place of the genes.
+proteins_as_genes <- function(screen) {
+  screen <- subset_screen(screen, which(has_proteins(screen)))
+  screen$x <- if (screen$protein_counts) log1p(screen$proteins) else screen$proteins
+  screen$scale <- "other"
+  screen
+}
+
 # Genes and proteins as the core takes them.
 core_rows <- function(screen) {
   if (is.null(screen$proteins)) return(screen$x)

@@ -249,3 +249,35 @@ test_that("a name that is there twice is another dose, told where there is no do
   design <- check_screen(p$x, "drug", control = "dmso", col_data = cells)$design
   expect_identical(design$dose[design$drug == "A"], c("1", "2"))
 })
+
+test_that("proteins are ranked in place of genes, over the cells that have them", {
+  adt <- with_gaps(cite_cells()$adt)
+  about <- cite_cells()$col_data
+  rank <- function(x, proteins, ...) {
+    rank_degs(x, "drug", covariates = "cell_type", control = "control", proteins = proteins, n_genes = 5, ...)
+  }
+  top <- rank(cite_sce(adt = list(counts = adt)), "ADT")
+  expect_setequal(top$gene, rownames(adt))
+  one <- top[top$drug == "A" & top$cell_type == "NK", ]
+  measured <- !is.na(adt[1, ]) & about$cell_type == "NK"
+  for (k in c(1, 5)) {
+    of <- function(drug) log1p(adt[one$gene[k], measured & about$drug == drug])
+    test <- t.test(of("A"), of("control"))
+    expect_equal(one$score[k], unname(test$statistic), tolerance = 1e-6)
+    expect_equal(c(one$mean[k], one$mean_control[k]), unname(test$estimate), tolerance = 1e-6)
+  }
+  expect_identical(c(one$n_cells[1], one$n_control[1]),
+                   c(sum(measured & about$drug == "A"), sum(measured & about$drug == "control")))
+  expect_equal(rank(cite_rows(adt), rownames(adt), col_data = about), top)  # rows of a matrix
+  expect_true(all(rank(cite_sce(), FALSE)$gene %in% rownames(cite_cells()$genes)))
+})
+
+test_that("other values of proteins than counts are taken as they are, and silently", {
+  values <- log1p(cite_cells()$adt) / 3
+  normalised <- expect_silent(rank_degs(cite_sce(adt = list(clr = values)), "drug", control = "control",
+                                        proteins = NULL, protein_assay = "clr"))
+  counts <- rank_degs(cite_sce(), "drug", control = "control", proteins = "ADT")
+  expect_equal(normalised$score, counts$score, tolerance = 1e-6)
+  expect_equal(normalised$mean, counts$mean / 3, tolerance = 1e-6)
+  expect_refused(rank_degs(cite_sce(), "drug", control = "control", proteins = "HTO"), "no \"HTO\".*altExp")
+})
