@@ -100,5 +100,6 @@ comparison_words <- function() {
   c(r2_mean = "all genes", r2_mean_deg = "DEGs", r2_var = "variances, all genes",
     r2_var_deg = "variances, DEGs", r2_lfc_deg = "effects, DEGs",
     pearson_delta = "Pearson r of effects", r2_mean_protein = "proteins",
-    r2_var_protein = "variances, proteins")
+    r2_var_protein = "variances, proteins", r2_lfc_protein = "effects, proteins",
+    pearson_delta_protein = "Pearson r of effects, proteins")
 }

@@ -98,16 +98,17 @@ shared_rows <- function(x) {
   x
 }
 
-# Fixed-width lines, whatever the width of the console.
+# Fixed-width lines, whatever the width of the console; the scores of proteins below those of genes.
 print_averages <- function(table) {
-  shown <- lapply(table[metrics_of(table)], function(v) {
-    ifelse(is.na(v), "-", formatC(v, digits = 3, format = "f"))
-  })
-  shown <- c(list(method = table$method, n = vapply(table$n, count, "")), shown)
-  columns <- Map(function(values, name) {
-    format(c(name, values), justify = if (name == "method") "left" else "right")
-  }, shown, names(shown))
-  cat(paste0(do.call(paste, c(unname(columns), sep = " ")), "\n"), sep = "")
+  metrics <- metrics_of(table)
+  for (block in split(metrics, metrics %in% protein_metrics)) {
+    shown <- lapply(table[block], function(v) ifelse(is.na(v), "-", formatC(v, digits = 3, format = "f")))
+    shown <- c(list(method = table$method, n = vapply(table$n, count, "")), shown)
+    columns <- Map(function(values, name) {
+      format(c(name, values), justify = if (name == "method") "left" else "right")
+    }, shown, names(shown))
+    cat(paste0(do.call(paste, c(unname(columns), sep = " ")), "\n"), sep = "")
+  }
 }
 
 # Averages that are less apart are level.
@@ -132,12 +133,14 @@ verdict_of <- function(x, which) {
   if (nrow(x) == 0L) return(NULL)
   learned <- learned_baselines()
   genes <- c(r2_mean_deg = "r2 of the means of DEGs", r2_lfc_deg = "r2 of the effects on DEGs")
-  proteins <- c(r2_mean_protein = "r2 of the means of proteins")
+  proteins <- c(r2_mean_protein = "r2 of the means of proteins", r2_lfc_protein = "r2 of the effects on proteins")
   compared <- function(baselines, metrics) {
     unlist(lapply(baselines, function(one) Map(compare_methods, list(x), one, names(metrics), metrics)))
   }
   lines <- c(compared(learned, genes), compared("control", genes[1L]), compared(ceiling_name, genes),
-             if (names(proteins) %in% names(x)) compared(c(learned, "control", ceiling_name), proteins),
+             if (all(names(proteins) %in% names(x))) {
+               c(compared(learned, proteins), compared("control", proteins[1L]), compared(ceiling_name, proteins))
+             },
              words_without_additive(x))
   if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
 }

@@ -1,6 +1,6 @@
 # The proteins' side of scores: the same conditions, source cells and baselines.
 
-protein_metrics <- c("r2_mean_protein", "r2_var_protein")
+protein_metrics <- c("r2_mean_protein", "r2_var_protein", "r2_lfc_protein", "pearson_delta_protein")
 
 # list(truth, reference, methods, note), the former list(mean, variance) of proteins x conditions, over the cells
 # that have proteins, `note` why a baseline has no answer; `start` is the screen that predictions start from. Raw
@@ -50,13 +50,17 @@ start_from <- function(screen, source, options, call) {
   screen
 }
 
-score_proteins <- function(truth, prediction, options) {
+# As score_method(), over all proteins.
+score_proteins <- function(truth, prediction, reference, options) {
   scores <- vapply(seq_len(ncol(truth$mean)), function(k) {
+    effect <- truth$mean[, k] - reference$mean[, k]
+    predicted <- prediction$mean[, k] - reference$mean[, k]
     c(safe_r2(truth$mean[, k], prediction$mean[, k]),
-      safe_r2(truth$variance[, k], prediction$variance[, k]))
-  }, numeric(2L))
-  scores <- matrix(scores, 2L, dimnames = list(protein_metrics, NULL))
-  if (options$clamp_negative) scores <- pmax(scores, 0)
+      safe_r2(truth$variance[, k], prediction$variance[, k]),
+      safe_r2(effect, predicted), safe_pearson(effect, predicted))
+  }, numeric(length(protein_metrics)))
+  scores <- matrix(scores, length(protein_metrics), dimnames = list(protein_metrics, NULL))
+  if (options$clamp_negative) scores[1:2, ] <- pmax(scores[1:2, ], 0)
   as.data.frame(t(scores))
 }
 

@@ -9,7 +9,7 @@ score_rows <- function(fit, screen, groups, rows, options, baselines, seed, call
     })
     if (is.null(parts$proteins)) return(scores)
     cbind(scores, score_draws(parts$proteins$methods[[name]], function(m) {
-      score_proteins(parts$proteins$truth, m, options)
+      score_proteins(parts$proteins$truth, m, parts$proteins$reference, options)
     }))
   })
 }

@@ -53,6 +53,8 @@
 #'   \item{`r2_mean_protein`, `r2_var_protein`}{For fits of RNA and proteins: r2 of the means and
 #'     variances of proteins, over cells that have them; raw counts as log(1 + mean), on scale
 #'     `"model"` as they are.}
+#'   \item{`r2_lfc_protein`, `pearson_delta_protein`}{r2 and Pearson correlation of the effect on these means, over
+#'     all proteins. `r2_mean_protein` is high for whatever resembles a cell of the type; these are not.}
 #' }
 #' Effects are always taken against the *observed* controls of the same covariates. Fewer than two
 #' genes give `NA`; a constant truth gives 1 if met exactly and 0 otherwise, as in scikit-learn.

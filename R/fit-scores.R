@@ -33,7 +33,8 @@ score_test_cells <- function(fit, screen) {
   fit
 }
 
-compared_metrics <- c(r2_mean_deg = "DEG r2", r2_lfc_deg = "effect r2", r2_mean_protein = "protein r2")
+compared_metrics <- c(r2_mean_deg = "DEG r2", r2_lfc_deg = "effect r2", r2_mean_protein = "protein r2",
+                      r2_lfc_protein = "protein effect r2")
 
 # Means of model, additive baseline and control over the conditions that all of them can score (the
 # additive baseline lacks many), `n` of `of`. A baseline that can score none is left out.

@@ -9,8 +9,8 @@
 #' @param scores,object,x What [evaluate_r2()] returns, whole or filtered by rows, or what [compare_r2()]
 #'   returns.
 #' @param metric Scores to show, of `"r2_mean"`, `"r2_mean_deg"`, `"r2_var"`, `"r2_var_deg"`,
-#'   `"r2_lfc_deg"` and `"pearson_delta"`, for fits of RNA and proteins also `"r2_mean_protein"` and
-#'   `"r2_var_protein"`, one panel each. A comparison has those that it was made
+#'   `"r2_lfc_deg"` and `"pearson_delta"`, for fits of RNA and proteins also `"r2_mean_protein"`,
+#'   `"r2_var_protein"`, `"r2_lfc_protein"` and `"pearson_delta_protein"`, one panel each. A comparison has those that it was made
 #'   of, and shows all of them unless some are named.
 #' @param ... Not used; for `autoplot()` and `plot()`, the arguments of `plot_r2()`.
 #' @param methods Methods to show, in this order; `NULL` for all. For a comparison, its models.
@@ -108,7 +108,8 @@ r2_words <- function() {
   c(r2_mean = "r2 of means", r2_mean_deg = "r2 of means, DEGs", r2_var = "r2 of variances",
     r2_var_deg = "r2 of variances, DEGs", r2_lfc_deg = "r2 of effects, DEGs",
     pearson_delta = "Pearson r of effects", r2_mean_protein = "r2 of means, proteins",
-    r2_var_protein = "r2 of variances, proteins")
+    r2_var_protein = "r2 of variances, proteins", r2_lfc_protein = "r2 of effects, proteins",
+    pearson_delta_protein = "Pearson r of effects, proteins")
 }
 
 # Where the axis of each metric starts: at its lowest score, rounded down, or at -1.

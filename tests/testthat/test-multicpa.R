@@ -151,6 +151,11 @@ test_that("proteins are scored as they are by hand", {
     f <- if (scale == "log") log1p else identity
     expect_equal(unname(c(row("model"), row("control"))), hand(f), tolerance = 1e-5)
     expect_true(all(is.finite(row("additive"))))
+    effect <- function(x) f(rowMeans(x)) - f(rowMeans(control))
+    model <- scores[scores$method == "model", ]
+    expect_equal(c(model$r2_lfc_protein, model$pearson_delta_protein),
+                 c(r2(effect(adt), effect(mean)), stats::cor(effect(adt), effect(mean))), tolerance = 1e-4)
+    expect_identical(scores$pearson_delta_protein[scores$method == "control"], NA_real_)
     other <- table$split == "train" & table$cell_type == "NK"
     other <- lapply(split(which(other), table$drug[other]), function(at) f(rowMeans(cells$adt[, at])))
     shifts <- lapply(other[setdiff(names(other), c("control", table$drug[table$split == "ood"]))],
@@ -158,7 +163,10 @@ test_that("proteins are scored as they are by hand", {
     mean_effect <- f(rowMeans(control)) + Reduce(`+`, shifts) / length(shifts)
     expect_equal(unname(row("mean")), c(r2(f(rowMeans(adt)), mean_effect), unname(row("control")[2])))
   }
-  expect_output(print(scores), "protein")
+  printed <- capture.output(print(scores))
+  expect_match(printed, "^method +n r2_mean_protein r2_var_protein r2_lfc_protein pearson_delta_protein$", all = FALSE)
+  expect_match(printed, "r2 of the effects on proteins: ", all = FALSE)
+  expect_lt(max(nchar(grep("^(method|model)", printed, value = TRUE))), 100)
   shown <- summary(scores)
   expect_true(all(c("r2_mean_protein", "r2_var_protein") %in% names(shown)))
   # Of cells with proteins only.
@@ -183,8 +191,9 @@ test_that("verbs that score take fits of both, and presets that know proteins ta
   expect_equal(cells$.r2[3], core_r2(cite_cells()$genes[, 3], means[, 3]), tolerance = 1e-5)
   score <- function(fit, ...) evaluate_r2(fit, ..., split = "ood", col_data = table)
   tables <- list(concat = score(multi_fit(), cite_rows()), poe = score(poe(cite_cells()$adt), cite_rows()))
-  shown <- capture.output(print(compare_r2(tables, metric = c("r2_mean", "r2_mean_protein"))))
-  expect_match(shown, "all genes.*proteins", all = FALSE)
+  shown <- capture.output(print(compare_r2(tables, metric = c("r2_mean", "r2_lfc_protein"))))
+  expect_match(shown, "all genes.*effects, proteins", all = FALSE)
+  expect_s3_class(plot_r2(tables$poe, c("r2_lfc_protein", "pearson_delta_protein")), "ggplot")
   alone <- multi_fit(cite_cells()$genes, proteins = FALSE)
   theirs <- summary(score(alone, cite_cells()$genes, preset = "multicpa", min_cells = 1))
   expect_identical(names(theirs)[match("r2_mean", names(theirs)) + 0:3],
