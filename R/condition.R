@@ -13,7 +13,8 @@
 #'   `dose_unit` or `sep` is named with `own_` in front (`own_dose`); a perturbation column of such
 #'   a name is left out: `condition("A")`. Perturbations in several columns are `perturbation` together.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
-#'   `"A+B"`), texts such as `"1+0.5"`, or a list of numeric vectors, one per condition. `NULL`
+#'   `"A+B"`; for `"A"` each number makes a condition), texts such as `"1+0.5"`, or a list of numeric vectors, one
+#'   per condition. `NULL`
 #'   leaves it open, see Open doses. In `condition_grid()` every value is one dose that all parts take.
 #' @param dose_unit Unit of the doses, such as `"nM"`: they are converted to the unit that the fit was
 #'   made with (`dose_unit` of [cpa()]). `NULL`: they are in that unit. [split_cells()], which
@@ -41,6 +42,7 @@
 #' @examples
 #' condition(drug = "A+B", dose = c(1, 0.5), cell_type = "K562")
 #' condition(drug = c("A", "B"), cell_type = "K562")
+#' condition(drug = "A", dose = c(0.1, 1, 10), cell_type = "K562")
 #' condition_grid(drug = c("A", "B"), dose = c(0.1, 1), cell_type = c("K562", "A549"))
 #' @export
 condition <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
@@ -48,8 +50,10 @@ condition <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   dose_unit <- check_unit_of(dose, dose_unit)
   given <- split_condition_args(list(...))
   n <- max(lengths(c(list(given$value), given$covariates)))
-  if (is.list(dose) || (is.character(dose) && length(given$value) == 1)) n <- max(n, length(dose))
   parts <- written_parts(given, sep, !missing(sep))
+  # Numbers for one combination are those of its parts.
+  several <- is.list(dose) || (length(parts) == 1 && (is.character(dose) || lengths(parts) == 1))
+  if (several) n <- max(n, length(dose))
   parts <- recycle_to(parts, n, "perturbation")
   doses <- in_unit(condition_doses(dose, parts, sep), dose_unit)
   covariates <- lapply(given$covariates, level_names)

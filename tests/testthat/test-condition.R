@@ -23,6 +23,17 @@ test_that("several conditions at once, lists of parts, and no separator", {
   expect_identical(bare(condition("A")$perturbation), list("A"))
 })
 
+test_that("several numbers for one perturbation are several conditions", {
+  three <- condition(drug = "A", dose = c(0.1, 1, 10), cell_type = "T")
+  expect_identical(three$dose, list(0.1, 1, 10))
+  expect_identical(three, condition(drug = "A", dose = list(0.1, 1, 10), cell_type = "T"))
+  expect_identical(condition("A", dose = c(0.1, 1, 10), dose_unit = "nM", cell_type = c("x", "y", "z"))$cell_type,
+                   c("x", "y", "z"))
+  # Where the screen joins names by another sign, it is a combination, and the number of doses is wrong.
+  keys <- new_keys("drug", control = "control", sep = "_")
+  expect_refused(as_condition(condition(drug = "A_B", dose = c(1, 2)), keys), "the screen has sep = \"_\"")
+})
+
 test_that("condition_grid() crosses everything, the first axis slowest", {
   grid <- condition_grid(drug = c("A", "A+B"), dose = c(0.1, 1), cell_type = c("x", "y"))
   expect_identical(nrow(grid), 8L)
@@ -36,7 +47,9 @@ test_that("conditions that cannot be meant are refused", {
   expect_refused(condition(), "must name a perturbation")
   expect_refused(condition(drug = "A+"), "text such as")
   expect_refused(condition(drug = NA), "text such as")
-  expect_refused(condition(drug = "A", dose = c(1, 2)), "one number, 0 or greater, per part")
+  expect_refused(condition(drug = c("A", "B"), dose = c(1, 2, 3)), "one number, 0 or greater, per part")
+  expect_refused(condition(drug = "A+B", dose = c(1, 2, 3)), "one number, 0 or greater, per part")
+  expect_refused(condition(drug = "A", dose = c(1, 2), cell_type = c("T", "NK", "B")), "one number.*per part")
   expect_refused(condition(drug = "A", dose = -1), "0 or greater")
   expect_refused(condition(drug = "A", dose = NA_real_), "0 or greater")
   expect_refused(condition(drug = "A+B", dose = 1), "per part")
