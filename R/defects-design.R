@@ -4,7 +4,7 @@
 design_defects <- function(screen, described = character(), as_they_are = FALSE) {
   bind_defects(size_defects(screen), split_defects(screen), untrained_defects(screen, described),
                control_defects(screen), few_cell_defects(screen), empty_defects(screen),
-               name_like_defects(screen), confounded_defects(screen), constant_defects(screen),
+               name_like_defects(screen), cut_name_defects(screen), confounded_defects(screen), constant_defects(screen),
                dose_range_defects(screen),
                if (as_they_are) large_dose_defect(screen))
 }
@@ -150,6 +150,22 @@ name_like_defects <- function(screen) {
                  "Write trimws() around the column.", severity = "warning", n = length(blanks))
     }
   )
+}
+
+# Names that hold the separator, such as "(+)-JQ1", are read as combinations: brackets that open in one part and
+# close in another give them away.
+cut_name_defects <- function(screen) {
+  parts <- screen$parts[!duplicated(screen$code)]
+  parts <- parts[lengths(parts) > 1L & is.null(screen$keys$columns)]
+  atoms <- unique(unlist(parts, use.names = FALSE))
+  number <- function(sign) nchar(gsub(paste0("[^", sign, "]"), "", atoms))
+  cut <- atoms[number("(") != number(")") | number("[") != number("]")]
+  if (length(cut) == 0L) return(NULL)
+  sep <- dQuote(screen$keys$sep, FALSE)
+  new_defect("names cut in two", "Names of perturbations should not hold what joins the names of combinations.",
+             paste0(name_list(cut), if (length(cut) == 1L) " was" else " were", " cut out of longer names at ", sep, "."),
+             "Write sep = NULL where there are no combinations, or join names by another sign.",
+             severity = "warning", n = length(cut))
 }
 
 large_dose_defect <- function(screen) {

@@ -91,3 +91,20 @@ test_that("screens that cannot be fitted have an error each", {
   cells$part <- ifelse(cells$drug == "control", "test", "train")
   expect_identical(check_toy(cells, split = "part")$defects$check, "no training controls")
 })
+
+test_that("names that hold the separator are seen by their brackets", {
+  cells <- toy_cells()
+  cells$dose <- NULL
+  look <- function(drug, ...) {
+    cells$drug[cells$drug %in% c("A", "B")] <- drug
+    check_screen(toy_log(), "drug", control = "control", col_data = cells, ...)$defects
+  }
+  cut <- look("(+)-JQ1")
+  cut <- cut[cut$check == "names cut in two", ]
+  expect_identical(cut$severity, "warning")
+  expect_match(cut$given, "\"(\", \")-JQ1\" were cut out of longer names at \"+\"", fixed = TRUE)
+  expect_match(look("C[N+](C)C")$given, "\"C[N\", \"](C)C\" were cut", fixed = TRUE, all = FALSE)
+  whole <- function(...) !"names cut in two" %in% look(...)$check
+  expect_true(whole("JQ1 (racemate)"))
+  expect_true(whole("(+)-JQ1", sep = NULL))
+})
