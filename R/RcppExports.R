@@ -209,6 +209,10 @@ core_add_perturbations <- function(state, features, smiles, meta) {
     .Call(`_compert_core_add_perturbations`, state, features, smiles, meta)
 }
 
+core_add_levels <- function(state, covariate, n, mean_of, meta) {
+    .Call(`_compert_core_add_levels`, state, covariate, n, mean_of, meta)
+}
+
 core_new_model <- function(design, n_genes, settings, weights, meta) {
     .Call(`_compert_core_new_model`, design, n_genes, settings, weights, meta)
 }

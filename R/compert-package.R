@@ -23,9 +23,9 @@
 #' * Fits: [cpa()]; [chemcpa()], which reads molecules ([smiles_features()], [pretrain_molecules()],
 #'   [add_molecules()]); [multicpa()], of RNA and proteins ([protein_expression()]); [scgen()], a baseline.
 #'   Their settings: [cpa_settings()], [chemcpa_settings()], [multicpa_settings()],
-#'   [scgen_settings()].
-#' * More of a fit: [resume_fit()], [fine_tune()], [tune_fit()] for a search of settings ([search_space()],
-#'   [default_space()]),
+#'   [scgen_settings()]; [published_settings()] of tutorials.
+#' * More of a fit: [resume_fit()], [fine_tune()], [add_levels()] for cell types that it has not seen, [tune_fit()] for
+#'   a search of settings ([search_space()], [default_space()]),
 #'   [launch_local()] for several processes, [save_fit()]; [read_reference_fit()] of models that the references trained.
 #' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
 #'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],

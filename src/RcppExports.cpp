@@ -614,6 +614,20 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_add_levels
+RawVector core_add_levels(const RawVector& state, int covariate, int n, SEXP mean_of, const std::string& meta);
+RcppExport SEXP _compert_core_add_levels(SEXP stateSEXP, SEXP covariateSEXP, SEXP nSEXP, SEXP mean_ofSEXP, SEXP metaSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< int >::type covariate(covariateSEXP);
+    Rcpp::traits::input_parameter< int >::type n(nSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type mean_of(mean_ofSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type meta(metaSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_add_levels(state, covariate, n, mean_of, meta));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_new_model
 RawVector core_new_model(const List& design, double n_genes, const std::string& settings, const List& weights, const std::string& meta);
 RcppExport SEXP _compert_core_new_model(SEXP designSEXP, SEXP n_genesSEXP, SEXP settingsSEXP, SEXP weightsSEXP, SEXP metaSEXP) {
@@ -737,6 +751,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_read_cells", (DL_FUNC) &_compert_core_read_cells, 2},
     {"_compert_core_transfer", (DL_FUNC) &_compert_core_transfer, 7},
     {"_compert_core_add_perturbations", (DL_FUNC) &_compert_core_add_perturbations, 4},
+    {"_compert_core_add_levels", (DL_FUNC) &_compert_core_add_levels, 5},
     {"_compert_core_new_model", (DL_FUNC) &_compert_core_new_model, 5},
     {"_compert_core_pretrain_molecules", (DL_FUNC) &_compert_core_pretrain_molecules, 4},
     {"_compert_core_molecule_model", (DL_FUNC) &_compert_core_molecule_model, 2},

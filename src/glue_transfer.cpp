@@ -68,6 +68,14 @@ RawVector core_add_perturbations(const RawVector& state, const Rcpp::NumericMatr
       compert::with_perturbations(trained, values, compert_glue::graphs_of(smiles)).state(meta));
 }
 
+/// The same fit with `n` more levels of a covariate (0-based), which have the mean vector of the levels `mean_of`.
+// [[Rcpp::export(rng = false)]]
+RawVector core_add_levels(const RawVector& state, int covariate, int n, SEXP mean_of, const std::string& meta) {
+  const compert::Model trained = compert::Model::from_state(compert_glue::bytes(state));
+  return compert_glue::raw(
+      compert::with_levels(trained, static_cast<std::size_t>(covariate), n, indices(mean_of)).state(meta));
+}
+
 /// A new model for `design`, with `weights` (as core_weights() gives them) in place of those drawn.
 // [[Rcpp::export(rng = false)]]
 RawVector core_new_model(const List& design, double n_genes, const std::string& settings,

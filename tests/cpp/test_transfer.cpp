@@ -224,3 +224,27 @@ TEST_CASE("molecules that come later change nothing else", "[transfer]") {
   CHECK(Vector(z.begin(), z.begin() + 6) == Vector(z.begin() + 6, z.end()));
   CHECK_THROWS_AS(compert::with_perturbations(before, {1, 0}), compert::Error);
 }
+
+TEST_CASE("levels that come later have the mean of others, and change nothing else", "[transfer]") {
+  const Model before = trained(12, settings());
+  const Model after = compert::with_levels(before, 0, 2, {0, 1});
+  CHECK(after.architecture().covariate_levels == std::vector<int64_t>{4});
+  CHECK(after.history().size() == before.history().size());
+  const auto was = before.values(), is = after.values();
+  for (const auto& [name, array] : was) {
+    if (is_adversary(name)) continue;
+    INFO(name);
+    const Vector& now = is.at(name).values;
+    CHECK(Vector(now.begin(), now.begin() + static_cast<std::ptrdiff_t>(array.values.size())) == array.values);
+  }
+  const Vector& vectors = is.at("covariates_embeddings.0.weight").values;
+  for (std::size_t j = 0; j < 6; ++j) {
+    CHECK(vectors[12 + j] == Approx((vectors[j] + vectors[6 + j]) / 2));
+    CHECK(vectors[18 + j] == vectors[12 + j]);
+  }
+  CHECK(compert::with_levels(before, 0, 1, {1}).values().at("covariates_embeddings.0.weight").values.back() ==
+        was.at("covariates_embeddings.0.weight").values.back());
+  CHECK_THROWS_AS(compert::with_levels(before, 1, 1, {0}), compert::Error);
+  CHECK_THROWS_AS(compert::with_levels(before, 0, 1, {}), compert::Error);
+  CHECK_THROWS_AS(compert::with_levels(before, 0, 1, {2}), compert::Error);
+}

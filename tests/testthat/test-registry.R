@@ -82,7 +82,8 @@ test_that("who asks for a new drug or level is told how a fit gets to know it", 
   expect_refused(ask("rdkit"), by_smiles)
   expect_refused(ask("graph", c("A", "New")), "\"New\" \\(in \"A\\+New\"\\) was neither.*add_molecules")
   expect_refused(ask("matrix"), "add_molecules\\(fit, x\\), with a row \"New\"")
-  expect_refused(encode_design(registry, list("A"), list(1), list(cell_type = "X")), "new level.*`fine_tune")
+  expect_refused(encode_design(registry, list("A"), list(1), list(cell_type = "X")),
+                 "add_levels\\(fit, list\\(cell_type = \"X\"\\)\\) .*`fine_tune")
 })
 
 test_that("a name that was split at the separator that it holds is told how to be asked for", {

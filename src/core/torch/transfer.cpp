@@ -189,9 +189,49 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
   });
 }
 
+namespace {
+
+/// The trained model, history and all, of a larger architecture: what it adds lies behind what was there.
+Model grown(const Model& trained, const Architecture& a) {
+  const Architecture& before = trained.architecture();
+  const auto kept = [](int64_t now, int64_t known) {
+    std::vector<int64_t> v(static_cast<std::size_t>(now), -1);
+    for (int64_t i = 0; i < known; ++i) v[static_cast<std::size_t>(i)] = i;
+    return v;
+  };
+  const auto all = [&](int64_t n) { return kept(n, n); };
+  Correspondence map;
+  map.gene = all(a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes);
+  map.own_gene = all(a.n_genes);
+  map.perturbation = kept(a.n_perturbations, before.n_perturbations);
+  map.covariate = all(static_cast<int64_t>(a.covariate_levels.size()));
+  for (std::size_t k = 0; k < a.covariate_levels.size(); ++k)
+    map.level.push_back(kept(a.covariate_levels[k], before.covariate_levels[k]));
+  map.continuous = all(a.n_continuous);
+  Model out(a, trained.settings());
+  transfer(trained, out, map);
+  out.impl().take_record(trained.impl());
+  return out;
+}
+
+/// What the architecture takes from the values of a trained model.
+Architecture remembered(const Model& trained) {
+  Architecture a = trained.architecture();
+  const NamedArrays values = trained.values();
+  if (const auto features = values.find("perturbation_features"); features != values.end())
+    a.features = features->second.values;
+  if (const auto flags = values.find("perturbation_has_features"); flags != values.end())
+    a.has_features = flags->second.values;
+  if (const auto weight = values.find("adversary_condition_weight"); weight != values.end())
+    a.condition_weight = weight->second.values;
+  return a;
+}
+
+}  // namespace
+
 Model with_perturbations(const Model& trained, const std::vector<double>& features,
                          const std::vector<MoleculeGraph>& graphs) {
-  Architecture a = trained.architecture();
+  Architecture a = remembered(trained);
   const bool fits = a.graphs.empty() ? graphs.empty() && a.n_features > 0 &&
                                            features.size() % static_cast<std::size_t>(a.n_features) == 0
                                      : features.empty();
@@ -199,39 +239,40 @@ Model with_perturbations(const Model& trained, const std::vector<double>& featur
     throw Error("molecules", "must have the features that the model was made with",
                 std::to_string(features.size()) + " values, the model has " +
                     std::to_string(a.n_features) + " features");
-  const NamedArrays before = trained.values();
-  const int64_t known = a.n_perturbations;
   if (a.graphs.empty()) {
     a.n_perturbations += static_cast<int64_t>(features.size()) / a.n_features;
-    a.features = before.at("perturbation_features").values;
     a.features.insert(a.features.end(), features.begin(), features.end());
   } else {
     a.n_perturbations += static_cast<int64_t>(graphs.size());
     a.graphs.insert(a.graphs.end(), graphs.begin(), graphs.end());
   }
-  if (const auto flags = before.find("perturbation_has_features"); flags != before.end()) {
-    a.has_features = flags->second.values;
-    a.has_features.resize(static_cast<std::size_t>(a.n_perturbations), 1);
-  }
-  if (const auto weight = before.find("adversary_condition_weight"); weight != before.end())
-    a.condition_weight = weight->second.values;
-  Model out(a, trained.settings());
-  Correspondence map;
-  const auto all = [](int64_t n) {
-    std::vector<int64_t> v(static_cast<std::size_t>(n));
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<int64_t>(i);
-    return v;
-  };
-  map.gene = all(a.n_genes_inner > 0 ? a.n_genes_inner : a.n_genes);
-  map.own_gene = all(a.n_genes);
-  map.perturbation = all(known);
-  map.perturbation.resize(static_cast<std::size_t>(a.n_perturbations), -1);
-  map.covariate = all(static_cast<int64_t>(a.covariate_levels.size()));
-  for (const int64_t levels : a.covariate_levels) map.level.push_back(all(levels));
-  map.continuous = all(a.n_continuous);
-  transfer(trained, out, map);
-  out.impl().take_record(trained.impl());
-  return out;
+  if (!a.has_features.empty()) a.has_features.resize(static_cast<std::size_t>(a.n_perturbations), 1);
+  return grown(trained, a);
+}
+
+Model with_levels(const Model& trained, std::size_t covariate, int64_t n, const std::vector<int64_t>& mean_of) {
+  Architecture a = remembered(trained);
+  if (covariate >= a.covariate_levels.size())
+    throw Error("covariate", "must be one of the model's", std::to_string(covariate));
+  const int64_t known = a.covariate_levels[covariate];
+  if (mean_of.empty() || *std::min_element(mean_of.begin(), mean_of.end()) < 0 ||
+      *std::max_element(mean_of.begin(), mean_of.end()) >= known)
+    throw Error("mean_of", "must be levels of the covariate", std::to_string(mean_of.size()) + " given");
+  a.covariate_levels[covariate] += n;
+  return translate([&] {
+    Model out = grown(trained, a);
+    NamedArrays values = out.values();
+    std::vector<double>& table = values.at("covariates_embeddings." + std::to_string(covariate) + ".weight").values;
+    const std::size_t width = table.size() / static_cast<std::size_t>(known + n);
+    for (std::size_t j = 0; j < width; ++j) {
+      double sum = 0;
+      for (const int64_t level : mean_of) sum += table[static_cast<std::size_t>(level) * width + j];
+      for (int64_t i = known; i < known + n; ++i)
+        table[static_cast<std::size_t>(i) * width + j] = sum / static_cast<double>(mean_of.size());
+    }
+    out.set_values(values);
+    return out;
+  });
 }
 
 }  // namespace compert

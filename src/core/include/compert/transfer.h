@@ -44,4 +44,8 @@ std::vector<Transferred> transfer(const Model& trained, Model& fresh, const Corr
 Model with_perturbations(const Model& trained, const std::vector<double>& features,
                          const std::vector<MoleculeGraph>& graphs = {});
 
+/// The same fit, history and all, that knows `n` more levels of a covariate, each of which has the mean of the
+/// vectors of the levels `mean_of`. All other predictions stay the same to the bit.
+Model with_levels(const Model& trained, std::size_t covariate, int64_t n, const std::vector<int64_t>& mean_of);
+
 }  // namespace compert
