@@ -4,7 +4,8 @@
 design_defects <- function(screen, described = character(), as_they_are = FALSE) {
   bind_defects(size_defects(screen), split_defects(screen), untrained_defects(screen, described),
                control_defects(screen), few_cell_defects(screen), empty_defects(screen),
-               name_like_defects(screen), cut_name_defects(screen), confounded_defects(screen), constant_defects(screen),
+               name_like_defects(screen), cut_name_defects(screen), confounded_defects(screen),
+               constant_defects(screen),
                dose_range_defects(screen),
                if (as_they_are) large_dose_defect(screen))
 }
@@ -163,7 +164,8 @@ cut_name_defects <- function(screen) {
   if (length(cut) == 0L) return(NULL)
   sep <- dQuote(screen$keys$sep, FALSE)
   new_defect("names cut in two", "Names of perturbations should not hold what joins the names of combinations.",
-             paste0(name_list(cut), if (length(cut) == 1L) " was" else " were", " cut out of longer names at ", sep, "."),
+             paste0(name_list(cut), if (length(cut) == 1L) " was" else " were", " cut out of longer names at ", sep,
+                    "."),
              "Write sep = NULL where there are no combinations, or join names by another sign.",
              severity = "warning", n = length(cut))
 }

@@ -114,7 +114,7 @@ response_features <- function(fit, genes, features, call = rlang::caller_env()) 
 # Columns of the tables of responses, of which plots find the covariates by what is left.
 response_names <- c("perturbation", "dose", "perturbation_1", "dose_1", "perturbation_2", "dose_2", "seen",
                     "n_cells", "gene", "mean", "difference", "response", "norm_of_shift",
-                    "norm_of_mean", "norm_of_difference")
+                    "norm_of_mean", "norm_of_difference", "se_mean", "se_difference")
 
 # Pairs of a perturbation and a dose, perturbation by perturbation.
 dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_env()) {

@@ -22,7 +22,9 @@
 #' @return A tibble: the covariates; `perturbation` and `dose`, with `pair` `perturbation_1`, `dose_1`,
 #'   `perturbation_2` and `dose_2`; `seen` (what training saw of the condition, see
 #'   [predict()][predict.compert_fit]); `n_cells`; and then as in [dose_response()] either
-#'   `norm_of_mean` and `norm_of_difference` or, with `genes`, `gene`, `mean` and `difference`.
+#'   `norm_of_mean` and `norm_of_difference` or, with `genes`, `gene`, `mean` and `difference`, and their standard
+#'   errors over cells, `se_mean` and `se_difference` (the controls' included; `NA` of a single cell). Cells of one
+#'   well or donor are more alike than these say.
 #'   Doses are in the unit of the dose column; the attribute `scale` says the scale of the numbers. A
 #'   difference is `NA` where there are no controls of the same covariates.
 #' @inheritSection dose_response Scale
@@ -74,9 +76,13 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                 n_cells = size[at])
   reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
   means <- stack_features(of, function(features) {
-    mean <- measured_groups(fit, screen, groups, scale, features)$mean
+    stats <- measured_groups(fit, screen, groups, scale, features)
+    mean <- stats$mean
+    error <- sqrt(rescale_variance(stats$variance, stats$n, 1) / rep(stats$n, each = nrow(mean)))
     list(mean = mean[, at, drop = FALSE],
-         difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE])
+         difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE],
+         se_mean = error[, at, drop = FALSE],
+         se_difference = sqrt(error[, at, drop = FALSE]^2 + error[, reference, drop = FALSE]^2))
   })
   table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry, of))
   with_scale(table, fit, screen, scale, of)

@@ -11,7 +11,8 @@
 #'   the lowest dose above 0.
 #' @param observed Measured points over the lines: what [observed_response()] returns, with `genes`
 #'   where `response` has them. Rows of perturbations, covariates or genes that have no line are left
-#'   out. Filled points are conditions that training saw, open ones it did not.
+#'   out. Filled points are conditions that training saw, open ones it did not; bars of genes reach two standard
+#'   errors over cells to either side.
 #' @return A ggplot with one panel per gene; the title of the axis says the scale. With one perturbation
 #'   there is a line per covariate combination, with several a line per perturbation and a panel per
 #'   combination; more than 8 lines,
@@ -157,6 +158,7 @@ observed_points <- function(observed, table, value, columns, numbers, verb, call
                 "Ask both functions for the same perturbations and genes.", call)
   }
   points$.value <- points[[value]]
+  points$.error <- points[[paste0("se_", value)]] %||% rep(NA_real_, nrow(points))
   points$.seen <- seen_words(points$seen)
   points
 }
@@ -169,7 +171,7 @@ seen_words <- function(seen) {
 
 seen_shapes <- function() c(`in training` = 16, `not in training` = 1, `training unknown` = 4)
 
-# Open or filled points, their size the number of cells where that differs.
+# Open or filled points, their size the number of cells where that differs, with two standard errors to either side.
 observed_layers <- function(points) {
   same <- length(unique(points$n_cells)) == 1L
   aes <- ggplot2::aes(shape = .data$.seen, size = .data$n_cells)
@@ -179,7 +181,10 @@ observed_layers <- function(points) {
   } else {
     ggplot2::geom_point(aes, points, stroke = 0.8)
   }
+  ranges <- points[is.finite(points$.error), , drop = FALSE]
+  reach <- ggplot2::aes(ymin = .data$.value - 2 * .data$.error, ymax = .data$.value + 2 * .data$.error)
   list(
+    if (nrow(ranges)) ggplot2::geom_linerange(reach, ranges, linewidth = 0.3, show.legend = FALSE),
     layer,
     ggplot2::scale_shape_manual(values = seen_shapes(), drop = TRUE),
     if (!same) ggplot2::scale_size_area(max_size = 4, breaks = range(points$n_cells)),

@@ -10,7 +10,8 @@
 #'   returns.
 #' @param metric Scores to show, of `"r2_mean"`, `"r2_mean_deg"`, `"r2_var"`, `"r2_var_deg"`,
 #'   `"r2_lfc_deg"` and `"pearson_delta"`, for fits of RNA and proteins also `"r2_mean_protein"`,
-#'   `"r2_var_protein"`, `"r2_lfc_protein"` and `"pearson_delta_protein"`, one panel each. A comparison has those that it was made
+#'   `"r2_var_protein"`, `"r2_lfc_protein"` and `"pearson_delta_protein"`, one panel each. A comparison has those
+#'   that it was made
 #'   of, and shows all of them unless some are named.
 #' @param ... Not used; for `autoplot()` and `plot()`, the arguments of `plot_r2()`.
 #' @param methods Methods to show, in this order; `NULL` for all. For a comparison, its models.

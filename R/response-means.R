@@ -125,8 +125,7 @@ add_response <- function(rows, means, genes, registry, of) {
   at <- match(genes, unlist(registry[of]))
   long <- rows[rep(seq_len(nrow(rows)), each = length(genes)), , drop = FALSE]
   long$gene <- rep(genes, nrow(rows))
-  long$mean <- as.vector(means$mean[at, ])
-  long$difference <- as.vector(means$difference[at, ])
+  for (name in names(means)) long[[name]] <- as.vector(means[[name]][at, ])
   rownames(long) <- NULL
   long
 }

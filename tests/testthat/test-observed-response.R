@@ -21,7 +21,12 @@ test_that("measured responses are means of cells and their change from controls"
   genes <- rownames(cells$x)[c(7, 2)]
   long <- observed_small(genes = genes)
   expect_identical(long$gene, rep(genes, 3))
-  expect_equal(long$mean[long$cell_type == "NK"], unname(mean_of("IFNb")[genes]))
+  nk <- long[long$cell_type == "NK", ]
+  expect_equal(nk$mean, unname(mean_of("IFNb")[genes]))
+  values <- function(what) cells$x[genes[1], about$cell_type == "NK" & about$condition == what]
+  error <- function(what) stats::sd(values(what)) / sqrt(length(values(what)))
+  expect_equal(nk$se_mean[1], error("IFNb"), tolerance = 1e-5)
+  expect_equal(nk$se_difference[1], sqrt(error("IFNb")^2 + error("control")^2), tolerance = 1e-5)
   held <- unique(about$cell_type[about$split == "ood"])
   expect_identical(table$cell_type[table$seen != "condition"], held)
 })
@@ -34,7 +39,8 @@ test_that("doses and pairs are those of the screen", {
   expect_identical(single$dose, rep(1, 4))
   pair <- observed_response(fit, toy$x, col_data = toy$col_data, pair = c("A", "B"), genes = "g4")
   expect_identical(names(pair), c("cell_type", "perturbation_1", "dose_1", "perturbation_2",
-                                  "dose_2", "seen", "n_cells", "gene", "mean", "difference"))
+                                  "dose_2", "seen", "n_cells", "gene", "mean", "difference", "se_mean",
+                                  "se_difference"))
   expect_identical(pair$dose_1, c(1, 0, 1, 0, 1))
   expect_identical(pair$dose_2, c(0, 1, 0, 1, 1))
   expect_identical(pair$seen[5], "parts only")
@@ -43,6 +49,19 @@ test_that("doses and pairs are those of the screen", {
   no_control <- toy$col_data$cell_type == "A549" & toy$col_data$drug == "control"
   alone <- observed_response(fit, toy$x[, !no_control], col_data = toy$col_data[!no_control, ])
   expect_identical(is.na(alone$norm_of_difference), alone$cell_type == "A549")
+})
+
+test_that("a single cell has no standard error, and proteins have that of their scale", {
+  cells <- small_cells()
+  control <- cells$col_data$condition == "control"
+  one <- c(which(control), which(!control)[1])
+  alone <- observed_response(small_fit(), cells$x[, one], genes = rownames(cells$x)[1],
+                             col_data = cells$col_data[one, ])
+  expect_true(is.na(alone$se_mean) && is.na(alone$se_difference) && is.finite(alone$difference))
+  both <- observed_response(multi_fit(), cite_rows(), genes = "CD1", col_data = cite_cells()$col_data)
+  row <- both[both$perturbation == "A" & both$cell_type == "NK", ]
+  adt <- cite_cells()$adt["CD1", with(cite_cells()$col_data, drug == "A" & cell_type == "NK")]
+  expect_equal(row$se_mean, stats::sd(adt) / sqrt(length(adt)) / (1 + mean(adt)), tolerance = 1e-5)
 })
 
 test_that("wrong questions are refused", {

@@ -106,6 +106,21 @@ test_that("wrong tables are refused", {
   expect_error(plot_dose_response(curve_table("A"), value = "response"), "`value` must be one of")
 })
 
+test_that("bars of measured genes reach two standard errors to either side", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  gene <- rownames(cells$x)[7]
+  curve <- dose_response(small_fit(), cells$x, genes = gene, n_points = 3, col_data = cells$col_data)
+  points <- observed_response(small_fit(), cells$x, genes = gene, col_data = cells$col_data)
+  points$se_difference[1] <- NA
+  for (value in c("mean", "difference")) {
+    drawn <- ggplot2::layer_data(plot_dose_response(curve, value = value, observed = points), 2L)
+    shown <- points[is.finite(points[[paste0("se_", value)]]), ]
+    expect_equal(sort(drawn$ymax), sort(shown[[value]] + 2 * shown[[paste0("se_", value)]]))
+    expect_equal(sort(drawn$ymin), sort(shown[[value]] - 2 * shown[[paste0("se_", value)]]))
+  }
+})
+
 test_that("measured points lie over the lines they belong to", {
   skip_without_package("ggplot2")
   points <- curve_table(c("A", "C", "E"))[c(1, 3, 12, 14, 16), ]
