@@ -36,7 +36,7 @@
 #'   [expected_r2()], [distribution_distance()], [disentanglement()], [knn_purity()].
 #' * Latent states: [cell_embedding()], [perturbation_embedding()], [covariate_embedding()],
 #'   [similarity()], [embedding_clusters()], [write_back()].
-#' * Pictures: [plot_r2()], [plot_means()], [plot_r2_matrix()], [plot_embedding()], [plot_similarity()],
+#' * Pictures: [plot_r2()], [plot_means()], [plot_genes()], [plot_r2_matrix()], [plot_embedding()], [plot_similarity()],
 #'   [plot_dose_response()], [plot_dose_response2d()], [plot_uncertainty()],
 #'   [plot_interactions()];
 #'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning]; all of a fit

@@ -12,22 +12,26 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
   seeds <- condition_seeds(targets, seed)
   for (k in which(lengths(source) > 0L)) {
     one <- subset_targets(targets, k)
-    n_draws <- draws_per_cell(length(source[[k]]))
-    own_seed <- seeds[k]
-    genes <- function(answer) gene_rows(fit$meta$registry, answer$mean)
-    without_rna <- !is.null(screen$measured) && all(screen$measured[source[[k]]] == proteins_only)
     for (kind in options$kinds) {
-      cells <- if (kind == "decoded" || without_rna) {
-        genes(run_predict(fit, screen, one, source[k], FALSE, "sample", n_draws, own_seed))
-      } else {
-        pmax(genes(run_predict(fit, screen, one, source[k], TRUE)), 0)
-      }
-      values <- log_normalise(cells, goal)
+      values <- predicted_cells(fit, screen, one, source[k], kind, seeds[k], goal)
       out[[kind]]$mean[, k] <- rowMeans(values)
       out[[kind]]$variance[, k] <- row_variances(values, options$ddof)
     }
   }
   out
+}
+
+# Cells (genes x cells) under one condition, of counts log-normalised to the total `goal`.
+predicted_cells <- function(fit, screen, target, source, kind, seed, goal = NULL) {
+  without_rna <- !is.null(screen$measured) && all(screen$measured[source[[1L]]] == proteins_only)
+  drawn <- kind == "decoded" || (without_rna && !is.null(goal))
+  answer <- if (drawn) {
+    run_predict(fit, screen, target, source, FALSE, "sample", draws_per_cell(length(source[[1L]])), seed)
+  } else {
+    run_predict(fit, screen, target, source, TRUE)
+  }
+  cells <- gene_rows(fit$meta$registry, answer$mean)
+  if (is.null(goal)) cells else log_normalise(if (drawn) cells else pmax(cells, 0), goal)
 }
 
 # A seed per condition, which is the same whatever others are asked for.

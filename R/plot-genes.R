@@ -1,0 +1,108 @@
+#' Distributions of genes: controls, predicted and measured cells
+#'
+#' One panel per gene with three violins: the control cells that the prediction starts from, these cells as the
+#' model predicts them under the condition, and the cells that were measured. Points are means. A prediction may
+#' meet the mean and miss what cells do: whether all of them respond, or a part.
+#'
+#' @details
+#' Counterfactuals by difference are cells, with the spread of their controls; of decoded ones draws of the model's
+#' distribution are shown, as in [evaluate_r2()]. Fits on counts are shown on log-normalised values. The measured cells
+#' are those of all splits together.
+#'
+#' @inheritParams plot_means
+#' @param fit A `compert_fit`.
+#' @param condition A [condition()] with one measured condition: name its covariates, and its dose where there are
+#'   several.
+#' @param genes Names of genes to draw, in this order; `NULL` for the condition's first DEGs.
+#' @param n_genes How many DEGs.
+#' @return A ggplot. Its `data` has a row per gene and cell: `gene`, `cells` (`"Control"`, `"Predicted"`,
+#'   `"Measured"`), `value`.
+#' @section Errors:
+#' No, or more than one, measured condition; no controls of the same covariates; unknown genes.
+#' @seealso [plot_means()], [distribution_distance()], [rank_degs()]
+#' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
+#' screen <- kang_example()
+#' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
+#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' stimulated_b <- condition(condition = "IFNb", cell_type = "B")
+#' plot_genes(fit, screen, stimulated_b)
+#' plot_genes(fit, screen, stimulated_b, genes = c("ISG15", "CD74"))
+#' @export
+plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L, residual = NULL, seed = NULL,
+                       assay = NULL, layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+  check_no_dots(...)
+  need_ggplot()
+  validate_fit(fit)
+  need_newdata(missing(newdata), "plot_genes")
+  if (missing(condition)) {
+    abort_input("`condition` must say what to draw.", "It is missing.",
+                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
+  }
+  check_count(n_genes, "n_genes", min = 2)
+  check_seed(seed)
+  genes <- check_genes(fit, genes, of = "genes")
+  options <- r2_options(fit, "compert", list(min_cells = 1L, residual = residual))
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
+                         need = c("perturbation", "dose", "covariates", "batch"))
+  groups <- condition_groups(fit, screen)
+  rows <- evaluation_rows(fit, screen, groups, character(), condition, options)
+  stop_unless_one(rows$table)
+  genes <- genes %||%
+    rownames(screen$x)[evaluation_degs(fit, screen, groups, rows$table, NULL, n_genes)[[1L]]]
+  draw_genes(gene_cells(fit, screen, groups, rows, options, genes, resolve_seed(seed)),
+             describe_one(fit, groups, rows$table), gene_scale(fit, "log"))
+}
+
+stop_unless_one <- function(table, call = rlang::caller_env()) {
+  if (nrow(table) == 1L) return(invisible())
+  abort_input("`condition` must name one condition that was measured.",
+              if (nrow(table)) paste0("It names ", nrow(table), ".") else "No cell of `newdata` has it.",
+              "Name all covariates, and the dose where there are several.", call)
+}
+
+# A row per gene and cell, the controls first.
+gene_cells <- function(fit, screen, groups, rows, options, genes, seed, call = rlang::caller_env()) {
+  control <- evaluation_controls(screen, groups, rows$table, options, call)
+  source <- some_source_cells(control$source, seed)
+  if (lengths(source) == 0L) {
+    abort_input("`newdata` must hold control cells of the condition's covariates.", "There is none.",
+                "Give them: predictions start from them.", call)
+  }
+  measured <- which(rows$of_cell == 1L)
+  targets <- group_targets(fit, groups, rows$table$group, continuous_means(screen, list(measured)))
+  total <- if (options$log_counts) cell_totals(screen$x)
+  predicted <- predicted_cells(fit, screen, targets, source, options$kinds[1L], seed,
+                               if (options$log_counts) stats::median(total[total > 0]))
+  values <- if (options$log_counts) log_values(screen) else screen$x
+  of <- function(cells) as.matrix(pick_columns(values, cells))
+  parts <- list(Control = of(source[[1L]]), Predicted = predicted, Measured = of(measured))
+  at <- match(genes, rownames(screen$x))
+  long <- lapply(names(parts), function(name) {
+    x <- parts[[name]][at, , drop = FALSE]
+    data.frame(gene = rep(genes, ncol(x)), cells = name, value = as.vector(x))
+  })
+  table <- do.call(rbind, long)
+  table$cells <- factor(table$cells, names(parts))
+  table
+}
+
+# The title of the picture.
+describe_one <- function(fit, groups, table) {
+  about <- describe_rows(fit, groups, table)
+  paste0(short_names(group_names(fit, groups)[table$group], 36L, many = FALSE), " (",
+         seen_words(about$fixed$seen), ")")
+}
+
+draw_genes <- function(table, title, scale) {
+  table$.panel <- factor(table$gene, unique(table$gene))
+  n <- table(table$cells) / nlevels(table$.panel)
+  ggplot2::ggplot(table, ggplot2::aes(.data$cells, .data$value, fill = .data$cells)) +
+    ggplot2::geom_violin(scale = "width", linewidth = 0.3, colour = "grey40", alpha = 0.8) +
+    ggplot2::stat_summary(fun = mean, geom = "point", size = 1.6, show.legend = FALSE) +
+    ggplot2::facet_wrap(ggplot2::vars(.data$.panel), scales = "free_y") +
+    ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
+    ggplot2::guides(fill = "none") +
+    ggplot2::labs(x = NULL, y = with_scale_words("Expression", scale), title = title,
+                  subtitle = paste0(paste0(n, " ", tolower(names(n)), collapse = ", "), " cells; points are means")) +
+    theme_compert()
+}

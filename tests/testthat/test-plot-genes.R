@@ -1,0 +1,65 @@
+# Distributions of genes: what is drawn is what predict() gives and what was measured.
+
+ask_nk <- function() condition(condition = "IFNb", cell_type = "NK")
+drawn_of <- function(fit = small_fit(), x = small_cells()$x, ask = ask_nk(), ...) {
+  plot_genes(fit, x, ask, col_data = small_cells()$col_data, ...)
+}
+
+test_that("controls and measured cells are theirs, and predictions those of predict()", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  about <- cells$col_data
+  genes <- rownames(cells$x)[c(7, 2)]
+  p <- drawn_of(genes = genes)
+  expect_silent(ggplot2::ggplot_build(p))
+  expect_identical(levels(p$data$.panel), genes)
+  value <- function(kind, gene) p$data$value[p$data$cells == kind & p$data$gene == gene]
+  nk <- about$cell_type == "NK"
+  predicted <- predict(small_fit(), cells$x, ask_nk(), residual = small_fit()$meta$residual, col_data = about)
+  for (gene in genes) {
+    expect_equal(value("Control", gene), unname(cells$x[gene, nk & about$condition == "control"]))
+    expect_equal(value("Measured", gene), unname(cells$x[gene, nk & about$condition == "IFNb"]))
+    expect_equal(value("Predicted", gene), unname(predicted[gene, ]), tolerance = 1e-6)
+  }
+  expect_identical(p$labels$title, "NK, IFNb (in training)")
+  expect_match(p$labels$subtitle, "40 control, 40 predicted, 40 measured cells")
+  expect_match(p$labels$y, "log-normalised")
+})
+
+test_that("the first DEGs are drawn unless genes are named, and decoded cells are draws", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  degs <- rank_degs(cells$x, "condition", covariates = "cell_type", control = "control", n_genes = 3,
+                    col_data = cells$col_data)
+  decoded <- drawn_of(n_genes = 3, residual = FALSE, seed = 1)
+  expect_identical(levels(decoded$data$.panel), degs$gene[degs$cell_type == "NK"])
+  made <- decoded$data[decoded$data$cells == "Predicted", ]
+  expect_identical(nrow(made), 3L * 40L * 5L)
+  expect_true(all(made$value >= 0))
+  expect_identical(drawn_of(n_genes = 3, residual = FALSE, seed = 1)$data, decoded$data)
+})
+
+test_that("counts are log-normalised", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  p <- drawn_of(small_fit(loss = "nb"), cells$counts, genes = "ISG15", seed = 1)
+  logs <- log_normalise(as.matrix(cells$counts), stats::median(Matrix::colSums(cells$counts)))
+  nk <- cells$col_data$cell_type == "NK" & cells$col_data$condition == "IFNb"
+  expect_equal(p$data$value[p$data$cells == "Measured"], unname(logs["ISG15", nk]), tolerance = 1e-6)
+  expect_true(all(p$data$value < 10))
+})
+
+test_that("what cannot be drawn is refused", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  expect_refused(drawn_of(ask = condition("IFNb")), "one condition that was measured.*names 3.*Name all covariates")
+  expect_refused(drawn_of(genes = "ISG1"), "\"ISG1\"")
+  expect_refused(plot_genes(small_fit(), cells$x, col_data = cells$col_data), "`condition` must say what to draw")
+  expect_refused(plot_genes(small_fit()), "`newdata` must be given")
+  treated <- cells$col_data$condition == "IFNb"
+  expect_refused(plot_genes(small_fit(), cells$x[, treated], ask_nk(), genes = "ISG15",
+                            col_data = cells$col_data[treated, ]), "must hold control cells of the condition's")
+  additive <- baseline_fit(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                           col_data = cells$col_data)
+  expect_refused(plot_genes(additive, cells$x, ask_nk(), col_data = cells$col_data), "model that was trained")
+})
