@@ -11,7 +11,7 @@ n_halvings <- 5L
 ceiling_method <- function(x, of_cell, n, ddof, seed, scale = identity) {
   alone <- tabulate(of_cell, n) < 2L
   draw <- function(k) {
-    half <- half_of_cells(of_cell, n, seed + k - 1)
+    half <- half_of_cells(of_cell, n, as.numeric(seed) + k - 1)
     half[alone[half]] <- NA
     lapply(take_groups(group_statistics(x, zero_based(half), n, ddof), seq_len(n)), scale)
   }

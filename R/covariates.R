@@ -4,9 +4,13 @@
 # Covariates (the batch last), continuous covariates and split of the cells.
 read_design <- function(cells, keys) {
   table <- cells$col_data
-  single <- single_values(table, covariate_names(keys), colnames(cells$x))
-  covariates <- list2DF(lapply(table[covariate_names(keys)], level_names), nrow(table))
-  continuous <- list2DF(as.list(table[keys$continuous]), nrow(table))
+  single <- single_values(table, c(covariate_names(keys), keys$continuous), colnames(cells$x))
+  # Of a matrix, which is a defect, one column.
+  of <- function(columns, read) {
+    list2DF(lapply(table[columns], function(v) read(if (NCOL(v) == 1L) v else v[, 1L])), nrow(table))
+  }
+  covariates <- of(covariate_names(keys), level_names)
+  continuous <- of(keys$continuous, function(v) if (is.numeric(v)) as.vector(v) else rep(NA_real_, nrow(table)))
   missing <- lapply(names(covariates), function(name) {
     hit <- which(is.na(covariates[[name]]))
     if (length(hit) == 0) return(NULL)
@@ -16,10 +20,11 @@ read_design <- function(cells, keys) {
                "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
   })
   split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$split_todo)
-  known <- lapply(continuous, function(v) if (is.numeric(v)) is.finite(v) else logical(nrow(table)))
+  known <- ncol(covariates) == 0 | stats::complete.cases(covariates)
   list(covariates = covariates, continuous = if (length(continuous)) continuous, split = split$value,
-       ok = Reduce(`&`, known, single$ok & stats::complete.cases(covariates) | ncol(covariates) == 0),
-       defects = bind_defects(single$defects, missing, continuous_defects(continuous, colnames(cells$x)), split$defects))
+       ok = Reduce(`&`, lapply(continuous, is.finite), single$ok & known),
+       defects = bind_defects(single$defects, missing, continuous_defects(table[keys$continuous], colnames(cells$x)),
+                              split$defects))
 }
 
 continuous_defects <- function(values, names) {
@@ -42,6 +47,7 @@ continuous_defects <- function(values, names) {
 # Of training cells. What has one value teaches nothing; what has one in each group is not told from the groups.
 constant_defects <- function(screen) {
   train <- if (is.null(screen$split)) rep(TRUE, length(screen$control)) else screen$split == "train"
+  if (!any(train)) return(NULL)
   groups <- c(list(perturbations = screen$code), screen$covariates)
   what <- c("perturbations", paste0("levels of `", names(screen$covariates), "`", recycle0 = TRUE))
   lapply(names(screen$continuous), function(name) {
@@ -107,7 +113,7 @@ continuous_means <- function(screen, cells) {
   lapply(screen$continuous, function(v) vapply(cells, function(i) mean(v[i]), 0, USE.NAMES = FALSE))
 }
 
-# Numbers that a condition names, as it keeps them: as texts.
+# Numbers that a condition names; condition() keeps them as texts.
 condition_numbers <- function(x, name, call = rlang::caller_env()) {
   value <- suppressWarnings(as.double(as.character(x)))
   bad <- which(!is.finite(value) & !is.na(x))

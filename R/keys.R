@@ -56,12 +56,13 @@ column_defects <- function(keys, columns, need) {
   # As covariates, every cell has them.
   if ("covariates" %in% need) roles$continuous <- keys$continuous
   one <- function(arg, name) {
-    if (sum(columns == name) > 1L) {
+    n <- sum(columns %in% name)
+    if (n > 1L) {
       return(new_defect("repeated column", paste0("`", arg, "` must name one column of the cells' table."),
-                        paste0("There are ", sum(columns == name), " columns ", dQuote(name, FALSE), "."),
+                        paste0("There are ", n, " columns ", dQuote(name, FALSE), "."),
                         "Give them different names."))
     }
-    if (name %in% columns) return(NULL)
+    if (n == 1L) return(NULL)
     new_defect("missing column", paste0("`", arg, "` must name a column of the cells' table."),
                paste0("There is no column ", dQuote(name, FALSE), "."),
                paste0(did_you_mean(name, columns), "The columns are ",
@@ -72,22 +73,26 @@ column_defects <- function(keys, columns, need) {
   }), recursive = FALSE))
 }
 
-# Whether each cell has one value in columns of lists, such as a CharacterList, and the defects where not: as
-# text, several would be R code.
+# Whether each cell has one value in columns of lists, such as a CharacterList, and of matrices, and the defects
+# where not: as text, several would be R code.
 single_values <- function(table, columns, cells) {
-  table <- as.list(table)[unique(columns)]
-  lists <- Filter(function(v) is.list(v) && !inherits(v, c("data.frame", "POSIXlt")), table)
-  single <- lapply(lists, function(v) lengths(v) == 1L)
-  defects <- lapply(names(single), function(name) {
-    hit <- which(!single[[name]])
+  counts <- Filter(Negate(is.null), lapply(as.list(table)[unique(columns)], values_per_cell))
+  defects <- lapply(names(counts), function(name) {
+    hit <- which(counts[[name]] != 1L)
     if (length(hit) == 0L) return(NULL)
     new_defect("several values", paste0("Column ", dQuote(name, FALSE), " must have one value for every cell."),
-               paste0("Cell ", dQuote(cells[hit[1L]], FALSE), " has a list of ",
-                      count_of(length(lists[[name]][[hit[1L]]]), "value"), and_more(length(hit)), "."),
-               "Join them to one text, such as \"A+B\": vapply(column, paste, \"\", collapse = \"+\").",
-               n = length(hit))
+               paste0("Cell ", dQuote(cells[hit[1L]], FALSE), " has ", count_of(counts[[name]][hit[1L]], "value"),
+                      and_more(length(hit)), "."),
+               paste("Join those of a list to one text, such as \"A+B\": vapply(column, paste, \"\", collapse =",
+                     "\"+\"). Make the columns of a matrix columns of the table."), n = length(hit))
   })
-  list(ok = Reduce(`&`, single, rep(TRUE, length(cells))), defects = bind_defects(defects))
+  list(ok = Reduce(`&`, lapply(counts, `==`, 1L), rep(TRUE, length(cells))), defects = bind_defects(defects))
+}
+
+# NULL of a plain column.
+values_per_cell <- function(v) {
+  if (length(dim(v)) == 2L) return(rep(ncol(v), nrow(v)))
+  if (is.list(v) && !inherits(v, "POSIXlt")) unname(lengths(v))
 }
 
 # All covariates in the order of the model: the batch comes last.

@@ -40,6 +40,9 @@ test_that("a half's statistics are those of its cells, and a lone cell has none"
   expect_true(all(is.na(drawn$mean[, 2])))
   expect_identical(is.na(ceiling$note), c(TRUE, FALSE))
   expect_match(ceiling$note[2], "fewer than two measured cells")
+  last <- .Machine$integer.max
+  half <- which(half_of_cells(of_cell, 2L, last + 1) == 1L)
+  expect_equal(ceiling_method(x, of_cell, 2L, 1L, last)$draw(2)$mean[, 1], rowMeans(x[, half]))
 })
 
 test_that("scores have the ceiling where it is asked for, and pictures and comparisons too", {

@@ -174,6 +174,10 @@ test_that("what is no continuous covariate is refused in one error", {
   }
   expect_refused(fit_aged(with_age(as.character(data$cells$age))), "`age` must hold numbers")
   expect_refused(fit_aged(with_age(replace(data$cells$age, 3, NA))), "finite value for every cell.*\"cell3\"")
+  expect_refused(fit_aged(with_age(cbind(data$cells$age, 1))), "\"age\" must have one value.*has 2 values")
+  centred <- scale(data$cells$age, scale = FALSE)
+  expect_equal(fit_aged(with_age(centred))$meta$registry$continuous$age[3:4],
+               range(centred[data$cells$split == "train"]))
   expect_refused(fit_aged(with_age(7)), "`age` must vary between training cells.*7")
   found <- check_screen(data$x, "drug", control = "control", continuous = "age", col_data = with_age(NA_real_)$cells)
   expect_true("continuous covariate" %in% found$defects$check)
@@ -183,6 +187,9 @@ test_that("what is no continuous covariate is refused in one error", {
     found$must[found$check == "confounded"]
   }
   expect_identical(of(data$cells$age), character())
+  untrained <- check_screen(data$x, "drug", control = "control", continuous = "age", split = "split",
+                            col_data = transform(data$cells, split = "ood"))$defects
+  expect_false(any(c("confounded", "constant covariate") %in% untrained$check))
   expect_identical(of(nchar(data$cells$drug)), "`age` should vary within perturbations.")
   expect_identical(of(nchar(data$cells$cell_type), "cell_type"), "`age` should vary within levels of `cell_type`.")
   expect_refused(fit_aged(data, settings = list(parity = "fb")), "`continuous` must be left out with parity \"fb\"")

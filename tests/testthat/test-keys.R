@@ -30,26 +30,32 @@ test_that("a name that two columns have is no name of one", {
   twice <- column_defects(new_keys("drug", dose = "dose"), c("drug", "dose", "drug"), all_roles())
   expect_identical(twice$check, "repeated column")
   expect_match(twice$given, "There are 2 columns \"drug\"")
+  expect_identical(nrow(column_defects(new_keys("drug"), c("drug", NA), all_roles())), 0L)
 })
 
-test_that("a column of lists must have one value for each cell", {
+test_that("a column of lists, or a matrix, must have one value for each cell", {
   cells <- toy_cells()
   listed <- function(column, values) {
     cells[[column]] <- values
     cells
   }
-  joined <- "Column \"drug\" must have one value.*\"cell4\" has a list of 2 values \\(and 14 more cells\\).*collapse"
+  joined <- "Column \"drug\" must have one value.*\"cell4\" has 2 values \\(and 14 more cells\\).*collapse"
   parts <- strsplit(cells$drug, "+", fixed = TRUE)
   expect_refused(toy_screen(cells = listed("drug", parts)), joined)
   expect_refused(split_toy(cells = listed("drug", parts)), joined)
   empty <- replace(as.list(cells$cell_type), 3, list(NULL))
   expect_refused(toy_screen(cells = listed("cell_type", empty)),
-                 "Column \"cell_type\" must have one value.*\"cell3\" has a list of 0 values\\.")
+                 "Column \"cell_type\" must have one value.*\"cell3\" has 0 values\\.")
   expect_refused(toy_screen(cells = listed("dose", strsplit(cells$dose, "+", fixed = TRUE))), "Column \"dose\" must")
   expect_identical(check_toy(listed("cell_type", empty))$defects$check[1], "several values")
   for (column in c("drug", "dose", "cell_type")) {
     one <- toy_screen(cells = listed(column, as.list(cells[[column]])))
     expect_identical(one[c("parts", "doses", "covariates")], toy_screen()[c("parts", "doses", "covariates")])
+  }
+  for (column in c("drug", "dose", "cell_type")) {
+    pair <- unname(as.matrix(cells[c(column, column)]))
+    expect_refused(toy_screen(cells = listed(column, pair)), paste0(column, "\" must.*\"cell1\" has 2 values"))
+    expect_identical(check_toy(listed(column, pair))$defects$check, "several values")
   }
   skip_without_package("SingleCellExperiment")
   sce <- SingleCellExperiment::SingleCellExperiment(list(logcounts = toy_log()),
