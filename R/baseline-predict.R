@@ -1,13 +1,12 @@
 # What a baseline answers, from source cells and the means of training cells.
 
 # Questions that only a network can answer.
-check_baseline_question <- function(fit, type, summarise, residual, correct = character(), from = "all",
+check_baseline_question <- function(fit, type, summarise, residual, correct = character(),
                                     call = rlang::caller_env()) {
   needs <- function(must, given, todo = "Leave it out.") {
     abort_input(paste0(must, ": a baseline has no network."), given, todo, call)
   }
   if (isFALSE(residual)) needs("`residual` must be left out, or `TRUE`", "It is `FALSE`.")
-  if (!identical(from[1L], "all")) needs("`from` must be \"all\"", paste0("It is ", describe(from), "."))
   if (length(correct)) needs("`correct` must be left out", paste0("It is ", describe(correct), "."))
   if (type == "sample") needs("`type` must be \"mean\" or \"variance\"", "It is \"sample\".")
   if (type == "variance" && summarise == "cell") {

@@ -58,7 +58,16 @@ look_at_screen <- function(read, ...) {
 }
 
 with_protein_keys <- function(keys, proteins, protein_loss, protein_assay, call = rlang::caller_env()) {
-  if (identical(proteins, FALSE)) return(keys)
+  if (identical(proteins, FALSE)) {
+    given <- c("protein_loss", "protein_assay")[c(!is.null(protein_loss), !is.null(protein_assay))]
+    if (length(given) == 0L) return(keys)
+    abort_input(paste0("`", given[1L], "` must be left out for the RNA alone."), "`proteins` is `FALSE`.",
+                "Say where the proteins are by `proteins`; `NULL` looks for the usual names.", call)
+  }
+  if (isTRUE(proteins)) {
+    abort_input("`proteins` must be names, `NULL` or `FALSE`.", "It is `TRUE`.",
+                "Write `proteins = NULL`, which looks for the usual names, or name the place.", call)
+  }
   check_strings(proteins, "proteins", call = call)
   keys$proteins <- proteins %||% ""
   if (!is.null(protein_loss)) check_choice(protein_loss, c("nb_mixture", "nb", "gauss"), "protein_loss", call)

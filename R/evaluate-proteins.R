@@ -87,14 +87,3 @@ score_protein_cells <- function(cells, answer, scale) {
 
 # The scores that a table has.
 metrics_of <- function(x) intersect(c(metric_names, protein_metrics), names(x))
-
-# `from` of evaluate_r2(), NULL for all.
-start_modality <- function(fit, from, call = rlang::caller_env()) {
-  from <- check_choice(from, c("all", "rna", "proteins"), "from", call)
-  if (from == "all") return(NULL)
-  use_modality(list(proteins = fit$meta$registry$proteins, measured = both_modalities), from, call)
-  if (identical(fit$meta$settings$fusion, "poe")) return(from)
-  of <- if (is_baseline(fit)) "baseline" else "fit with fusion = \"concat\""
-  abort_input(paste0("`from` must be \"all\" for a ", of, "."), paste0("It is \"", from, "\"."),
-              "multicpa() with fusion = \"poe\" makes a fit that takes cells by one modality.", call)
-}

@@ -158,9 +158,10 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
   check_no_dots(...)
   validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "evaluate_r2")
+  from <- check_from(fit, from)
   own <- list(min_cells = min_cells, controls = controls, ddof = ddof, variance = variance,
               clamp_negative = clamp_negative, residual = residual, scale = scale,
-              from = start_modality(fit, from))
+              from = if (from != "all") from)
   options <- r2_options(fit, preset, own)
   options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)

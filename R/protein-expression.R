@@ -29,6 +29,7 @@ protein_expression <- function(fit, newdata,
   need_newdata(missing(newdata), "protein_expression")
   what <- check_choice(what, c("denoised", "foreground_probability", "background", "foreground"),
                        "what")
+  from <- check_from(fit, from)
   parts <- as_composition(fit, add)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          labels = if (parts$perturbation) "own" else "unused")

@@ -73,14 +73,19 @@ check_fusion <- function(screen, fusion, call) {
               "Fit with fusion = \"poe\", which takes cells that lack one of them.", call = call)
 }
 
-# Cells of which only one modality is to be used; `from` is "all", "rna" or "proteins".
+# `from` as "all", "rna" or "proteins", where the fit takes cells by one modality.
+check_from <- function(fit, from, call = rlang::caller_env()) {
+  from <- check_choice(from, c("all", "rna", "proteins"), "from", call)
+  none <- is.null(fit$meta$registry$proteins)
+  if (from == "all" || !none && identical(fit$meta$settings$fusion, "poe")) return(from)
+  of <- if (none) "fit of RNA alone" else if (is_baseline(fit)) "baseline" else "fit with fusion = \"concat\""
+  abort_input(paste0("`from` must be \"all\" for a ", of, "."), paste0("It is \"", from, "\"."),
+              "multicpa() with fusion = \"poe\" makes a fit that takes cells by one modality.", call)
+}
+
+# Cells of which only the modality `from` is to be used, see check_from().
 use_modality <- function(screen, from, call = rlang::caller_env(), noun = "cell") {
-  from <- check_choice(from, c("all", "rna", "proteins"), "from", call = call)
   if (from == "all") return(screen)
-  if (is.null(screen$proteins)) {
-    abort_input("`from` must be \"all\" for a fit of RNA alone.", paste0("It is \"", from, "\"."),
-                "Leave it out.", call = call)
-  }
   keep <- if (from == "rna") rna_only else proteins_only
   lacking <- bitwAnd(screen$measured, keep) == 0L
   if (any(lacking)) {

@@ -33,6 +33,7 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
   validate_fit(fit)
   type <- check_choice(type, c("mean", "variance"), "type")
   need_newdata(missing(newdata), "reconstruct")
+  from <- check_from(fit, from)
   parts <- as_composition(fit, add)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          labels = if (parts$perturbation) "own" else "start")

@@ -208,7 +208,7 @@ test_that("proteins are the source cells' plus the change of proteins", {
   expect_equal(some[, 1], mean_of("A", "NK") - mean_of("control", "NK") +
                  rowMeans(adt[, control & about$cell_type == "T"]))
   expect_refused(predict(one, x, ask, from = "rna", col_data = about),
-                 "`from` must be \"all\": a baseline has no network")
+                 "`from` must be \"all\" for a baseline")
 })
 
 test_that("proteins go back where they came from", {

@@ -95,6 +95,11 @@ test_that("proteins are looked at with the rest; what is wrong with them is a de
   }
   expect_refused(multi_fit(protein_assay = "clr"), no_assays)
   expect_refused(multi_fit(file, proteins = NULL, protein_assay = 3), "`protein_assay` must be")
+  # Without proteins there is nothing that they could be read from.
+  rna <- function(...) check_screen(cite_rows(), "drug", control = "control", col_data = cells$col_data, ...)
+  expect_refused(rna(protein_assay = "counts"), "`protein_assay` must be left out for the RNA alone")
+  expect_refused(rna(protein_loss = "nb"), "`protein_loss` must be left out for the RNA alone.*`NULL` looks for")
+  expect_refused(rna(proteins = TRUE), "must be names, `NULL` or `FALSE`.*proteins = NULL")
   # What is wrong with the RNA is said as before.
   expect_refused(look(assay = "logcounts"), "logcounts")
   expect_refused(look(protein_loss = "zinb"), "`protein_loss` must be one of")

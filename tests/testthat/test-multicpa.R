@@ -71,7 +71,7 @@ test_that("cells without proteins train and are predicted with a product of expe
   expect_identical(proteins_of(without), proteins_of(ask_both(fit, gone)))
   expect_false(identical(proteins_of(without), proteins_of(ask_both(fit, cite_rows(gaps)))))
   expect_refused(ask_both(multi_fit(), cite_cells()$genes) |> suppressWarnings(), "both modalities")
-  expect_refused(ask_both(multi_fit(), from = "rna"), "must be \"poe\"")
+  expect_refused(ask_both(multi_fit(), from = "rna"), "`from` must be \"all\" for a fit with fusion = \"concat\"")
 })
 
 test_that("`from` takes one modality alone", {
