@@ -1,12 +1,12 @@
 # The names that the user gave to the columns of the cells' table, and what was read.
 
-# `keys` of a screen, checked for form (not yet against a table). `covariates` may be a one-sided
-# formula, ~ cell_type + donor. Of several columns of perturbations, see several-columns.R.
+# `keys` of a screen, checked for form (not yet against a table). Of several columns of perturbations, see
+# several-columns.R.
 new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, sep = "+",
                      continuous = NULL, call = rlang::caller_env()) {
-  if (inherits(covariates, "formula")) covariates <- all.vars(covariates)
-  if (inherits(continuous, "formula")) continuous <- all.vars(continuous)
+  covariates <- formula_names(covariates, "covariates", call)
+  continuous <- formula_names(continuous, "continuous", call)
   columns <- several_columns(perturbation, dose, c(covariates, continuous, batch, split), call)
   if (is.null(columns)) {
     check_string(perturbation, "perturbation", call = call)
@@ -31,6 +31,16 @@ new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NUL
          control = if (!is.null(control)) as_utf8(control), batch = batch, split = split, assay = assay,
          layer = layer, loss = loss, sep = sep), if (!is.null(columns)) list(columns = columns),
     if (length(continuous)) list(continuous = continuous))
+}
+
+# Of a one-sided formula, ~ cell_type + donor, the names; anything else as it is.
+formula_names <- function(x, arg, call) {
+  if (!inherits(x, "formula")) return(x)
+  names <- all.vars(x)
+  if (length(x) == 2L && all(all.names(x) %in% c("~", "+", "(", names))) return(names)
+  abort_input(paste0("`", arg, "` must be a formula of names, such as ~ a + b."),
+              paste0("It is ", rlang::as_label(x), "."),
+              "Make what is computed a column of the cells' table, and name that.", call)
 }
 
 # A column has one role, in which it may give the doses of several columns.

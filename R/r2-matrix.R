@@ -50,6 +50,7 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
   check_flag(controls, "controls")
   check_count(n_degs, "n_degs", min = 2, null_ok = TRUE)
   check_count(min_cells, "min_cells")
+  check_seed(seed)
   features <- check_features(fit, features)
   genes <- check_genes(fit, genes, of = features)
   if (features == "proteins" && !is.null(n_degs)) {

@@ -12,7 +12,7 @@ joint_sep <- "\u001e"
 # columns of other roles.
 several_columns <- function(perturbation, dose, others, call = rlang::caller_env()) {
   if (length(perturbation) < 2L && length(dose) < 2L) return(NULL)
-  check_strings(perturbation, "perturbation", call = call)
+  check_strings(perturbation, "perturbation", null_ok = FALSE, call = call)
   if (length(dose) > 0L) for (name in dose) check_string(name, "dose", call = call)
   if (length(perturbation) < 2L || !length(dose) %in% c(0L, length(perturbation))) {
     abort_input("`dose` must name as many columns as `perturbation`.",

@@ -4,6 +4,7 @@ test_that("keys are names of columns, in one form", {
   expect_identical(covariate_names(keys), c("a", "b", "c"))
   expect_identical(new_keys("drug")$covariates, character())
   expect_identical(new_keys("drug", covariates = ~ a + b)$covariates, c("a", "b"))
+  expect_identical(new_keys("drug", continuous = ~ age)$continuous, "age")
   expect_identical(new_keys("drug", sep = NULL)["sep"], list(sep = NULL))
 })
 
@@ -12,6 +13,9 @@ test_that("a column has one role, and every key is a text", {
                  "\"drug\" is given as `perturbation` and as `dose`")
   expect_refused(new_keys("drug", covariates = "a", batch = "a"), "`covariates` and as `batch`")
   expect_refused(new_keys(NULL), "`perturbation` must be one text")
+  expect_refused(new_keys("drug", continuous = ~ log(time)), "`continuous` must be a formula of names.*~log\\(time\\)")
+  expect_refused(new_keys("drug", covariates = drug ~ a), "`covariates` must be a formula of names.*drug ~ a")
+  expect_refused(new_keys("drug", covariates = ~ a:b), "`covariates` must be a formula of names")
   expect_refused(new_keys("drug", control = TRUE), "`control` must be one text")
   expect_refused(new_keys("drug", loss = "poisson"), "`loss` must be one of")
   expect_identical(new_keys("drug", control = "none", loss = "zinb")$loss, "zinb")

@@ -56,6 +56,7 @@ test_that("wrong questions are refused", {
   cells <- small_cells()
   expect_refused(r2_matrix(small_fit()), "`newdata` must be given")
   expect_refused(matrix_small(rows = "both"), "`rows` must be one of")
+  expect_refused(matrix_small(seed = -1), "`seed` must be")
   expect_refused(matrix_small(genes = rownames(cells$x)[1:3], n_degs = 5), "must not be given both")
   expect_refused(matrix_small(condition = condition(condition = "IFNb", cell_type = "B")),
                  "There must be two conditions")

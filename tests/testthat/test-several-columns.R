@@ -176,7 +176,7 @@ test_that("wrong columns are refused", {
   }
   expect_refused(fit(dose = "dose_1"), "as many columns as `perturbation`. .*2 columns, `dose` 1 column")
   expect_refused(fit("guide_1", dose = amounts), "1 column, `dose` 2 columns")
-  expect_refused(fit(c("guide_1", "guide_1")), "`perturbation` must be")
+  expect_refused(fit(c("guide_1", "guide_1")), "`perturbation` must be a character vector without repeats\\.")
   expect_refused(fit(c("guide_1", "guide_3")), "no column \"guide_3\"")
   expect_refused(fit(covariates = "guide_2"), "as `perturbation` and as `covariates`")
   cells$perturbation <- "x"
