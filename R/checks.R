@@ -48,9 +48,9 @@ check_string <- function(x, arg, null_ok = FALSE, call = rlang::caller_env()) {
               paste0("Write ", arg, " = \"...\"."))
 }
 
-check_strings <- function(x, arg, null_ok = TRUE, call = rlang::caller_env()) {
+check_strings <- function(x, arg, null_ok = TRUE, call = rlang::caller_env(), min = 0L) {
   if (null_ok && is.null(x)) return(invisible())
-  if (is.character(x) && !anyNA(x) && all(nzchar(x)) && !anyDuplicated(x)) return(invisible())
+  if (is.character(x) && length(x) >= min && !anyNA(x) && all(nzchar(x)) && !anyDuplicated(x)) return(invisible())
   given <- if (is.character(x) && anyDuplicated(x)) {
     paste0(dQuote(x[duplicated(x)][1], FALSE), " is there twice.")
   } else {

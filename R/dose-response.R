@@ -9,8 +9,8 @@
 #' @inheritParams evaluate_r2
 #' @param fit A `compert_fit`, or for `space = "genes"` a baseline ("Dose responses" in [baseline_fit()]).
 #' @param newdata For `space = "genes"`: cells in any container that [cpa()] takes, with controls.
-#' @param space `"latent"`, or `"genes"` (needs `newdata`); `NULL` for `"genes"` where `newdata`, `genes` or
-#'   `features = "proteins"` is given, else `"latent"`.
+#' @param space `"latent"`, or `"genes"` (needs `newdata`); `NULL` for `"genes"` of a baseline, and where
+#'   `newdata`, `genes` or `features = "proteins"` is given, else `"latent"`.
 #' @param perturbation Names; `NULL` for all but the control.
 #' @param dose Numbers from 0; `NULL` for `n_points` equal steps from 0 to the highest trained dose
 #'   of each perturbation (of one without training cells, what corresponds to that of the others, as in
@@ -86,8 +86,8 @@ dose_response <- function(fit, newdata = NULL, ..., space = NULL,
 
 response_space <- function(fit, space, newdata, genes, features, call = rlang::caller_env()) {
   of_cells <- !is.null(genes) || features == "proteins"
-  space <- check_choice(space %||% if (is.null(newdata) && !of_cells) "latent" else "genes",
-                        c("latent", "genes"), "space", call)
+  usual <- if (is.null(newdata) && !of_cells && !is_baseline(fit)) "latent" else "genes"
+  space <- check_choice(space %||% usual, c("latent", "genes"), "space", call)
   if (space == "genes") return(space)
   if (of_cells) {
     what <- if (is.null(genes)) "features" else "genes"
@@ -119,7 +119,7 @@ response_names <- c("perturbation", "dose", "perturbation_1", "dose_1", "perturb
 # Pairs of a perturbation and a dose, perturbation by perturbation.
 dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_env()) {
   check_count(n_points, "n_points", min = 2, call = call)
-  if (!is.null(dose)) check_doses(dose, length(dose), call)
+  if (!is.null(dose)) check_grid(dose, call)
   names <- known_perturbations(fit, perturbation, call)
   trained <- if (is.null(dose)) trained_doses(fit, names)
   doses <- lapply(names, function(name) {
@@ -127,6 +127,13 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
   })
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
+}
+
+check_grid <- function(dose, call = rlang::caller_env()) {
+  if (is.numeric(dose) && length(dose) && all(is.finite(dose)) && all(dose >= 0)) return(invisible())
+  abort_input("`dose` must be numbers of at least 0.",
+              paste0("It is ", if (length(dose)) describe_dose(dose) else describe(dose), "."),
+              "Write `dose = c(0, 0.5, 1)`.", call)
 }
 
 # Equal steps, the trained doses, and equal ratios from the lowest of these to the highest: doses of
@@ -163,7 +170,7 @@ dose_steps <- function(fit, name, n_points) {
 # Names of perturbations, checked; all but the control for `NULL`.
 known_perturbations <- function(fit, perturbation, call = rlang::caller_env()) {
   registry <- fit$meta$registry
-  check_strings(perturbation, "perturbation", call = call)
+  check_strings(perturbation, "perturbation", call = call, min = 1L)
   names <- perturbation %||% setdiff(registry$perturbations, registry$control)
   unknown <- setdiff(names, registry$perturbations)
   if (length(unknown) == 0L) return(names)
@@ -185,17 +192,21 @@ latent_response <- function(fit, grid) {
 
 # `of`: the parts of the registry that they may be from.
 check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", "proteins")) {
-  check_strings(genes, "genes", call = call)
+  check_strings(genes, "genes", call = call, min = 1L)
   of <- intersect(of, names(Filter(length, fit$meta$registry)))
   known <- unlist(fit$meta$registry[of], use.names = FALSE)
   unknown <- setdiff(genes, known)
   if (length(unknown) == 0L) return(genes)
+  other <- setdiff(c("genes", "proteins"), of)
   abort_input(
     paste0("`genes` must be ", paste(of, collapse = " or "), " of the fit."),
     paste0(name_list(unknown), " ", if (length(unknown) == 1L) "is" else "are", " not."),
-    paste0(did_you_mean(unknown[1L], known),
-           paste0("`fit$meta$registry$", of, "`", collapse = " and "),
-           if (length(of) == 1L) " lists them." else " list them."), call
+    if (any(unknown %in% unlist(fit$meta$registry[other]))) {
+      paste0("Of ", other, " write features = \"", other, "\".")
+    } else {
+      paste0(did_you_mean(unknown[1L], known), paste0("`fit$meta$registry$", of, "`", collapse = " and "),
+             if (length(of) == 1L) " lists them." else " list them.")
+    }, call
   )
 }
 

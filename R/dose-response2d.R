@@ -87,7 +87,7 @@ dose_grid2d <- function(fit, pair, dose, n_points, call = rlang::caller_env()) {
                 paste0("It is a list of ", length(dose), "."),
                 "Write `dose = list(c(0, 1), c(0, 5, 10))`.", call)
   }
-  for (one in dose) check_doses(one, length(one), call)
+  for (one in dose) check_grid(one, call)
   data.frame(perturbation_1 = pair[1L], dose_1 = rep(as.numeric(dose[[1L]]), each = length(dose[[2L]])),
              perturbation_2 = pair[2L], dose_2 = rep(as.numeric(dose[[2L]]), length(dose[[1L]])),
              stringsAsFactors = FALSE)

@@ -271,7 +271,7 @@ test_that("the curve of the line lies between its neighbours, and ends where the
                  "must have an answer for every condition.*no training cells with \"A\" at a lower and a higher")
   expect_refused(ask(c(0, max(doses))), "no training cells with \"A\" at a lower and a higher dose")
   expect_refused(ask(middle, residual = FALSE), "`residual` must be left out")
-  expect_refused(dose_response(line), "`fit` must be a model that was trained")
+  expect_refused(dose_response(line), "`newdata` must be given")
   expect_refused(dose_response(line, cells$x, space = "latent", col_data = cells$col_data),
                  "`fit` must be a model that was trained")
   skip_without_package("ggplot2")
@@ -310,7 +310,8 @@ test_that("two drugs add up on a grid, and no baseline has interactions", {
   cells$col_data$split <- "train"
   sum <- dosed_baseline("additive", cells)
   pair <- setdiff(sum$meta$registry$perturbations, "control")[1:2]
-  expect_refused(dose_response2d(sum), "`fit` must be a model that was trained")
+  expect_refused(dose_response2d(sum, perturbation = c("A", "B"), space = "latent"),
+                 "`fit` must be a model that was trained")
   trained <- trained_doses(sum, pair)
   grid <- dose_response2d(sum, cells$x, perturbation = pair, n_points = 3, genes = rownames(cells$x)[1],
                           col_data = cells$col_data)

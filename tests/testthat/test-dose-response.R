@@ -61,6 +61,11 @@ test_that("wrong questions are refused, extrapolation warns", {
   cells <- small_cells()
   expect_error(dose_response(fit, perturbation = "IFNg"), "Did you mean \"IFNb\"")
   expect_error(dose_response(fit, dose = -1), "`dose` must be")
+  expect_refused(dose_response(fit, dose = c(1, NA)), "`dose` must be numbers of at least 0\\. . It is 1, NA\\.")
+  expect_refused(dose_response(fit, dose = numeric()), "`dose` must be numbers.*It is 0 numbers")
+  expect_refused(dose_response(fit, perturbation = character()), "`perturbation` must be.*It is 0 texts")
+  expect_refused(dose_response(fit, cells$x, genes = character(), col_data = cells$col_data),
+                 "`genes` must be.*It is 0 texts")
   expect_error(dose_response(fit, n_points = 1), "`n_points` must be")
   expect_error(dose_response(fit, space = "genes"), "`newdata` must be given")
   expect_error(dose_response(fit, cells$x, space = "genes", genes = "ISG",

@@ -86,7 +86,7 @@ test_that("plot_means() and r2_matrix() compare proteins as r2_mean_protein does
   of <- function(drug) unname(log1p(mean_of(cite_cells()$adt, drug, "NK")[c("CD1", "CD4")]))
   expect_equal(some["NK, A", "NK, B"], core_r2(of("B"), of("A")), tolerance = 1e-6)
   expect_refused(r2(n_degs = 5), "left out for proteins")
-  expect_refused(r2(genes = "gene1"), "`genes` must be proteins of the fit")
+  expect_refused(r2(genes = "gene1"), "`genes` must be proteins of the fit.*Of genes write features = \"genes\"")
   expect_refused(r2_matrix(small_fit(), small_cells()$x, features = "proteins"), "`features` must be \"genes\"")
   skip_without_package("ggplot2")
   drawn <- function(x = cite_rows(), ...) {
@@ -289,6 +289,8 @@ test_that("lengths of responses are over proteins where these are asked for", {
   expect_refused(dose_response(both_fit(), space = "latent", features = "proteins"),
                  "`features` must be left out for `space = \"latent\"`")
   expect_refused(curve(features = "proteins", genes = "gene3"), "`genes` must be proteins of the fit")
+  expect_refused(plot_means(both_fit(), cite_rows(), condition("A"), genes = "CD1"),
+                 "`genes` must be genes of the fit.*Of proteins write features = \"proteins\"")
   expect_refused(observed_response(small_fit(), small_cells()$x, features = "proteins"),
                  "`features` must be \"genes\" for a fit of RNA alone")
   expect_refused(dose_response2d(small_fit(), features = "proteins"), "`features` must be \"genes\"")
