@@ -22,6 +22,23 @@ test_that("the call of a reference's parity makes that fit again", {
   }
 })
 
+test_that("the call reads the same proteins, and names as they are", {
+  adt <- cite_cells()$adt
+  both <- cite_sce(adt = list(counts = adt, clr = log1p(adt)))
+  call_of <- function(...) parse(text = report_call(multi_fit(both, ...)))[[1]][[3]]
+  told <- call_of(proteins = NULL, protein_assay = "clr", protein_loss = "gauss")
+  expect_identical(as.list(told)[c("proteins", "protein_assay")], list(proteins = "ADT", protein_assay = "clr"))
+  alone <- call_of(proteins = FALSE)
+  expect_false(alone$proteins)
+  expect_null(alone$protein_assay)
+  array <- report_call(multi_fit(cite_h5ad("ADT"), proteins = NULL))
+  expect_match(array, "proteins = \"ADT\",\n", fixed = TRUE)
+  expect_false(grepl("protein_assay", array))
+  expect_match(report_call(small_fit(sep = NULL)), "sep = NULL", fixed = TRUE)
+  expect_match(report_call(small_fit(sep = "_")), "sep = \"_\"", fixed = TRUE)
+  expect_false(grepl("sep = ", report_call(small_fit())))
+})
+
 test_that("all epochs, the scale of doses, own genes and what a fit starts from are told", {
   cells <- small_cells()
   longer <- resume_fit(small_fit(), cells$x, 2, col_data = cells$col_data, verbose = FALSE)
