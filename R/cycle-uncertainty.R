@@ -33,7 +33,8 @@
 #'   start from they are `NA`. A column of yours that has one of these names gets `own_` in front, as in
 #'   [evaluate_r2()].
 #' @section Errors:
-#' Unknown names; no cells to start from for any condition; a batch in `condition`.
+#' Unknown names; no cells to start from for any condition; a batch or a continuous covariate in
+#' `condition`.
 #' @source `get_cycle_uncertainty` and `print_complete_cycle_uncertainty` in `cpa/api.py` of
 #'   facebookresearch/CPA, theislab/cpa and theislab/multicpa. There controls of any covariates start,
 #'   and there is nothing to compare the numbers with.

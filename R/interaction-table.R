@@ -78,8 +78,8 @@
 #' have another dose, dose 0 is a dose like others (see [dose_response()]).
 #' @section Errors:
 #' Unknown names; a condition that is no combination of two; no pair in the screen; covariates without
-#' controls in `newdata`; a batch in `condition`; a baseline of [baseline_fit()], which predicts no
-#' interaction. Doses outside the trained range give one warning.
+#' controls in `newdata`; a batch or a continuous covariate in `condition`; a baseline of [baseline_fit()],
+#' which predicts no interaction. Doses outside the trained range give one warning.
 #' @references
 #' Norman TM, Horlbeck MA, Replogle JM, et al. (2019). Exploring genetic interaction manifolds
 #' constructed from rich single-cell phenotypes. *Science* 365:786-793. \doi{10.1126/science.aax4438}

@@ -22,6 +22,9 @@ test_that("a link stays a link, also where the file that it points to is not the
   expect_identical(load_fit(file.path(folder, "two.h5")), small_fit())
   save_fit(small_fit(), link, overwrite = TRUE)
   expect_setequal(list.files(folder, all.files = TRUE, no.. = TRUE), c("link.h5", "one.h5", "two.h5"))
+  file.symlink("b.h5", file.path(folder, "a.h5"))
+  file.symlink("a.h5", file.path(folder, "b.h5"))
+  expect_refused(save_fit(small_fit(), file.path(folder, "a.h5")), "`file` must be writable")
 })
 
 test_that("both routes predict the same to the bit in a fresh process", {
