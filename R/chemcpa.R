@@ -12,7 +12,7 @@
 #' @param molecules What is known of each perturbation: SMILES (see [smiles_features()]) named by
 #'   perturbation, as a character vector, a factor or a list, or as a data frame of two columns, the
 #'   perturbations and their SMILES; the name of the column of the cells that holds SMILES; or a numeric
-#'   matrix with one named row per perturbation
+#'   matrix (a sparse one or one of bits too) with one named row per perturbation
 #'   (GROVER, JT-VAE or foundation-model embeddings, fingerprints, descriptors), whose columns should be on
 #'   one scale: they go into the network as they are. Further molecules
 #'   than those of the screen become known to the fit and can be predicted. `NA` (a row of `NA`) is

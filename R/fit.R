@@ -99,7 +99,7 @@ format.compert_fit <- function(x, ...) {
     ),
     format_proteins(meta),
     paste0("Perturbations: ", enumerate(registry$perturbations, registry$control),
-           if (isTRUE(registry$n_features > 0)) paste0("; ", registry$n_features, " features each")),
+           if (isTRUE(registry$n_features > 0)) paste0("; ", count_of(registry$n_features, "feature"), " each")),
     if (!is.null(registry$dose_unit)) paste0("Doses:         in ", registry$dose_unit),
     format_covariates(registry),
     format_transfer(meta),

@@ -1,7 +1,8 @@
-# SMILES in the forms in which screens hold them.
+# What is known of molecules in the forms in which screens hold it.
 
 # A factor, a list or a data frame of perturbations and SMILES as named texts; all else as it is.
 as_named_smiles <- function(molecules) {
+  molecules <- plain_table(molecules)
   text <- function(x) is.character(x) || is.factor(x)
   # tapply() makes arrays of one dimension.
   if (text(molecules) && length(dim(molecules)) < 2L) {
@@ -15,6 +16,30 @@ as_named_smiles <- function(molecules) {
   single <- is.list(molecules) && !is.data.frame(molecules) && length(molecules) > 0L &&
     all(lengths(molecules) == 1L) && all(vapply(molecules, function(m) text(m) || is.na(m), NA))
   if (single) vapply(molecules, as.character, "") else molecules
+}
+
+# Tables, sparse matrices and bits, as of fingerprints, as a matrix of numbers; all else as it is.
+as_feature_matrix <- function(molecules) {
+  if (is.data.frame(molecules) || methods::is(molecules, "Matrix")) molecules <- as.matrix(molecules)
+  if (is.matrix(molecules) && is.logical(molecules)) molecules + 0 else molecules
+}
+
+# What keeps them from being features of named perturbations, NULL for nothing. `given`: as the user has them.
+feature_defect <- function(features, given) {
+  if (!is.matrix(features) || !is.numeric(features)) return(paste0("It is ", describe(given), "."))
+  names <- rownames(features)
+  if (is.null(names) || ncol(features) == 0L) {
+    return(paste0("It has no ", if (is.null(names)) "names of its rows" else "columns", "."))
+  }
+  twice <- names[duplicated(names)]
+  if (length(twice)) return(paste0(dQuote(twice[1L], FALSE), " is there twice."))
+  none <- rowSums(!is.na(features)) == 0
+  wrong <- !none & rowSums(!is.finite(features)) > 0
+  if (!any(wrong)) return(NULL)
+  at <- which(!is.finite(features[which(wrong)[1L], ]))
+  columns <- colnames(features)[at] %||% as.character(at)
+  paste0(dQuote(names[wrong][1L], FALSE), " has NA or an infinite number in ", count_of(length(at), "column"), ", ",
+         name_list(columns, 3L), and_more(sum(wrong), "row"), ".")
 }
 
 # One text without a name says which column of the cells holds the SMILES.
@@ -41,12 +66,13 @@ molecules_of_cells <- function(molecules, read, call) {
                              smiles = as.character(screen$col_data[[column]])[cells]))
   drugs <- unique(pairs$drug)
   pairs <- pairs[!is.na(pairs$smiles), ]
-  twice <- pairs$drug[duplicated(pairs$drug)]
+  twice <- unique(pairs$drug[duplicated(pairs$drug)])
   if (length(twice) > 0L) {
     abort_input("`molecules` must name a column with one SMILES per perturbation.",
-                paste0(dQuote(twice[1L], FALSE), " has ",
-                       name_list(pairs$smiles[pairs$drug == twice[1L]]), "."),
-                "Make them equal, or give SMILES named by perturbation.", call)
+                c(paste0(dQuote(twice[1L], FALSE), " has ", name_list(pairs$smiles[pairs$drug == twice[1L]]), "."),
+                  if (length(twice) > 1L) paste0("So have ", name_list(twice[-1L], 12L), ".")),
+                paste("Make them equal, or give SMILES named by perturbation. canonical_smiles() writes two",
+                      "spellings of a molecule in one way."), call)
   }
   read_molecules(stats::setNames(pairs$smiles[match(drugs, pairs$drug)], drugs), molecules$known,
                  molecules$encoder, call)

@@ -3,13 +3,14 @@
 # list(names; free: which have none; features: perturbations x features, or smiles for a network that
 # reads graphs; kind: how they are read; n: how many features; columns: the features' names, if any).
 # `known`: kind, n and columns of the fit that they are for. SMILES in a column of cells wait for these:
-# list(in_cells = the column, known, encoder).
-read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang::caller_env()) {
+# list(in_cells = the column, known, encoder). `todo`: what else than correcting invalid SMILES helps.
+read_molecules <- function(molecules, known = NULL, encoder = NULL, call = rlang::caller_env(),
+                           todo = "leave the control out, and write NA for what is no molecule") {
   if (is.null(molecules)) return(NULL)
   molecules <- as_named_smiles(molecules)
   if (names_a_column(molecules)) return(list(in_cells = molecules, known = known, encoder = encoder))
   read <- if (is.character(molecules) && is.null(dim(molecules))) {
-    read_molecule_smiles(molecules, encoder, call)
+    read_molecule_smiles(molecules, encoder, todo, call)
   } else {
     read_feature_matrix(molecules, encoder, call)
   }
@@ -47,7 +48,7 @@ match_features <- function(read, known, call) {
 }
 
 # Molecules for a fit that exists, described as its own.
-read_more_molecules <- function(molecules, registry, call = rlang::caller_env()) {
+read_more_molecules <- function(molecules, registry, ..., call = rlang::caller_env()) {
   if (!isTRUE(registry$n_features > 0)) return(read_molecules(molecules, call = call))
   if (is.null(molecules)) {
     abort_input("`molecules` must say what the perturbations are.",
@@ -56,10 +57,10 @@ read_more_molecules <- function(molecules, registry, call = rlang::caller_env())
   }
   encoder <- if (registry$feature_kind == "graph") list(width = registry$n_features)
   read_molecules(molecules, list(kind = registry$feature_kind, n = registry$n_features,
-                                 columns = registry$feature_names), encoder, call)
+                                 columns = registry$feature_names), encoder, call, ...)
 }
 
-read_molecule_smiles <- function(molecules, encoder, call) {
+read_molecule_smiles <- function(molecules, encoder, todo, call) {
   names <- rlang::names2(molecules)
   if (length(molecules) == 0 || !all(nzchar(names)) || anyDuplicated(names)) {
     abort_unnamed_smiles(molecules, call)
@@ -70,8 +71,7 @@ read_molecule_smiles <- function(molecules, encoder, call) {
                 "Without molecules use `cpa()`.", call)
   }
   # Refuses invalid ones by name.
-  read_smiles(molecules[known], FALSE, "error", call, "molecules",
-              "leave the control out, and write NA for what is no molecule")
+  read_smiles(molecules[known], FALSE, "error", call, "molecules", todo)
   out <- list(names = names, free = unname(!known))
   if (!is.null(encoder)) {
     return(c(out, list(smiles = unname(molecules), kind = "graph", n = encoder$width)))
@@ -85,9 +85,11 @@ read_molecule_smiles <- function(molecules, encoder, call) {
 abort_unnamed_smiles <- function(molecules, call) {
   names <- rlang::names2(molecules)
   twice <- names[duplicated(names) & nzchar(names)]
+  without <- which(!nzchar(names))
   abort_input("`molecules` must be SMILES named by perturbation, each name once.",
               paste0("It is ", describe(molecules),
-                     if (length(twice)) paste0(" with ", dQuote(twice[1], FALSE), " twice"), "."),
+                     if (length(twice)) paste0(" with ", dQuote(twice[1], FALSE), " twice") else
+                       if (any(nzchar(names))) paste0(", entry ", without[1L], " without a name"), "."),
               "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
 }
 
@@ -95,24 +97,18 @@ read_feature_matrix <- function(molecules, encoder, call) {
   if (!is.null(encoder)) {
     abort_input("`molecules` must be named SMILES for a network that reads molecular graphs.",
                 paste0("It is ", describe(molecules), "."),
-                "Give SMILES, or leave `molecule_encoder` out.", call)
+                "Give SMILES; a matrix goes with a fit that was made without `molecule_encoder`.", call)
   }
-  if (is.data.frame(molecules)) molecules <- as.matrix(molecules)
-  whole <- is.matrix(molecules) && is.numeric(molecules) && !is.null(rownames(molecules)) &&
-    ncol(molecules) > 0 && !anyDuplicated(rownames(molecules))
-  if (whole) {
-    gone <- rowSums(is.na(molecules))
-    whole <- all(gone %in% c(0, ncol(molecules))) && !any(is.infinite(molecules))
+  features <- as_feature_matrix(molecules)
+  wrong <- feature_defect(features, molecules)
+  if (!is.null(wrong)) {
+    abort_input("`molecules` must be a matrix of finite numbers with one named row per perturbation.", wrong,
+                paste("Give its rows the names of the perturbations, each once; or give SMILES, as a named",
+                      "vector or a table of two columns. A row of NA is a perturbation without a molecule."), call)
   }
-  if (!whole) {
-    abort_input("`molecules` must be a matrix of finite numbers with one named row per perturbation.",
-                paste0("It is ", describe(molecules), "."),
-                paste("Give its rows the names of the perturbations, each once; or give a named",
-                      "vector of SMILES. A row of NA is a perturbation without a molecule."), call)
-  }
-  list(names = rownames(molecules), free = unname(is.na(molecules[, 1L])),
-       features = unname(molecules), kind = "matrix", n = ncol(molecules),
-       columns = distinct_names(colnames(molecules)))
+  list(names = rownames(features), free = unname(is.na(features[, 1L])),
+       features = unname(features), kind = "matrix", n = ncol(features),
+       columns = distinct_names(colnames(features)))
 }
 
 # Names by which columns can be told apart, or NULL.
@@ -196,7 +192,7 @@ add_molecules <- function(fit, molecules) {
     abort_input("`fit` must have been made with molecules.", "Its embeddings are a free table.",
                 "Fit with `chemcpa(..., molecules = )`.")
   }
-  read <- read_more_molecules(molecules, registry)
+  read <- read_more_molecules(molecules, registry, todo = "or leave it out")
   if (!is.null(read$in_cells)) abort_unnamed_smiles(molecules, rlang::current_env())
   known <- intersect(read$names, registry$perturbations)
   if (length(known)) {

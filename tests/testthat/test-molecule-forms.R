@@ -28,6 +28,8 @@ test_that("factors, lists and data frames of SMILES are named SMILES", {
   expect_identical(as_named_smiles(tibble::as_tibble(both)), texts)
   expect_identical(as_named_smiles(both[2:1]), texts)
   expect_identical(as_named_smiles(stats::setNames(both, c("drug", "structure"))), texts)
+  skip_if_not_installed("S4Vectors")
+  expect_identical(as_named_smiles(S4Vectors::DataFrame(both)), texts)
   for (other in list(texts, list(A = 1), list(A = "C", B = c("C", "O")), list(), data.frame(x = 1, y = "C"),
                      matrix("C"))) {
     expect_identical(as_named_smiles(other), other)
@@ -60,6 +62,9 @@ test_that("a column has one SMILES for a perturbation, and may lack it", {
   expect_identical(features_of("smiles", cells), features_of(form_smiles))
   cells$smiles[of_a[2]] <- "CCN"
   expect_refused(form_task("smiles", cells), "one SMILES per perturbation.*\"A\" has \"CCO\", \"CCN\"")
+  cells$smiles[which(cells$drug == "B")[1]] <- "C"
+  expect_refused(form_task("smiles", cells), "\"A\" has \"CCO\", \"CCN\".*So have \"B\".*canonical_smiles\\(\\)")
+  cells <- form_cells
   cells$smiles[of_a] <- NA
   expect_identical(features_of("smiles", cells)$has_features, c(0, 1, 1))
   cells$smiles[of_a] <- "C1CC"
@@ -85,4 +90,5 @@ test_that("fine-tuning reads a column; further molecules have names", {
   more <- add_molecules(fit, data.frame(drug = "C", smiles = "OCC"))
   expect_identical(perturbation_embedding(more, "C")[1, ], perturbation_embedding(fit, "A")[1, ])
   expect_refused(add_molecules(fit, "smiles"), "named by perturbation.*the text \"smiles\"")
+  expect_refused(add_molecules(fit, c(D = "C1CC")), "\\(D\\), \"C1CC\".*Correct it, or leave it out\\.")
 })

@@ -143,15 +143,30 @@ test_that("wrong molecules are refused", {
   refused <- function(molecules, pattern) expect_refused(molecule_fit(molecules), pattern)
   shape <- "`molecules` must be a matrix of finite numbers with one named row per perturbation"
   refused(molecules["A", , drop = FALSE], "an entry for every perturbation.*It lacks \"B\".*\"A\"")
-  refused(rbind(molecules, A = 1), shape)
-  refused(unname(molecules), shape)
-  refused(molecules[, 0], shape)
-  refused(rbind(A = c("CCO", "C"), B = "CC"), shape)
-  refused(list(A = 1, B = 2), shape)
-  refused(c(A = 1, B = 2), shape)
+  refused(rbind(molecules, A = 1), paste0(shape, ".*\"A\" is there twice"))
+  refused(unname(molecules), paste0(shape, ".*no names of its rows"))
+  refused(molecules[, 0], paste0(shape, ".*no columns"))
+  refused(rbind(A = c("CCO", "C"), B = "CC"), paste0(shape, ".*4 texts"))
+  refused(list(A = 1, B = 2), paste0(shape, ".*`list`"))
+  refused(c(A = 1, B = 2), paste0(shape, ".*2 numbers"))
   for (bad in c(NA, NaN, Inf)) {
     wrong <- molecules
     wrong[2, 2] <- bad
-    refused(wrong, shape)
+    refused(wrong, paste0(shape, ".*\"B\" has NA or an infinite number in 1 column, \"2\"\\."))
   }
+  colnames(wrong) <- c("mass", "rings", "logP")
+  wrong[1, ] <- c(NA, NA, 1)
+  refused(wrong, "\"A\" has NA.*in 2 columns, \"mass\", \"rings\" \\(and 1 more row\\)")
+  refused(c(A = "C", "N"), "named by perturbation.*2 texts, entry 2 without a name")
+})
+
+test_that("sparse features and bits are numbers", {
+  bits <- molecules > 0
+  for (form in list(bits, Matrix::Matrix(bits, sparse = TRUE), Matrix::Matrix(bits + 0, sparse = TRUE))) {
+    expect_identical(read_molecules(form), read_molecules(bits + 0))
+  }
+})
+
+test_that("one feature is told in the singular", {
+  expect_match(format(molecule_fit(molecules[, 1, drop = FALSE])), "1 feature each", all = FALSE)
 })
