@@ -20,8 +20,9 @@ tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream,
     abort_input("A search must have test cells, by which trials are compared.",
                 "No perturbed condition has 5 test cells.",
                 c(if (!is.null(sample_cells)) "Raise `sample_cells`.",
-                  if (!is.null(keys$split)) "Make the split with split_cells(test = 0.25)." else
-                    "Conditions need 20 cells for the automatic split, a quarter for testing."),
+                  paste0(if (is.null(keys$split)) "The automatic split" else "split_cells(test = 0.25)",
+                         " takes them of conditions with 20 cells; smaller ones need a `split` with more of ",
+                         "their cells in \"test\".")),
                 call)
   }
   list(task = task, data = data)
