@@ -40,11 +40,25 @@ rung_epochs <- function(method, grace, reduction, max_epochs, settings,
 # depend on the number of trials. R's own stream is left alone.
 draw_trials <- function(space, trials, seed, fixed_seed = NULL) {
   streams <- search_streams(seed, length(space))
-  values <- Map(function(entry, stream) draw_entry(entry, seeded_uniform(trials, stream)),
-                unclass(space), streams$settings)
+  values <- draw_distinct(space, trials, streams$settings)
   fit_seed <- as.integer(floor(seeded_uniform(trials, streams$fits) * .Machine$integer.max))
   if (!is.null(fixed_seed)) fit_seed <- rep(as.integer(fixed_seed), trials)
   list(values = values, seed = if (is.null(values$seed)) fit_seed else as.integer(values$seed))
+}
+
+# What was drawn before is drawn again only when the space has nothing else: of equal seeds it would be the
+# same fit once more.
+draw_distinct <- function(space, trials, streams) {
+  wanted <- min(trials, prod(vapply(unclass(space), entry_size, 0)))
+  n <- trials
+  repeat {
+    values <- Map(function(entry, stream) draw_entry(entry, seeded_uniform(n, stream)), unclass(space), streams)
+    first <- which(!duplicated(as.data.frame(values)))
+    # Ranges of fractions may be narrower than the digits that are drawn.
+    if (length(first) >= wanted || n >= 1000 * trials) break
+    n <- 2 * n
+  }
+  lapply(values, `[`, rep_len(first, trials))
 }
 
 # Seeds of everything that is drawn, apart from each other.

@@ -95,7 +95,10 @@ check_space_names <- function(values, call) {
   known <- rlang::fn_fmls_names(cpa_settings)
   unknown <- setdiff(names, known)
   if (length(unknown)) {
-    do.call(check_no_dots, c(values[unknown[1]], list(.call = call, .valid = known)), quote = TRUE)
+    abort_input("Entries of a search space must be settings, by their names in `cpa_settings()`.",
+                paste0("There is no setting ", dQuote(unknown[1], FALSE), "."),
+                reference_advice(unknown[1], known, NULL) %||%
+                  paste0(did_you_mean(unknown[1], known), "Leave it out or correct its name."), call)
   }
   never <- intersect(names, c("verbose", "checkpoint", "distributed", "loss_ae"))
   if (length(never) == 0) return(invisible())
@@ -146,6 +149,12 @@ draw_entry <- function(entry, u) {
     integer_uniform = entry$lower + floor(u * (span + 1))
   )
   pmin(pmax(drawn, entry$lower), entry$upper)
+}
+
+# How many values an entry has; those of a range of fractions are as good as countless.
+entry_size <- function(entry) {
+  if (!is_range(entry)) return(length(entry))
+  if (entry$kind == "integer_uniform") entry$upper - entry$lower + 1 else Inf
 }
 
 #' @export

@@ -41,6 +41,16 @@ test_that("the seed decides every trial, whatever their number, and R's stream s
   expect_equal(own$seed, own$values$seed)
 })
 
+test_that("no settings are tried twice before all have been", {
+  drawn <- function(trials, ...) as.data.frame(draw_trials(new_space(list(...)), trials, seed = 5)$values)
+  all <- drawn(12, dim = c(4, 8), dosers_depth = integer_uniform(1, 3), variational = c(TRUE, FALSE))
+  expect_identical(anyDuplicated(all), 0L)
+  expect_identical(nrow(unique(drawn(15, dim = 1:12))), 12L)
+  expect_identical(drawn(15, dim = 1:12)[13:15, ], drawn(3, dim = 1:12)$dim)
+  expect_identical(drawn(7, dim = 1:12)$dim, utils::head(drawn(15, dim = 1:12)$dim, 7))
+  expect_identical(unique(drawn(3, dosers_lr = log_uniform(1, 1.00001))$dosers_lr), 1)
+})
+
 test_that("a trial has the fixed settings, its own and its seed", {
   plan <- draw_trials(new_space(list(dim = 4, patience = 3)), 2, seed = 5)
   expect_identical(trial_settings(list(threads = 1, epochs = 7), plan, 2, epochs = 0),

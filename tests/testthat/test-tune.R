@@ -138,7 +138,7 @@ test_that("wrong inputs are refused before the first trial", {
   expect_refused(search(trials = 0), "`trials` must be one whole number")
   expect_refused(search(method = "grid"), "`method` must be one of \"random\", \"halving\"")
   expect_refused(search(space = list()), "`space` must be a list")
-  expect_refused(search(space = list(dims = 4)), "no argument `dims`.*Did you mean \"dim\"")
+  expect_refused(search(space = list(dims = 4)), "Entries of a search space must be settings.*no setting \"dims\".*Did you mean \"dim\"")
   expect_refused(search(settings = list(epochs = 1)), paste0("must come from `cpa_settings\\(\\)`, `chemcpa_settings\\(\\)`, ",
                                                      "`multicpa_settings\\(\\)` or `scgen_settings"))
   expect_refused(search(settings = tuned_settings(dim = 4)), "either fixed or searched")
