@@ -61,6 +61,10 @@ core_write_h5ad <- function(path, parts, deflate) {
     invisible(.Call(`_compert_core_write_h5ad`, path, parts, deflate))
 }
 
+core_write_h5mu <- function(path, obs, var, modalities, creator, deflate) {
+    invisible(.Call(`_compert_core_write_h5mu`, path, obs, var, modalities, creator, deflate))
+}
+
 core_settings <- function(json) {
     .Call(`_compert_core_settings`, json)
 }

@@ -41,6 +41,7 @@
 #'   [plot_interactions()];
 #'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning]; all of a fit
 #'   on one page by [render_report()].
+#' * Files for other programs: [write_h5ad()], [write_h5mu()].
 #' * Help with the machine: [compert_sitrep()], [device_info()].
 #'
 #' @references

@@ -20,6 +20,27 @@ sce_arrays <- function(x) {
   arrays
 }
 
+# What a SingleCellExperiment has beside a SummarizedExperiment and its alternative experiments.
+add_sce_parts <- function(parts, x, call) {
+  parts$obsm <- sce_arrays(x)
+  parts$notes <- sce_notes(x)
+  if (has_raw(x)) {
+    raw <- SingleCellExperiment::altExp(x, "raw")
+    parts$raw <- list(X = h5ad_values(SummarizedExperiment::assay(raw, "X"), call),
+                      var = SummarizedExperiment::rowData(raw))
+  }
+  parts
+}
+
+has_raw <- function(x) {
+  "raw" %in% SingleCellExperiment::altExpNames(x) &&
+    "X" %in% SummarizedExperiment::assayNames(SingleCellExperiment::altExp(x, "raw"))
+}
+
+other_experiments <- function(x) {
+  setdiff(SingleCellExperiment::altExpNames(x), if (has_raw(x)) "raw")
+}
+
 sce_notes <- function(x) {
   arrays <- sce_arrays(x)
   c(class_notes(x, arrays),
@@ -56,12 +77,6 @@ reduction_loss <- function(x) {
 seurat_notes <- function(x, object, genes) {
   reductions <- SeuratObject::Reductions(x)
   loaded <- Filter(function(name) length(SeuratObject::Loadings(x[[name]])) > 0, reductions)
-  variable <- SeuratObject::VariableFeatures(object)
-  # Version 5 writes the names themselves into a column.
-  marks <- function(column) {
-    setequal(if (is.logical(column)) genes[which(column)] else column[!is.na(column)], variable)
-  }
-  known <- length(variable) == 0 || any(vapply(object[[]], marks, NA))
   identity <- as.character(SeuratObject::Idents(x))
   repeats <- function(column) identical(as.character(column), identity)
   told <- length(unique(identity)) < 2 || any(vapply(x[[]], repeats, NA))
@@ -69,6 +84,16 @@ seurat_notes <- function(x, object, genes) {
     note_each(SeuratObject::Neighbors(x), "neighbours of cells"),
     note_each(SeuratObject::Images(x), "an image"),
     note_each(loaded, "written without its loadings"),
-    if (!known) c("variable features" = "a selection of genes"),
+    variable_notes(object, genes),
     if (!told) c("Idents" = "classes that no column of the metadata has"))
+}
+
+variable_notes <- function(object, genes) {
+  variable <- SeuratObject::VariableFeatures(object)
+  # Version 5 writes the names themselves into a column.
+  marks <- function(column) {
+    setequal(if (is.logical(column)) genes[which(column)] else column[!is.na(column)], variable)
+  }
+  known <- length(variable) == 0 || any(vapply(object[[]], marks, NA))
+  if (!known) c("variable features" = "a selection of genes")
 }

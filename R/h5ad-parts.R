@@ -3,29 +3,41 @@
 # Writes parts (X, layers, obs, var, obsm, uns, raw; cells in columns of matrices) and warns of what
 # was left out.
 write_h5ad_parts <- function(parts, path, genes, cells, size, call) {
+  full <- check_new_path(path, call)
+  packed <- pack_parts(parts, genes, cells, size, call)
+  with_core_errors(core_write_h5ad(full, packed$contents, 4L), call, todo = todo_write)
+  warn_not_written(path, packed$notes)
+  invisible(path)
+}
+
+todo_write <- "Correct that part of the object and write it again."
+
+warn_not_written <- function(path, notes) {
+  warn_h5ad(paste0("Not everything was written to ", dQuote(path, FALSE), "."), notes)
+}
+
+check_new_path <- function(path, call) {
   check_string(path, "path", call = call)
-  full <- enc2native(path.expand(path))
-  if (!dir.exists(dirname(full))) {
+  if (!dir.exists(dirname(path.expand(path)))) {
     abort_input("`path` must lie in a folder that exists.",
                 paste0("There is no folder ", dQuote(dirname(path), FALSE), "."),
                 "Create it: dir.create(dirname(path), recursive = TRUE).", call = call)
   }
+  enc2native(path.expand(path))
+}
+
+# What the core writes of parts, and notes of what it does not.
+pack_parts <- function(parts, genes, cells, size, call) {
   check_part_names(parts$layers, "layers", call)
   check_part_names(parts$obsm, "obsm", call)
-  cells <- cells %||% as.character(seq_len(size[2]))
-  genes <- genes %||% as.character(seq_len(size[1]))
-  obs <- pack_table(parts$obs, cells, "obs")
-  var <- pack_table(parts$var, genes, "var")
-  obsm <- pack_obsm(parts$obsm, length(cells), call)
+  obs <- pack_table(parts$obs, cells %||% as.character(seq_len(size[2])), "obs")
+  var <- pack_table(parts$var, genes %||% as.character(seq_len(size[1])), "var")
+  obsm <- pack_obsm(parts$obsm, size[2], call)
   uns <- pack_uns(parts$uns, "")
   raw <- if (!is.null(parts$raw)) pack_table(parts$raw$var, rownames(parts$raw$X), "raw/var")
-  with_core_errors(core_write_h5ad(full, list(
-    x = parts$X, layers = as.list(parts$layers), obs = obs$table, var = var$table,
-    obsm = obsm$items, uns = uns$items, raw_x = parts$raw$X, raw_var = raw$table
-  ), 4L), call, todo = "Correct that part of the object and write it again.")
-  warn_h5ad(paste0("Not everything was written to ", dQuote(path, FALSE), "."),
-            c(parts$notes, obs$notes, var$notes, obsm$notes, uns$notes, raw$notes))
-  invisible(path)
+  list(contents = list(x = parts$X, layers = as.list(parts$layers), obs = obs$table, var = var$table,
+                       obsm = obsm$items, uns = uns$items, raw_x = parts$raw$X, raw_var = raw$table),
+       notes = c(parts$notes, obs$notes, var$notes, obsm$notes, uns$notes, raw$notes))
 }
 
 check_part_names <- function(matrices, part, call) {
@@ -168,25 +180,6 @@ pack_uns_value <- function(value, where) {
   list(item = list(kind = "values", value = value, shape = as.integer(shape)))
 }
 
-# What a SingleCellExperiment has beside a SummarizedExperiment.
-add_sce_parts <- function(parts, x, call) {
-  parts$obsm <- sce_arrays(x)
-  others <- SingleCellExperiment::altExpNames(x)
-  if ("raw" %in% others) {
-    raw <- SingleCellExperiment::altExp(x, "raw")
-    if ("X" %in% SummarizedExperiment::assayNames(raw)) {
-      values <- h5ad_values(SummarizedExperiment::assay(raw, "X"), call)
-      parts$raw <- list(X = values, var = SummarizedExperiment::rowData(raw))
-      others <- setdiff(others, "raw")
-    }
-  }
-  parts$notes <- sce_notes(x)
-  for (name in others) {
-    parts <- add_alt_exp(parts, SingleCellExperiment::altExp(x, name), name, call)
-  }
-  parts
-}
-
 # The layers of a Seurat assay that have its genes, and which of them becomes X.
 seurat_matrices <- function(object, layer, cells, genes, call) {
   layers <- seurat_layers(object)
@@ -212,10 +205,10 @@ seurat_matrices <- function(object, layer, cells, genes, call) {
   list(matrices = matrices, top = top, notes = notes)
 }
 
-seurat_reductions <- function(x, cells) {
+seurat_reductions <- function(x, cells, names = SeuratObject::Reductions(x)) {
   arrays <- list()
   notes <- character()
-  for (name in SeuratObject::Reductions(x)) {
+  for (name in names) {
     values <- SeuratObject::Embeddings(x[[name]])
     if (all(cells %in% rownames(values))) {
       arrays[[paste0("X_", name)]] <- values[cells, , drop = FALSE]

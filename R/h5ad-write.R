@@ -39,7 +39,7 @@
 #' names with `"/"`, and a path that cannot be written, each stop with a message that says so.
 #'
 #' @references The format: <https://anndata.readthedocs.io/en/latest/fileformat-prose.html>
-#' @seealso [read_h5ad()]
+#' @seealso [read_h5ad()]; [write_h5mu()] for every modality as it is.
 #' @examples
 #' path <- tempfile(fileext = ".h5ad")
 #' counts <- matrix(rpois(20, 1), 5, dimnames = list(paste0("gene", 1:5), paste0("cell", 1:4)))
@@ -65,6 +65,17 @@ write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   check_package("SummarizedExperiment", "to read a SummarizedExperiment", call = call)
+  parts <- se_parts(x, assay, call)
+  if (inherits(x, "SingleCellExperiment")) {
+    for (name in other_experiments(x)) {
+      parts <- add_alt_exp(parts, SingleCellExperiment::altExp(x, name), name, call)
+    }
+  }
+  write_h5ad_parts(parts, path, rownames(x), colnames(x), dim(x), call)
+}
+
+# The parts of a SummarizedExperiment, without alternative experiments.
+se_parts <- function(x, assay, call) {
   names <- assay_names(x)
   matrices <- lapply(seq_along(names), function(k) {
     h5ad_values(SummarizedExperiment::assay(x, k, withDimnames = FALSE), call)
@@ -76,10 +87,9 @@ write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
   parts <- list(X = if (!is.null(top)) matrices[[top]], layers = matrices[setdiff(names, top)],
                 obs = SummarizedExperiment::colData(x), var = SummarizedExperiment::rowData(x),
                 obsm = list(), uns = S4Vectors::metadata(x))
-  cells <- colnames(x)
   if (inherits(x, "SingleCellExperiment")) parts <- add_sce_parts(parts, x, call)
   parts$notes <- c(parts$notes, ranges_notes(x))
-  write_h5ad_parts(parts, path, rownames(x), cells, dim(x), call)
+  parts
 }
 
 #' @rdname write_h5ad
@@ -126,27 +136,33 @@ write_h5ad.DelayedMatrix <- write_h5ad.matrix
 write_h5ad.list <- function(x, path, ...) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
+  part <- list_parts(x, "x", call)
+  write_h5ad_parts(part$parts, path, part$genes, part$cells, part$size, call)
+}
+
+# A list as read_h5ad() gives it: its parts, names and size.
+list_parts <- function(x, arg, call) {
   known <- c("X", "layers", "obs", "var", "obsm", "uns", "raw")
   unknown <- setdiff(rlang::names2(x), known)
   # All names are there from here on, so that `$` cannot take "obsm" for a missing "obs".
   x <- lapply(rlang::set_names(known), function(name) x[[name]])
   matrices <- c(if (!is.null(x$X)) list(X = x$X), x$layers)
   if (length(unknown) > 0 || (length(matrices) == 0 && (is.null(x$obs) || is.null(x$var)))) {
-    abort_input("`x` must be a list of `X`, `layers`, `obs`, `var`, `obsm`, `uns` and `raw`.",
+    abort_input(paste0("`", arg, "` must be a list of `X`, `layers`, `obs`, `var`, `obsm`, `uns` and `raw`."),
                 if (length(unknown)) paste0("It has ", name_list(unknown), ".") else
                   "It has neither a matrix nor both `obs` and `var`.",
                 "read_h5ad(path, as = \"list\") gives such a list.", call = call)
   }
   size <- if (length(matrices)) dim(matrices[[1]]) else c(nrow(x$var), nrow(x$obs))
   names_of <- function(k) if (length(matrices)) dimnames(matrices[[1]])[[k]]
-  obs <- match_rows(x$obs, "x$obs", names_of(2), size[2], "cell", call)
-  var <- match_rows(x$var, "x$var", names_of(1), size[1], "gene", call)
+  obs <- match_rows(x$obs, paste0(arg, "$obs"), names_of(2), size[2], "cell", call)
+  var <- match_rows(x$var, paste0(arg, "$var"), names_of(1), size[1], "gene", call)
   parts <- list(X = if (!is.null(x$X)) h5ad_values(x$X, call),
                 layers = lapply(x$layers, h5ad_values, call = call), obs = obs, var = var,
                 obsm = x$obsm, uns = x$uns,
                 raw = if (!is.null(x$raw)) list(X = h5ad_values(x$raw$X, call), var = x$raw$var))
-  write_h5ad_parts(parts, path, names_of(1) %||% frame_names(var),
-                   names_of(2) %||% frame_names(obs), size, call)
+  list(parts = parts, genes = names_of(1) %||% frame_names(x$var), cells = names_of(2) %||% frame_names(x$obs),
+       size = size)
 }
 
 write_h5ad_matrix <- function(x, path, col_data, row_data, call) {

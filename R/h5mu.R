@@ -36,7 +36,7 @@
 #' that is not there, each stop with a message that says so.
 #'
 #' @references The format: <https://mudata.readthedocs.io/en/latest/io/spec.html>
-#' @seealso [read_h5ad()]
+#' @seealso [write_h5mu()], [read_h5ad()]
 #' @examples
 #' path <- system.file("extdata", "cite.h5mu", package = "compert")
 #' file <- read_h5mu(path, as = "list")
@@ -211,6 +211,7 @@ spread_part <- function(part, at, cells, name, call) {
   columns <- function(x) if (!is.null(x)) take_columns(x, at, cells, name, call)
   part$X <- columns(part$X)
   part$layers <- lapply(part$layers, columns)
+  if (!is.null(part$raw)) part$raw$X <- columns(part$raw$X)
   part$obs <- take_rows(part$obs, at, cells)
   part$obsm <- lapply(part$obsm, function(x) {
     if (methods::is(x, "dgCMatrix")) Matrix::t(columns(Matrix::t(x))) else take_rows(x, at, cells)

@@ -169,6 +169,20 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
+// core_write_h5mu
+void core_write_h5mu(const std::string& path, const Rcpp::List& obs, const Rcpp::List& var, const Rcpp::List& modalities, const std::string& creator, int deflate);
+RcppExport SEXP _compert_core_write_h5mu(SEXP pathSEXP, SEXP obsSEXP, SEXP varSEXP, SEXP modalitiesSEXP, SEXP creatorSEXP, SEXP deflateSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< const std::string& >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::List& >::type obs(obsSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::List& >::type var(varSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::List& >::type modalities(modalitiesSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type creator(creatorSEXP);
+    Rcpp::traits::input_parameter< int >::type deflate(deflateSEXP);
+    core_write_h5mu(path, obs, var, modalities, creator, deflate);
+    return R_NilValue;
+END_RCPP
+}
 // core_settings
 std::string core_settings(const std::string& json);
 RcppExport SEXP _compert_core_settings(SEXP jsonSEXP) {
@@ -714,6 +728,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_h5ad_modalities", (DL_FUNC) &_compert_core_h5ad_modalities, 1},
     {"_compert_core_h5ad_obsmap", (DL_FUNC) &_compert_core_h5ad_obsmap, 2},
     {"_compert_core_write_h5ad", (DL_FUNC) &_compert_core_write_h5ad, 3},
+    {"_compert_core_write_h5mu", (DL_FUNC) &_compert_core_write_h5mu, 6},
     {"_compert_core_settings", (DL_FUNC) &_compert_core_settings, 1},
     {"_compert_core_check_values", (DL_FUNC) &_compert_core_check_values, 1},
     {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 2},

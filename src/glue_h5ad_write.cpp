@@ -125,10 +125,7 @@ std::vector<h5ad::Item> items_of(const Rcpp::List& x) {
   return out;
 }
 
-}  // namespace
-
-// [[Rcpp::export(rng = false)]]
-void core_write_h5ad(const std::string& path, const Rcpp::List& parts, int deflate) {
+h5ad::Contents contents_of(const Rcpp::List& parts) {
   h5ad::Contents out;
   if (!Rf_isNull(parts["x"])) out.x = matrix_of(parts["x"]);
   const Rcpp::List layers = parts["layers"];
@@ -144,5 +141,26 @@ void core_write_h5ad(const std::string& path, const Rcpp::List& parts, int defla
     out.raw_x = matrix_of(parts["raw_x"]);
     out.raw_var = table_of(parts["raw_var"]);
   }
-  h5ad::write(path, out, deflate);
+  return out;
+}
+
+}  // namespace
+
+// [[Rcpp::export(rng = false)]]
+void core_write_h5ad(const std::string& path, const Rcpp::List& parts, int deflate) {
+  h5ad::write(path, contents_of(parts), deflate);
+}
+
+// [[Rcpp::export(rng = false)]]
+void core_write_h5mu(const std::string& path, const Rcpp::List& obs, const Rcpp::List& var,
+                     const Rcpp::List& modalities, const std::string& creator, int deflate) {
+  std::vector<h5ad::Modality> parts;
+  const std::vector<std::string> names = names_of(modalities);
+  for (R_xlen_t k = 0; k < modalities.size(); ++k) {
+    const Rcpp::List part = modalities[k];
+    parts.push_back({names.at(static_cast<std::size_t>(k)), contents_of(part["contents"]),
+                     Rcpp::as<std::vector<std::int32_t>>(part["cells"]),
+                     Rcpp::as<std::vector<std::int32_t>>(part["features"])});
+  }
+  h5ad::write_modalities(path, table_of(obs), table_of(var), parts, creator, deflate);
 }

@@ -1,5 +1,6 @@
 // Groups of a file that are laid out like a file, and .h5mu files, which are made of them.
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -111,4 +112,46 @@ TEST_CASE("the root of an .h5mu file gives the table of all cells", "[h5ad]") {
   CHECK(obsmap(path.text(), "adt") == std::vector<std::int32_t>{2, 0, 1});
   CHECK(obsmap(path.text(), "rna").empty());
   CHECK(says(message([] { modalities("/nowhere/cells.h5mu"); }), "/nowhere/cells.h5mu"));
+}
+
+TEST_CASE("an .h5mu file is written as its modalities, signed, or not at all", "[h5ad]") {
+  const TemporaryPath path;
+  Table obs, var;
+  obs.n_rows = 4;
+  obs.index = {"c0", "c1", "c2", "c3"};
+  var.n_rows = 5;
+  var.index = {"g1", "g2", "g3", "g4", "p"};
+  Modality rna{"rna", sample(), {0, 1, 2, 3}, {1, 2, 3, 4, 0}};
+  Modality adt{"adt", {}, {2, 1, 0, 0}, {0, 0, 0, 0, 1}};
+  adt.contents.obs.n_rows = 2;
+  adt.contents.obs.index = {"c1", "c0"};
+  adt.contents.var.n_rows = 1;
+  adt.contents.var.index = {"p"};
+  adt.contents.x = dense(2, 1);
+  write_modalities(path.text(), obs, var, {rna, adt}, "a test");
+  CHECK(modalities(path.text()) == std::vector<std::string>{"rna", "adt"});  // not as sorted
+  CHECK(obsmap(path.text(), "adt") == adt.cells);
+  const Contents back = read(path.text(), {}, "mod/rna");
+  CHECK(back.x->values == sparse().values);
+  CHECK(back.obs.columns.size() == sample().obs.columns.size());
+  CHECK(back.uns.at(0).path == "deep/er/title");
+  CHECK(back.skipped.empty());
+  CHECK(read(path.text(), {}, "mod/adt").x->values == dense(2, 1).values);
+  const Contents root = read(path.text());
+  CHECK(root.obs.index == obs.index);
+  CHECK(root.obsm.size() == 2);
+  const File file = File::open_read(path.text());
+  CHECK(file.attribute_string("/", "encoding-type") == "MuData");
+  CHECK(file.read<std::int32_t>("varmap/rna") == rna.features);
+  CHECK(file.type("varm/rna").kind == compert::hdf5::Kind::boolean);
+
+  std::ifstream bytes(path.text(), std::ios::binary);
+  std::string block(520, ' ');
+  bytes.read(&block[0], 520);
+  CHECK(block.substr(0, 47) == "MuData (format-version=0.1.0;creator=a test)" + std::string(3, '\0'));
+  CHECK(block.substr(512, 4) == "\x89HDF");
+
+  rna.name = "r/na";
+  CHECK(says(message([&] { write_modalities(path.text(), obs, var, {rna}, "a test"); }), "\"r/na\""));
+  CHECK(modalities(path.text()).size() == 2);  // the old file
 }

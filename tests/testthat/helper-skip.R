@@ -15,6 +15,16 @@ skip_without_package <- function(...) {
   }
 }
 
+# A Python that has a module, or "".
+python_with <- function(module) {
+  for (python in c("/usr/bin/python3", Sys.which("python3"))) {
+    answer <- suppressWarnings(system2(python, c("-c", shQuote(paste0("import ", module, "; print('there')"))),
+                                       stdout = TRUE, stderr = FALSE))
+    if (identical(utils::tail(answer, 1), "there")) return(python)
+  }
+  ""
+}
+
 # The root of the source tree, or "" where only the installed package is there.
 source_tree <- function() {
   for (root in c(Sys.getenv("COMPERT_SOURCE"), "../..", "../../00_pkg_src/compert")) {

@@ -26,15 +26,6 @@ full_list <- function() {
        raw = list(X = rbind(x, D = 1), var = data.frame(row.names = c(genes, "D"))))
 }
 
-python_with_anndata <- function() {
-  for (python in c("/usr/bin/python3", Sys.which("python3"))) {
-    answer <- suppressWarnings(system2(python, c("-c", shQuote("import anndata; print('there')")),
-                                       stdout = TRUE, stderr = FALSE))
-    if (identical(utils::tail(answer, 1), "there")) return(python)
-  }
-  ""
-}
-
 test_that("what is written comes back, of every type", {
   x <- full_list()
   path <- written(x)
@@ -44,7 +35,7 @@ test_that("what is written comes back, of every type", {
 })
 
 test_that("anndata reads what is written, value by value", {
-  python <- python_with_anndata()
+  python <- python_with("anndata")
   skip_without(nzchar(python), "python3 with anndata")
   x <- full_list()
   path <- written(x)

@@ -2,6 +2,7 @@
 
 // What the translation units of the .h5ad reader and writer share; nobody else includes this.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,30 @@ struct Source {
   void skip(const std::string& path, const std::string& reason) const;
   [[noreturn]] void damaged(const std::string& path, const std::string& problem) const;
 };
+
+/// An open file that is written, and how it is compressed.
+struct Target {
+  hdf5::File& file;
+  int deflate;
+
+  void encode(const std::string& path, const char* type, const char* version) const;
+  void group(const std::string& path, const char* type, const char* version) const;
+  void texts(const std::string& path, const std::vector<std::string>& values,
+             const hdf5::Shape& shape) const;
+};
+
+/// Throws where HDF5 could not have something of that name in the group `where`.
+void check_name(const std::string& name, const std::string& where);
+/// One array, matrix or table in `group`; `names` are those of a table's rows, where they are known.
+void write_item(const Target& target, const std::string& group, const Item& item,
+                const std::vector<std::string>& names);
+/// What every structure has: the tables of its rows and columns and groups for what goes with these.
+void write_frame(const Target& target, const std::string& group, const char* type, const Table& obs,
+                 const Table& var);
+/// A whole structure in `group` (empty: the root).
+void write_structure(const Target& target, const std::string& group, const Contents& contents);
+/// `make` writes the file of the name that it is given, which takes the place of `path` when it is complete.
+void write_beside(const std::string& path, const std::function<void(const std::string&)>& make);
 
 std::string join(const std::string& group, const std::string& name);
 

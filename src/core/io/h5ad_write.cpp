@@ -13,37 +13,11 @@ namespace compert::h5ad {
 
 namespace {
 
+using detail::check_name;
 using detail::join;
+using detail::Target;
 using hdf5::File;
 using hdf5::Shape;
-
-struct Target {
-  File& file;
-  int deflate;
-
-  void encode(const std::string& path, const char* type, const char* version) const {
-    file.set_attribute(path, "encoding-type", type);
-    file.set_attribute(path, "encoding-version", version);
-  }
-  void group(const std::string& path, const char* type, const char* version) const {
-    file.create_group(path);
-    encode(path, type, version);
-  }
-  void texts(const std::string& path, const std::vector<std::string>& values,
-             const Shape& shape) const {
-    file.write_strings(path, values, shape, deflate);
-    encode(path, "string-array", "0.2.0");
-  }
-};
-
-void check_name(const std::string& name, const std::string& where) {
-  const bool good = !name.empty() && name != "." && name != ".." &&
-                    name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
-  if (good) return;
-  throw Error("x", "must have names that an HDF5 file can hold",
-              "In " + where + " there is the name \"" + name + "\".",
-              "Rename it: names are not empty and have no \"/\".");
-}
 
 bool fits_single(const std::vector<double>& values) {
   constexpr double kMost = std::numeric_limits<float>::max();
@@ -188,6 +162,44 @@ void write_table(const Target& target, const std::string& path, const Table& tab
   }
 }
 
+void check_shape(const std::string& what, const Matrix& matrix, const Contents& contents) {
+  if (matrix.n_rows == contents.obs.n_rows && matrix.n_columns == contents.var.n_rows) return;
+  throw Error("x", "must have assays with one row per gene and one column per cell",
+              "\"" + what + "\" has " + std::to_string(matrix.n_columns) + " genes x " +
+                  std::to_string(matrix.n_rows) + " cells, not " +
+                  std::to_string(contents.var.n_rows) + " x " +
+                  std::to_string(contents.obs.n_rows) + ".");
+}
+
+}  // namespace
+
+namespace detail {
+
+void check_name(const std::string& name, const std::string& where) {
+  const bool good = !name.empty() && name != "." && name != ".." &&
+                    name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  if (good) return;
+  throw Error("x", "must have names that an HDF5 file can hold",
+              "In " + where + " there is the name \"" + name + "\".",
+              "Rename it: names are not empty and have no \"/\".");
+}
+
+void Target::encode(const std::string& path, const char* type, const char* version) const {
+  file.set_attribute(path, "encoding-type", type);
+  file.set_attribute(path, "encoding-version", version);
+}
+
+void Target::group(const std::string& path, const char* type, const char* version) const {
+  file.create_group(path);
+  encode(path, type, version);
+}
+
+void Target::texts(const std::string& path, const std::vector<std::string>& values,
+                   const Shape& shape) const {
+  file.write_strings(path, values, shape, deflate);
+  encode(path, "string-array", "0.2.0");
+}
+
 void write_item(const Target& target, const std::string& group, const Item& item,
                 const std::vector<std::string>& names) {
   const std::string path = join(group, item.path);
@@ -206,55 +218,49 @@ void write_item(const Target& target, const std::string& group, const Item& item
   }
 }
 
-void check_shape(const std::string& what, const Matrix& matrix, const Contents& contents) {
-  if (matrix.n_rows == contents.obs.n_rows && matrix.n_columns == contents.var.n_rows) return;
-  throw Error("x", "must have assays with one row per gene and one column per cell",
-              "\"" + what + "\" has " + std::to_string(matrix.n_columns) + " genes x " +
-                  std::to_string(matrix.n_rows) + " cells, not " +
-                  std::to_string(contents.var.n_rows) + " x " +
-                  std::to_string(contents.obs.n_rows) + ".");
+void write_frame(const Target& target, const std::string& group, const char* type, const Table& obs,
+                 const Table& var) {
+  target.encode(group.empty() ? "/" : group, type, "0.1.0");
+  write_table(target, join(group, "obs"), obs, obs.index);
+  write_table(target, join(group, "var"), var, var.index);
+  for (const char* name : {"obsm", "varm", "obsp", "varp", "uns"}) {
+    target.group(join(group, name), "dict", "0.1.0");
+  }
 }
 
-void write_all(const Target& target, const Contents& contents) {
-  target.encode("/", "anndata", "0.1.0");
-  write_table(target, "obs", contents.obs, contents.obs.index);
-  write_table(target, "var", contents.var, contents.var.index);
-  for (const char* name : {"layers", "obsm", "varm", "obsp", "varp", "uns"}) {
-    target.group(name, "dict", "0.1.0");
-  }
+void write_structure(const Target& target, const std::string& group, const Contents& contents) {
+  const auto at = [&](const std::string& name) { return join(group, name); };
+  write_frame(target, group, "anndata", contents.obs, contents.var);
+  target.group(at("layers"), "dict", "0.1.0");
   if (contents.x) {
     check_shape("X", *contents.x, contents);
-    write_matrix(target, "X", *contents.x);
+    write_matrix(target, at("X"), *contents.x);
   }
   for (const NamedMatrix& layer : contents.layers) {
-    check_name(layer.name, "layers");
+    check_name(layer.name, at("layers"));
     check_shape(layer.name, layer.matrix, contents);
-    write_matrix(target, join("layers", layer.name), layer.matrix);
+    write_matrix(target, join(at("layers"), layer.name), layer.matrix);
   }
   for (const Item& item : contents.obsm) {
-    check_name(item.path, "obsm");
-    write_item(target, "obsm", item, contents.obs.index);
+    check_name(item.path, at("obsm"));
+    write_item(target, at("obsm"), item, contents.obs.index);
   }
-  for (const Item& item : contents.uns) write_item(target, "uns", item, {});
+  for (const Item& item : contents.uns) write_item(target, at("uns"), item, {});
   if (contents.raw_x) {
-    target.group("raw", "raw", "0.1.0");
-    write_matrix(target, "raw/X", *contents.raw_x);
-    write_table(target, "raw/var", contents.raw_var, contents.raw_var.index);
-    target.group("raw/varm", "dict", "0.1.0");
+    target.group(at("raw"), "raw", "0.1.0");
+    write_matrix(target, at("raw/X"), *contents.raw_x);
+    write_table(target, at("raw/var"), contents.raw_var, contents.raw_var.index);
+    target.group(at("raw/varm"), "dict", "0.1.0");
   }
 }
 
-}  // namespace
-
-void write(const std::string& path, const Contents& contents, int deflate) {
+void write_beside(const std::string& path, const std::function<void(const std::string&)>& make) {
   namespace fs = std::filesystem;
   std::error_code code;
   const fs::path final = behind_links(path);
   const fs::path part = final.string() + "." + std::to_string(std::random_device{}()) + ".part";
   try {
-    File file = File::create(part.string());
-    write_all({file, deflate}, contents);
-    file.close();
+    make(part.string());
   } catch (...) {
     fs::remove(part, code);
     throw;
@@ -266,6 +272,16 @@ void write(const std::string& path, const Contents& contents, int deflate) {
     throw Error("path", "must name a file that can be written", "\"" + path + "\": " + reason + ".",
                 "Check that it is no folder and that you may write there.");
   }
+}
+
+}  // namespace detail
+
+void write(const std::string& path, const Contents& contents, int deflate) {
+  detail::write_beside(path, [&](const std::string& part) {
+    File file = File::create(part);
+    detail::write_structure({file, deflate}, "", contents);
+    file.close();
+  });
 }
 
 }  // namespace compert::h5ad

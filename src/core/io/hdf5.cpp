@@ -212,10 +212,11 @@ File File::open_read(const std::string& path) {
   return File(std::move(file), path);
 }
 
-File File::create(const std::string& path) {
+File File::create(const std::string& path, std::size_t user_block) {
   const Quiet quiet;
   const Handle access = access_list();
   const Handle creation = detail::creation_list();
+  H5Pset_userblock(creation.id(), user_block);
   detail::use_checksums(access.id());
   Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), H5Fclose);
   if (!file) {

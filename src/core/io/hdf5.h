@@ -60,8 +60,9 @@ struct Type {
 class File {
  public:
   static File open_read(const std::string& path);
-  /// Creates the file; one that exists is emptied.
-  static File create(const std::string& path);
+  /// Creates the file; one that exists is emptied. HDF5 leaves `user_block` bytes (0, or a power of two
+  /// from 512) before its own to others.
+  static File create(const std::string& path, std::size_t user_block = 0);
   /// A file in memory only; image() gives its bytes.
   static File create_image();
   /// Opens the bytes that image() gave, for reading. They are copied.

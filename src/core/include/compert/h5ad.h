@@ -122,4 +122,18 @@ std::vector<std::int32_t> obsmap(const std::string& path, const std::string& mod
 /// deflate: gzip level 1-9, 0 for none.
 void write(const std::string& path, const Contents& contents, int deflate = 4);
 
+/// A modality of an .h5mu file. `cells` and `features` are for each row of the tables of all modalities its
+/// position (from 1) in this one, 0 where it is missing.
+struct Modality {
+  std::string name;
+  Contents contents;
+  std::vector<std::int32_t> cells;
+  std::vector<std::int32_t> features;
+};
+
+/// Writes an .h5mu file, like write(). `obs` and `var` are the tables of the cells and features of all
+/// modalities; `creator` tells in the file who wrote it.
+void write_modalities(const std::string& path, const Table& obs, const Table& var,
+                      const std::vector<Modality>& modalities, const std::string& creator, int deflate = 4);
+
 }  // namespace compert::h5ad
