@@ -71,7 +71,11 @@ test_that("cells without proteins train and are predicted with a product of expe
   expect_identical(proteins_of(without), proteins_of(ask_both(fit, gone)))
   expect_false(identical(proteins_of(without), proteins_of(ask_both(fit, cite_rows(gaps)))))
   expect_refused(ask_both(multi_fit(), cite_cells()$genes) |> suppressWarnings(), "both modalities")
-  expect_refused(ask_both(multi_fit(), from = "rna"), "`from` must be \"all\" for a fit with fusion = \"concat\"")
+  ask <- function(fit, x, ..., col_data) ask_both(fit, x, ...)
+  for (verb in list(ask, reconstruct, protein_expression)) {
+    expect_refused(verb(multi_fit(), cite_rows(), from = "rna", col_data = cite_cells()$col_data),
+                   "`from` must be \"all\" for a fit with fusion = \"concat\".*It is \"rna\"")
+  }
 })
 
 test_that("`from` takes one modality alone", {
