@@ -124,7 +124,7 @@ seurat_proteins <- function(x, place, keys, call) {
 }
 
 stop_read_as_genes <- function(assay, others, keys, call) {
-  if (!is.null(keys$protein_names) || length(others) == 0L || is.null(choose_place(assay, keys))) return(invisible())
+  if (length(others) == 0L || is.null(choose_place(assay, keys))) return(invisible())
   abort_input("`assay` must name the assay of the genes, another than that of the proteins.",
               paste0("Assay ", dQuote(assay, FALSE), ", the default or that of `assay`, is read as the genes."),
               paste0("`x` also has ", name_list(others), ": write assay = ", dQuote(others[1L], FALSE), "."), call = call)
@@ -175,7 +175,12 @@ choose_protein_assay <- function(available, keys, call) {
   if (!is.null(keys$protein_assay)) {
     check_string(keys$protein_assay, "protein_assay", call = call)
     if (keys$protein_assay %in% available) return(keys$protein_assay)
-    abort_input("`protein_assay` must be one that the proteins have.",
+    of_fit <- !is.null(keys$protein_names)
+    alike <- Filter(function(names) keys$protein_assay %in% names, list(counts, normalised))
+    found <- intersect(unlist(alike), available)
+    if (of_fit && length(found)) return(found[1L])
+    abort_input(if (of_fit) "`newdata` must have the assay of proteins that the fit was made on." else
+                  "`protein_assay` must be one that the proteins have.",
                 paste0("There is no ", dQuote(keys$protein_assay, FALSE), "."),
                 paste0(did_you_mean(keys$protein_assay, available), "They have ",
                        name_list(available, 12), "."), call = call)

@@ -64,6 +64,15 @@ test_that("an altExp is found by its usual name, or named, with the assay asked 
   expect_identical(screen$proteins, log1p(adt) - 2)
   expect_identical(screen$keys$protein_loss, "gauss")
   expect_refused(screen_of(both, protein_assay = "count"), "no \"count\".*Did you mean \"counts\"")
+  # A fit takes another name of the same kind, as a file's X has none.
+  x <- cite_sce()
+  fit <- multi_fit(x, proteins = NULL)
+  expect_identical(fit$meta$keys$protein_assay, "counts")
+  expect_equal(ask_both(fit, cite_sce(adt = list(X = adt))), ask_both(fit, x))
+  normalised <- multi_fit(both, proteins = NULL, protein_assay = "clr")
+  expect_equal(ask_both(normalised, cite_sce(adt = list(X = log1p(adt) - 2))), ask_both(normalised, both))
+  expect_refused(ask_both(fit, cite_sce(adt = list(clr = adt))),
+                 "assay of proteins that the fit.*no \"counts\".*\"clr\"")
 })
 
 test_that("an assay of a Seurat object is found, with fewer cells where the version allows it", {
@@ -78,7 +87,9 @@ test_that("an assay of a Seurat object is found, with fewer cells where the vers
   expect_refused(screen_of(cite_seurat(), proteins = "CITE"), "`x` has no \"CITE\"")
   first <- cite_seurat()
   SeuratObject::DefaultAssay(first) <- "ADT"
-  expect_refused(screen_of(first), "`assay` must name.*\"ADT\", .* is read as the genes.*write assay = \"RNA\"")
+  as_genes <- "`assay` must name.*\"ADT\", .* is read as the genes.*write assay = \"RNA\""
+  expect_refused(screen_of(first), as_genes)
+  expect_refused(ask_both(multi_fit(cite_sce(), proteins = NULL), first), as_genes)
   fewer <- tryCatch(cite_seurat(adt[, 1:100]), error = function(e) NULL)
   skip_without(!is.null(fewer), "SeuratObject with assays of some cells")
   screen <- screen_of(fewer)
