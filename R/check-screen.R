@@ -3,7 +3,8 @@
 #' Reads a screen the way [cpa()] does and reports everything that is wrong, or odd, in one look:
 #' missing columns, absent controls, doses that cannot be read, values that are not finite, names
 #' that are there twice or nearly twice, covariates without controls or tied to the perturbation,
-#' conditions with hardly any cells, counts where logarithms belong. `cpa()` runs the same checks (and
+#' conditions with hardly any cells, counts where logarithms belong, antibodies among the genes (by
+#' `feature_types` of an `.h5ad` or the `Type` of `rowData()`). `cpa()` runs the same checks (and
 #' warns of large doses where the model takes them as they are, see `parity` and `dose_transform`):
 #' errors stop it, warnings are said once, together.
 #'

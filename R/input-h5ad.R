@@ -29,7 +29,7 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
   if (!is.null(stored)) stored <- name_stored(stored, parts$index[c("genes", "cells")], x, name, call)
   values <- if (name == "X") parts$X else parts$layers[[name]]
   list(x = stored %||% as_columns(values, call), col_data = parts$obs, container = "h5ad", assay = name,
-       layer = NULL,
+       layer = NULL, types = row_types(parts$var, parts$index$genes),
        log_hint = if (name != "X" && outline$x) {
          "Use layer = \"X\" if X is log-normalised."
        } else {

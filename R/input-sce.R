@@ -17,7 +17,7 @@ read_cells.SummarizedExperiment <- function(x, keys, col_data = NULL, call = rla
        col_data = as.data.frame(SummarizedExperiment::colData(x), optional = TRUE),
        container = if (inherits(x, "SingleCellExperiment")) "SingleCellExperiment" else
          "SummarizedExperiment",
-       assay = name, layer = NULL,
+       assay = name, layer = NULL, types = row_types(SummarizedExperiment::rowData(x), rownames(x)),
        log_hint = if ("logcounts" %in% available && name != "logcounts") {
          "Use assay = \"logcounts\"."
        } else {

@@ -148,3 +148,21 @@ scale_defect <- function(cells, values, scale, loss) {
   }
   NULL
 }
+
+# What 10x calls the kind of each row, under the names of scanpy and DropletUtils; NULL where nothing tells.
+row_types <- function(table, rows) {
+  column <- intersect(c("feature_types", "feature_type", "Type"), names(table))
+  if (length(column)) rlang::set_names(as.character(table[[column[1L]]]), rows)
+}
+
+# Antibodies or peaks among the genes. A 10x file is read by its types, and has none left.
+type_defect <- function(cells) {
+  types <- cells$types[rownames(cells$x)]
+  others <- which(types != "Gene Expression")
+  if (length(others) == 0L || length(others) == sum(!is.na(types))) return(NULL)
+  new_defect("other features", "Rows should be genes.",
+             paste0(count_of(length(others), "row"), " of ", nrow(cells$x), " are of the type ",
+                    name_list(unique(types[others])), ", such as ", dQuote(names(types)[others[1L]], FALSE), "."),
+             "Leave them out, or, where they are proteins, name them by `proteins` of multicpa().",
+             severity = "warning", n = length(others))
+}

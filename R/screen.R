@@ -37,7 +37,7 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   scale <- value_scale(values)
   counts <- isTRUE(values$whole && values$max > 0)
   keys$loss <- keys$loss %||% if (counts) "nb" else "gauss"
-  defects <- bind_defects(name_defects(cells), value_defects(values, keys$loss),
+  defects <- bind_defects(name_defects(cells), type_defect(cells), value_defects(values, keys$loss),
                           scale_defect(cells, values, scale, keys$loss))
   out <- list(screen = NULL, partial = NULL, source = source_text(cells), loss = keys$loss,
               dim = dim(cells$x), bytes = if (is_stored(cells$x)) memory_bytes(cells$x$where) else

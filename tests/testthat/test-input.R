@@ -39,6 +39,25 @@ test_that("the wrong scale is a defect, an unusual one a warning", {
   expect_match(about(toy_log() * 100, "gauss")$given, "no logarithm")
 })
 
+test_that("rows of another type than genes are told, but where they are read as proteins", {
+  skip_without_package("SingleCellExperiment")
+  skip_without_package("S4Vectors")
+  types <- rep(c("Gene Expression", "Antibody Capture"), c(10, 2))
+  sce <- SingleCellExperiment::SingleCellExperiment(
+    list(counts = toy_counts()), colData = toy_cells(), rowData = S4Vectors::DataFrame(Type = types))
+  look <- function(x, ...) check_screen(x, "drug", control = "control", ...)$defects
+  odd <- look(sce)
+  odd <- odd[odd$check == "other features", ]
+  expect_identical(odd$severity, "warning")
+  expect_match(odd$given, "2 rows of 12 are of the type \"Antibody Capture\", such as \"gene11\"")
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  names(SummarizedExperiment::rowData(sce)) <- "feature_types"
+  write_h5ad(sce, path)
+  expect_identical(look(path)$given[look(path)$check == "other features"], odd$given)
+  expect_false("other features" %in% look(path, proteins = c("gene11", "gene12"))$check)
+  expect_false("other features" %in% look(sce[11:12, ])$check)
+})
+
 test_that("row names that are numbers place the cells of that name, and else are left of an order", {
   cells <- as.character(1:6)
   turned <- data.frame(cell = 1:6)[c(3, 1, 2, 6, 5, 4), , drop = FALSE]
