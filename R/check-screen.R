@@ -11,6 +11,8 @@
 #' @inheritParams cpa
 #' @param proteins,protein_loss,protein_assay For a screen of RNA and proteins, as [multicpa()] takes them:
 #'   where the proteins are, `NULL` for the usual names; `FALSE` looks at the RNA alone.
+#' @param molecules For a screen of drugs, as [cpa()] and [chemcpa()] take them: whether they can be read, and fit
+#'   the perturbations. Those that no cell has are a note.
 #'
 #' @return A list of class `compert_check` with
 #'   \describe{
@@ -34,7 +36,7 @@
 #' @export
 check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                          batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
-                         proteins = FALSE, protein_loss = NULL, protein_assay = NULL,
+                         proteins = FALSE, protein_loss = NULL, protein_assay = NULL, molecules = NULL,
                          col_data = NULL, sep = "+") {
   check_no_dots(...)
   need_cells(missing(x))
@@ -42,7 +44,43 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
   if (missing(control)) control <- NULL
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
   both <- with_protein_keys(keys, proteins, protein_loss, protein_assay)
-  look_at_screen(read_both(x, both, keys, col_data))
+  read <- read_both(x, both, keys, col_data)
+  found <- look_at_molecules(molecules, read, rlang::current_env())
+  read$unread <- bind_defects(read$unread, found$defects)
+  look_at_screen(read, found$described)
+}
+
+# What is odd about the molecules, and the perturbations that they describe.
+look_at_molecules <- function(molecules, read, call) {
+  if (is.null(molecules)) return(list(described = character()))
+  screen <- read$screen %||% read$partial
+  known <- NULL
+  defects <- list()
+  keep <- function(severity) function(cnd) {
+    defects[[length(defects) + 1L]] <<- as_defect(cnd, "molecules", severity)
+    if (severity == "warning") rlang::cnd_muffle(cnd)
+  }
+  try(withCallingHandlers({
+    known <- molecules_of_cells(read_molecules(molecules, call = call), read, call)
+    if (!is.null(screen) && !is.null(known)) {
+      parts <- sort_names(c(unlist(screen$parts[!duplicated(screen$code)]), screen$keys$control))
+      warn_same_molecules(known, parts, call)
+      warn_unscaled_features(known, parts, call)
+      defects <- c(defects, list(idle_molecules(known, parts)))
+      perturbation_features(known, list(perturbations = parts, control = screen$keys$control,
+                                        sep = screen$keys$sep), call)
+    }
+  }, compert_input_error = keep("error"), warning = keep("warning")), silent = TRUE)
+  list(defects = bind_defects(defects), described = known_molecules(known))
+}
+
+idle_molecules <- function(known, parts) {
+  idle <- setdiff(known_molecules(known), parts)
+  if (length(idle) == 0L) return(NULL)
+  new_defect("molecules without cells", "Molecules are matched with perturbations by name.",
+             paste0("No cell has ", name_list(idle), "."),
+             "They can be predicted by their structure alone; correct the names if cells were meant.",
+             severity = "note", n = length(idle))
 }
 
 # `...`: what is known of the model, see design_defects().
@@ -81,9 +119,21 @@ with_protein_keys <- function(keys, proteins, protein_loss, protein_assay, call 
 read_both <- function(x, keys, rna_keys, col_data, call = rlang::caller_env()) {
   tryCatch(read_screen(x, keys, col_data, call = call), compert_input_error = function(cnd) {
     read <- read_screen(x, rna_keys, col_data, call = call)
-    text <- function(mark) paste(cli::ansi_strip(cnd$body[names(cnd$body) == mark]), collapse = " ")
-    c(read, list(unread = new_defect("proteins", cli::ansi_strip(cnd$message), text("x"), text("i"))))
+    c(read, list(unread = as_defect(cnd, "proteins")))
   })
+}
+
+# An error, or a warning, of the package as a defect. Warnings have their bullets as lines of the message.
+as_defect <- function(cnd, check, severity = "error") {
+  body <- cnd$body
+  message <- strsplit(cli::ansi_strip(cnd$message), "\n(?=([xi!*]|\u2716|\u2139|\u2022) )", perl = TRUE)[[1L]]
+  if (length(message) > 1L) {
+    sign <- substr(message[-1L], 1L, 1L)
+    body <- stats::setNames(substring(message[-1L], 3L), ifelse(sign %in% c("i", cli::symbol$info), "i", "x"))
+  }
+  one_line <- function(text) gsub("[[:space:]]+", " ", paste(cli::ansi_strip(text), collapse = " "))
+  new_defect(check, one_line(message[1L]), one_line(body[names(body) == "x"]), one_line(body[names(body) == "i"]),
+             severity = severity)
 }
 
 # Defects met while reading, and those of the design. Where some cells could not be read the design

@@ -112,3 +112,32 @@ test_that("doses of a drug stand in their order, whatever that of the cells", {
   design <- check_toy(cells)$design
   expect_identical(design$dose[design$drug == "A" & design$cell_type == "NK"], c("0.5", "2", "10"))
 })
+
+test_that("molecules are looked at with the screen, and a wrong one is a defect among the others", {
+  cells <- toy_cells()
+  look <- function(molecules, ..., x = cells) check_toy(x, molecules = molecules, ...)$defects
+  features <- rbind(A = c(1, 0), B = c(0, 1))
+  expect_identical(nrow(look(features)), 0L)
+  lacks <- look(features["A", , drop = FALSE])
+  expect_identical(lacks$severity, "error")
+  expect_match(lacks$given, "It lacks \"B\"")
+  idle <- look(rbind(features, C = c(1, 1)))
+  expect_identical(idle[c("check", "severity", "n")],
+                   tibble::tibble(check = "molecules without cells", severity = "note", n = 1L))
+  expect_match(idle$given, "No cell has \"C\"")
+  same <- look(rbind(A = c(1, 0), B = c(1, 0), C = c(1, 1)))
+  expect_identical(same$check, c("molecules", "molecules without cells"))
+  expect_match(same$given[1], "The same: \"A\", \"B\"")
+  expect_match(look("smiles")$given, "There is no column \"smiles\"")
+  expect_match(look(c("CCO", "CCC"))$must, "SMILES named by perturbation")
+  # Beside the other defects, and known by its molecule where no training cell has it.
+  broken <- cells
+  broken$dose[1] <- "x"
+  both <- look(features["A", , drop = FALSE], x = broken)
+  expect_identical(both$severity, c("error", "error"))
+  expect_match(both$given[both$check == "molecules"], "It lacks \"B\"")
+  expect_match(both$given[both$check != "molecules"], "dose \"x\"")
+  cells$part <- ifelse(grepl("B", cells$drug), "ood", "train")
+  expect_true("untrained perturbation" %in% check_toy(cells, split = "part")$defects$check)
+  expect_false("untrained perturbation" %in% look(features, split = "part", x = cells)$check)
+})
