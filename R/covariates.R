@@ -65,12 +65,11 @@ constant_defects <- function(screen) {
   })
 }
 
-# No reference has any, and scGen's network knows no covariates.
+# No reference has any.
 check_continuous <- function(keys, settings, call = rlang::caller_env()) {
-  odd <- if (settings$model == "scgen") "of scGen" else if (settings$parity != "none")
-    paste("with parity", dQuote(settings$parity, FALSE))
-  if (length(keys$continuous) == 0L || is.null(odd)) return(invisible())
-  abort_input(paste0("`continuous` must be left out ", odd, "."), paste0("It is ", name_list(keys$continuous), "."),
+  if (length(keys$continuous) == 0L || settings$parity == "none") return(invisible())
+  abort_input(paste0("`continuous` must be left out with parity ", dQuote(settings$parity, FALSE), "."),
+              paste0("It is ", name_list(keys$continuous), "."),
               "Bin the numbers (cut() does) and name the column in `covariates`.", call)
 }
 

@@ -74,25 +74,32 @@ check_searched <- function(names, model, given, own, call) {
                 paste0(name_list(idle), if (length(idle) == 1) " acts" else " act", " in other models only."),
                 "Leave it out, or give the settings of the model that is to be searched.", call)
   }
-  off <- intersect(names, switched_off(model, own))
+  off <- Filter(length, lapply(switched_off(model, own), intersect, x = names))
   if (length(off) == 0) return(invisible())
-  what <- if (model == "multicpa") "proteins" else "a network over molecules"
+  todo <- c(proteins = "search with `proteins`.",
+            "a network over molecules" = "write molecule_encoder = \"graph\".",
+            "continuous covariates" = "name them in `continuous`.")
   abort_input("`space` must hold settings that act in the fits of the search.",
-              paste0(name_list(off), if (length(off) == 1) " does" else " do", " nothing without ", what, "."),
-              paste0("Leave it out, or ", if (model == "multicpa") "search with `proteins`." else
-                "write molecule_encoder = \"graph\"."), call)
+              paste0(name_list(off[[1L]]), if (length(off[[1L]]) == 1) " does" else " do", " nothing without ",
+                     names(off)[1L], "."),
+              paste("Leave it out, or", todo[[names(off)[1L]]]), call)
 }
 
-# Settings of the model that do nothing with these arguments.
+# Settings of the model that do nothing with these arguments, by what they act in.
 switched_off <- function(model, own) {
-  c(if (identical(own$proteins, FALSE)) c("fusion", "protein_loss", "protein_background", "recon_weight_pro"),
-    if (model == "chemcpa" && is.null(own$molecule_encoder)) c("molecule_width", "molecule_depth"))
+  list(proteins = if (identical(own$proteins, FALSE)) {
+         c("fusion", "protein_loss", "protein_background", "recon_weight_pro")
+       },
+       "a network over molecules" = if (model == "chemcpa" && is.null(own$molecule_encoder)) {
+         c("molecule_width", "molecule_depth")
+       },
+       "continuous covariates" = if (length(own$continuous) == 0L) "continuous_doser")
 }
 
 # The default space of a model, of what these arguments do not switch off.
 default_search <- function(settings, own) {
   space <- default_space(settings)
-  space[switched_off(settings$model, own)] <- NULL
+  space[unlist(switched_off(settings$model, own))] <- NULL
   space
 }
 

@@ -130,7 +130,7 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
   own <- own_arguments(loss = loss, molecules = molecules, molecule_encoder = molecule_encoder,
                        dose_transform = dose_transform, proteins = proteins, fusion = fusion,
                        protein_loss = protein_loss, protein_assay = protein_assay, degs = degs,
-                       model = settings$model)
+                       continuous = formula_names(continuous, "continuous", here), model = settings$model)
   space <- if (is.null(space)) default_search(settings, own) else new_space(space)
   method <- check_choice(method, c("random", "halving"), "method")
   check_count(trials, "trials")
@@ -146,10 +146,9 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
   check_trials(plan, given)
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
                    if (settings$model == "scgen") "gauss" else settings_with_loss(settings, loss), sep,
-                   continuous)
-  columns <- c(list(perturbation = perturbation, dose = dose, covariates = keys$covariates, control = control,
-                    batch = batch, split = split, sep = sep, dose_unit = dose_unit),
-               list(continuous = keys$continuous)[length(keys$continuous) > 0L])
+                   own$continuous)
+  columns <- list(perturbation = perturbation, dose = dose, covariates = keys$covariates, control = control,
+                  batch = batch, split = split, sep = sep, dose_unit = dose_unit)
   search <- list(space = space, settings = settings, own = own, method = method, trials = trials, plan = plan,
                  rungs = rungs, reduction = reduction %||% 3, metric = metric, seed = seed,
                  sample_cells = sample_cells, param = BPPARAM, call = here)

@@ -200,7 +200,11 @@ test_that("what is no continuous covariate is refused in one error", {
   cells$age <- NULL
   expect_refused(predict(fit, data$x, condition("A"), col_data = cells), "no column \"age\"")
   expect_refused(tune_fit(data$x, "drug", control = "control", continuous = "age", col_data = data$cells,
-                          trials = 1, settings = scgen_settings(epochs = 1)), "must be left out of scGen")
+                          trials = 1, settings = scgen_settings(epochs = 1)),
+                 "`continuous` is an argument of .*`multicpa\\(\\)`; the settings are of `scgen")
+  expect_refused(tune_fit(data$x, "drug", control = "control", col_data = data$cells, trials = 1,
+                          space = list(continuous_doser = c("linear", "mlp")), settings = cpa_settings(epochs = 1)),
+                 "\"continuous_doser\" does nothing without continuous covariates.*name them in `continuous`")
 })
 
 test_that("reports, summaries and searches name continuous covariates", {
