@@ -21,8 +21,8 @@ tuning_cells <- function(x, keys, col_data, settings, sample_cells, stream,
                 "No perturbed condition has 5 test cells.",
                 c(if (!is.null(sample_cells)) "Raise `sample_cells`.",
                   paste0(if (is.null(keys$split)) "The automatic split" else "split_cells(test = 0.25)",
-                         " takes them of conditions with 20 cells; smaller ones need a `split` with more of ",
-                         "their cells in \"test\".")),
+                         " gives them to conditions of 20 cells and more; smaller ones need a `split` with ",
+                         "more of their cells in \"test\".")),
                 call)
   }
   list(task = task, data = data)

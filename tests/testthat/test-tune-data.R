@@ -58,7 +58,7 @@ test_that("every container is sampled alike", {
 test_that("without test cells there is nothing to compare", {
   cells <- small_cells()
   cells$col_data$split[cells$col_data$split == "test"] <- "train"
-  expect_refused(small_search(col_data = cells$col_data), "must have test cells.*split_cells.*20 cells; smaller ones need a `split`")
+  expect_refused(small_search(col_data = cells$col_data), "must have test cells.*split_cells.*20 cells and more; smaller ones need a `split`")
   expect_refused(suppressWarnings(small_search(split = NULL, sample_cells = 20)),
                  "Raise `sample_cells`")
 })
