@@ -282,6 +282,25 @@ TEST_CASE("the second task knows the covariate of the condition, whatever the ba
   CHECK(last_loss(a) < 2 * without);
 }
 
+TEST_CASE("version 2 of chemCPA runs the second task in the adversaries' steps too", "[training]") {
+  const Screen screen(false);
+  compert::DegTargets degs;
+  for (std::size_t i = 0; i < screen.design.n; ++i) degs.group.push_back(screen.design.covariate[i]);
+  for (int64_t type = 0; type < 4; ++type) degs.genes.push_back({3 * type, 3 * type + 1, 20 + type});
+  // The first step is the adversaries', and there is no other.
+  Model model(screen.architecture(), settings_of(R"("epochs": 1, "model": "chemcpa", "parity": "chemcpa_v2",
+                                                    "batch_size": 100000, "reg_multi_task": 1,
+                                                    "doser_type": "sigm")"));
+  const auto before = model.values();
+  Quiet quiet;
+  model.fit(screen.cells(), screen.design, screen.train, {}, "", quiet, degs);
+  const auto after = model.values();
+  const auto moved = [&](const std::string& name) { return before.at(name).values != after.at(name).values; };
+  CHECK(moved("degs_predictor.network.1.running_mean"));
+  CHECK_FALSE(moved("degs_predictor.network.0.weight"));
+  CHECK(model.history().back().loss_degs > 0);
+}
+
 TEST_CASE("version 2 of chemCPA trains the embeddings of what has no molecule", "[training]") {
   const Screen screen(false);
   compert::Architecture a = screen.architecture();

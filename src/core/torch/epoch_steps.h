@@ -24,7 +24,7 @@ struct EpochSteps {
     r.loss_reconstruction = mean(Loss::kReconstruction, looked);
     r.loss_alignment = mean(Loss::kAlignment, looked);
     r.loss_counterfactual = mean(Loss::kCounterfactual, autoencoder);
-    if (model.settings.reg_multi_task > 0) r.loss_degs = mean(Loss::kDegs, autoencoder);
+    if (model.settings.reg_multi_task > 0) r.loss_degs = mean(Loss::kDegs, looked);
     if (model.settings.variational) r.loss_kl = mean(Loss::kKl, looked);
     if (const ProteinDecoder* proteins = model.network.proteins(); proteins != nullptr) {
       r.loss_proteins = mean(Loss::kOfProteins, looked);

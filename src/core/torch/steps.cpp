@@ -105,8 +105,7 @@ Model::Impl::Objective Model::Impl::autoencoder_objective(
     out.total = out.total - out.adversaries.perturbations * (settings.reg_adversary * share) -
                 out.adversaries.covariates * (of_covariates * share);
   }
-  // The second task belongs to the autoencoder's turn; the adversaries' only looks at the losses.
-  if (batch.degs.defined() && at::GradMode::is_enabled())
+  if (batch.degs.defined())
     add(network.deg_loss(effect, batch), settings.reg_multi_task, Loss::kDegs);
   if (settings.reg_alignment > 0) {
     Tensor sum;
