@@ -94,7 +94,9 @@ dose_panels <- function(n, scales, log_dose, doses) {
     ggplot2::theme(panel.spacing.x = ggplot2::unit(20, "pt"),
                    plot.margin = ggplot2::margin(5.5, 18, 5.5, 5.5), strip.clip = "off"),
     single %||% if (n > 4L && !log_dose) ggplot2::scale_x_continuous(n.breaks = 3L, guide = guide),
-    if (n > 9L) ggplot2::scale_y_continuous(n.breaks = 3L, guide = guide)
+    if (n > 9L) ggplot2::scale_y_continuous(n.breaks = 3L, guide = guide),
+    # From 17 panels on there are five or more beside each other.
+    if (n > 16L) ggplot2::theme(strip.text = ggplot2::element_text(size = ggplot2::rel(0.75)))
   )
 }
 

@@ -204,9 +204,5 @@ plot_similarity <- function(embedding, ...) {
     theme_compert() +
     ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (length(names) > 12L) return(p)
-  # White on dark tiles.
-  table$.ink <- ifelse(abs(table$cosine) > 0.75, "white", "grey10")
-  p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", .data$cosine), colour = .data$.ink), table,
-                         size = 3, na.rm = TRUE) +
-    ggplot2::scale_colour_identity()
+  p + tile_numbers(table, table$cosine, abs(table$cosine) > 0.75, length(names))
 }

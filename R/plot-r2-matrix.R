@@ -53,13 +53,9 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
     theme_compert() +
     ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (!(numbers %||% (max(dim(r2)) <= 12L))) return(p)
-  # White on dark tiles.
   place <- (pmin(pmax(table$r2, limits[1L]), limits[2L]) - limits[1L]) / diff(limits)
   dark <- if (limits[1L] < 0) abs(table$r2) > 0.75 else place > 0.6
-  table$.ink <- ifelse(dark %in% TRUE, "white", "grey10")
-  p + ggplot2::geom_text(ggplot2::aes(label = sprintf("%.2f", round(.data$r2, 2L) + 0),
-                                      colour = .data$.ink), table, size = 3, na.rm = TRUE) +
-    ggplot2::scale_colour_identity()
+  p + tile_numbers(table, table$r2, dark, max(dim(r2)))
 }
 
 # White to blue; orange below 0, where there is anything.

@@ -114,6 +114,15 @@ name_headings <- function() {
   ggplot2::as_labeller(function(x) short_names(x, if (length(x) > 9L) 13L else 24L, many = FALSE))
 }
 
+# The numbers of a map of `n` rows or columns, white on dark tiles; many tiles are narrow.
+tile_numbers <- function(table, value, dark, n) {
+  table$.number <- ifelse(is.na(value), NA, sprintf("%.2f", round(value, 2L) + 0))
+  table$.ink <- ifelse(dark %in% TRUE, "white", "grey10")
+  list(ggplot2::geom_text(ggplot2::aes(.data$column, .data$row, label = .data$.number, colour = .data$.ink), table,
+                          size = if (n > 8L) 2 else 3, na.rm = TRUE, inherit.aes = FALSE),
+       ggplot2::scale_colour_identity())
+}
+
 # What a whole picture is of, as its subtitle: "ISG15, IFNb, cell_type: B"; NULL for nothing. The user's
 # own columns have their names.
 constant_subtitle <- function(parts) {

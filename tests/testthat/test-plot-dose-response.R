@@ -163,3 +163,13 @@ test_that("a single dose has points, one break and no line", {
     expect_identical(built$layout$panel_params[[1]]$x$get_labels(), "0.1")
   }
 })
+
+test_that("headings of panels that are five beside each other are smaller", {
+  skip_without_package("ggplot2")
+  curves <- function(n) {
+    table <- expand.grid(dose = c(0, 1), perturbation = paste0("drug ", seq_len(n)), stringsAsFactors = FALSE)
+    tibble::tibble(table[c("perturbation", "dose")], response = table$dose)
+  }
+  size <- function(n) as.numeric(plot_dose_response(curves(n))$theme$strip.text$size)
+  expect_lt(size(17), size(16))
+})

@@ -56,3 +56,12 @@ test_that("names of a horizontal axis are wrapped or slanted where they have no 
   long <- "a kidney of an embryo, Compound-01 with a long name"
   expect_no_match(names_axis("y", paste("a long name", 1:9))$labels(long), "\n")
 })
+
+test_that("numbers of many tiles are small, and none is a negative zero", {
+  skip_without_package("ggplot2")
+  table <- data.frame(row = "a", column = c("a", "b", "c"))
+  few <- tile_numbers(table, c(-0.001, 0.9, NA), c(FALSE, TRUE, NA), 3L)[[1L]]
+  expect_identical(few$data$.number, c("0.00", "0.90", NA))
+  expect_identical(few$data$.ink, c("grey10", "white", "grey10"))
+  expect_gt(few$aes_params$size, tile_numbers(table, 1:3, FALSE, 10L)[[1L]]$aes_params$size)
+})
