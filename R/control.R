@@ -11,12 +11,15 @@ find_control <- function(keys, col_data, pairs) {
   if (keys$control %in% names(col_data)) {
     return(control_by_flag(col_data[[keys$control]], keys, pairs))
   }
+  flags <- Filter(function(name) is_flag(col_data[[name]]), names(col_data))
   list(control = NULL, defects = new_defect(
     "no such control", "`control` must be a name in the perturbation column, or a logical column.",
     paste0(dQuote(keys$control, FALSE), " is neither: no cell is a control."),
-    paste0(did_you_mean(keys$control, c(atoms, names(col_data))), columns_have(keys),
+    paste0(did_you_mean(keys$control, c(atoms, flags)), columns_have(keys),
            name_list(atoms, 12), ".")))
 }
+
+is_flag <- function(column) is.logical(column) || (is.numeric(column) && all(column %in% c(0, 1)))
 
 usual_controls <- function() {
   c("control", "ctrl", "dmso", "vehicle", "nt", "non-targeting", "untreated", "unstimulated",
@@ -62,7 +65,7 @@ control_by_flag <- function(flag, keys, pairs) {
       "control column", "A column given as `control` must mark the cells of one perturbation.",
       given, todo))
   }
-  if (is.numeric(flag) && all(flag %in% c(0, 1))) flag <- flag == 1
+  if (is.numeric(flag) && is_flag(flag)) flag <- flag == 1
   if (!is.logical(flag) || anyNA(flag)) {
     what <- if (is.logical(flag)) "has missing values" else
       paste("holds", name_list(utils::head(unique(flag), 20)))

@@ -25,6 +25,10 @@ test_that("columns that mark controls badly are refused", {
   refused("gap", "has missing values")
   refused("word", "holds \"yes\"")
   refused("contrl", "is neither.*Did you mean \"control\"")
+  cells$zzzy <- "x"
+  cells$treatd <- rep(1:0, 30)
+  refused("treated", "is neither.*Did you mean \"treatd\"")
+  expect_no_match(error_parts(toy_screen(cells = cells, control = "zzzz"))$text, "Did you mean")
   refused(NULL, "Write control = \"control\"")
 })
 
