@@ -28,7 +28,7 @@
 #'   each: `c("dose_1", "dose_2")`.
 #' @param dose_unit Unit of the doses; kept in the fit, so that axes say it and [condition()] may ask in
 #'   another one of the same kind: `"fM"`, `"pM"`, `"nM"`, `"uM"`, `"mM"`, `"M"`; `"pg/ml"`, `"ng/ml"`,
-#'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
+#'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`, `"g/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
 #'   text, such as `"U/ml"`, is a label. `NULL`: unknown.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param continuous Names of columns with numbers that every cell has, such as age or time; also `~ age`. See

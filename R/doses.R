@@ -6,7 +6,7 @@
 dose_units <- function() {
   list(molar = c(fM = 1e-15, pM = 1e-12, nM = 1e-9, uM = 1e-6, mM = 1e-3, M = 1),
        mass = c("pg/ml" = 1e-9, "ng/ml" = 1e-6, "ug/ml" = 1e-3, "mg/ml" = 1, "mg/l" = 1e-3),
-       body = c("ug/kg" = 1e-3, "mg/kg" = 1),
+       body = c("ug/kg" = 1e-3, "mg/kg" = 1, "g/kg" = 1e3),
        radiation = c(mGy = 1e-3, Gy = 1))
 }
 

@@ -63,9 +63,9 @@
 #'
 #'   `rungs`, one row per trial and rung that was trained: `trial`, `rung`, `epochs`, the metric at
 #'   the best epoch of that rung, `seconds`.
-#' @section Reproducible: All settings are drawn from `seed` before the first trial, no two times the same
-#'   ones as long as the space has others, and each trial has a seed of its own. Without a `split` column, all have the same seed, because the seed draws
-#'   the test cells, and scores on different cells can't be compared.
+#' @section Reproducible: All settings are drawn from `seed` before the first trial, none twice as long as the
+#'   space has others, and each trial has a seed of its own. Without a `split` column, all have the same seed,
+#'   because the seed draws the test cells, and scores on different cells can't be compared.
 #'
 #'   Halving is synchronous: a rung is complete before its best go on (as in Jamieson and Talwalkar
 #'   2016; ASHA, Li et al. 2020, does not wait). The result then does not depend on who finishes

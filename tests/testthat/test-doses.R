@@ -3,6 +3,7 @@ test_that("doses are converted within a kind of unit only", {
   expect_equal(convert_doses(2, "mM", "uM"), 2000)
   expect_equal(convert_doses(3, "ug/ml", "mg/l"), 3)
   expect_identical(convert_doses(1.5, "Gy", "Gy"), 1.5)
+  expect_equal(convert_doses(1.5, "g/kg", "mg/kg"), 1500)
   expect_refused(convert_doses(1, "uM", "mg/kg"), "same kind")
 })
 
