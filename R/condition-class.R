@@ -127,9 +127,10 @@ check_names_in_screen <- function(x, keys, call) {
               if (unknown[1] %in% keys$dose) {
                 paste0("It is the column of doses: write dose = ... instead of ", unknown[1],
                        " = ....")
+              } else if (length(known)) {
+                paste0(did_you_mean(unknown[1], known), "The covariates are ", name_list(known), ".")
               } else {
-                paste0(did_you_mean(unknown[1], known), "The covariates are ",
-                       name_list(known), ".")
+                "The screen has none: they are the columns that `covariates` names."
               }, call = call)
 }
 

@@ -58,6 +58,12 @@ hold_conditions <- function(screen, asked, call) {
   if (inherits(asked, "compert_condition")) {
     crossed <- vapply(asked$perturbation, function(p) isTRUE(attr(p, "crossed")), NA)
   }
+  if (!any(found$any)) {
+    abort_input("`hold_out` must hold out at least one perturbed cell.",
+                paste0("No cell matches ", name_list(format(condition)), "."),
+                if (length(found$doses)) paste0("At other doses there are ", name_list(found$doses, 12), ".") else
+                  "check_screen() lists the conditions.", call = call)
+  }
   missed <- which(!found$any & !crossed)
   if (any(found$any) && length(missed)) warn_unmatched(format(condition[missed, ]), call)
   found$held
@@ -71,8 +77,8 @@ warn_unmatched <- function(what, call) {
   ), call = call, class = "compert_unmatched_hold_out")
 }
 
-# list(held, one logical per cell; any, one per condition: whether a cell has it). Same parts (and doses,
-# where known), same covariates where named.
+# list(held, one logical per cell; any, one per condition: whether a cell has it; doses, what there is of
+# perturbations that no cell has at the dose). Same parts (and doses, where known), same covariates where named.
 match_conditions <- function(screen, condition, call) {
   unit <- unlist(lapply(condition$dose, attr, "unit"))
   if (length(unit) > 0) {
@@ -112,7 +118,11 @@ match_conditions <- function(screen, condition, call) {
     found[k] <- any(hit)
     held <- held | hit
   }
-  list(held = held, any = found)
+  undosed <- dosed & !asked %in% of_code[[2L]]
+  alike <- of_code[[1L]] %in% condition_key(tidy$parts, bare(tidy$parts))[undosed]
+  list(held = held, any = found, doses = if (!is.null(screen$keys$dose)) {
+    condition_label(parts[alike], screen$doses[first][alike], screen$keys$sep)
+  })
 }
 
 check_levels <- function(level, column, name, call) {

@@ -2,7 +2,9 @@ test_that("conditions are held out, in the cell types that are named, never cont
   expect_setequal(held(split_toy(hold_out = condition("B+A"))), c("A+B T", "A+B NK"))
   expect_setequal(held(split_toy(hold_out = condition("A+B", cell_type = "NK"))), "A+B NK")
   expect_setequal(held(split_toy(hold_out = condition("A", dose = 0.5))), c("A T", "A NK"))
-  expect_refused(split_toy(hold_out = condition("A", dose = 9)), "No cell matches")
+  expect_refused(split_toy(hold_out = condition("A", dose = 9)), "\"A@9\"\\. i At other doses there are \"A@0.5\"")
+  expect_refused(split_cells(toy_cells(), "drug", control = "control", hold_out = condition("A", tissue = "T")),
+                 "\"tissue\" is none.*columns that `covariates` names")
   asked <- data.frame(drug = c("A", "B"), cell_type = c("T", "NK"))
   expect_setequal(held(split_toy(hold_out = asked)), c("A T", "B NK"))
   expect_refused(split_toy(hold_out = condition("control")), "at least one perturbed cell")
