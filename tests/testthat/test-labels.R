@@ -48,6 +48,7 @@ test_that("each kind of bad label or dose is one defect that names a cell", {
   arity <- p$defects[p$defects$check == "number of doses", ]
   expect_match(arity$given, "Cell \"c1\" has perturbation \"A\\+B\" and dose \"1\"")
   expect_match(arity$todo, "1.0+1.0", fixed = TRUE)
+  expect_match(pairs_of("(+)-JQ1", "3")$defects$todo, "belongs to one, choose another `sep` (NULL: none)", fixed = TRUE)
   expect_identical(p$ok, seq_along(p$ok) == 8)
 })
 
