@@ -234,6 +234,7 @@ test_that("settings have the defaults of the model and of the reference", {
 test_that("wrong input is refused, each with one error", {
   expect_refused(multi_fit(fusion = "sum"), "`fusion` must be one of \"concat\"")
   expect_refused(multi_fit(cite_rows(with_gaps(cite_cells()$adt))), "53 cells of 160 lack proteins.*poe")
+  expect_refused(poe(replace(cite_cells()$adt, TRUE, NA)), "measured in some training cells.*No training cell has any")
   expect_refused(multi_fit(protein_loss = "zinb"), "`protein_loss` must be one of")
   expect_refused(multi_fit(fusion = "concat", settings = multi_settings(fusion = "poe")),
                  "`fusion` and that of the settings must agree")

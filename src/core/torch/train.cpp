@@ -67,7 +67,7 @@ Tensor Model::Impl::some_proteins(const CellSource& cells, const Design& design,
   std::vector<int64_t> some;
   for (std::size_t i = 0; i < which.size(); i += step) some.push_back(which[i]);
   if (some.empty())
-    throw Error("proteins", "must be measured in some training cells", "no training cell has any",
+    throw Error("proteins", "must be measured in some training cells", "No training cell has any",
                 "Put cells with proteins into the training split");
   Batch batch;
   network.load(cells, some.data(), some.size(), design.rows(some.data(), some.size()), batch);
