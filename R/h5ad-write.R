@@ -14,8 +14,8 @@
 #' cannot hold is left out, and a warning names each of it.
 #'
 #' The assay that becomes `X` is, when `assay` does not say otherwise: for SingleCellExperiment and
-#' SummarizedExperiment `X`, else `logcounts`, else `counts`; for Seurat the layer `data` of the
-#' default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
+#' SummarizedExperiment `X`, else `logcounts`, `counts`, or the `mean` of a prediction; for Seurat the layer `data`
+#' of the default assay, or `counts` where nothing was normalised. All other assays (layers) of the same
 #' genes become layers; an assay without a name of its own has its number as name. Reductions (those of
 #' Seurat with the prefix `X_`, as scanpy has them) and, as `spatial`, the coordinates of a SpatialExperiment
 #' go to `obsm`, `metadata()` and Seurat's `misc` to `uns`. Of an alternative experiment (such as antibodies), and
@@ -82,7 +82,7 @@ se_parts <- function(x, assay, call) {
   })
   names(matrices) <- names
   top <- if (length(names)) {
-    choose_assay(names, assay, NULL, c("X", "logcounts"), "counts", "assay", call)
+    choose_assay(names, assay, NULL, c("X", "logcounts"), c("counts", "mean"), "assay", call)
   }
   parts <- list(X = if (!is.null(top)) matrices[[top]], layers = matrices[setdiff(names, top)],
                 obs = SummarizedExperiment::colData(x), var = SummarizedExperiment::rowData(x),

@@ -130,7 +130,7 @@ cell_names <- function(x) colnames(x) %||% as.character(seq_len(ncol(x)))
 
 # An alternative experiment; where none of its assays has a usual name, the first is X.
 other_modality <- function(x, assay, name, call) {
-  known <- intersect(c(assay, "X", "logcounts", "counts"), assay_names(x))
+  known <- intersect(c(assay, "X", "logcounts", "counts", "mean"), assay_names(x))
   parts <- se_parts(x, c(known, assay_names(x))[1L], call)
   nested <- if (inherits(x, "SingleCellExperiment")) other_experiments(x)
   parts$notes <- c(parts$notes, note_each(nested, "an alternative experiment of an alternative experiment"))

@@ -75,15 +75,19 @@ test_that("a fit of the file is the fit of the object, and predictions are writt
   timeless <- function(fit) fit$history[names(fit$history) != "seconds"]
   expect_identical(timeless(again), timeless(fit))
   asked <- condition(drug = "A+B", cell_type = "NK")
-  answer <- predict(fit, x, asked)
-  name <- SummarizedExperiment::assayNames(answer)[1L]
-  back <- read_h5mu(written_mu(answer, assay = name))
-  expect_equal(SummarizedExperiment::assay(back, "X"), SummarizedExperiment::assay(answer, name),
-               ignore_attr = TRUE)
-  expect_equal(SummarizedExperiment::assay(alt(back, "ADT"), "X"),
-               SummarizedExperiment::assay(alt(answer, "ADT"), name), ignore_attr = TRUE)
+  answer <- predict(fit, x, asked, summarise = "condition")
+  back <- read_h5mu(written_mu(answer))
+  for (part in list(list(back, answer), list(alt(back, "ADT"), alt(answer, "ADT")))) {
+    expect_equal(SummarizedExperiment::assay(part[[1]], "X"), SummarizedExperiment::assay(part[[2]], "mean"))
+    expect_equal(SummarizedExperiment::assay(part[[1]], "variance"),
+                 SummarizedExperiment::assay(part[[2]], "variance"))
+  }
+  rna <- withr::local_tempfile(fileext = ".h5ad")
+  expect_warning(write_h5ad(answer, rna), "ADT: written without its \"variance\"")
+  expect_equal(read_h5ad(rna, as = "list")$X, SummarizedExperiment::assay(answer, "mean"))
   # The fit finds what it needs in the file.
-  expect_equal(SummarizedExperiment::assay(predict(fit, path, asked)), SummarizedExperiment::assay(answer))
+  expect_equal(SummarizedExperiment::assay(predict(fit, path, asked, summarise = "condition")),
+               SummarizedExperiment::assay(answer))
 })
 
 test_that("every assay of a Seurat object is a modality, with its own cells and reductions", {
