@@ -49,7 +49,7 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   stop_unless_one(rows$table)
   genes <- genes %||%
     rownames(screen$x)[evaluation_degs(fit, screen, groups, rows$table, NULL, n_genes)[[1L]]]
-  draw_genes(gene_cells(fit, screen, groups, rows, options, genes, resolve_seed(seed)),
+  draw_distributions(gene_cells(fit, screen, groups, rows, options, genes, resolve_seed(seed)),
              describe_one(fit, groups, rows$table), gene_scale(fit, "log"))
 }
 
@@ -93,7 +93,7 @@ describe_one <- function(fit, groups, table) {
          seen_words(about$fixed$seen), ")")
 }
 
-draw_genes <- function(table, title, scale) {
+draw_distributions <- function(table, title, scale) {
   table$.panel <- factor(table$gene, unique(table$gene))
   n <- table(table$cells) / nlevels(table$.panel)
   ggplot2::ggplot(table, ggplot2::aes(.data$cells, .data$value, fill = .data$cells)) +

@@ -89,14 +89,17 @@ test_that("files stay small enough to be read in one go", {
   }
 })
 
-test_that("functions of R have at most 50 lines", {
+test_that("functions of R have at most 50 lines, and names that nothing else has", {
   skip_without_source_tree()
   files <- list.files(file.path(source_tree(), "R"), "[.]R$", full.names = TRUE)
-  for (file in setdiff(files, grep("RcppExports", files, value = TRUE))) {
+  names <- lapply(setdiff(files, grep("RcppExports", files, value = TRUE)), function(file) {
     code <- parse(file, keep.source = TRUE)
     lines <- vapply(attr(code, "srcref"), function(at) at[3] - at[1] + 1, 0)
-    expect_identical(vapply(code[lines > 50], function(e) deparse(e[[2]])[1], ""), character(), info = basename(file))
-  }
+    name <- vapply(code, function(e) if (length(e) > 1) deparse(e[[2]])[1] else "", "")
+    expect_identical(name[lines > 50], character(), info = basename(file))
+    name[vapply(code, function(e) is.call(e) && identical(e[[1]], as.name("<-")), NA)]
+  })
+  expect_identical(unlist(names)[duplicated(unlist(names))], character())
 })
 
 test_that("the map of R/ in vignette(\"developer\") has every file once", {
