@@ -103,6 +103,6 @@ draw_distributions <- function(table, title, scale) {
     ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
     ggplot2::guides(fill = "none") +
     ggplot2::labs(x = NULL, y = with_scale_words("Expression", scale), title = title,
-                  subtitle = paste0(paste0(n, " ", tolower(names(n)), collapse = ", "), " cells; points are means")) +
+                  subtitle = paste0(paste0(n, " ", lower_case(names(n)), collapse = ", "), " cells; points are means")) +
     theme_compert()
 }

@@ -131,8 +131,9 @@ test_that("what needs a network refuses it with one error", {
   ask <- condition(condition = "IFNb")
   calls <- expression(
     cell_embedding(baseline, x), perturbation_embedding(baseline), covariate_embedding(baseline),
-    write_back(baseline, x), reconstruct(baseline, x), evaluate_cells(baseline, x), dose_response(baseline),
-    dose_response2d(baseline), disentanglement(baseline, x),
+    write_back(baseline, x), reconstruct(baseline, x), evaluate_cells(baseline, x),
+    dose_response(baseline, space = "latent"), dose_response2d(baseline, space = "latent"),
+    disentanglement(baseline, x),
     prediction_uncertainty(baseline, ask), cycle_uncertainty(baseline, x, ask), protein_expression(baseline, x),
     resume_fit(baseline, x), fine_tune(baseline, x, "condition"), transfer_table(baseline),
     add_molecules(baseline, c(A = "C")), tidy(baseline), augment(baseline, x), render_report(baseline, x, "a.html")
@@ -140,6 +141,7 @@ test_that("what needs a network refuses it with one error", {
   for (call in as.list(calls)) {
     expect_refused(eval(call), "must be a model that was trained.*additive baseline, which has no network")
   }
+  expect_refused(dose_response(baseline), "`newdata` must be given")
   skip_without_package("ggplot2")
   expect_refused(plot(baseline), "`object` must be a model that was trained")
 })
