@@ -1,7 +1,7 @@
 # What a baseline answers, from source cells and the means of training cells.
 
 # Questions that only a network can answer.
-check_baseline_question <- function(fit, type, summarise, residual, correct = character(),
+check_baseline_question <- function(type, summarise, residual, correct = character(),
                                     call = rlang::caller_env()) {
   needs <- function(must, given, todo = "Leave it out.") {
     abort_input(paste0(must, ": a baseline has no network."), given, todo, call)

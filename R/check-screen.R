@@ -60,7 +60,7 @@ look_at_molecules <- function(molecules, read, call) {
     defects[[length(defects) + 1L]] <<- as_defect(cnd, "molecules", severity)
     if (severity == "warning") rlang::cnd_muffle(cnd)
   }
-  try(withCallingHandlers({
+  tryCatch(withCallingHandlers({
     known <- molecules_of_cells(read_molecules(molecules, call = call), read, call)
     if (!is.null(screen) && !is.null(known)) {
       parts <- sort_names(c(unlist(screen$parts[!duplicated(screen$code)]), screen$keys$control))
@@ -70,7 +70,7 @@ look_at_molecules <- function(molecules, read, call) {
       perturbation_features(known, list(perturbations = parts, control = screen$keys$control,
                                         sep = screen$keys$sep), call)
     }
-  }, compert_input_error = keep("error"), warning = keep("warning")), silent = TRUE)
+  }, warning = keep("warning")), compert_input_error = keep("error"))
   list(defects = bind_defects(defects), described = known_molecules(known))
 }
 
@@ -126,7 +126,7 @@ read_both <- function(x, keys, rna_keys, col_data, call = rlang::caller_env()) {
 # An error, or a warning, of the package as a defect. Warnings have their bullets as lines of the message.
 as_defect <- function(cnd, check, severity = "error") {
   body <- cnd$body
-  message <- strsplit(cli::ansi_strip(cnd$message), "\n(?=([xi!*]|\u2716|\u2139|\u2022) )", perl = TRUE)[[1L]]
+  message <- strsplit(cli::ansi_strip(cnd$message), paste0("\n(?=", line_marks, " )"), perl = TRUE)[[1L]]
   if (length(message) > 1L) {
     sign <- substr(message[-1L], 1L, 1L)
     body <- stats::setNames(substring(message[-1L], 3L), ifelse(sign %in% c("i", cli::symbol$info), "i", "x"))

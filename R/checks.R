@@ -32,10 +32,13 @@ with_core_errors <- function(expr, call = rlang::caller_env(), todo = NULL, argu
   })
 }
 
+# How cli marks the lines of a message, in plain text and in others.
+line_marks <- "([x!i*]|\u2716|\u2139|\u2022)"
+
 # The text of a condition on one line, without the marks of its lines and colours that depend on the terminal.
 plain_message <- function(cnd) {
   text <- if (is.character(cnd$body)) c(cnd$message, cnd$body) else {
-    sub("^([x!i*]|\u2716|\u2139|\u2022) ", "", strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1L]])
+    sub(paste0("^", line_marks, " "), "", strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1L]])
   }
   trimws(gsub("\\s+", " ", cli::ansi_strip(paste(unname(text), collapse = " "))))
 }

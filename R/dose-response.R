@@ -99,7 +99,7 @@ response_space <- function(fit, space, newdata, genes, features, call = rlang::c
 }
 
 response_residual <- function(fit, residual, call = rlang::caller_env()) {
-  if (is_baseline(fit)) check_baseline_question(fit, "mean", "condition", residual, call = call)
+  if (is_baseline(fit)) check_baseline_question("mean", "condition", residual, call = call)
   pick_residual(fit, residual, call)
 }
 
@@ -190,8 +190,8 @@ latent_response <- function(fit, grid) {
   tibble::as_tibble(grid)
 }
 
-# `of`: the parts of the registry that they may be from.
-check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", "proteins")) {
+# `of`: the parts of the registry that they may be from; `features`: whether the verb has such an argument for others.
+check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", "proteins"), features = TRUE) {
   check_strings(genes, "genes", call = call, min = 1L)
   of <- intersect(of, names(Filter(length, fit$meta$registry)))
   known <- unlist(fit$meta$registry[of], use.names = FALSE)
@@ -201,7 +201,7 @@ check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", 
   abort_input(
     paste0("`genes` must be ", paste(of, collapse = " or "), " of the fit."),
     paste0(name_list(unknown), " ", if (length(unknown) == 1L) "is" else "are", " not."),
-    if (any(unknown %in% unlist(fit$meta$registry[other]))) {
+    if (features && any(unknown %in% unlist(fit$meta$registry[other]))) {
       paste0("Of ", other, " write features = \"", other, "\".")
     } else {
       paste0(did_you_mean(unknown[1L], known), paste0("`fit$meta$registry$", of, "`", collapse = " and "),

@@ -1,6 +1,7 @@
 # The proteins' side of scores: the same conditions, source cells and baselines.
 
-protein_metrics <- c("r2_mean_protein", "r2_var_protein", "r2_lfc_protein", "pearson_delta_protein")
+protein_r2 <- c("r2_mean_protein", "r2_var_protein")
+protein_metrics <- c(protein_r2, "r2_lfc_protein", "pearson_delta_protein")
 
 # list(truth, reference, methods, note), the former list(mean, variance) of proteins x conditions, over the cells
 # that have proteins, `note` why a baseline has no answer; `start` is the screen that predictions start from. Raw
@@ -60,7 +61,7 @@ score_proteins <- function(truth, prediction, reference, options) {
       safe_r2(effect, predicted), safe_pearson(effect, predicted))
   }, numeric(length(protein_metrics)))
   scores <- matrix(scores, length(protein_metrics), dimnames = list(protein_metrics, NULL))
-  if (options$clamp_negative) scores[1:2, ] <- pmax(scores[1:2, ], 0)
+  if (options$clamp_negative) scores[protein_r2, ] <- pmax(scores[protein_r2, ], 0)
   as.data.frame(t(scores))
 }
 

@@ -220,7 +220,7 @@ conditions_table <- function(fit) {
 last_scores <- function(history) {
   scored <- history[which(history$best %in% TRUE), , drop = FALSE]
   if (nrow(scored) == 0L) return(NULL)
-  as.list(scored[nrow(scored), 
+  as.list(scored[nrow(scored),
                    c("epoch", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg",
                      intersect(protein_metrics, names(history)))])
 }

@@ -76,8 +76,9 @@ write_h5mu.SingleCellExperiment <- function(x, path, ..., main = NULL, assay = N
   modalities <- lapply(rlang::set_names(others), function(name) {
     other_modality(SingleCellExperiment::altExp(x, name), assay, name, call)
   })
-  first <- measured_part(se_parts(x, assay, call), rownames(x), colnames(x), ncol(x), main, call)
-  write_h5mu_parts(c(rlang::set_names(list(first), main), modalities), path, cell_names(x), call = call)
+  first <- measured_part(se_parts(x, assay, call), rownames(x), cell_names(x), ncol(x), main, call)
+  write_h5mu_parts(c(rlang::set_names(list(first), main), modalities), path, cell_names(x),
+                   own = SummarizedExperiment::colData(x), call = call)
 }
 
 #' @rdname write_h5mu
@@ -91,7 +92,7 @@ write_h5mu.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
                        call)
   names <- rlang::set_names(union(main, names))
   modalities <- lapply(names, function(name) seurat_modality(x, name, if (name == main) layer, main, call))
-  write_h5mu_parts(modalities, path, colnames(x), call = call)
+  write_h5mu_parts(modalities, path, colnames(x), own = x[[]], call = call)
 }
 
 #' @rdname write_h5mu
@@ -112,7 +113,7 @@ write_h5mu.list <- function(x, path, ...) {
   for (name in names(parts)) {
     parts[[name]]$at <- list_positions(parts[[name]]$cells, cells, name, call)
   }
-  write_h5mu_parts(parts, path, cells, x$obs, call)
+  write_h5mu_parts(parts, path, cells, x$obs, call = call)
 }
 
 # For each of all cells its position in a modality, 0 where it has not the cell.
@@ -134,7 +135,7 @@ other_modality <- function(x, assay, name, call) {
   parts <- se_parts(x, c(known, assay_names(x))[1L], call)
   nested <- if (inherits(x, "SingleCellExperiment")) other_experiments(x)
   parts$notes <- c(parts$notes, note_each(nested, "an alternative experiment of an alternative experiment"))
-  measured_part(parts, rownames(x), colnames(x), ncol(x), name, call)
+  measured_part(parts, rownames(x), cell_names(x), ncol(x), name, call)
 }
 
 # Of an assay of a Seurat object, with the object's own parts where it is the main one.
@@ -173,14 +174,17 @@ measured_columns <- function(x, n) {
 }
 
 # `modalities`: named, the main one first, each with `parts`, `genes`, `cells`, `size` and `at`, for each of all
-# cells its position in the modality.
-write_h5mu_parts <- function(modalities, path, cells, obs = NULL, call) {
+# cells its position in the modality. The table of all cells is `obs`, or has the columns of the main modality under its
+# name: `own`, where that has them for cells that the modality lacks.
+write_h5mu_parts <- function(modalities, path, cells, obs = NULL, own = NULL, call) {
   full <- check_new_path(path, call)
   packed <- lapply(modalities, function(m) pack_parts(m$parts, m$genes, m$cells, m$size, call))
-  table <- if (is.null(obs)) {
-    list(table = common_table(packed[[1L]]$contents$obs$columns, modalities[[1L]]$at, cells, names(modalities)[1L]))
-  } else {
-    pack_table(obs, cells, "obs")
+  table <- if (!is.null(obs)) pack_table(obs, cells, "obs") else {
+    at <- replace(modalities[[1L]]$at, modalities[[1L]]$at == 0L, NA)
+    columns <- if (is.null(own)) lapply(packed[[1L]]$contents$obs$columns, `[`, at) else
+      pack_table(own, cells, "obs")$table$columns
+    names(columns) <- sprintf("%s:%s", names(modalities)[1L], names(columns))
+    list(table = list(kind = "table", n = as.double(length(cells)), index = cells, columns = columns))
   }
   sizes <- vapply(packed, function(p) length(p$contents$var$index), 0L)
   of <- rep(names(packed), sizes)
@@ -195,12 +199,4 @@ write_h5mu_parts <- function(modalities, path, cells, obs = NULL, call) {
     rlang::set_names(notes, if (length(notes)) paste0("mod/", name, "/", names(notes)))
   }))))
   invisible(path)
-}
-
-# The columns of the main modality for all cells.
-common_table <- function(columns, at, cells, main) {
-  at[at == 0L] <- NA
-  names(columns) <- sprintf("%s:%s", main, names(columns))
-  list(kind = "table", n = as.double(length(cells)), index = cells,
-       columns = lapply(columns, function(column) column[at]))
 }

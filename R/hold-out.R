@@ -29,7 +29,7 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
   } else if (is.list(hold_out) && length(hold_out) > 0 && all(vapply(hold_out, is.list, NA))) {
     each <- lapply(seq_along(hold_out), function(i) {
       one <- hold_out[[i]]
-      if (is.data.frame(one)) return(hold_conditions(screen, one, call))
+      if (is.data.frame(one)) return(hold_conditions(screen, one, call, alone = FALSE))
       match_filter(screen, one, seed + i - 1, call)
     })
     none <- !vapply(each, any, NA)
@@ -51,14 +51,14 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
 }
 
 # Cells of the conditions. Those that no cell has are told, but for a condition_grid(), which crosses all.
-hold_conditions <- function(screen, asked, call) {
+hold_conditions <- function(screen, asked, call, alone = TRUE) {
   condition <- as_condition(asked, screen$keys, call)
   found <- match_conditions(screen, condition, call)
   crossed <- rep(FALSE, nrow(asked))
   if (inherits(asked, "compert_condition")) {
     crossed <- vapply(asked$perturbation, function(p) isTRUE(attr(p, "crossed")), NA)
   }
-  if (!any(found$any)) {
+  if (alone && !any(found$any)) {
     abort_input("`hold_out` must hold out at least one perturbed cell.",
                 paste0("No cell matches ", name_list(format(condition)), "."),
                 if (length(found$doses)) paste0("At other doses there are ", name_list(found$doses, 12), ".") else

@@ -127,7 +127,8 @@ stop_read_as_genes <- function(assay, others, keys, call) {
   if (length(others) == 0L || is.null(choose_place(assay, keys))) return(invisible())
   abort_input("`assay` must name the assay of the genes, another than that of the proteins.",
               paste0("Assay ", dQuote(assay, FALSE), ", the default or that of `assay`, is read as the genes."),
-              paste0("`x` also has ", name_list(others), ": write assay = ", dQuote(others[1L], FALSE), "."), call = call)
+              paste0("`x` also has ", name_list(others), ": write assay = ", dQuote(others[1L], FALSE), "."),
+              call = call)
 }
 
 #' @exportS3Method find_proteins character

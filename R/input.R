@@ -161,7 +161,8 @@ type_defect <- function(cells) {
   others <- which(types != "Gene Expression")
   if (length(others) == 0L || length(others) == sum(!is.na(types))) return(NULL)
   new_defect("other features", "Rows should be genes.",
-             paste0(count_of(length(others), "row"), " of ", nrow(cells$x), " are of the type ",
+             paste0(count_of(length(others), "row"), " of ", nrow(cells$x),
+                    if (length(others) == 1L) " is" else " are", " no gene but ",
                     name_list(unique(types[others])), ", such as ", dQuote(names(types)[others[1L]], FALSE), "."),
              "Leave them out, or, where they are proteins, name them by `proteins` of multicpa().",
              severity = "warning", n = length(others))

@@ -45,7 +45,7 @@
 #' * [baseline_fit()] makes baselines of both (`proteins = `).
 #' * Embeddings, [disentanglement()] and [prediction_uncertainty()] are of the latent space, which genes and
 #'   proteins share. [distribution_distance()] compares whatever it is given, such as `altExp(x)`.
-#' * DEGs (`n_degs`, `degs`, [rank_degs()]) are genes.
+#' * DEGs (`n_degs`, `degs`) are genes. [rank_degs()] ranks proteins where its `proteins` says where they are.
 #'
 #' Cells without proteins have no part in any number of proteins; what no cell tells is `NA`.
 #'

@@ -149,7 +149,8 @@ observed_points <- function(observed, table, value, columns, numbers, verb, call
                 paste0("It is ", describe(observed), "."),
                 paste0("Draw `", verb, "(fit, newdata, space = \"genes\")`."), call)
   }
-  need_columns(observed, c(columns, "seen", value), "observed", "observed_response()", call)
+  need_columns(observed, c(columns, "seen", value), "observed",
+               if ("perturbation_1" %in% columns) "observed_response(pair = )" else "observed_response()", call)
   points <- as.data.frame(observed)
   shared <- setdiff(intersect(names(points), names(table)), numbers)
   points$.row <- match(row_keys(points[shared]), row_keys(table[shared]))

@@ -40,7 +40,7 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   }
   check_count(n_genes, "n_genes", min = 2)
   check_seed(seed)
-  genes <- check_genes(fit, genes, of = "genes")
+  genes <- check_genes(fit, genes, of = "genes", features = FALSE)
   options <- r2_options(fit, "compert", list(min_cells = 1L, residual = residual))
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
                          need = c("perturbation", "dose", "covariates", "batch"))
@@ -50,7 +50,7 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   genes <- genes %||%
     rownames(screen$x)[evaluation_degs(fit, screen, groups, rows$table, NULL, n_genes)[[1L]]]
   draw_distributions(gene_cells(fit, screen, groups, rows, options, genes, resolve_seed(seed)),
-             describe_one(fit, groups, rows$table), gene_scale(fit, "log"))
+                     describe_one(fit, groups, rows$table), gene_scale(fit, "log"))
 }
 
 stop_unless_one <- function(table, call = rlang::caller_env()) {
@@ -103,6 +103,7 @@ draw_distributions <- function(table, title, scale) {
     ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
     ggplot2::guides(fill = "none") +
     ggplot2::labs(x = NULL, y = with_scale_words("Expression", scale), title = title,
-                  subtitle = paste0(paste0(n, " ", lower_case(names(n)), collapse = ", "), " cells; points are means")) +
+                  subtitle = paste0(paste0(n, " ", lower_case(names(n)), collapse = ", "),
+                                    " cells; points are means")) +
     theme_compert()
 }

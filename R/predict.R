@@ -106,7 +106,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   need_condition(missing(condition))
   check_samples(n_samples, type, summarise, residual)
   from <- check_from(object, from)
-  if (is_baseline(object)) check_baseline_question(object, type, summarise, residual, correct)
+  if (is_baseline(object)) check_baseline_question(type, summarise, residual, correct)
   # Only draws move R's random stream.
   seed <- resolve_seed(if (type == "sample") seed else seed %||% 0L)
   without <- left_out(object, correct)

@@ -144,8 +144,8 @@ abort_unknown_level <- function(registry, name, unknown, call) {
     paste0("`", name, "` must be a level of the training screen."),
     paste0(name_list(unknown), " was not in training."),
     c(paste0(did_you_mean(unknown[1], levels), "Known: ", name_list(levels, 12), "."),
-      paste0("add_levels(fit, list(", name, " = ", dQuote(unknown[1], FALSE), ")) takes it as the mean of the known ",
-             "ones; a fit of `cpa()` or `chemcpa()` learns it from cells by `fine_tune()`.")),
+      paste0("For a trained model, add_levels(fit, list(", name, " = ", dQuote(unknown[1], FALSE), ")) takes it as the ",
+             "mean of the known ones; a fit of `cpa()` or `chemcpa()` learns it from cells by `fine_tune()`.")),
     call = call, class = "compert_unknown_level")
 }
 

@@ -39,7 +39,7 @@ abort_search <- function(trials, search) {
 }
 
 score_names <- function(proteins) {
-  c("score", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", if (proteins) protein_metrics[1:2])
+  c("score", "r2_mean", "r2_mean_deg", "r2_var", "r2_var_deg", if (proteins) protein_r2)
 }
 
 # One row per trial.

@@ -49,7 +49,7 @@ test_that("rows of another type than genes are told, but where they are read as 
   odd <- look(sce)
   odd <- odd[odd$check == "other features", ]
   expect_identical(odd$severity, "warning")
-  expect_match(odd$given, "2 rows of 12 are of the type \"Antibody Capture\", such as \"gene11\"")
+  expect_match(odd$given, "2 rows of 12 are no gene but \"Antibody Capture\", such as \"gene11\"")
   path <- withr::local_tempfile(fileext = ".h5ad")
   names(SummarizedExperiment::rowData(sce)) <- "feature_types"
   write_h5ad(sce, path)

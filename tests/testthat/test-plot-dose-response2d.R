@@ -77,6 +77,8 @@ test_that("measured points are on their panels", {
   expect_identical(drawn$.y, points$dose_2[1:2] + 0.1 * (points$dose_2[1:2] == 0))
   expect_silent(ggplot2::ggplot_build(p))
   expect_refused(plot_dose_response2d(map_of_two(types = "T"), observed = points), "must have points")
+  expect_refused(plot_dose_response2d(map_of_two(), observed = data.frame(perturbation = "A")),
+                 "observed_response\\(pair = \\)")
   expect_refused(plot_dose_response2d(map_of_two(), observed = points[1:3]),
                  "made by `observed_response")
   latent <- map_of_two(types = "B")
