@@ -54,6 +54,10 @@ test_that("what cannot be drawn is refused", {
   cells <- small_cells()
   expect_refused(drawn_of(ask = condition("IFNb")), "one condition that was measured.*names 3.*Name all covariates")
   expect_refused(drawn_of(genes = "ISG1"), "\"ISG1\"")
+  # There is no `features` to advise.
+  expect_refused(plot_genes(multi_fit(), cite_rows(), condition(drug = "A", cell_type = "B"),
+                            genes = rownames(cite_cells()$adt)[1], col_data = cite_cells()$col_data),
+                 "must be genes of the fit.*registry\\$genes` lists them")
   expect_refused(plot_genes(small_fit(), cells$x, col_data = cells$col_data), "`condition` must say what to draw")
   expect_refused(plot_genes(small_fit()), "`newdata` must be given")
   treated <- cells$col_data$condition == "IFNb"
