@@ -52,21 +52,7 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
                     degs = NULL, settings = chemcpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
-  if (missing(molecules)) molecules <- NULL
-  need_molecules(molecules)
-  check_settings(settings, "chemcpa")
-  check_model(settings, "chemcpa", "chemcpa_settings()")
-  loss <- settings_with_loss(settings, loss)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
-  keys$degs <- check_own_degs(degs)
-  how <- read_chemcpa(settings, molecules, molecule_encoder, dose_transform, dose_unit)
-  task <- new_task(x, keys, col_data, how$settings, how$molecules, rlang::current_env(), how$doses)
-  if (is.null(how$weights)) return(run_task(task))
-  run_task(task, with_core_errors(core_new_model(task$design, nrow(task$screen$x),
-                                                 settings_json(task$settings), how$weights,
-                                                 meta_to_json(task$meta))))
+  train_model("chemcpa", given_arguments())
 }
 
 need_molecules <- function(molecules, call = rlang::caller_env()) {
@@ -75,15 +61,15 @@ need_molecules <- function(molecules, call = rlang::caller_env()) {
               "Give named SMILES or a matrix of features; without either use `cpa()`.", call)
 }
 
-# What chemcpa() makes of its own arguments: list(settings, molecules, doses, weights), the weights those
-# of a network that was trained before.
-read_chemcpa <- function(settings, molecules, encoder, transform, unit, call = rlang::caller_env()) {
-  doses <- list(unit = check_dose_unit(unit, call),
-                transform = pick_dose_transform(transform, settings$parity, call))
-  encoder <- check_encoder(encoder, settings, call)
-  if (!is.null(encoder)) settings[c("molecule_width", "molecule_depth")] <- encoder[c("width", "depth")]
-  list(settings = settings, molecules = read_molecules(molecules, NULL, encoder, call), doses = doses,
-       weights = encoder$weights)
+# What chemcpa() adds to `how`, see read_own().
+read_chemcpa <- function(how, given, call) {
+  need_molecules(given$molecules, call)
+  how$doses$transform <- pick_dose_transform(given$dose_transform, how$settings$parity, call)
+  how$encoder <- check_encoder(given$molecule_encoder, how$settings, call)
+  if (!is.null(how$encoder)) {
+    how$settings[c("molecule_width", "molecule_depth")] <- how$encoder[c("width", "depth")]
+  }
+  how
 }
 
 pick_dose_transform <- function(given, parity, call = rlang::caller_env()) {
@@ -143,8 +129,9 @@ model_settings <- function(model, given, verbose, call = rlang::caller_env(), ar
   new_settings(c(given, list(model = model)), verbose, call)
 }
 
-check_model <- function(settings, model, made_by, call = rlang::caller_env()) {
+check_model <- function(settings, model, call = rlang::caller_env()) {
   if (identical(settings$model, model)) return(invisible())
+  made_by <- paste0(model, "_settings()")
   abort_input(paste0("`settings` must come from `", made_by, "`."),
               paste0("They are those of model ", dQuote(settings$model, FALSE), "."),
               paste0("Write settings = ", sub("\\)$", "epochs = 100, ...)", made_by), "."), call)

@@ -137,15 +137,7 @@ cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous
                 settings = cpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
-  check_settings(settings)
-  loss <- settings_with_loss(settings, loss)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
-  keys$degs <- check_own_degs(degs)
-  check_model(settings, "cpa", "cpa_settings()")
-  run_task(new_task(x, keys, col_data, settings, read_molecules(molecules), rlang::current_env(),
-                    list(unit = check_dose_unit(dose_unit))))
+  train_model("cpa", given_arguments())
 }
 
 # Trains what new_task() has prepared; `state`: the model to start from, or NULL for a new one.

@@ -68,12 +68,9 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
                       layer = NULL, sep = "+", col_data = NULL) {
   check_no_dots(...)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
   check_count(n_genes, "n_genes")
   check_flag(by_dose, "by_dose")
-  keys <- new_keys(perturbation, dose, covariates, control, assay = assay, layer = layer,
-                   sep = sep)
-  keys <- with_protein_keys(keys, proteins, NULL, protein_assay)
+  keys <- with_protein_keys(keys_of(given_arguments()), proteins, NULL, protein_assay)
   of_proteins <- !is.null(keys$proteins)
   screen <- as_screen(x, keys, col_data, need = c("perturbation", "dose", "covariates", "control"),
                       expects_log = if (!of_proteins) {

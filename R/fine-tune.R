@@ -51,8 +51,6 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
                       lr_factor = 0.1, col_data = NULL, sep = "+", degs = NULL) {
   validate_fit(fit)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
   if (fit$meta$model %in% c("scgen", "multicpa")) {
     abort_input("`fit` must come from `cpa()` or `chemcpa()`.",
                 paste0("It comes from `", fit$meta$model, "()`."),
@@ -61,8 +59,7 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
   registry <- fit$meta$registry
   settings <- tuning_settings(fit, rlang::list2(...), freeze, lr_factor)
   doses <- list(unit = check_dose_unit(dose_unit), transform = registry$dose_transform)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
-                   settings$loss_ae, sep, continuous)
+  keys <- keys_of(given_arguments(), settings$loss_ae)
   keys$degs <- check_own_degs(degs)
   read <- read_more_molecules(molecules, registry)
   task <- new_task(x, keys, col_data, settings, read, rlang::current_env(), doses, fit)

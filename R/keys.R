@@ -2,7 +2,7 @@
 
 # `keys` of a screen, checked for form (not yet against a table). Of several columns of perturbations, see
 # several-columns.R.
-new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
+new_keys <- function(perturbation = NULL, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, sep = "+",
                      continuous = NULL, call = rlang::caller_env()) {
   covariates <- formula_names(covariates, "covariates", call)
@@ -31,6 +31,12 @@ new_keys <- function(perturbation, dose = NULL, covariates = NULL, control = NUL
          control = if (!is.null(control)) as_utf8(control), batch = batch, split = split, assay = assay,
          layer = layer, loss = loss, sep = sep), if (!is.null(columns)) list(columns = columns),
     if (length(continuous)) list(continuous = continuous))
+}
+
+# Those of the arguments that a verb was given.
+keys_of <- function(given, loss = NULL, call = rlang::caller_env()) {
+  named <- given[intersect(names(given), setdiff(names(formals(new_keys)), "loss"))]
+  do.call(new_keys, c(named, list(loss = loss, call = call)), quote = TRUE)
 }
 
 # Of a one-sided formula, ~ cell_type + donor, the names; anything else as it is.

@@ -73,30 +73,22 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
                      dose_unit = NULL, settings = multicpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
-  check_settings(settings, "multicpa")
-  check_model(settings, "multicpa", "multicpa_settings()")
-  if (missing(fusion)) fusion <- NULL
-  loss <- settings_with_loss(settings, loss)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
-  keys$degs <- check_own_degs(degs)
-  how <- read_multicpa(keys, settings, proteins, fusion, protein_loss, protein_assay)
-  run_task(new_task(x, how$keys, col_data, how$settings, read_molecules(molecules), rlang::current_env(),
-                    list(unit = check_dose_unit(dose_unit))))
+  given <- given_arguments()
+  if (missing(fusion)) given["fusion"] <- list(NULL)
+  train_model("multicpa", given)
 }
 
-# What multicpa() makes of its own arguments: list(keys, settings).
-read_multicpa <- function(keys, settings, proteins, fusion, protein_loss, protein_assay,
-                          call = rlang::caller_env()) {
-  settings$fusion <- agreed_setting(settings, "fusion", fusion, c("concat", "poe"), call = call)
-  keys <- with_protein_keys(keys, proteins, protein_loss, protein_assay, call)
-  if (is.null(keys$proteins)) return(list(keys = keys, settings = settings))
-  keys["protein_loss"] <- list(agreed_setting(
-    settings, "protein_loss", protein_loss, c("nb_mixture", "nb", "gauss"),
+# What multicpa() adds to `how`, see read_own().
+read_multicpa <- function(how, given, call) {
+  settings <- how$settings
+  how$settings$fusion <- agreed_setting(settings, "fusion", given$fusion, c("concat", "poe"), call = call)
+  how$keys <- with_protein_keys(how$keys, given$proteins, given$protein_loss, given$protein_assay, call)
+  if (is.null(how$keys$proteins)) return(how)
+  how$keys["protein_loss"] <- list(agreed_setting(
+    settings, "protein_loss", given$protein_loss, c("nb_mixture", "nb", "gauss"),
     if (settings$parity != "none") settings$protein_loss, call
   ))
-  list(keys = keys, settings = settings)
+  how
 }
 
 # An argument, or what the settings were given; they must not contradict each other.

@@ -32,22 +32,22 @@ call_arguments <- function(fit, verb) {
   keys <- meta$keys
   registry <- meta$registry
   frozen <- meta$settings$frozen %||% ""
-  tuned <- verb == "fine_tune"
   given <- list(
     dose = given_columns(keys, "dose"), dose_unit = registry$dose_unit,
     covariates = if (length(keys$covariates)) keys$covariates, continuous = keys$continuous,
     control = keys$control, batch = keys$batch, split = keys$split,
     assay = keys$assay, layer = keys$layer,
-    loss = if (verb %in% c("cpa", "chemcpa", "multicpa")) meta$settings$loss_ae,
-    proteins = if (!is.null(registry$proteins)) keys$proteins else if (verb == "multicpa") FALSE,
+    loss = meta$settings$loss_ae, proteins = if (is.null(registry$proteins)) FALSE else keys$proteins,
     # Of an array it is the array's own name.
     protein_assay = if (!all(keys$protein_assay %in% keys$proteins)) keys$protein_assay,
-    fusion = if (verb == "multicpa") meta$settings$fusion,
-    dose_transform = if (verb == "chemcpa" && !identical(
-      registry$dose_transform, pick_dose_transform(NULL, meta$settings$parity))) registry$dose_transform,
-    genes = if (tuned) meta$transfer$genes,
+    fusion = meta$settings$fusion,
+    dose_transform = if (!identical(registry$dose_transform, pick_dose_transform(NULL, meta$settings$parity))) {
+      registry$dose_transform
+    },
+    genes = meta$transfer$genes,
     freeze = if (nzchar(frozen)) strsplit(frozen, ",", fixed = TRUE)[[1]]
   )
+  given <- given[names(given) %in% rlang::fn_fmls_names(get(verb))]
   c(code_of(c(Filter(Negate(is.null), given), if (!identical(keys$sep, "+")) keys["sep"])),
     if (isTRUE(registry$n_features > 0)) {
       paste0("molecules = <", count_of(registry$n_features, "feature"), " of each perturbation>")

@@ -29,13 +29,7 @@ scgen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, control,
                   dose_unit = NULL, settings = scgen_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
-  check_settings(settings, "scgen")
-  check_model(settings, "scgen", "scgen_settings()")
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, "gauss", sep)
-  run_task(new_task(x, keys, col_data, settings, NULL, rlang::current_env(),
-                    list(unit = check_dose_unit(dose_unit), transform = "none")))
+  train_model("scgen", given_arguments())
 }
 
 #' @rdname scgen

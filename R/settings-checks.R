@@ -61,8 +61,10 @@ settings_advice <- function(settings, model) {
   c("Of a search, give found$best_settings: found$best is the fit.", write)
 }
 
-# The settings of a run: `loss` laid over them; the two must not contradict each other.
-settings_with_loss <- function(settings, loss, call = rlang::caller_env()) {
+# The likelihood of a run, by its argument or the settings, which must not contradict each other; NULL leaves it
+# to the cells.
+agreed_loss <- function(settings, loss, call = rlang::caller_env()) {
+  if (settings$model == "scgen") return("gauss")
   set <- attr(settings, "given")[["loss_ae"]]
   if (!is.null(set) && !is.null(loss) && set != loss) {
     abort_input("`loss` and `loss_ae` of the settings must agree.",

@@ -12,14 +12,14 @@ call_of_settings <- function(settings) {
   call(paste0(model %||% "cpa", "_settings"))
 }
 
-# Arguments of tune_fit() that not every model has, those that were given, under the names that the
-# verbs have for them.
-own_arguments <- function(..., model, call = rlang::caller_env()) {
-  own <- Filter(Negate(is.null), list(...))
-  having <- function(model) names(formals(model_verb(model)))
-  wrong <- setdiff(names(own), having(model))
+# Of the arguments of tune_fit() those that not every model has, and that were given.
+own_arguments <- function(given, model, call = rlang::caller_env()) {
+  having <- lapply(rlang::set_names(model_names()), function(model) names(formals(model_verb(model))))
+  not_all <- setdiff(unlist(having), Reduce(intersect, having))
+  own <- Filter(Negate(is.null), given[intersect(names(given), not_all)])
+  wrong <- setdiff(names(own), having[[model]])
   if (length(wrong) == 0) return(own)
-  others <- Filter(function(other) wrong[1] %in% having(other), model_names())
+  others <- names(Filter(function(arguments) wrong[1] %in% arguments, having))
   verbs <- paste0("`", others, "()`", collapse = ", ")
   abort_input("Arguments must be those of the model that the settings are of.",
               paste0("`", wrong[1], "` is an argument of ", verbs, "; the settings are of `", model, "()`."),
@@ -27,22 +27,10 @@ own_arguments <- function(..., model, call = rlang::caller_env()) {
                      "."), call)
 }
 
-# What the verb makes of them before it reads the cells: list(keys, settings, molecules, doses), the
-# arguments of new_task().
-read_own <- function(keys, settings, own, dose_unit = NULL, call = rlang::caller_env()) {
-  keys$degs <- check_own_degs(own$degs, call)
-  if (settings$model == "chemcpa") {
-    need_molecules(own$molecules, call)
-    return(c(list(keys = keys), read_chemcpa(settings, own$molecules, own$molecule_encoder,
-                                             own$dose_transform, dose_unit, call)))
-  }
-  how <- list(keys = keys, settings = settings)
-  if (settings$model == "multicpa") {
-    how <- read_multicpa(keys, settings, own$proteins, own$fusion, own$protein_loss, own$protein_assay, call)
-  }
-  doses <- list(unit = check_dose_unit(dose_unit, call),
-                transform = if (settings$model == "scgen") "none")
-  c(how, list(molecules = read_molecules(own$molecules, call = call), doses = doses))
+# Those that say what is where, which every model has.
+column_arguments <- function(given) {
+  columns <- c("perturbation", "dose", "covariates", "control", "batch", "split", "sep", "dose_unit")
+  given[intersect(columns, names(given))]
 }
 
 # The settings by which the cells are read: of what is searched, the value that asks most of them.

@@ -123,14 +123,11 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
                      sep = "+", dose_unit = NULL, settings = cpa_settings()) {
   check_no_dots(..., .settings = call_of_settings(settings))
   need_cells(missing(x))
-  here <- rlang::current_env()
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
   check_settings(settings, model_names())
-  own <- own_arguments(loss = loss, molecules = molecules, molecule_encoder = molecule_encoder,
-                       dose_transform = dose_transform, proteins = proteins, fusion = fusion,
-                       protein_loss = protein_loss, protein_assay = protein_assay, degs = degs,
-                       continuous = formula_names(continuous, "continuous", here), model = settings$model)
+  given <- given_arguments()
+  keys <- keys_of(given, agreed_loss(settings, loss))
+  given[c("covariates", "continuous")] <- list(keys$covariates, keys$continuous)
+  own <- own_arguments(given, settings$model)
   space <- if (is.null(space)) default_search(settings, own) else new_space(space)
   method <- check_choice(method, c("random", "halving"), "method")
   check_count(trials, "trials")
@@ -140,19 +137,14 @@ tune_fit <- function(x, perturbation, ..., space = NULL, trials = 16L, method = 
   check_metric(metric, space, settings, own)
   check_backend(BPPARAM)
   kept <- read_folder(dir)
-  given <- attr(settings, "given")
-  seed <- resolve_seed(seed %||% given[["seed"]] %||% kept$seed)
-  plan <- draw_trials(space, trials, seed, given[["seed"]] %||% if (is.null(split)) seed)
-  check_trials(plan, given)
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer,
-                   if (settings$model == "scgen") "gauss" else settings_with_loss(settings, loss), sep,
-                   own$continuous)
-  columns <- list(perturbation = perturbation, dose = dose, covariates = keys$covariates, control = control,
-                  batch = batch, split = split, sep = sep, dose_unit = dose_unit)
+  fixed <- attr(settings, "given")
+  seed <- resolve_seed(seed %||% fixed[["seed"]] %||% kept$seed)
+  plan <- draw_trials(space, trials, seed, fixed[["seed"]] %||% if (is.null(split)) seed)
+  check_trials(plan, fixed)
   search <- list(space = space, settings = settings, own = own, method = method, trials = trials, plan = plan,
                  rungs = rungs, reduction = reduction %||% 3, metric = metric, seed = seed,
-                 sample_cells = sample_cells, param = BPPARAM, call = here)
-  search_on(search, x, keys, col_data, columns, dir, kept)
+                 sample_cells = sample_cells, param = BPPARAM, call = rlang::current_env())
+  search_on(search, x, keys, col_data, column_arguments(given), dir, kept)
 }
 
 # Runs what tune_fit() has settled on its cells. `columns`: the arguments of the verb that say what is where;
@@ -161,7 +153,7 @@ search_on <- function(search, x, keys, col_data, columns, dir, kept) {
   given <- as.list(attr(search$settings, "given"))
   settings <- reading_settings(search$settings, search$plan)
   settings["seed"] <- list(given[["seed"]] %||% search$seed)
-  how <- read_own(keys, settings, search$own, columns$dose_unit, search$call)
+  how <- read_own(keys, settings, c(search$own, columns), search$call)
   cells <- tuning_cells(x, keys, col_data, settings, search$sample_cells,
                         search_streams(search$seed, 0)$cells, how, search$call)
   check_background(search$metric, search$space, cells$task, search$call)
