@@ -108,29 +108,3 @@ place_cells <- function(values, cells, layer, own, call) {
               paste0("It lacks ", dQuote(cells[is.na(place)][1], FALSE), and_more(sum(is.na(place))), "."),
               todo, call = call)
 }
-
-# Rows of a dgCMatrix brought to `genes`; those it lacks are 0.
-fit_rows <- function(x, genes) {
-  if (identical(rownames(x), genes)) return(x)
-  place <- match(rownames(x), genes)
-  entries <- methods::as(x, "TsparseMatrix")
-  Matrix::sparseMatrix(i = place[entries@i + 1L], j = entries@j + 1L, x = entries@x,
-                       dims = c(length(genes), ncol(x)), dimnames = list(genes, colnames(x)))
-}
-
-# match() of names of genes or proteins. Seurat writes "-" for "_": where that alone sets two names apart, and
-# no others are alike, they are the same.
-match_feature_names <- function(names, table) {
-  place <- match(names, table)
-  gone <- which(is.na(place))
-  others <- setdiff(seq_along(table), place)
-  if (length(gone) == 0L || length(others) == 0L) return(place)
-  dashed <- function(x) chartr("_", "-", x)
-  once <- function(x) !x %in% x[duplicated(x)]
-  wanted <- dashed(names[gone])
-  left <- dashed(table[others])
-  same <- match(wanted, left)
-  same[!once(wanted) | !once(left)[same]] <- NA
-  place[gone] <- others[same]
-  place
-}

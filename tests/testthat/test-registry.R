@@ -112,19 +112,6 @@ test_that("a name that was split at the separator that it holds is told how to b
   expect_true("(+)-JQ1" %in% fit(NULL)$meta$registry$perturbations)
 })
 
-test_that("genes are matched by name", {
-  registry <- new_registry(toy_screen())
-  x <- toy_log()
-  expect_identical(match_genes(x[12:1, ], registry), x)
-  expect_identical(match_genes(rbind(x, extra = 1), registry), x)
-  expect_refused(match_genes(x[-1, ], registry), "lacks 1 of 12 genes.*\"gene1\"")
-  zero <- match_genes(x[-1, ], registry, "zero")
-  expect_identical(zero[1, ], x[1, ] * 0)
-  expect_identical(zero[-1, ], x[-1, ])
-  expect_identical(as.matrix(match_genes(as_sparse(x[-1, ]), registry, "zero")), zero)
-  expect_refused(match_genes(x[1:3, ], registry, "zero"), "lacks 9 of 12 genes")
-})
-
 test_that("ranges of doses are those of training cells; shares are of all cells", {
   cells <- toy_cells()
   cells$dose[cells$drug == "A"] <- rep(c("0.5", "5"), length.out = 15)
