@@ -58,34 +58,39 @@ plan_gene_names <- function(plan, registry) {
        genes = lapply(plan$degs, function(g) registry$genes[g + 1L]))
 }
 
-# Vectors stay vectors through JSON: everything that may have one element is kept from unboxing. Lists of
-# single values, as of ten thousand knockouts, are written as one vector, which takes a hundredth of the time.
+# What JSON cannot tell of values: that those of one element are vectors, and the types of those of none. "text[]"
+# is a list of vectors, one per condition, and "text{}" one by names. All that is not named here is a single value.
+meta_types <- list(
+  registry = c(genes = "text", genes_inner = "text", proteins = "text", perturbations = "text",
+               covariates = "text{}", continuous = "number{}", dose_range = "number{}", dose_scale = "number",
+               dose_top = "number", feature_names = "text"),
+  keys = c(covariates = "text", continuous = "text", proteins = "text", columns = "text{}", degs = "text{}",
+           control_dose = "number"),
+  conditions = c(label = "text", parts = "text[]", doses = "number[]", covariates = "text{}", split = "text",
+                 control = "flag", n_cells = "integer"),
+  degs = c(parts = "text[]", doses = "number[]", covariates = "text{}", genes = "text[]")
+)
+
+# `meta` with every value of these types as `convert(value, type, form)` makes it; the form is "", "[]" or "{}".
+convert_meta <- function(meta, convert) {
+  for (part in names(meta_types)) {
+    types <- meta_types[[part]]
+    for (name in intersect(names(types), names(Filter(Negate(is.null), meta[[part]])))) {
+      meta[[part]][[name]] <- convert(meta[[part]][[name]], gsub("[^a-z]", "", types[[name]]),
+                                      gsub("[a-z]", "", types[[name]]))
+    }
+  }
+  meta
+}
+
+# Lists of single values, as of ten thousand knockouts, are written as one vector, which takes a hundredth of the
+# time.
 meta_to_json <- function(meta) {
-  for (part in c("conditions", "degs")) {
-    for (name in intersect(c("parts", "doses"), names(meta[[part]]))) {
-      values <- meta[[part]][[name]]
-      if (length(values) && all(lengths(values) == 1L)) meta[[part]][[name]] <- unlist(values)
-    }
-  }
-  keep <- function(x) {
-    if (is.list(x)) return(lapply(x, keep))
-    if (is.null(x)) x else I(x)
-  }
-  meta$registry$covariates <- as_object(meta$registry$covariates)
-  meta$registry$dose_range <- as_object(meta$registry$dose_range)
-  meta$conditions$covariates <- as_object(meta$conditions$covariates)
-  if (length(meta$degs)) meta$degs$covariates <- as_object(meta$degs$covariates)
-  vectors <- c("registry", "keys", "conditions", "degs")
-  meta[vectors] <- lapply(meta[vectors], keep)
-  scalars <- list(registry = c("control", "batch", "n_slots", "sep", "n_features", "feature_kind",
-                               "dose_unit", "dose_transform", "dose_top"),
-                  keys = setdiff(names(meta$keys), c("covariates", "continuous", "proteins", "columns")))
-  for (part in names(scalars)) {
-    for (name in intersect(scalars[[part]], names(meta[[part]]))) {
-      value <- meta[[part]][[name]]
-      if (!is.null(value)) meta[[part]][[name]] <- unclass(value)
-    }
-  }
+  meta <- convert_meta(meta, function(value, type, form) {
+    if (form == "{}") return(lapply(as_object(value), I))
+    if (form == "[]" && length(value) && all(lengths(value) == 1L)) value <- unlist(value)
+    if (is.list(value)) lapply(value, I) else I(value)
+  })
   as.character(jsonlite::toJSON(meta, auto_unbox = TRUE, digits = I(17), null = "null",
                                 na = "null"))
 }
@@ -109,36 +114,8 @@ read_json <- function(json) {
 }
 
 meta_from_json <- function(json) {
-  meta <- read_json(json)
-  texts <- function(x) lapply(x, as_names)
-  meta$registry$genes <- as.character(meta$registry$genes)
-  for (name in intersect(c("genes_inner", "feature_names"), names(meta$registry))) {
-    meta$registry[[name]] <- as.character(meta$registry[[name]])
-  }
-  if (!is.null(meta$registry$proteins)) {
-    meta$registry$proteins <- as.character(meta$registry$proteins)
-    meta$keys$proteins <- as.character(meta$keys$proteins)
-  }
-  meta$registry$covariates <- texts(meta$registry$covariates)
-  meta$registry$dose_range <- lapply(meta$registry$dose_range, as.double)
-  numbers <- c("dose_scale", "dose_top")
-  meta$registry[numbers] <- lapply(meta$registry[numbers], as.double)
-  if (!is.null(meta$registry$continuous)) {
-    meta$registry$continuous <- lapply(meta$registry$continuous, as.double)
-    meta$keys$continuous <- as_names(meta$keys$continuous)
-  }
-  meta$keys$covariates <- as_names(meta$keys$covariates)
-  if (!is.null(meta$keys$columns)) meta$keys$columns <- lapply(meta$keys$columns, as_names)
-  meta$keys$control_dose <- as.double(meta$keys$control_dose)
-  for (part in c("conditions", if (length(meta$degs)) "degs")) {
-    meta[[part]]$parts <- texts(meta[[part]]$parts)
-    meta[[part]]$doses <- lapply(meta[[part]]$doses, as.double)
-    meta[[part]]$covariates <- texts(meta[[part]]$covariates)
-  }
-  if (length(meta$degs)) meta$degs$genes <- lapply(meta$degs$genes, as.character)
-  # Without any conditions these are empty lists.
-  meta$conditions[c("label", "split")] <- texts(meta$conditions[c("label", "split")])
-  meta$conditions$control <- as.logical(meta$conditions$control)
-  meta$conditions$n_cells <- as.integer(meta$conditions$n_cells)
-  meta
+  convert_meta(read_json(json), function(value, type, form) {
+    typed <- switch(type, text = as_names, number = as.double, integer = as.integer, flag = as.logical)
+    if (nzchar(form)) lapply(value, typed) else typed(value)
+  })
 }

@@ -41,6 +41,14 @@ test_that("a name may be \"NA\", or look like a number", {
   }
 })
 
+test_that("the DEGs that a user gave survive, a lone gene called \"NA\" too", {
+  screen <- toy_screen()
+  screen$split <- rep("train", 60)
+  screen$keys$degs <- list(A = "NA", "A+B" = c("g1", "g2"))
+  meta <- new_meta(screen, new_registry(screen), cpa_settings(), NULL)
+  expect_identical(meta_from_json(meta_to_json(meta))$keys, meta$keys)
+})
+
 test_that("a fit whose control and only level are called \"NA\" knows its cells again", {
   cells <- transform(toy_cells(160), drug = sub("control", "NA", drug), one = "NA")
   x <- toy_log(160)
