@@ -89,12 +89,15 @@ rank_degs <- function(x, perturbation, ..., dose = NULL, covariates = NULL, cont
 }
 
 # Gene indices (0-based, best first) of each of `conditions` of a screen: lists `perturbation` and `dose`, and the
-# data frame `covariates`. A condition that cannot be compared (no cells, no controls, a single cell) has no genes.
-degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE) {
+# data frame `covariates`. What cannot be compared (controls, no cells, no controls, a single cell) has no genes.
+degs_of_screen <- function(screen, conditions, n = 50, by_dose = TRUE, call = rlang::caller_env()) {
   groups <- de_groups(screen, names(conditions$covariates), by_dose)
-  ranked <- rank_groups(screen, groups, n, p_values = FALSE)
   wanted <- condition_group_key(conditions$perturbation, conditions$dose, by_dose)
   at <- match(paste(covariate_key(conditions$covariates, groups$covariates), wanted), groups$key)
+  # Groups that nobody asks for are not counted.
+  groups$reference[!seq_along(groups$key) %in% at] <- -1L
+  groups$code[!(groups$code + 1L) %in% c(at, groups$reference + 1L)] <- -1L
+  ranked <- rank_groups(screen, groups, n, p_values = FALSE, call)
   lapply(at, function(k) if (is.na(k)) integer() else ranked[[k]]$genes)
 }
 
@@ -106,7 +109,7 @@ de_groups <- function(screen, covariates, by_dose) {
   code <- row_codes(c(list(screen$code), screen$covariates[covariates]))
   first <- which(!duplicated(code))
   condition <- condition_group_key(screen$parts[first], screen$doses[first], by_dose)
-  condition[screen$control[first]] <- "control"
+  condition[screen$control[first]] <- "\b"  # no name of a perturbation
   level <- covariate_key(screen$covariates[first, , drop = FALSE], covariates)
   key <- paste(level, condition)
   at <- which(!duplicated(key))

@@ -158,24 +158,14 @@ stop_without_controls <- function(pooled, call) {
   )
 }
 
-# Gene indices (1-based) of the top DEGs of every group that is scored: Welch t of all its cells
-# against the controls of the same covariates; without `by_dose`, of the cells of all doses.
+# Gene indices (1-based) of the DEGs of every row, the user's own or the top of its cells of every split against
+# the controls of the same covariates; without `by_dose`, of the cells of all doses.
 evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlang::caller_env(),
                             by_dose = TRUE) {
   if (!is.null(degs)) return(own_degs(fit, screen, groups, rows, degs, call))
-  what <- if (by_dose) groups$what else
-    ifelse(groups$control, "\b", condition_group_key(groups$parts, groups$doses, FALSE))
-  key <- paste(groups$place, what, sep = "\f")
-  first <- which(!duplicated(key))
-  pool <- match(key, key[first])
-  reference <- match(paste(groups$place, "\b", sep = "\f"), key[first])[first]
-  scored <- seq_along(first) %in% pool[rows$group] & !is.na(reference) & !groups$control[first]
-  needed <- scored | seq_along(first) %in% reference[scored]
-  of_cell <- pool[groups$of_cell]
-  top <- core_rank_degs(log_values(screen), as.integer(ifelse(needed[of_cell], of_cell - 1L, -1L)),
-                        length(first), as.integer(ifelse(scored, reference - 1L, -1L)),
-                        as.integer(n_degs))
-  lapply(rows$group, function(g) top$groups[[pool[g]]]$genes + 1L)
+  conditions <- list(perturbation = groups$parts[rows$group], dose = groups$doses[rows$group],
+                     covariates = groups$covariates[rows$group, , drop = FALSE])
+  lapply(degs_of_screen(screen, conditions, n_degs, by_dose, call), function(genes) genes + 1L)
 }
 
 zero_based <- function(index) {

@@ -230,6 +230,18 @@ test_that("the gene lists of an evaluation plan are the ranking's", {
   expect_identical(degs_of_screen(screen, both, 4, by_dose = FALSE), list(genes, genes))
 })
 
+test_that("a perturbation that is called \"control\", which is not the control, is ranked as others are", {
+  p <- planted()
+  renamed <- transform(p$cells, drug = sub("^B$", "control", drug))
+  ranked <- function(cells, name) {
+    top <- rank_degs(p$x, "drug", dose = "dose", covariates = "cell_type", control = "dmso", n_genes = 4,
+                     by_dose = FALSE, col_data = cells)
+    top[top$drug == name, setdiff(names(top), "drug")]
+  }
+  expect_gt(nrow(ranked(renamed, "control")), 0)
+  expect_identical(ranked(renamed, "control"), ranked(p$cells, "B"))
+})
+
 test_that("a name that is there twice is another dose, told where there is no dose column", {
   p <- planted()
   cells <- p$cells
