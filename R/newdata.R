@@ -30,6 +30,9 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   match_proteins(screen, fit, call)
 }
 
+# What tables of measured conditions are made of.
+measured_roles <- function() c("perturbation", "dose", "covariates", "batch")
+
 need_newdata <- function(gone, verb, arg = "newdata", call = rlang::caller_env()) {
   if (!gone) return(invisible())
   abort_input(paste0("`", arg, "` must be given: a fit keeps no cells."), "It is missing.",

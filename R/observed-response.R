@@ -56,8 +56,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
   stop_at_combination(fit, perturbation)
   wanted <- if (is.null(pair)) known_perturbations(fit, perturbation) else check_pair(fit, pair)
   of <- response_features(fit, genes, check_features(fit, features))
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "dose", "covariates", "batch"))
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
   groups <- condition_groups(fit, screen)
   size <- tabulate(groups$of_cell, groups$n)
   inside <- vapply(groups$parts, function(p) all(p %in% wanted), NA)

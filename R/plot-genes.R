@@ -42,8 +42,7 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   check_seed(seed)
   genes <- check_genes(fit, genes, of = "genes", features = FALSE)
   options <- r2_options(fit, "compert", list(min_cells = 1L, residual = residual))
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "dose", "covariates", "batch"))
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, character(), condition, options)
   stop_unless_one(rows$table)

@@ -57,24 +57,21 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   check_seed(seed)
   features <- check_features(fit, features)
   genes <- check_genes(fit, genes, of = features)
-  means <- condition_means(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
-                           col_data, missing_genes, max_panels, features = features)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
+  means <- condition_means(fit, screen, condition, degs, n_degs, residual, seed, max_panels, features = features)
   table <- means_table(means, value, fit$meta$registry[[features]], features)
   draw_means(table, means_labels(table, genes, n_labels), value, means$scale, features)
 }
 
-# Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names.
-condition_means <- function(fit, newdata, condition, degs, n_degs, residual, seed, assay, layer,
-                            col_data, missing_genes, max_panels = Inf, min_cells = 1L,
+# Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names; of all cells
+# of a condition together, whatever their split.
+condition_means <- function(fit, screen, condition, degs, n_degs, residual, seed, max_panels = Inf, min_cells = 1L,
                             controls = FALSE, features = "genes", call = rlang::caller_env()) {
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual), call)
   if (controls) {
     options$control_rows <- NA
     options$with_controls <- TRUE
   }
-  # All cells of a condition together, whatever their split.
-  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         need = c("perturbation", "dose", "covariates", "batch"), call = call)
   groups <- condition_groups(fit, screen)
   rows <- evaluation_rows(fit, screen, groups, character(), condition, options, call)
   n <- nrow(rows$table)

@@ -59,9 +59,9 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
   if (!is.null(genes) && !is.null(n_degs)) {
     abort_input("`genes` and `n_degs` must not be given both.", "Both are.", "Leave one of them out.")
   }
-  means <- condition_means(fit, newdata, condition, NULL, n_degs %||% 2L, residual, seed, assay, layer,
-                           col_data, missing_genes, min_cells = min_cells, controls = controls,
-                           features = features)
+  screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
+  means <- condition_means(fit, screen, condition, NULL, n_degs %||% 2L, residual, seed, min_cells = min_cells,
+                           controls = controls, features = features)
   n <- length(means$names)
   if (n < 2L) {
     abort_input("There must be two conditions to compare.", paste0("There is ", n, "."),

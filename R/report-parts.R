@@ -12,7 +12,7 @@ new_report <- function(fit, x, reading = list(), evaluate = list(), call = rlang
   report <- list(fit = fit, cells = x, reading = reading, evaluate = evaluate, notes = notes)
   screen <- noting(notes, read_newdata(
     fit, x, reading$assay, reading$layer, reading$col_data, reading$missing_genes %||% "error",
-    need = c("perturbation", "dose", "covariates", "batch"),
+    need = measured_roles(),
     split = if (is.null(evaluate$condition)) no_split_todo, call = call
   ))
   split <- evaluation_split(fit, screen, condition = TRUE)

@@ -94,12 +94,11 @@ print.compert_settings <- function(x, ...) {
   invisible(x)
 }
 
-# Settings that act in one other model only.
-foreign_settings <- function(model) {
-  own <- list(multicpa = c("fusion", "protein_loss", "protein_background", "recon_weight_pro"),
-              chemcpa = c("molecule_width", "molecule_depth", "use_drugs_idx"))
-  unlist(own[setdiff(names(own), model)], use.names = FALSE)
-}
+# Settings that act in one model only.
+own_settings <- list(multicpa = c("fusion", "protein_loss", "protein_background", "recon_weight_pro"),
+                     chemcpa = c("molecule_width", "molecule_depth", "use_drugs_idx"))
+
+foreign_settings <- function(model) unlist(own_settings[setdiff(names(own_settings), model)], use.names = FALSE)
 
 # The value, beside its default where it is another one.
 setting_text <- function(value, name, table) {

@@ -75,9 +75,7 @@ check_searched <- function(names, model, given, own, call) {
 
 # Settings of the model that do nothing with these arguments, by what they act in.
 switched_off <- function(model, own) {
-  list(proteins = if (identical(own$proteins, FALSE)) {
-         c("fusion", "protein_loss", "protein_background", "recon_weight_pro")
-       },
+  list(proteins = if (identical(own$proteins, FALSE)) own_settings$multicpa,
        "a network over molecules" = if (model == "chemcpa" && is.null(own$molecule_encoder)) {
          c("molecule_width", "molecule_depth")
        },
