@@ -98,14 +98,15 @@ asked_groups <- function(fit, groups, condition, call = rlang::caller_env()) {
 }
 
 # Cells of all batches (and values of continuous covariates) are one condition, so that none can be asked for
-# where measured cells enter.
-stop_at_batch <- function(fit, targets, call = rlang::caller_env()) {
+# where measured conditions enter. `cells`: whether the verb is given cells.
+stop_at_batch <- function(fit, targets, call = rlang::caller_env(), cells = TRUE) {
+  todo <- function(only) paste0("Leave it out", if (cells) paste0(", and give the cells of ", only), ".")
   for (name in names(fit$meta$registry$continuous)) {
     value <- targets$covariates[[name]]
     if (all(is.na(value))) next
     abort_input(paste0("`condition` must leave `", name, "` out here: the cells of all values are one condition."),
                 paste0("It names ", name, " = ", value[!is.na(value)][1L], "."),
-                "Leave it out, and give the cells of the values in question only.", call)
+                todo("the values in question only"), call)
   }
   batch <- fit$meta$registry$batch
   named <- unique(unlist(targets$covariates[batch]))
@@ -113,7 +114,7 @@ stop_at_batch <- function(fit, targets, call = rlang::caller_env()) {
   if (length(named) == 0L) return(invisible())
   abort_input("`condition` must leave the batch out here: the cells of all batches are one condition.",
               paste0("It names ", paste0(batch, " = ", dQuote(named, FALSE), collapse = ", "), "."),
-              "Leave it out, and give the cells of that batch only to have them alone.", call)
+              todo("that batch only to have them alone"), call)
 }
 
 # Per row: the cells that its predictions start from, and the id of its reference controls (those

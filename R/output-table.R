@@ -1,16 +1,18 @@
 # The table that travels with predictions: one row per column of the answer.
 
 # One row per condition and source cell (and draw), with the source cells' own columns.
-describe_cells <- function(fit, screen, targets, cells, n_samples = 1L) {
+# `min_cells`: NULL, or for columns of distances, see prediction_uncertainty().
+describe_cells <- function(fit, screen, targets, cells, n_samples = 1L, min_cells = NULL,
+                           call = rlang::caller_env()) {
   index <- rep(unlist(cells), each = n_samples)
   k <- rep(rep(seq_along(cells), lengths(cells)), each = n_samples)
   draw <- rep(seq_len(n_samples), length.out = length(index))
   covariates <- asked_covariates(screen, targets, index, k)
-  seen <- seen_by_group(fit, k, targets$parts[k], targets$doses[k], covariates)
   fixed <- c(list(cpa_condition = targets$label[k],
                   cpa_source = rep("counterfactual", length(index)),
                   cpa_cell = colnames(screen$x)[index]),
-             covariate_columns(covariates), list(seen = seen))
+             covariate_columns(covariates),
+             columns_by_group(fit, k, targets$parts[k], targets$doses[k], covariates, min_cells, call))
   if (n_samples > 1L) fixed$cpa_draw <- draw
   about <- beside_own(screen$col_data[index, , drop = FALSE], fixed)
   names <- about$cpa_cell
@@ -40,14 +42,14 @@ asked_covariates <- function(screen, targets, index, k) {
 }
 
 # One row per condition.
-describe_conditions <- function(fit, targets, n_cells) {
+describe_conditions <- function(fit, targets, n_cells, min_cells = NULL, call = rlang::caller_env()) {
   labels <- targets$label
   covariates <- targets$covariates
   open <- vapply(covariates, function(column) all(is.na(column)), TRUE)
   covariates <- covariates[!open]
   about <- list2DF(c(
     list(cpa_condition = labels, cpa_source = rep("counterfactual", length(labels))),
-    covariate_columns(covariates), list(seen = seen_of_targets(fit, targets), n_cells = n_cells)
+    covariate_columns(covariates), columns_of_targets(fit, targets, min_cells, call), list(n_cells = n_cells)
   ))
   levels <- lapply(covariates, function(level) ifelse(is.na(level), "", paste0(", ", level)))
   rownames(about) <- make.unique(do.call(paste0, c(list(labels), unname(levels))), "_")

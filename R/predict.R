@@ -52,6 +52,11 @@
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
 #'   `newdata` lacks them. Genes and proteins are matched by name; as Seurat writes `"-"` for `"_"`, the two are
 #'   the same where no name has the other.
+#' @param uncertainty `TRUE` adds the columns of [prediction_uncertainty()] to the description: `cosine`,
+#'   `nearest_cosine`, `euclidean` and `nearest_euclidean`, how far each condition lies from those of training
+#'   and which is the nearest. Like `seen` they tell of the condition without its batch and continuous covariates.
+#'   With `summarise = "condition"` a covariate that the condition leaves open counts as its farthest level.
+#' @param min_cells As in [prediction_uncertainty()], with `uncertainty = TRUE` only.
 #' @return An object like `newdata` with the fit's genes as rows, on the scale of the training data:
 #'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
@@ -72,7 +77,8 @@
 #'   `source`, `cell` or `draw` is `cpa_own_condition`.
 #' @section Errors:
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
-#' condition or one without rows; no dose where training saw several; `n_samples` where nothing is drawn.
+#' condition or one without rows; no dose where training saw several; `n_samples` where nothing is drawn;
+#' `uncertainty` of a baseline, and where no training condition has `min_cells` cells.
 #' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
 #' give one warning with the range, and so do values of continuous covariates. Without the column of
 #' perturbations all cells of `newdata` are taken
@@ -81,14 +87,15 @@
 #' warning.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
-#' @seealso [reconstruct()], [evaluate_r2()], [dose_response()]
+#' @seealso [reconstruct()], [evaluate_r2()], [dose_response()], [prediction_uncertainty()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' stimulated_b <- condition(condition = "IFNb", cell_type = "B")
 #' predict(fit, screen, stimulated_b)
-#' predict(fit, screen, stimulated_b, summarise = "condition")
+#' short <- predict(fit, screen, stimulated_b, summarise = "condition", uncertainty = TRUE)
+#' SummarizedExperiment::colData(short)
 #' @importFrom stats predict
 #' @export
 predict.compert_fit <- function(object, newdata, condition, ...,
@@ -97,7 +104,8 @@ predict.compert_fit <- function(object, newdata, condition, ...,
                                 residual = NULL, correct = character(), n_samples = 1L,
                                 seed = NULL, from = c("all", "rna", "proteins"), assay = NULL,
                                 layer = NULL, col_data = NULL,
-                                missing_genes = c("error", "zero")) {
+                                missing_genes = c("error", "zero"), uncertainty = FALSE,
+                                min_cells = 31L) {
   check_no_dots(...)
   validate_fit(object, "object", baseline = TRUE)
   type <- check_choice(type, c("mean", "variance", "sample"), "type")
@@ -105,6 +113,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   need_newdata(missing(newdata), "predict")
   need_condition(missing(condition))
   check_samples(n_samples, type, summarise, residual)
+  min_cells <- asked_distances(object, uncertainty, min_cells, missing(min_cells))
   from <- check_from(object, from)
   if (is_baseline(object)) check_baseline_question(type, summarise, residual, correct)
   # Only draws move R's random stream.
@@ -123,8 +132,8 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   } else {
     model_values(object, screen, targets, cells, summarise, residual, type, n_samples, seed, without)
   }
-  about <- if (summarise == "condition") describe_conditions(object, targets, lengths(cells)) else
-    describe_cells(object, screen, targets, cells, n_samples)
+  about <- if (summarise == "condition") describe_conditions(object, targets, lengths(cells), min_cells) else
+    describe_cells(object, screen, targets, cells, n_samples, min_cells)
   wrap_output(values, about, screen, object, type, newdata)
 }
 
@@ -156,6 +165,20 @@ need_condition <- function(gone, call = rlang::caller_env()) {
 pick_residual <- function(fit, residual, call = rlang::caller_env()) {
   check_flag(residual, "residual", null_ok = TRUE, call = call)
   if (is.null(residual)) isTRUE(fit$meta$residual) else residual
+}
+
+# `min_cells` where distances are asked for, else NULL.
+asked_distances <- function(fit, uncertainty, min_cells, usual, call = rlang::caller_env()) {
+  check_flag(uncertainty, "uncertainty", call = call)
+  check_count(min_cells, "min_cells", call = call)
+  if (!uncertainty) {
+    if (usual) return(NULL)
+    abort_input("`min_cells` must be left out unless `uncertainty = TRUE`.", paste0("It is ", min_cells, "."),
+                "Write `uncertainty = TRUE`, or leave `min_cells` out.", call)
+  }
+  if (!is_baseline(fit)) return(min_cells)
+  abort_input("`uncertainty` must be FALSE for a baseline, which has no latent space.", "It is TRUE.",
+              "Leave it out; the column `seen` says what training saw.", call)
 }
 
 check_samples <- function(n_samples, type, summarise, residual, call = rlang::caller_env()) {

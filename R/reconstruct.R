@@ -44,10 +44,10 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
     core_reconstruct(fit$state, core_rows(screen), design, cells - 1L, parts$perturbation, parts$without,
                      type == "variance")
   )
-  about <- beside_own(screen$col_data, list(
-    cpa_condition = pair_labels(fit, screen$parts, screen$doses),
-    cpa_source = rep("reconstruction", length(cells)), cpa_cell = colnames(screen$x),
-    seen = seen_by_group(fit, screen$code, screen$parts, screen$doses, screen$covariates)
+  about <- beside_own(screen$col_data, c(
+    list(cpa_condition = pair_labels(fit, screen$parts, screen$doses),
+         cpa_source = rep("reconstruction", length(cells)), cpa_cell = colnames(screen$x)),
+    columns_by_group(fit, screen$code, screen$parts, screen$doses, screen$covariates)
   ))
   rownames(about) <- colnames(screen$x)
   wrap_output(cell_values(answer, type), about, screen, fit, type, newdata)

@@ -24,13 +24,21 @@ seen_in_training <- function(fit, parts, doses, covariates) {
   seen_levels[ifelse(whole_seen, 1L, ifelse(new, 4L, ifelse(new_here, 3L, 2L)))]
 }
 
+# Columns that tell of conditions: `seen`, and the distances of prediction_uncertainty() where `min_cells`
+# asks for them.
+training_columns <- function(fit, parts, doses, covariates, min_cells = NULL, call = rlang::caller_env()) {
+  c(list(seen = seen_in_training(fit, parts, doses, covariates)),
+    if (!is.null(min_cells)) training_distances(fit, parts, doses, covariates, min_cells, call))
+}
+
 # The same for many rows, worked out once per distinct pair of condition and covariates. `code`: a
 # number per row, the same for the same parts and doses.
-seen_by_group <- function(fit, code, parts, doses, covariates) {
+columns_by_group <- function(fit, code, parts, doses, covariates, min_cells = NULL,
+                             call = rlang::caller_env()) {
   group <- row_codes(c(list(code), covariates[condition_covariates(fit)]))
   first <- which(!duplicated(group))
-  seen <- seen_in_training(fit, parts[first], doses[first], covariates[first, , drop = FALSE])
-  seen[group]
+  told <- training_columns(fit, parts[first], doses[first], covariates[first, , drop = FALSE], min_cells, call)
+  lapply(told, `[`, group)
 }
 
 # Whether the fit knows the cells that it was trained on; of weights from elsewhere it may not.
@@ -55,21 +63,20 @@ acting_pairs <- function(fit, parts, doses) {
   pairs
 }
 
-# A condition that leaves a covariate open has been seen as well as its least known level was.
-seen_of_targets <- function(fit, targets) {
-  row <- seq_along(targets$parts)
-  covariates <- as.list(targets$covariates[condition_covariates(fit)])
-  for (name in names(covariates)) {
-    levels <- fit$meta$registry$covariates[[name]]
-    open <- is.na(covariates[[name]])
-    at <- rep(seq_along(row), ifelse(open, length(levels), 1L))
-    row <- row[at]
-    covariates <- lapply(covariates, `[`, at)
-    covariates[[name]][open[at]] <- rep(levels, sum(open))
+# A condition that leaves a covariate open has been seen as well as its least known level was, and is as far
+# as its farthest one.
+columns_of_targets <- function(fit, targets, min_cells = NULL, call = rlang::caller_env()) {
+  every <- every_level(fit, targets)
+  told <- training_columns(fit, every$parts, every$doses, every$covariates, min_cells, call)
+  most <- function(value) {
+    vapply(split(seq_along(value), every$from), function(i) i[order(-value[i])][1L], 0L, USE.NAMES = FALSE)
   }
-  seen <- seen_in_training(fit, targets$parts[row], targets$doses[row],
-                           list2DF(covariates, length(row)))
-  seen_levels[vapply(split(match(seen, seen_levels), row), max, 1L, USE.NAMES = FALSE)]
+  least <- list(seen = most(match(told$seen, seen_levels)))
+  if (!is.null(min_cells)) {
+    least[c("cosine", "nearest_cosine")] <- list(most(told$cosine))
+    least[c("euclidean", "nearest_euclidean")] <- list(most(told$euclidean))
+  }
+  Map(`[`, told, least[names(told)])
 }
 
 # The entries of meta$conditions that are training cells; covariates as a data frame.

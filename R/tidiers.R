@@ -108,7 +108,7 @@ augment.compert_fit <- function(x, data, ..., assay = NULL, layer = NULL, col_da
   screen <- read_newdata(x, data, assay, layer, col_data, missing_genes, labels = "own")
   tibble::as_tibble(beside_own(screen$col_data, c(list(
     .cell = colnames(screen$x), .condition = pair_labels(x, screen$parts, screen$doses),
-    .seen = seen_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates)
+    .seen = columns_by_group(x, screen$code, screen$parts, screen$doses, screen$covariates)$seen
   ), reconstruction_r2(x, screen))))
 }
 

@@ -5,8 +5,8 @@
 #'
 #' @details
 #' A condition's latent vector is `q = sum_j h_j(dose_j) v_j + sum_k e_k`, over its perturbations j
-#' and covariates k (see [cell_embedding()]); the batch and continuous covariates are left out. It is
-#' compared with the vectors of all training conditions, controls included, that have at least `min_cells`
+#' and covariates k (see [cell_embedding()]); the batch and continuous covariates are left out, as the cells
+#' of all batches and values are one condition. It is compared with the vectors of all training conditions, controls included, that have at least `min_cells`
 #' training cells. The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean
 #' distance also of strength. Each of these has distance 0 and names itself; a training condition of fewer
 #' cells does not. Of others that are equally near by one distance, as doses of one drug are by the cosine
@@ -15,7 +15,8 @@
 #'
 #' @param fit A `compert_fit`.
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked
-#'   for at every level; a dose that it leaves open is the only trained one ([condition()]).
+#'   for at every level; a dose that it leaves open is the only trained one ([condition()]). The batch and
+#'   continuous covariates must be left out.
 #' @param ... Not used.
 #' @param min_cells Fewest training cells (batches together) that a training condition must have.
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
@@ -24,10 +25,11 @@
 #'   distances). The cosine is `NA` for a vector of length 0. A column of yours that has one of these
 #'   names gets `own_` in front, as in [evaluate_r2()].
 #' @section Errors:
-#' Unknown names; no training condition with as many cells.
+#' Unknown names; a batch or the value of a continuous covariate; no training condition with as many cells.
 #' @source `compute_uncertainty` in `cpa/api.py` of facebookresearch/CPA, without its slips: there
 #'   the threshold is ignored, and vectors of conditions below it repeat the one before.
-#' @seealso [molecular_uncertainty()]
+#' @seealso `uncertainty = TRUE` of [predict()][predict.compert_fit] for the distances beside predictions;
+#'   [molecular_uncertainty()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
@@ -42,38 +44,41 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
                 "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
   }
   check_count(min_cells, "min_cells")
-  asked <- every_level(fit, make_targets(fit, condition))
-  known <- reference_conditions(fit, min_cells)
-  far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known),
-                          match(place_key(asked), place_key(known)))
+  targets <- make_targets(fit, condition)
+  stop_at_batch(fit, targets, cells = FALSE)
+  asked <- every_level(fit, targets)
+  far <- training_distances(fit, asked$parts, asked$doses, asked$covariates, min_cells)
   about <- describe_rows(fit, asked, data.frame(group = seq_along(asked$parts), split = "", n_cells = 0L))
-  names <- group_names(fit, known)
-  with_dose_unit(beside_own(about$own, list(
-    seen = about$fixed$seen, cosine = far$cosine, nearest_cosine = names[far$at_cosine],
-    euclidean = far$euclidean, nearest_euclidean = names[far$at_euclidean]
-  )), fit)
+  with_dose_unit(beside_own(about$own, c(list(seen = about$fixed$seen), far)), fit)
 }
 
-# Conditions with every covariate but the batch named: one row per level of those left open.
+# The columns of distances. `covariates` has no missing values, and may have the batch.
+training_distances <- function(fit, parts, doses, covariates, min_cells, call = rlang::caller_env()) {
+  asked <- list(parts = parts, doses = doses, covariates = covariates[condition_covariates(fit)])
+  known <- reference_conditions(fit, min_cells, call)
+  far <- latent_distances(condition_vectors(fit, asked), condition_vectors(fit, known),
+                          match(place_key(asked), place_key(known)))
+  names <- group_names(fit, known)
+  list(cosine = far$cosine, nearest_cosine = names[far$at_cosine],
+       euclidean = far$euclidean, nearest_euclidean = names[far$at_euclidean])
+}
+
+# Conditions with every covariate but the batch named: one row per level of those left open. `from`: the
+# row of `targets` that each is of.
 every_level <- function(fit, targets) {
-  names <- condition_covariates(fit)
-  levels <- fit$meta$registry$covariates[names]
-  grids <- lapply(seq_along(targets$parts), function(k) {
-    choices <- Map(function(value, all) if (is.na(value)) all else value,
-                   targets$covariates[k, names, drop = FALSE], levels)
-    grid <- if (length(choices)) {
-      expand.grid(choices, stringsAsFactors = FALSE, KEEP.OUT.ATTRS = FALSE)
-    } else {
-      targets$covariates[k, names, drop = FALSE]
-    }
-    list(grid = grid, from = rep(k, nrow(grid)))
-  })
-  from <- unlist(lapply(grids, `[[`, "from"))
-  covariates <- do.call(rbind, lapply(grids, `[[`, "grid"))
-  rownames(covariates) <- NULL
-  if (length(names) == 0L) covariates <- data.frame(row.names = seq_along(from))
-  list(parts = targets$parts[from], doses = targets$doses[from], covariates = covariates,
-       row = targets$row[from], open = targets$open[from])
+  from <- seq_along(targets$parts)
+  covariates <- as.list(targets$covariates[condition_covariates(fit)])
+  for (name in rev(names(covariates))) {
+    levels <- fit$meta$registry$covariates[[name]]
+    open <- is.na(covariates[[name]])
+    at <- rep(seq_along(from), ifelse(open, length(levels), 1L))
+    from <- from[at]
+    covariates <- lapply(covariates, `[`, at)
+    covariates[[name]][open[at]] <- rep(levels, sum(open))
+  }
+  list(parts = targets$parts[from], doses = targets$doses[from],
+       covariates = list2DF(covariates, length(from)), from = from, row = targets$row[from],
+       open = targets$open[from])
 }
 
 # Distinct training conditions, batches together, that have enough cells.

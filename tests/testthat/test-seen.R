@@ -46,7 +46,7 @@ test_that("an open covariate counts as its least known level", {
                  vapply(screen$parts, identical, NA, "B")] <- "ood"
   fit <- untrained(screen)
   open <- make_targets(fit, condition(drug = c("A", "B")))
-  expect_identical(seen_of_targets(fit, open), c("condition", "drug new to covariate"))
+  expect_identical(columns_of_targets(fit, open)$seen, c("condition", "drug new to covariate"))
 })
 
 test_that("a screen without covariates has no places to tell apart", {
@@ -72,7 +72,7 @@ test_that("many conditions are looked up at once, open covariates among them", {
   what <- condition(drug = c("A", "B", "B", "A+B", "A+B"), cell_type = c("K562", NA, "K562", NA, "K562"))
   targets <- make_targets(fit, what)
   asked <- 0L
-  expect_identical(seen_of_targets(fit, targets),
+  expect_identical(columns_of_targets(fit, targets)$seen,
                    seen_levels[c(1, 3, 1, 3, 2)])
   expect_identical(asked, 1L)
 })

@@ -46,6 +46,13 @@ test_that("doses beyond the trained ones lie ever farther", {
 test_that("open covariates are asked for at every level", {
   far <- prediction_uncertainty(small_fit(), condition(condition = "IFNb"), min_cells = 5)
   expect_identical(far$cell_type, c("B", "CD14+Mono", "NK"))
+  two <- toy_screen(covariates = c("cell_type", "donor"))
+  two$split <- rep("train", 60)
+  two <- untrained(two)
+  asked <- every_level(two, make_targets(two, condition(drug = c("A", "B"), donor = c(NA, "d1"))))
+  expect_identical(asked$from, c(1L, 1L, 1L, 1L, 2L, 2L))
+  expect_identical(as.list(asked$covariates), list(cell_type = rep(two$meta$registry$covariates$cell_type, 3),
+                                                   donor = rep(c("d1", "d2", "d1"), each = 2)))
   plain <- toy_screen(covariates = NULL)
   plain$split <- rep("train", 60)
   plain <- untrained(plain)
@@ -109,4 +116,100 @@ test_that("wrong questions are refused", {
                  "Some training condition must have at least")
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNb"), min_cells = 0),
                  "`min_cells` must be")
+})
+
+distance_names <- c("cosine", "nearest_cosine", "euclidean", "nearest_euclidean")
+distances_in <- function(table, rows = TRUE) lapply(rlang::set_names(distance_names), function(n) table[[n]][rows])
+
+test_that("predictions have the distances of their conditions, cell by cell", {
+  cells <- small_cells()
+  fit <- small_fit()
+  what <- condition(condition = c("IFNb", "control"))
+  ask <- function(..., x = cells$x) predict(fit, x, what, col_data = cells$col_data, ...)
+  told <- attr(ask(uncertainty = TRUE, min_cells = 5), "col_data")
+  far <- prediction_uncertainty(fit, what, min_cells = 5)
+  at <- match(paste(told$cpa_condition, told$cpa_cell_type), paste(far$condition, far$cell_type))
+  expect_identical(distances_in(told), distances_in(far, at))
+  expect_gt(length(unique(told$euclidean)), 1)
+  plain <- ask()
+  expect_identical(attr(plain, "col_data"), told[setdiff(names(told), distance_names)])
+  draws <- ask(type = "sample", n_samples = 2, seed = 1, uncertainty = TRUE, min_cells = 5)
+  expect_identical(attr(draws, "col_data")$cosine, rep(told$cosine, each = 2))
+  cells$col_data$cosine <- "mine"
+  expect_identical(unique(attr(ask(uncertainty = TRUE, min_cells = 5), "col_data")$own_cosine), "mine")
+})
+
+test_that("per condition an open covariate is as far as its farthest level", {
+  cells <- small_cells()
+  fit <- small_fit()
+  what <- rbind(condition(condition = "IFNb", cell_type = "NK"), condition(condition = "IFNb"))
+  told <- attr(predict(fit, cells$x, what, col_data = cells$col_data, summarise = "condition", uncertainty = TRUE,
+                       min_cells = 5), "col_data")
+  expect_identical(names(told), c("cpa_condition", "cpa_source", "cpa_cell_type", "seen", distance_names, "n_cells"))
+  every <- prediction_uncertainty(fit, condition(condition = "IFNb"), min_cells = 5)
+  expect_identical(told$nearest_euclidean, c("NK, IFNb", every$nearest_euclidean[which.max(every$euclidean)]))
+  expect_identical(told$nearest_cosine[2], every$nearest_cosine[which.max(every$cosine)])
+  expect_identical(told$euclidean, c(0, max(every$euclidean)))
+  expect_identical(told$cosine, c(0, max(every$cosine)))
+  expect_gt(told$cosine[2], 0)
+  expect_identical(told$seen[2], "drug new to covariate")
+})
+
+test_that("every container and every kind of model tells the distances", {
+  what <- condition(condition = "IFNb", cell_type = "B")
+  far <- prediction_uncertainty(small_fit(), what, min_cells = 5)
+  in_sce <- predict(small_fit(), small_sce(), what, uncertainty = TRUE, min_cells = 5)
+  expect_identical(unique(as.data.frame(SummarizedExperiment::colData(in_sce)[distance_names])$cosine), far$cosine)
+  in_seurat <- predict(small_fit(), small_seurat(), what, uncertainty = TRUE, min_cells = 5)
+  expect_identical(unique(in_seurat[["nearest_euclidean"]][, 1]), far$nearest_euclidean)
+  cells <- small_cells()
+  features <- matrix(c(0, 1, 1, 0), 2, dimnames = list(c("control", "IFNb"), NULL))
+  fits <- list(
+    scgen(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+          col_data = cells$col_data,
+          settings = scgen_settings(epochs = 1, dim = 6, autoencoder_width = 16, seed = 1, verbose = FALSE)),
+    chemcpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split", molecules = features,
+            col_data = cells$col_data, settings = chemcpa_settings(epochs = 1, dim = 6, seed = 1, verbose = FALSE))
+  )
+  for (fit in fits) {
+    told <- attr(predict(fit, cells$x, what, col_data = cells$col_data, summarise = "condition", uncertainty = TRUE,
+                         min_cells = 5), "col_data")
+    expect_identical(distances_in(told), distances_in(prediction_uncertainty(fit, what, min_cells = 5)))
+  }
+  both <- ask_both(multi_fit(), uncertainty = TRUE, min_cells = 5)
+  expect_true(all(attr(both, "col_data")$euclidean >= 0))
+})
+
+test_that("distances that there are not are refused", {
+  cells <- small_cells()
+  what <- condition(condition = "IFNb", cell_type = "B")
+  ask <- function(..., fit = small_fit()) predict(fit, cells$x, what, col_data = cells$col_data, ...)
+  expect_refused(ask(uncertainty = "yes"), "`uncertainty` must be `TRUE` or `FALSE`")
+  expect_refused(ask(min_cells = 5), "`min_cells` must be left out unless `uncertainty = TRUE`")
+  expect_refused(ask(uncertainty = TRUE, min_cells = 0), "`min_cells` must be")
+  expect_refused(ask(uncertainty = TRUE, min_cells = 1e6), "Some training condition must have at least")
+  simple <- baseline_fit(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                         col_data = cells$col_data)
+  expect_refused(ask(uncertainty = TRUE, fit = simple), "must be FALSE for a baseline.*no latent space")
+  unknown <- small_fit()
+  unknown$meta$conditions$split <- character()
+  expect_refused(ask(uncertainty = TRUE, fit = unknown), "must know the conditions that it was trained on")
+})
+
+test_that("a batch is no part of a condition, nor is the value of a continuous covariate", {
+  cells <- small_cells()
+  cells$col_data$run <- rep(c("r1", "r2"), length.out = ncol(cells$x))
+  cells$col_data$age <- seq_len(ncol(cells$x)) %% 7
+  fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", batch = "run", continuous = "age",
+             split = "split", col_data = cells$col_data, settings = quick_settings(1))
+  named <- condition(condition = "IFNb", cell_type = "B", run = "r2")
+  expect_refused(prediction_uncertainty(fit, named, min_cells = 5),
+                 "must leave the batch out here.*It names run = \"r2\".*Leave it out\\.$")
+  aged <- condition(condition = "IFNb", cell_type = "B", age = 3)
+  expect_refused(prediction_uncertainty(fit, aged, min_cells = 5), "must leave `age` out here.*Leave it out\\.$")
+  far <- prediction_uncertainty(fit, condition(condition = "IFNb", cell_type = "B"), min_cells = 5)
+  for (what in list(named, aged)) {
+    told <- predict(fit, cells$x, what, col_data = cells$col_data, uncertainty = TRUE, min_cells = 5)
+    expect_identical(unique(attr(told, "col_data")$euclidean), far$euclidean)
+  }
 })
