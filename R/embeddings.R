@@ -9,6 +9,8 @@
 #' the embedding of covariate level k (of a continuous covariate `f_k(value) e_k`, see [cpa()]): `"basal"` is z;
 #' `"treated"` is `z + sum_j h_j(dose_j) v_j + sum_k e_k` under each cell's own condition; `"corrected"` is
 #' `"treated"` without the batch's vector.
+#' With a `condition` the states are those that its source cells have under it, which
+#' [predict()][predict.compert_fit] decodes.
 #' A perturbation's vector at dose u is h_j(u) v_j; that of a combination is the sum. Doses are in the
 #' screen's unit; h_j scales them as [cpa()] says.
 #'
@@ -18,6 +20,10 @@
 #'   that `add` names.
 #' @param add As in [reconstruct()], for `which = "custom"` only.
 #' @param ... Not used.
+#' @param condition A [condition()] or [condition_grid()] under which the states are asked for, `NULL` for each
+#'   cell's own. As in [predict()][predict.compert_fit], whatever it leaves out stays as it is in each cell.
+#' @param source With a `condition` the cells that it starts from, as in [predict()][predict.compert_fit]: by
+#'   default the controls of `x` with the covariates of the condition.
 #' @param assay,layer,col_data As in [cpa()]; `NULL` reads the assay and layer that training read, of
 #'   another kind of container what is usual there.
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
@@ -33,13 +39,16 @@
 #'   combination of their levels; or `NULL` for all, one by one.
 #'   A continuous covariate has one vector, what it adds where f is 1: of a linear one, a standard deviation above
 #'   the mean.
-#' @return `cell_embedding()`: matrix, cells x d. `perturbation_embedding()`: matrix, perturbations
+#' @return `cell_embedding()`: matrix, cells x d; with a `condition` a row per condition and source cell,
+#'   condition by condition, with the names that [predict()][predict.compert_fit] gives its columns and their
+#'   description as attribute `col_data`. `perturbation_embedding()`: matrix, perturbations
 #'   x d. `covariate_embedding()`: matrix, levels (or combinations, `"K562, donor 1"`) x d, or a
 #'   named list of matrices for `NULL`.
 #'   `similarity()`: matrix n x n.
 #' @section Errors:
 #' Names that are added and that the fit never saw; missing genes; a fit without covariates; treated states of
-#' cells without the column of perturbations.
+#' cells without the column of perturbations; a `condition` of basal states, a `source` without a condition, and
+#' what [predict()][predict.compert_fit] refuses of both.
 #' @source `get_latent`, `get_drug_embeddings`, `mix_drugs`, `get_covars_embeddings` and
 #'   `get_covars_embeddings_combined` in `cpa/api.py` of facebookresearch/CPA.
 #' @seealso [plot_embedding()], [plot_similarity()], [write_back()]
@@ -48,20 +57,37 @@
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' dim(cell_embedding(fit, screen, "basal"))
+#' stimulated <- cell_embedding(fit, screen, "treated", condition = condition("IFNb", cell_type = c("B", "NK")))
+#' table(attr(stimulated, "col_data")$cpa_cell_type)
 #' drugs <- perturbation_embedding(fit)
 #' similarity(covariate_embedding(fit, "cell_type"))
 #' @export
 cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected", "custom"), ...,
-                           add = NULL, assay = NULL, layer = NULL, col_data = NULL,
-                           missing_genes = c("error", "zero")) {
+                           add = NULL, condition = NULL, source = "matched", assay = NULL, layer = NULL,
+                           col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit)
   which <- check_choice(which, c("basal", "treated", "corrected", "custom"), "which")
   need_newdata(missing(x), "cell_embedding", arg = "x")
   parts <- latent_parts(fit, which, add)
-  screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes,
-                         labels = if (parts$perturbation) "own" else "unused")
-  embed_screen(fit, screen, which, parts)
+  check_state_condition(condition, source, which)
+  use <- if (!is.null(condition)) "start" else if (parts$perturbation) "own" else "unused"
+  screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes, labels = use)
+  if (is.null(condition)) return(embed_screen(fit, screen, which, parts))
+  targets <- make_targets(fit, condition)
+  warn_dose_range(fit, targets)
+  warn_continuous_range(fit, targets)
+  embed_targets(fit, screen, targets, source_cells(fit, screen, targets, source), which, parts)
+}
+
+check_state_condition <- function(condition, source, which, call = rlang::caller_env()) {
+  if (is.null(condition) && !identical(source, "matched")) {
+    abort_input("`source` must come with a `condition`.", "There is none.",
+                "Leave `source` out, and give the cells in question as `x`.", call)
+  }
+  if (is.null(condition) || which != "basal") return(invisible())
+  abort_input("`condition` must be left out for `which = \"basal\"`: basal states do not depend on it.",
+              "It was given.", "Write which = \"treated\", or leave `condition` out.", call)
 }
 
 # The composition of each kind of latent state.

@@ -31,6 +31,32 @@ source_cells <- function(fit, screen, targets, source, call = rlang::caller_env(
   cells
 }
 
+# The latent states of the source cells under each condition, with the names and the description that predictions have.
+embed_targets <- function(fit, screen, targets, cells, which, parts, call = rlang::caller_env()) {
+  states <- lapply(seq_along(cells), function(k) {
+    distinct <- unique(cells[[k]])
+    under <- under_condition(subset_screen(screen, distinct), targets, k)
+    embed_screen(fit, under, which, parts, call)[match(cells[[k]], distinct), , drop = FALSE]
+  })
+  about <- describe_cells(fit, screen, targets, cells)
+  z <- do.call(rbind, states)
+  rownames(z) <- rownames(about)
+  structure(z, col_data = about)
+}
+
+# The cells as if they had been measured under a condition.
+under_condition <- function(screen, targets, k) {
+  n <- ncol(screen$x)
+  screen[c("parts", "doses", "code")] <- list(rep(targets$parts[k], n), rep(targets$doses[k], n), rep(1L, n))
+  for (role in c("covariates", "continuous")) {
+    for (name in names(screen[[role]])) {
+      asked <- targets$covariates[[name]][k]
+      if (!is.na(asked)) screen[[role]][[name]] <- rep(asked, n)
+    }
+  }
+  screen
+}
+
 # Among `pool`, the cells whose covariates are those asked for; NA asks for any level.
 matched_cells <- function(screen, pool, asked, names) {
   names <- intersect(names, names(asked))

@@ -89,3 +89,84 @@ test_that("without a dose a perturbation is embedded at its highest trained dose
   fit$meta$settings$parity <- "fb"
   expect_identical(strongest_doses(fit, c("B", "control")), c(1, 1))
 })
+
+test_that("states under a condition are those of its source cells, named and described as predictions are", {
+  cells <- small_cells()
+  fit <- small_fit()
+  embed <- function(...) cell_embedding(fit, cells$x, ..., col_data = cells$col_data)
+  what <- condition(condition = c("IFNb", "control"), cell_type = c("B", NA))
+  z <- embed("treated", condition = what)
+  told <- predict(fit, cells$x, what, col_data = cells$col_data)
+  expect_identical(rownames(z), colnames(told))
+  expect_identical(attr(z, "col_data"), attr(told, "col_data"))
+  expect_identical(colnames(z), paste0("treated_", 1:8))
+  about <- attr(z, "col_data")
+  sums <- embed("basal")[about$cpa_cell, ] + perturbation_embedding(fit)[about$cpa_condition, ] +
+    covariate_embedding(fit, "cell_type")[about$cpa_cell_type, ]
+  expect_equal(z, sums, tolerance = 1e-4, ignore_attr = TRUE)
+  own <- which(cells$col_data$condition == "IFNb" & cells$col_data$cell_type == "NK")
+  again <- c(own, own[1])
+  expect_identical(unname(embed("treated", condition = condition("IFNb", cell_type = "NK"), source = again)[, ]),
+                   unname(embed("treated")[again, ]))
+  free <- embed("custom", add = "cell_type", condition = condition("IFNb", cell_type = "B"), source = own)
+  expect_equal(free, embed("basal")[own, ] + rep(covariate_embedding(fit, "cell_type")["B", ], each = length(own)),
+               tolerance = 1e-4, ignore_attr = TRUE)
+})
+
+# The states of cells under a condition are those of the same cells with other labels, which reconstruct() decodes to
+# what predict() answers.
+expect_decoded <- function(fit, x, col_data, what, labels) {
+  told <- predict(fit, x, what, col_data = col_data, residual = FALSE)
+  from <- match(attr(told, "col_data")$cpa_cell, rownames(col_data))
+  relabelled <- replace(col_data[from, ], names(labels), lapply(labels, rep, length(from)))
+  verb <- function(verb, ...) verb(fit, x[, from], ..., col_data = relabelled)
+  expect_equal(told, verb(reconstruct), tolerance = 1e-5, ignore_attr = TRUE)
+  for (which in c("treated", "corrected")) {
+    z <- cell_embedding(fit, x, which, condition = what, col_data = col_data)
+    expect_identical(unname(z[, ]), unname(verb(cell_embedding, which)[, ]))
+    expect_gt(max(abs(z[, ] - cell_embedding(fit, x, which, col_data = col_data)[from, ])), 1e-4)
+  }
+}
+
+test_that("predictions are the decoded states, of every kind of model", {
+  cells <- small_cells()
+  cells$col_data$run <- rep(c("r1", "r2"), length.out = ncol(cells$x))
+  cells$col_data$age <- seq_len(ncol(cells$x)) %% 7
+  batches <- cpa(cells$x, "condition", control = "control", covariates = "cell_type", batch = "run",
+                 continuous = "age", split = "split", col_data = cells$col_data, settings = quick_settings(1))
+  expect_decoded(batches, cells$x, cells$col_data, condition("IFNb", cell_type = "B", run = "r2", age = 3),
+                 list(condition = "IFNb", run = "r2", age = 3))
+  expect_decoded(batches, cells$x, cells$col_data, condition("IFNb", cell_type = "B"), list(condition = "IFNb"))
+  plain <- list(condition("IFNb", cell_type = "B"), list(condition = "IFNb"))
+  expect_decoded(small_fit(settings = quick_settings(variational = TRUE)), cells$x, cells$col_data, plain[[1]],
+                 plain[[2]])
+  expect_decoded(small_fit(loss = "nb"), cells$counts, cells$col_data, plain[[1]], plain[[2]])
+  features <- matrix(c(0, 1, 1, 0), 2, dimnames = list(c("control", "IFNb"), NULL))
+  drugs <- chemcpa(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                   molecules = features, col_data = cells$col_data,
+                   settings = chemcpa_settings(epochs = 1, dim = 6, seed = 1, verbose = FALSE))
+  expect_decoded(drugs, cells$x, cells$col_data, plain[[1]], plain[[2]])
+  differences <- scgen(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
+                       col_data = cells$col_data, settings = scgen_settings(epochs = 1, dim = 6, autoencoder_width = 16,
+                                                                            seed = 1, verbose = FALSE))
+  expect_decoded(differences, cells$x, cells$col_data, plain[[1]], plain[[2]])
+  doses <- dosed_cells()
+  expect_decoded(dosed_fit(), doses$x, doses$col_data, condition("B", dose = 10), list(drug = "B", dose = "10"))
+  expect_decoded(multi_fit(), cite_rows(), cite_cells()$col_data, condition(drug = "A+B", cell_type = "NK"),
+                 list(drug = "A+B"))
+  gaps <- cite_rows(with_gaps(cite_cells()$adt))
+  expect_decoded(multi_fit(gaps, fusion = "poe"), gaps, cite_cells()$col_data,
+                 condition(drug = "A+B", cell_type = "NK"), list(drug = "A+B"))
+})
+
+test_that("states under conditions that there are not are refused", {
+  cells <- small_cells()
+  embed <- function(which = "treated", what = condition("IFNb", cell_type = "B"), ...) {
+    cell_embedding(small_fit(), cells$x, which, condition = what, col_data = cells$col_data, ...)
+  }
+  expect_refused(embed("basal"), "must be left out for `which = \"basal\"`")
+  expect_refused(embed(what = NULL, source = "all"), "`source` must come with a `condition`")
+  expect_refused(embed(what = condition("IFNg")), "Did you mean \"IFNb\"")
+  expect_refused(embed(source = "none"), "Not cells of `newdata`: \"none\"")
+  expect_warning(embed(what = condition("IFNb", dose = 3)), class = "compert_extrapolation")
+})
