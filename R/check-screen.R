@@ -13,6 +13,8 @@
 #'   where the proteins are, `NULL` for the usual names; `FALSE` looks at the RNA alone.
 #' @param molecules For a screen of drugs, as [cpa()] and [chemcpa()] take them: whether they can be read, and fit
 #'   the perturbations. Those that no cell has are a note.
+#' @param effects `TRUE` compares every condition with the controls of the same covariates, over the genes of all
+#'   cells: three more columns of `design`, and a note of perturbations that change nothing beyond noise.
 #'
 #' @return A list of class `compert_check` with
 #'   \describe{
@@ -22,24 +24,50 @@
 #'     \item{design}{tibble, one row per condition and combination of covariates: your own columns,
 #'       `dose` where `"A+A"` is A at dose 2 and there is no dose column,
 #'       `n_cells`, `n_control` (controls of the same covariates) and, with a split, `n_train`,
-#'       `n_test`, `n_ood`. A column of yours that has one of these names gets `own_` in front. Cells
-#'       that cannot be read are not counted.}
+#'       `n_test`, `n_ood`. With `effects` there are `n_degs`, `effect` and `noise`, see Effects. A column of yours
+#'       that has one of these names gets `own_` in front. Cells that cannot be read are not counted.}
 #'     \item{assay, loss, n_genes, n_cells, bytes}{what was read, the likelihood that it suits or
 #'       that was asked for, its size, and its memory.}
 #'     \item{proteins}{the proteins in words, `""` without.}
 #'   }
+#' @section Effects: Values are log-normalised as in [rank_degs()]; the whole screen counts, test cells included.
+#'   \describe{
+#'     \item{effect}{size of the effect: with d_g the difference of the means of cells and controls of gene g, and s_g
+#'       its standard error, the root of `mean_g(d_g^2 - s_g^2)`, or 0 where that is negative. Without noise it
+#'       would be the root mean square difference. It does not grow where cells are few, so that conditions can be
+#'       compared, in the logarithm of the data (natural where counts were log-normalised here).}
+#'     \item{noise}{the root of `mean_g(s_g^2)`: what the means of so many cells differ by without any effect.}
+#'     \item{n_degs}{genes with p < 0.05 (Benjamini and Hochberg over all genes) by Welch's t with the smaller of the
+#'       numbers of cells and controls for both, as scanpy's `t-test_overestim_var`. [rank_degs()] has Welch's own
+#'       p-values, with which few cells beside many have DEGs by chance, since their variance is 0 where none of
+#'       them expresses a gene: 10 of the controls of Kang et al. (2018) have 1,600 to 1,700 of 6,998 genes against
+#'       322 others, and none by this test. The number grows with that of cells.}
+#'   }
+#'   The note names perturbations that have no DEG, and less effect than noise, at all their doses and in all
+#'   covariates. Controls, and conditions with one cell or one control, have `NA`; so have all
+#'   while the screen has errors. Cells in a file are read block by block; in memory there are four numbers per
+#'   gene and condition.
 #' @references The input that the reference asserts: facebookresearch/CPA, `cpa/data.py`.
+#'
+#' `t-test_overestim_var`: scanpy, `rank_genes_groups()`. The square of `effect` is the distance of Chen and Qin
+#' (2010) A two-sample test for high-dimensional data with applications to gene-set testing. Annals of Statistics 38,
+#' 808-835, per gene.
+#' @seealso [rank_degs()], [distribution_distance()]
 #' @examples
 #' cells <- data.frame(drug = c("control", "A", "A", "a "), dose = c("1", "1", "x", "1"))
 #' x <- matrix(c(0, 1.2, 0.4, 2.1), 2, 4, dimnames = list(c("g1", "g2"), NULL))
 #' check_screen(x, "drug", dose = "dose", control = "control", col_data = cells)
+#'
+#' # What the conditions change. Guides without effect would be a note.
+#' check_screen(kang_example(), "condition", covariates = "cell_type", control = "control", effects = TRUE)$design
 #' @export
 check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                          batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                          proteins = FALSE, protein_loss = NULL, protein_assay = NULL, molecules = NULL,
-                         col_data = NULL, sep = "+") {
+                         effects = FALSE, col_data = NULL, sep = "+") {
   check_no_dots(...)
   need_cells(missing(x))
+  check_flag(effects, "effects")
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
@@ -47,7 +75,7 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
   read <- read_both(x, both, keys, col_data)
   found <- look_at_molecules(molecules, read, rlang::current_env())
   read$unread <- bind_defects(read$unread, found$defects)
-  look_at_screen(read, found$described)
+  look_at_screen(read, found$described, effects = effects)
 }
 
 # What is odd about the molecules, and the perturbations that they describe.
@@ -84,13 +112,15 @@ idle_molecules <- function(known, parts) {
 }
 
 # `...`: what is known of the model, see design_defects().
-look_at_screen <- function(read, ...) {
+look_at_screen <- function(read, ..., effects = FALSE, call = rlang::caller_env()) {
   screen <- read$screen %||% read$partial
   defects <- bind_defects(read$unread, all_defects(read, ...))
+  found <- if (effects && !any(defects$severity == "error")) condition_effects(screen, call)
+  if (!is.null(found)) defects <- bind_defects(defects, idle_defect(screen, found))
   rank <- match(defects$severity, c("error", "warning", "note"))
   structure(list(
     defects = defects[order(rank), ],
-    design = if (is.null(screen)) tibble::tibble() else design_table(screen),
+    design = if (is.null(screen)) tibble::tibble() else design_table(screen, if (effects) found %||% list()),
     assay = read$source, loss = read$loss, n_genes = read$dim[1], n_cells = read$dim[2],
     bytes = read$bytes, proteins = protein_text(screen)
   ), class = "compert_check")
@@ -146,8 +176,9 @@ all_defects <- function(read, ...) {
   bind_defects(read$defects, more[more$severity != "error", ])
 }
 
-# Conditions x covariates with numbers of cells, in the user's own column names.
-design_table <- function(screen) {
+# Conditions x covariates with numbers of cells, in the user's own column names, and `effects`, an empty list where
+# there are none to tell.
+design_table <- function(screen, effects = NULL) {
   group <- condition_group(screen)
   first <- which(!duplicated(group))
   levels <- screen$covariates[screen$keys$covariates]
@@ -166,7 +197,7 @@ design_table <- function(screen) {
   for (part in if (is.null(screen$split)) character() else c("train", "test", "ood")) {
     numbers[[paste0("n_", part)]] <- tabulate(code[screen$split == part], length(first))
   }
-  out <- tibble::as_tibble(beside_own(own, numbers))
+  out <- tibble::as_tibble(beside_own(own, c(numbers, effect_columns(effects, first))))
   out[do.call(order, c(by, method = "radix")), ]
 }
 
