@@ -3,7 +3,7 @@
 #' Baselines with the verbs of a fit
 #'
 #' What a prediction has to beat: no effect, effects that simply add, the mean effect of the other
-#' perturbations, and a straight line between doses. Nothing is trained. `baseline_fit()` keeps the mean
+#' perturbations, a straight line between doses, and the effect of the most similar molecule. Nothing is trained. `baseline_fit()` keeps the mean
 #' expression of the training cells of every condition; `predict()` adds to each source cell the change
 #' that the method takes from these means, and [evaluate_r2()] scores it as it scores a model.
 #'
@@ -22,6 +22,11 @@
 #'   \item{`"interpolation"`}{`s(p, k) = (1 - w) d(a, k) + w d(b, k)`, of a single perturbation: a and b are it
 #'     at the next lower and the next higher training dose, and `w = log(dose / a) / log(b / a)`, or
 #'     `dose / b` from `a = 0`.}
+#'   \item{`"nearest"`}{For drugs that were left out entirely: `s(p, k) = d(q, k)`, with q the other single
+#'     perturbation measured under k whose molecule is the most similar to p's, at the nearest dose (by ratio).
+#'     Similarity is the cosine of the features that `molecules` gives ([similarity()]); of several that are equally
+#'     similar, and of doses that are equally near, the mean is taken. Of a combination the parts' are added up, where
+#'     a part that was measured alone is the most similar to itself.}
 #' }
 #' No method uses d(p, k), so that a condition of the training is predicted as if it had not been measured.
 #' Controls stay as they are. Where there is nothing to take a change from, `predict()` stops with an error
@@ -34,6 +39,11 @@
 #' mean. A covariate that a condition leaves open is each source cell's own. A source cell of other covariates
 #' than those asked for (`source = "all"`) gets the change that is asked for, and stays what it is otherwise.
 #' A cell of counts plus a change may lie below 0, and is no whole number.
+#'
+#' With `"nearest"` two more columns of the description say whose effect it is: `nearest`, the perturbation and its
+#' dose (of a combination joined by "and"; of a condition that leaves covariates open, all of them), and `similarity`,
+#' from -1 to 1, the lowest if there are several. Scores have both in `note`. On screens of few cells the effect of
+#' one drug has that drug's noise, and the mean of all drugs is harder to beat (`vignette("drugs")`).
 #'
 #' Proteins get the change of proteins, which is taken in the same way from the training cells that have them. A
 #' source cell without proteins has `NA` in them, and so has a condition whose change of proteins is not known.
@@ -56,7 +66,10 @@
 #' measured doses, and nothing outside of them; `"additive"` steps at the nearest doses.
 #'
 #' @inheritParams cpa
-#' @param method `"additive"`, `"control"`, `"mean"` or `"interpolation"`, see Methods.
+#' @param method `"additive"`, `"control"`, `"mean"`, `"interpolation"` or `"nearest"`, see Methods.
+#' @param molecules What is known of each perturbation, as in [chemcpa()]: `"nearest"` needs it. SMILES become RDKit's
+#'   descriptors ([smiles_features()]); for fingerprints give their matrix. Perturbations that are no molecules (`NA`)
+#'   are similar to none. Further molecules than those of the screen can be predicted, with other methods too.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part; of several
 #'   columns of perturbations one name for each. `NULL`: every part has dose 1. `"interpolation"` needs it.
 #' @param proteins Where surface proteins are, as in [multicpa()]: `NULL` looks for the usual names; `FALSE`,
@@ -72,7 +85,7 @@
 #'   [fit][compert_fit] (`settings$method` is the method), `learned` are the means of training cells, `state`
 #'   and `history` are empty.
 #' @section Errors:
-#' Those of [cpa()]; `"interpolation"` without doses. `predict()`: conditions that the method has no
+#' Those of [cpa()]; `"interpolation"` without doses, `"nearest"` without molecules; molecules as in [chemcpa()]. `predict()`: conditions that the method has no
 #' answer for, a batch in the condition, and what is said above.
 #' @references Ahlmann-Eltze, Huber, Anders (2025) Deep-learning-based gene perturbation effect prediction does
 #'   not yet outperform simple linear baselines. Nature Methods 22, \doi{10.1038/s41592-025-02772-6}: no change and
@@ -86,24 +99,34 @@
 #' additive
 #' predict(additive, screen, condition(condition = "IFNb", cell_type = "B"))
 #' evaluate_r2(additive, screen, split = "ood", baselines = "control")
+#'
+#' drugs <- drugseq_example(as = "list")
+#' nearest <- baseline_fit(drugs$x, "condition", method = "nearest", molecules = drugs$descriptors,
+#'                         dose = "dose", control = "control", col_data = drugs$col_data, seed = 1)
+#' answer <- predict(nearest, drugs$x, condition("Trametinib", dose = 1), col_data = drugs$col_data,
+#'                   summarise = "condition")
+#' attr(answer, "col_data")[c("nearest", "similarity")]
 #' @export
-baseline_fit <- function(x, perturbation, ..., method = c("additive", "control", "mean", "interpolation"),
-                         dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
+baseline_fit <- function(x, perturbation, ..., method = c("additive", "control", "mean", "interpolation", "nearest"),
+                         molecules = NULL, dose = NULL, covariates = NULL, control, batch = NULL, split = NULL,
                          proteins = FALSE, assay = NULL, layer = NULL, protein_assay = NULL, col_data = NULL,
                          sep = "+", dose_unit = NULL, seed = NULL) {
   check_no_dots(...)
   need_cells(missing(x))
   if (missing(perturbation)) perturbation <- NULL
   if (missing(control)) control <- NULL
-  method <- check_choice(method, c("additive", "control", "mean", "interpolation"), "method")
+  method <- check_choice(method, union("additive", baseline_names), "method")
   keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, NULL, sep)
   keys <- with_protein_keys(keys, proteins, NULL, protein_assay)
   if (method == "interpolation" && is.null(dose)) {
     abort_input("`dose` must name the column of doses for `method = \"interpolation\"`.", "It is `NULL`.",
                 "The line is between doses: name their column, or take another method.")
   }
+  if (method == "nearest") need_molecules(molecules, todo = "other methods need none")
+  molecules <- read_molecules(molecules)
   doses <- list(unit = check_dose_unit(dose_unit), transform = "relative")
   read <- read_screen(x, keys, col_data)
+  molecules <- molecules_of_cells(molecules, read, rlang::current_env())
   # Names that training never meets are answered, or are an error that says why not.
   defects <- all_defects(read)
   defects <- defects[!startsWith(defects$check, "untrained"), ]
@@ -115,16 +138,19 @@ baseline_fit <- function(x, perturbation, ..., method = c("additive", "control",
   settings <- list(model = paste(method, "baseline"), method = method, loss_ae = screen$loss,
                    parity = "none", seed = seed)
   settings$protein_loss <- screen$keys$protein_loss
-  new_baseline(screen, new_meta(screen, new_registry(screen, doses), settings, NULL))
+  registry <- new_registry(screen, doses, known_molecules(molecules))
+  registry$n_features <- molecules$n
+  new_baseline(screen, new_meta(screen, registry, settings, NULL),
+               learn_molecules(molecules, registry, rlang::current_env()))
 }
 
-new_baseline <- function(screen, meta) {
+new_baseline <- function(screen, meta, molecules = NULL) {
   fit <- structure(
     list(state = raw(), meta = meta_from_json(meta_to_json(meta)),
          history = tibble::tibble(epoch = integer(), seconds = double(), best = logical())),
     class = c("compert_baseline", "compert_fit")
   )
-  fit$learned <- learn_means(fit, screen)
+  fit$learned <- c(learn_means(fit, screen), list(molecules = molecules))
   fit
 }
 
@@ -169,6 +195,7 @@ baseline_words <- function(method) {
     control = "nothing: no effect",
     additive = "the condition's effect under other covariates, or the sum of its parts'",
     mean = "the mean effect of the other perturbations",
-    interpolation = "the effect on the line between the neighbouring doses"
+    interpolation = "the effect on the line between the neighbouring doses",
+    nearest = "the effect of the most similar molecule at the nearest dose"
   ))
 }

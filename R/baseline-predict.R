@@ -43,7 +43,8 @@ start_moments <- function(fit, screen, source, ddof, scale, features) {
   lapply(source_moments(screen$proteins, lapply(source, function(i) i[has[i]]), ddof), protein_scaling(fit, scale))
 }
 
-# The values of predict(). Proteins without an answer are NA, as where no source cell has any.
+# list(values, about): the values of predict(), and columns of its description. Proteins without an answer are NA,
+# as where no source cell has any.
 baseline_values <- function(fit, screen, targets, cells, summarise, call = rlang::caller_env()) {
   by_cell <- summarise == "cell"
   pieces <- source_pieces(fit, screen, targets, cells, by_cell)
@@ -54,27 +55,32 @@ baseline_values <- function(fit, screen, targets, cells, summarise, call = rlang
   genes <- answer("genes")
   stop_at_pieces(fit, targets, pieces, genes$note, call)
   proteins <- if (!is.null(screen$proteins)) answer("proteins")
-  parts <- setdiff(names(genes), c("note", "start"))
-  lapply(rlang::set_names(parts), function(what) rbind(genes[[what]], proteins[[what]]))
+  parts <- intersect(c("mean", "variance"), names(genes))
+  list(values = lapply(rlang::set_names(parts), function(what) rbind(genes[[what]], proteins[[what]])),
+       about = if (fit$meta$settings$method == "nearest") {
+         if (by_cell) lapply(genes$from, `[`, pieces$of_source) else nearest_columns(genes$from, pieces$of)
+       })
 }
 
-# list(mean, note) of every source cell.
+# list(mean, note, from) of every source cell; `from` is of the pieces, as of baseline_means().
 baseline_cells <- function(fit, screen, cells, pieces, scale, features) {
   x <- if (features == "genes") screen$x else screen$proteins
   none <- matrix(0, nrow(x), length(pieces$of))
   answer <- baseline_answer(fit, pieces, list(mean = none, variance = none), 0, scale, features)
   values <- as.matrix(pick_columns(x, unlist(cells)))
   if (features == "proteins") values[, !has_proteins(screen)[unlist(cells)]] <- NA
-  list(mean = values + answer$mean[, pieces$of_source, drop = FALSE], note = answer$note)
+  list(mean = values + answer$mean[, pieces$of_source, drop = FALSE], note = answer$note,
+       from = answer[c("nearest", "similarity")])
 }
 
-# list(mean, variance, start, note) of every condition, `start` the mean of its source cells.
+# list(mean, variance, start, note, from) of every condition, `start` the mean of its source cells.
 baseline_means <- function(fit, screen, cells, pieces, scale, features) {
   start <- start_moments(fit, screen, pieces$cells, 0, scale, features)
   answer <- baseline_answer(fit, pieces, start, 0, scale, features)
   n <- if (features == "genes") lengths(pieces$cells) else
     vapply(pieces$cells, function(i) sum(has_proteins(screen)[i]), 0)
-  c(join_pieces(answer, pieces$of, n), list(start = join_pieces(start, pieces$of, n)$mean, note = answer$note))
+  c(join_pieces(answer, pieces$of, n), list(start = join_pieces(start, pieces$of, n)$mean, note = answer$note,
+                                            from = answer[c("nearest", "similarity")]))
 }
 
 # For dose_response(): as response_means(). What has no answer is NA, unless no perturbation has one.
@@ -104,6 +110,7 @@ baseline_answer <- function(fit, asked, reference, ddof, scale, features = "gene
   control <- vapply(asked$parts, function(p) all(p == fit$meta$registry$control), NA)
   groups <- distinct_groups(parts, c(learned$doses, asked$doses), list2DF(covariates, length(parts)),
                             c(learned$control, control))
+  if (fit$meta$settings$method == "nearest") groups <- with_molecules(fit, groups)
   mine <- seq_along(learned$parts)
   at <- match(seq_len(groups$n), groups$of[mine])
   proteins <- features == "proteins"

@@ -1,7 +1,7 @@
-# What a prediction has to beat: no effect, effects that simply add, the mean effect of the others, and a
-# straight line between doses.
+# What a prediction has to beat: no effect, effects that simply add, the mean effect of the others, a straight
+# line between doses, and the effect of the most similar molecule.
 
-baseline_names <- c("control", "additive", "mean", "interpolation")
+baseline_names <- c("control", "additive", "mean", "interpolation", "nearest")
 
 # All that may stand beside a model; the ceiling is not to be beaten, see ceiling.R.
 ceiling_name <- "ceiling"
@@ -31,11 +31,14 @@ training_statistics <- function(x, groups, train) {
   core_group_stats(x, as.integer(ifelse(train, groups$of_cell - 1L, -1L)), groups$n)
 }
 
-# The same from training_statistics(), for the groups `which`, one per row.
+# The same from training_statistics(), for the groups `which`, one per row. Of "nearest" also what the answers were
+# taken from; its groups are those of with_molecules().
 answer_baselines <- function(names, stats, groups, which, reference, ddof, scale = identity) {
-  rules <- list(additive = additive_shift, mean = mean_shift, interpolation = interpolated_shift)
+  rules <- list(additive = additive_shift, mean = mean_shift, interpolation = interpolated_shift,
+                nearest = nearest_shift)
   known <- if (any(names %in% names(rules))) training_shifts(stats, groups, ddof, scale)
   if ("mean" %in% names) known$sums <- sums_of_shifts(known, groups)
+  if ("nearest" %in% names) known$near <- similar_singles(known, groups)
   without <- ifelse(colSums(is.na(reference$mean)) > 0, no_controls_note, NA_character_)
   lapply(rlang::set_names(names), function(name) {
     if (name == "control") return(c(reference, list(note = without)))
@@ -48,11 +51,12 @@ answer_baselines <- function(names, stats, groups, which, reference, ddof, scale
 no_controls_note <- "no control cells of the same covariates"
 
 # The controls plus what `rule` says of each group: list(shift, variance), the latter where it is not the
-# controls', or list(note). Controls themselves have no shift.
+# controls', or list(note). Controls themselves have no shift. `nearest`, `similarity`: of nearest_shift().
 shift_baseline <- function(known, groups, which, reference, rule) {
   mean <- reference$mean
   variance <- reference$variance
-  note <- rep(NA_character_, length(which))
+  note <- nearest <- rep(NA_character_, length(which))
+  similarity <- rep(NA_real_, length(which))
   for (k in which(!groups$control[which])) {
     answer <- rule(known, groups, which[k])
     note[k] <- if (is.null(answer$shift) && !known$controls) "no training cells of controls" else
@@ -60,8 +64,10 @@ shift_baseline <- function(known, groups, which, reference, rule) {
     mean[, k] <- if (is.null(answer$shift)) NA_real_ else mean[, k] + answer$shift
     if (is.null(answer$shift)) variance[, k] <- NA_real_
     if (!is.null(answer$variance)) variance[, k] <- answer$variance
+    nearest[k] <- answer$nearest %||% NA_character_
+    similarity[k] <- answer$similarity %||% NA_real_
   }
-  list(mean = mean, variance = variance, note = note)
+  list(mean = mean, variance = variance, note = note, nearest = nearest, similarity = similarity)
 }
 
 # Cells that baselines learn from. Without a split those under a condition that the fit was trained on, but
@@ -124,6 +130,10 @@ part_groups <- function(known, groups, g, part, dose) {
   hit <- setdiff(known$single[[part]], g)
   here <- hit[groups$place[hit] == groups$place[g]]
   if (length(here)) hit <- here
+  at_nearest_dose(groups, hit, dose)
+}
+
+at_nearest_dose <- function(groups, hit, dose) {
   if (length(hit) == 0L) return(integer())
   far <- dose_distance(vapply(groups$doses[hit], `[`, 0, 1L), dose)
   hit[far <= min(far) + 1e-9]

@@ -55,10 +55,10 @@ chemcpa <- function(x, perturbation, ..., molecules, dose = NULL, covariates = N
   train_model("chemcpa", given_arguments())
 }
 
-need_molecules <- function(molecules, call = rlang::caller_env()) {
+need_molecules <- function(molecules, call = rlang::caller_env(), todo = "without either use `cpa()`") {
   if (!is.null(molecules)) return(invisible())
   abort_input("`molecules` must say what the perturbations are.", "It is missing.",
-              "Give named SMILES or a matrix of features; without either use `cpa()`.", call)
+              paste0("Give named SMILES or a matrix of features; ", todo, "."), call)
 }
 
 # What chemcpa() adds to `how`, see read_own().

@@ -20,8 +20,8 @@
 #'   `"dose"` stands for the dose whatever its column is called.
 #' @param reference The model that the others are tested against; `NULL` for the first.
 #' @param baselines Names of baselines to compare with, of those that [evaluate_r2()] was asked for:
-#'   `"control"` (no effect), `"additive"`, `"mean"`, `"interpolation"`, and its `"ceiling"`; `character()` for
-#'   none. They are taken from the first table.
+#'   `"control"` (no effect), `"additive"`, `"mean"`, `"interpolation"`, `"nearest"`, and its `"ceiling"`;
+#'   `character()` for none. They are taken from the first table.
 #' @param metric Scores of [evaluate_r2()] to compare.
 #' @return A tibble of class `compert_comparison` with one row per group, metric and model: `group`
 #'   (in words; `"all"` is every condition, and the only group where there is but one; a level of this

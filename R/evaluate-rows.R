@@ -16,10 +16,11 @@ score_rows <- function(fit, screen, groups, rows, options, baselines, seed, call
 
 # What was measured and what each method says, genes x conditions: truth, reference (controls of
 # the same covariates), methods (list(mean, variance) each, or what score_draws() takes), their notes, and
-# source cells.
+# source cells; `from`: in words, what answers were taken from.
 row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
                            call = rlang::caller_env()) {
   table <- rows$table
+  if ("nearest" %in% baselines) groups <- with_molecules(fit, groups, call)
   measured <- screen
   if (options$log_counts) measured$x <- log_values(screen)
   control <- evaluation_controls(screen, groups, table, options)
@@ -42,6 +43,7 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
   }
   notes <- list(model = methods$model$note %||%
                   ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
+  from <- list(model = nearest_words(methods$model))
   methods <- lapply(methods, function(m) {
     lapply(m[c("mean", "variance")], gene_rows, registry = fit$meta$registry)
   })
@@ -52,8 +54,9 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
                                ceiling = ceiling)
     methods <- c(methods, others)
     notes <- c(notes, lapply(others, `[[`, "note"))
+    from <- c(from, lapply(others, nearest_words))
   }
-  list(truth = truth, reference = reference, methods = methods, notes = notes,
+  list(truth = truth, reference = reference, methods = methods, notes = notes, from = from,
        source = control$source, proteins = proteins)
 }
 
@@ -61,10 +64,12 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
 table_of_methods <- function(fit, groups, table, parts, score) {
   about <- describe_rows(fit, groups, table)
   scored <- lapply(names(parts$methods), function(name) {
+    note <- parts$notes[[name]] %||% parts$notes$model
+    from <- parts$from[[name]]
+    if (!is.null(from)) note <- ifelse(is.na(note), from, note)
     beside_own(about$own, c(list(method = rep(name, nrow(table))), about$fixed,
                             score(parts$methods[[name]], name),
-                            list(n_controls = lengths(parts$source),
-                                 note = parts$notes[[name]] %||% parts$notes$model)))
+                            list(n_controls = lengths(parts$source), note = note)))
   })
   all <- do.call(rbind, scored)
   all[order(rep(seq_len(nrow(table)), length(parts$methods))), , drop = FALSE]

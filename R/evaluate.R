@@ -15,14 +15,16 @@
 #' covariates: no effect) and `"additive"`: these controls plus, learned on training cells only, the
 #' average over other covariate combinations of mean(condition) - mean(control); for a condition that
 #' was measured under no other covariates, the sum of the shifts of its single perturbations (same
-#' covariates if measured there, else the average over others; nearest dose). Two more have to be asked
+#' covariates if measured there, else the average over others; nearest dose). Three more have to be asked
 #' for by `baselines`. `"mean"`, for drugs that were left out entirely: the controls plus the average over the
 #' training conditions of all other perturbations (other names; the same one at other doses is left out) of
 #' mean(condition) - mean(control), under the same covariates, at the same dose if any has it, else at all
 #' doses. The dose of a combination is the set of those of its parts. `"interpolation"`: the controls plus
 #' what lies at the dose on the straight line between the shifts at the next lower and the next higher
 #' training dose of the same perturbation under the same covariates, and the variance on the line between
-#' theirs; over the logarithm of the dose, from dose 0 over the dose.
+#' theirs; over the logarithm of the dose, from dose 0 over the dose. `"nearest"`, for drugs that were left out
+#' entirely, if `fit` was made with features of molecules: the controls plus the shift of the other perturbation
+#' whose molecule is the most similar, at the nearest dose, as [baseline_fit()] says; `note` names it.
 #' Where that is impossible the row is `NA` and `note` says why. Where `newdata` has no split column, training
 #' cells are those under the conditions that the fit was trained on, without the scored ones; test cells
 #' among them cannot be told.
@@ -96,7 +98,7 @@
 #'   takes in the column.
 #' @param condition A [condition()]: score only these conditions; what covariates and doses it leaves open
 #'   may have any value. The batch and continuous covariates are no part of them.
-#' @param baselines Names of baselines, of `"control"`, `"additive"`, `"mean"` and `"interpolation"` (see
+#' @param baselines Names of baselines, of `"control"`, `"additive"`, `"mean"`, `"interpolation"` and `"nearest"` (see
 #'   "Rows"), and `"ceiling"` (see "Ceiling"). `TRUE` stands for the first two, `FALSE` for none.
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
@@ -134,7 +136,7 @@
 #' @section Errors:
 #' No split column and no `condition`; no controls in the split that a reference's preset predicts
 #' from; missing genes; unknown names; `degs` that name no condition of the cells, or for one of them
-#' no gene; a batch or a continuous covariate in `condition`. Values on another scale than those of
+#' no gene; a batch or a continuous covariate in `condition`; the baseline `"nearest"` without features. Values on another scale than those of
 #' training are a warning.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa. A technical duplicate

@@ -27,7 +27,7 @@ row_sums_by_place <- function(x) {
   rowSums(x * rep(sin(seq_len(ncol(x))) / largest, each = nrow(x)))
 }
 
-# Features of a matrix go into the network as they are.
+# Features of a matrix are taken as they are.
 warn_unscaled_features <- function(molecules, names, call = rlang::caller_env()) {
   own <- molecules_of(molecules, names)
   if (!identical(molecules$kind, "matrix") || length(own) == 0L) return(invisible())
@@ -38,6 +38,6 @@ warn_unscaled_features <- function(molecules, names, call = rlang::caller_env())
     "Features of molecules should be on one scale, near 1.",
     x = escape_braces(paste0("Column ", if (is.null(molecules$columns)) at else dQuote(molecules$columns[at], FALSE),
                              " goes up to ", format(largest[at], digits = 3), ".")),
-    i = "They go into the network as they are, and a large one drowns the others: scale() them, or give SMILES."
+    i = "They are taken as they are, and a large one drowns the others: scale() them, or give SMILES."
   ), call = call, class = "compert_unscaled_features")
 }

@@ -72,7 +72,8 @@
 #'   the control, as [dose_response()] says. With
 #'   `summarise = "condition"` it holds
 #'   `cpa_condition`, `cpa_source`, the covariates and the batch that the condition names, `seen` and
-#'   `n_cells` (source cells); assays are `mean` and `variance`. Where names would be the same, yours
+#'   `n_cells` (source cells); assays are `mean` and `variance`. A baseline of `method = "nearest"` says whose effect
+#'   it takes, in `nearest` and `similarity` ([baseline_fit()]). Where names would be the same, yours
 #'   gets `own_`: a column `seen` of the source cells becomes `own_seen`, a covariate `condition`,
 #'   `source`, `cell` or `draw` is `cpa_own_condition`.
 #' @section Errors:
@@ -127,14 +128,15 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   warn_continuous_range(object, targets)
   if (is_baseline(object)) stop_at_batch(object, targets)
   cells <- source_cells(object, screen, targets, source)
-  values <- if (is_baseline(object)) {
+  answer <- if (is_baseline(object)) {
     baseline_values(object, screen, targets, cells, summarise)
   } else {
-    model_values(object, screen, targets, cells, summarise, residual, type, n_samples, seed, without)
+    list(values = model_values(object, screen, targets, cells, summarise, residual, type, n_samples, seed, without))
   }
   about <- if (summarise == "condition") describe_conditions(object, targets, lengths(cells), min_cells) else
     describe_cells(object, screen, targets, cells, n_samples, min_cells)
-  wrap_output(values, about, screen, object, type, newdata)
+  if (length(answer$about)) about <- beside_own(about, answer$about)
+  wrap_output(answer$values, about, screen, object, type, newdata)
 }
 
 model_values <- function(fit, screen, targets, cells, summarise, residual, type, n_samples, seed, without,

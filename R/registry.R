@@ -123,6 +123,9 @@ how_to_know <- function(name, registry) {
                  "new perturbations from cells by `fine_tune()`."))
   }
   given <- dQuote(name, FALSE)
+  if (is.null(registry$feature_kind)) {
+    return(paste0("Make a molecule known by `molecules`: baseline_fit(..., molecules = ) with ", given, " among them."))
+  }
   if (registry$feature_kind == "matrix") {
     return(paste0("Make a molecule known by its features: add_molecules(fit, x), with a row ", given, " in x."))
   }

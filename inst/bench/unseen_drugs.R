@@ -1,7 +1,8 @@
 # Drugs that are left out entirely, in k folds: what each model says of them, from real screens.
 # Models: control ("Baseline" of the chemCPA paper: no effect), mean_drug (the mean effect of the
-# training drugs at that dose), scGen (which has nothing else to say of a new drug), CPA (one-hot
-# perturbations: the new drug's column is never trained), chemCPA, and chemCPA pre-trained on L1000.
+# training drugs at that dose), nearest_drug (that of the one whose molecule is the most similar), scGen
+# (which has nothing else to say of a new drug), CPA (one-hot perturbations: the new drug's column is never
+# trained), chemCPA, and chemCPA pre-trained on L1000.
 
 unseen_drug_screens <- list(
   l1000_a375 = list(file = "l1000_a375_ht115", line = "A375", folds = 3, pretrain = "HT115",
@@ -118,6 +119,7 @@ score_unseen <- function(spec, screen, held_out, bulk, molecules, seed, options)
   rownames(one_hot) <- rownames(known)
   quiet <- function(f, ...) suppressWarnings(suppressMessages(do.call(f, c(common, list(...)))))
   fits <- list(
+    nearest_drug = quiet(baseline_fit, method = "nearest", molecules = known, seed = seed),
     scGen = quiet(scgen, settings = do.call(scgen_settings, run)),
     CPA = quiet(cpa, molecules = one_hot, settings = do.call(cpa_settings, run)),
     chemCPA = quiet(chemcpa, molecules = known, dose_unit = "uM",
@@ -145,7 +147,7 @@ score_unseen <- function(spec, screen, held_out, bulk, molecules, seed, options)
   scores
 }
 
-unseen_methods <- c("control", "mean_drug", "scGen", "CPA", "chemCPA", "chemCPA pre-trained")
+unseen_methods <- c("control", "mean_drug", "nearest_drug", "scGen", "CPA", "chemCPA", "chemCPA pre-trained")
 
 # The table of the chemCPA paper, with the paired t test of each model against chemCPA's row above it.
 unseen_table <- function(scores) {

@@ -47,7 +47,7 @@ test_that("so they do with doses and combinations", {
   for (method in baseline_names) {
     baseline <- suppressWarnings(baseline_fit(
       cells$x, "drug", method = method, dose = "dose", covariates = "cell_type", control = "control",
-      split = "split", col_data = cells$col_data
+      split = "split", molecules = cbind(f = c(A = 1, B = 2, C = 3)), col_data = cells$col_data
     ))
     scores <- expect_same_scores(fit, baseline, cells$x, cells$col_data, min_cells = 2)
     expect_true(any(is.finite(scores$r2_var)), info = method)
