@@ -137,3 +137,37 @@ warn_continuous_range <- function(fit, targets, call = rlang::caller_env()) {
   cli::cli_warn(c("Some values lie outside the trained range; predictions there are extrapolations.",
                   stats::setNames(lines, rep("x", length(lines)))), call = call, class = "compert_extrapolation")
 }
+
+# Values of continuous covariates that a response is asked for at, as a named list; NULL for none.
+check_values <- function(fit, continuous, space, call = rlang::caller_env()) {
+  if (is.null(continuous)) return(NULL)
+  if (space == "latent") {
+    abort_input("`continuous` must be left out for `space = \"latent\"`.", "It was given.",
+                "Write space = \"genes\": h does not depend on covariates.", call)
+  }
+  known <- names(fit$meta$registry$continuous)
+  if (is_baseline(fit) || length(known) == 0L) {
+    abort_input("`continuous` must be left out where the fit has no continuous covariates.",
+                if (is_baseline(fit)) "It is a baseline, which reads none." else "It has none.",
+                "Leave it out, and give the cells in question only.", call)
+  }
+  names <- rlang::names2(continuous)
+  good <- is.numeric(continuous) || is.list(continuous) && all(vapply(continuous, is.numeric, NA))
+  values <- if (good) unlist(continuous)
+  good <- good && length(values) > 0L && all(lengths(continuous) > 0L) && all(is.finite(values))
+  if (good && all(names %in% known) && !anyDuplicated(names)) return(as.list(continuous))
+  abort_input("`continuous` must hold finite numbers, named by continuous covariates of the fit, each once.",
+              paste0("It is ", describe(continuous), if (good) paste0(", with the names ", name_list(names)), "."),
+              paste0("Write continuous = c(", known[1L], " = 1); the names are ", name_list(known), "."), call)
+}
+
+# Every row of `places` with every combination of values behind it.
+at_values <- function(places, values) {
+  if (is.null(values)) return(places)
+  values <- expand.grid(rev(values), KEEP.OUT.ATTRS = FALSE)[names(values)]
+  n <- nrow(places)
+  places <- places[rep(seq_len(n), each = nrow(values)), , drop = FALSE]
+  rownames(places) <- NULL
+  places[names(values)] <- lapply(values, rep, n)
+  places
+}

@@ -17,6 +17,9 @@
 #'   [perturbation_embedding()]). Where training saw several doses of it, they and as many steps of equal
 #'   ratios between them are there too, so that low doses have a curve of their own.
 #' @param n_points Number of steps of the default grid.
+#' @param continuous For `space = "genes"`: values of continuous covariates at which the response is asked for,
+#'   `c(age = 50)`, or `list(age = c(30, 70))` for several, of which each has its rows. `NULL`: those of the
+#'   source cells.
 #' @param genes Names of genes to return one by one, for `space = "genes"`; of a fit of RNA and proteins
 #'   proteins as well. A name that both have is the gene.
 #' @param features For `space = "genes"`: `"genes"`, or of a fit of RNA and proteins `"proteins"`, for lengths over
@@ -29,7 +32,9 @@
 #'   `norm_of_mean` (Euclidean length of the mean predicted expression, the references' measure) and
 #'   `norm_of_difference` (length of its change from the same cells under their own condition), or,
 #'   with `genes`, one row per gene with `gene`, `mean` and `difference`. The mean is of the fit's kind of
-#'   counterfactual (`residual`); changes are by difference. A covariate
+#'   counterfactual (`residual`); changes are by difference. With `continuous` its covariates are columns behind
+#'   the others, and changes are from the same cells as controls at these values: what the value itself changes is
+#'   in the mean only. A covariate
 #'   that has the name of a column of these tables, or those of [dose_response2d()] and
 #'   [observed_response()], gets `own_` in front. Tables of genes say their scale in the attribute `scale`.
 #' @section Scale:
@@ -52,7 +57,8 @@
 #' without either, which no cell was measured in; a message and the caption of plots say so.
 #' @section Errors:
 #' Unknown names, a negative dose, `space = "genes"` without `newdata`; a baseline with `space = "latent"`, or that
-#' has an answer for no dose. Doses above the trained range give one warning.
+#' has an answer for no dose; `continuous` that names no continuous covariate of the fit, or of a baseline. Doses
+#' above the trained range give one warning, and so do values outside of it.
 #' @source `latent_dose_response` and `get_response` in `cpa/api.py` of facebookresearch/CPA.
 #' @seealso [plot_dose_response()], [observed_response()] for what was measured, [dose_response2d()] for
 #'   two perturbations
@@ -64,15 +70,16 @@
 #' dose_response(fit, screen, space = "genes", dose = c(0, 1))
 #' @export
 dose_response <- function(fit, newdata = NULL, ..., space = NULL,
-                          perturbation = NULL, dose = NULL, n_points = 20L, genes = NULL,
-                          features = c("genes", "proteins"), source = "matched", residual = NULL,
-                          scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
+                          perturbation = NULL, dose = NULL, n_points = 20L, continuous = NULL,
+                          genes = NULL, features = c("genes", "proteins"), source = "matched",
+                          residual = NULL, scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
                           missing_genes = c("error", "zero")) {
   check_no_dots(...)
   validate_fit(fit, baseline = TRUE)
   features <- check_features(fit, features)
   space <- response_space(fit, space, newdata, genes, features)
   scale <- check_choice(scale, c("log", "model"), "scale")
+  continuous <- check_values(fit, continuous, space)
   grid <- dose_grid(fit, perturbation, dose, n_points)
   if (space == "latent") {
     return(with_single_dose(with_dose_unit(latent_response(fit, grid), fit), fit, grid$dose))
@@ -81,7 +88,7 @@ dose_response <- function(fit, newdata = NULL, ..., space = NULL,
   residual <- response_residual(fit, residual)
   of <- response_features(fit, genes, features)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
-  gene_response(fit, screen, grid, source, residual, genes, of, scale)
+  gene_response(fit, screen, grid, source, residual, genes, of, scale, continuous = continuous)
 }
 
 response_space <- function(fit, space, newdata, genes, features, call = rlang::caller_env()) {

@@ -38,7 +38,7 @@
 #' @export
 dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
                             perturbation = NULL, dose = NULL, n_points = 10L, fixed = NULL,
-                            genes = NULL, features = c("genes", "proteins"), source = "matched",
+                            continuous = NULL, genes = NULL, features = c("genes", "proteins"), source = "matched",
                             residual = NULL, scale = c("log", "model"), assay = NULL, layer = NULL,
                             col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
@@ -49,6 +49,7 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
   pair <- check_pair(fit, perturbation)
   grid <- dose_grid2d(fit, pair, dose, n_points)
   fixed <- check_fixed(fit, fixed, pair, space)
+  continuous <- check_values(fit, continuous, space)
   if (space == "latent") {
     table <- with_dose_unit(latent_response2d(fit, grid), fit)
     return(with_single_dose(table, fit, c(grid$dose_1, grid$dose_2)))
@@ -59,7 +60,7 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes)
   parts <- rep(list(c(pair, names(fixed))), nrow(grid))
   doses <- Map(function(a, b) c(a, b, unname(fixed)), grid$dose_1, grid$dose_2)
-  gene_response(fit, screen, grid, source, residual, genes, of, scale, parts, unname(doses))
+  gene_response(fit, screen, grid, source, residual, genes, of, scale, parts, unname(doses), continuous)
 }
 
 # Two different perturbations of the fit.

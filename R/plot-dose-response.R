@@ -20,7 +20,8 @@
 #'   perturbation, covariates) stands in the subtitle.
 #' @section Errors:
 #' A table that is not from [dose_response()]; measured points without the column that is drawn (the
-#' latent response is not measured), of proteins beside genes, or on another scale. Cells that were
+#' latent response is not measured) or, where `response` is at several values of a continuous covariate, without
+#' a column of these; of proteins beside genes, or on another scale. Cells that were
 #' brought to another total are a warning.
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -153,6 +154,14 @@ observed_points <- function(observed, table, value, columns, numbers, verb, call
                if ("perturbation_1" %in% columns) "observed_response(pair = )" else "observed_response()", call)
   points <- as.data.frame(observed)
   shared <- setdiff(intersect(names(points), names(table)), numbers)
+  apart <- setdiff(names(table), c(names(points), numbers, ".value"))
+  apart <- apart[vapply(table[apart], function(v) length(unique(v)) > 1L, NA)]
+  if (length(apart)) {
+    abort_input(paste0("`observed` must say which `", apart[1L], "` its points are of."),
+                paste0("`response` has several, and `observed` has no such column."),
+                paste0("Ask `observed_response()` for the cells of each by themselves, and add it: observed$",
+                       apart[1L], " <- ", table[[apart[1L]]][1L], "."), call)
+  }
   points$.row <- match(row_keys(points[shared]), row_keys(table[shared]))
   points <- points[!is.na(points$.row) & is.finite(points[[value]]), , drop = FALSE]
   if (nrow(points) == 0L) {

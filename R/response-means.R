@@ -3,25 +3,38 @@
 # One row per covariate combination that `screen` has and row of `grid` (and gene). `parts` and
 # `doses` say the condition of each row of `grid`.
 # `of`: "genes", "proteins" or both.
+# `continuous`: values, each combination of which has its rows; NULL for those of the source cells.
 gene_response <- function(fit, screen, grid, source, residual, genes, of, scale,
                           parts = as.list(grid$perturbation), doses = as.list(grid$dose),
-                          call = rlang::caller_env()) {
+                          continuous = NULL, call = rlang::caller_env()) {
   names <- condition_covariates(fit)
   places <- unique(screen$covariates[screen$control, names, drop = FALSE])
   if (length(names) == 0L || nrow(places) == 0L) places <- data.frame(row.names = 1L)
-  places <- places[order(row_keys(places)), , drop = FALSE]
+  places <- at_values(places[order(row_keys(places)), , drop = FALSE], continuous)
   at <- rep(seq_len(nrow(places)), each = nrow(grid))
   what <- rep(seq_len(nrow(grid)), nrow(places))
   levels <- places[at, , drop = FALSE]
-  asked <- stats::setNames(as.list(levels), condition_columns(fit$meta$keys)[names(levels)])
-  targets <- make_targets(fit, new_condition(parts[what], doses[what], asked), call)
+  targets <- response_targets(fit, parts[what], doses[what], levels, call)
   warn_dose_range(fit, targets, below = FALSE, call = call)
+  warn_continuous_range(fit, targets, call)
   cells <- source_cells(fit, screen, targets, source, call)
   means <- response_means(fit, screen, targets, cells, residual, genes, scale, of, call)
+  if (!is.null(continuous)) {
+    registry <- fit$meta$registry
+    n <- nrow(places)
+    none <- response_targets(fit, rep(list(registry$control), n), rep(list(control_dose(registry)), n), places, call)
+    none <- response_means(fit, screen, none, cells[match(seq_len(n), at)], TRUE, genes, scale, of, call)
+    means$difference <- means$difference - none$difference[, at, drop = FALSE]
+  }
   names(levels) <- own_names(names(levels), response_names)
   rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
   table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry, of), fit)
   with_single_dose(with_scale(table, fit, screen, scale, of), fit, unlist(doses))
+}
+
+response_targets <- function(fit, parts, doses, levels, call) {
+  asked <- stats::setNames(as.list(levels), condition_columns(fit$meta$keys)[names(levels)])
+  make_targets(fit, new_condition(parts, doses, asked), call)
 }
 
 # list(mean, difference), genes or proteins (both: genes first) x K: predicted means of the kind asked for, and
