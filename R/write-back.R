@@ -4,6 +4,13 @@
 #' expression, columns and other reductions stay as they are; your `x` itself is not changed, the
 #' enriched copy is returned.
 #'
+#' @section Reconstructed expression:
+#' [reconstruct()] answers in the container of `x`, with its cells in their order, but with the genes of the fit, so
+#' that the answer goes where such tables have a place of their own:
+#' `SingleCellExperiment::altExp(x, "CPA") <- reconstruct(fit, x)`, or, of a Seurat object,
+#' `x[["CPA"]] <- reconstruct(fit, x)[["mean"]]`. Predictions of [predict()][predict.compert_fit] have other columns
+#' than `x`, and are objects by themselves.
+#'
 #' @inheritParams cell_embedding
 #' @param x SingleCellExperiment or Seurat object with the cells to embed. (A matrix has no place
 #'   for embeddings: use [cell_embedding()].)

@@ -28,3 +28,17 @@ test_that("other containers have no place for embeddings", {
   expect_error(write_back(small_fit(), small_sce(), which = "latent"), "`which` must be some of")
   expect_error(write_back(small_fit()), "`x` must be given")
 })
+
+test_that("reconstructions go beside the cells that they are of", {
+  sce <- small_sce()
+  fit <- small_fit()
+  SingleCellExperiment::altExp(sce, "CPA") <- reconstruct(fit, sce)
+  expect_identical(SummarizedExperiment::assay(SingleCellExperiment::altExp(sce, "CPA"), "mean"),
+                   SummarizedExperiment::assay(reconstruct(fit, sce), "mean"))
+  object <- small_seurat()
+  object[["CPA"]] <- reconstruct(fit, object)[["mean"]]
+  expect_identical(SeuratObject::Assays(object), c("RNA", "CPA"))
+  expect_identical(SeuratObject::DefaultAssay(object), "RNA")
+  expect_equal(as.matrix(SeuratObject::GetAssayData(object[["CPA"]], "data")),
+               SummarizedExperiment::assay(SingleCellExperiment::altExp(sce, "CPA"), "mean"), ignore_attr = TRUE)
+})
