@@ -22,11 +22,6 @@
 #' @param molecule_encoder `NULL`: SMILES become RDKit's descriptors ([smiles_features()]).
 #'   `"graph"`: a message-passing network reads the molecular graphs of SMILES and is trained with the
 #'   model; what [pretrain_molecules()] returns: the same, starting from what it learned.
-#' @param dose_transform How doses come before the network: `"log"`, `log(1 + 1000 u) / log(1001)`
-#'   with u the dose as a share of the highest dose in `x`; `"max"`, as this share itself; `"relative"`, of
-#'   the perturbation's own highest dose (of a drug without cells, the highest of all); or `"none"`, as they
-#'   are. `NULL`: `"log"`, and with `parity` what the reference does:
-#'   `"max"` for `"chemcpa"`, else `"none"`.
 #' @param settings Hyperparameters, from [chemcpa_settings()].
 #' @return A `compert_fit`, see [cpa()].
 #' @section Errors: As [cpa()]; perturbations without an entry in `molecules`; invalid SMILES, by
@@ -64,17 +59,11 @@ need_molecules <- function(molecules, call = rlang::caller_env(), todo = "withou
 # What chemcpa() adds to `how`, see read_own().
 read_chemcpa <- function(how, given, call) {
   need_molecules(given$molecules, call)
-  how$doses$transform <- pick_dose_transform(given$dose_transform, how$settings$parity, call)
   how$encoder <- check_encoder(given$molecule_encoder, how$settings, call)
   if (!is.null(how$encoder)) {
     how$settings[c("molecule_width", "molecule_depth")] <- how$encoder[c("width", "depth")]
   }
   how
-}
-
-pick_dose_transform <- function(given, parity, call = rlang::caller_env()) {
-  if (is.null(given)) return(switch(parity, none = "log", chemcpa = "max", "none"))
-  check_choice(given, c("log", "max", "relative", "none"), "dose_transform", call)
 }
 
 # list(width, depth, weights) of the network that reads graphs; NULL for none.

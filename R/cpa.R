@@ -30,6 +30,11 @@
 #'   another one of the same kind: `"fM"`, `"pM"`, `"nM"`, `"uM"`, `"mM"`, `"M"`; `"pg/ml"`, `"ng/ml"`,
 #'   `"ug/ml"`, `"mg/ml"`, `"mg/l"`; `"ug/kg"`, `"mg/kg"`, `"g/kg"`; `"mGy"`, `"Gy"`. A litre may be `L`. Any other
 #'   text, such as `"U/ml"`, is a label. `NULL`: unknown.
+#' @param dose_transform How doses come before the network: `"relative"`, as shares of the highest dose that the
+#'   perturbation has in `x` (of one without cells, the highest of all); `"max"`, as shares u of the highest dose in
+#'   `x`; `"log"`, `log(1 + 1000 u) / log(1001)`; or `"none"`, as they are. `NULL`: `"relative"`, and `"log"` in
+#'   [chemcpa()]; with `parity = "chemcpa"` `"max"`, and with that of another reference `"none"`, which cannot be
+#'   changed but in [chemcpa()].
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param continuous Names of columns with numbers that every cell has, such as age or time; also `~ age`. See
 #'   "Continuous covariates" in [cpa()].
@@ -71,12 +76,10 @@
 #'   `degs`; a name that holds it is asked for by `condition(list("a+b"))`. Together the columns are
 #'   `perturbation` and `dose` in conditions, in filters of [split_cells()] and in tables of results; cells keep
 #'   their own columns.
-#' @section Doses: Doses are asked for and answered in the unit of the dose column. Before the network
-#'   each is divided by the highest dose that its perturbation has in `x`, so that 1 is the strongest
-#'   that was measured of every drug, and a linear dose response is this share. A perturbation without
-#'   cells, which is known by its features only, takes the highest dose of all perturbations. With the
-#'   `parity` of a reference doses are taken as they are, as the references do (`"chemcpa"` has its own,
-#'   see [chemcpa()]). [chemcpa()] has a choice (`dose_transform`); [scgen()] has no network for doses.
+#' @section Doses: Doses are asked for and answered in the unit of the dose column. What the network sees
+#'   is their scale of `dose_transform`. By default 1 is the strongest that was measured of every drug, and a linear
+#'   dose response is the share of it. Where doses span decades, `"log"` has steps of one size between them. The
+#'   references take doses as they are. [scgen()] has no network for doses.
 #'
 #'   Where controls have dose 0, a part of a combination at dose 0 is not there: cells `"A+B"` at
 #'   `"1+0"` are cells `"A"` at 1, in scores, splits and tables as well (but for the parities of
@@ -133,7 +136,7 @@
 #' @export
 cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                 batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,
-                col_data = NULL, sep = "+", degs = NULL, dose_unit = NULL,
+                col_data = NULL, sep = "+", degs = NULL, dose_unit = NULL, dose_transform = NULL,
                 settings = cpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
@@ -170,17 +173,17 @@ finish_fit <- function(result, settings, screen, call = rlang::caller_env()) {
 
 # Everything that a fit needs, checked: screen, registry, coded design, training cells (0-based),
 # evaluation plan, complete settings and what the fit remembers.
-# `doses`: unit and transform; without one: shares of each perturbation's largest, or with a reference's
-# parity as they are. `molecules`: see read_molecules(). `before`: a fit whose scales stay.
+# `doses`: unit and transform, see pick_dose_transform(). `molecules`: see read_molecules(). `before`: a fit whose
+# scales stay.
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(), before = NULL) {
   check_process(call)
   check_continuous(keys, settings, call)
+  doses$transform <- pick_dose_transform(doses$transform, settings, call)
   # The networks of theislab/chemCPA act at dose 0; with others nothing does where controls have it.
   if (settings$parity %in% c("chemcpa", "chemcpa_v2")) keys$idle_zero <- FALSE
   read <- read_screen(x, keys, col_data, call = call)
   molecules <- molecules_of_cells(molecules, read, call)
   scgen <- settings$model == "scgen"
-  doses$transform <- doses$transform %||% if (settings$parity == "none") "relative" else "none"
   defects <- all_defects(read, known_molecules(molecules), doses$transform == "none" && !scgen)
   # scGen takes the mean of others for a perturbation that training never meets.
   if (scgen) defects <- defects[defects$check != "untrained perturbation", ]

@@ -42,8 +42,21 @@ convert_doses <- function(dose, from, to, call = rlang::caller_env()) {
                 paste0("Converted are ", name_list(known_units(), 20), "."), call)
 }
 
-# How doses are put before the network: "relative" by cpa() and multicpa(), "none" with a reference's
-# parity; chemcpa() has a choice. `code` counts perturbations from 1, dose in the fit's unit.
+# The scale on which doses come before the network, the user's or the model's. The references of cpa() and multicpa()
+# take doses as they come; those of chemcpa() are given them on one scale or another by their scripts.
+pick_dose_transform <- function(given, settings, call = rlang::caller_env()) {
+  parity <- settings$parity
+  usual <- switch(parity, none = switch(settings$model, chemcpa = "log", scgen = "none", "relative"),
+                  chemcpa = "max", "none")
+  if (is.null(given)) return(usual)
+  given <- check_choice(given, c("relative", "max", "log", "none"), "dose_transform", call)
+  if (given == usual || parity %in% c("none", "chemcpa", "chemcpa_v2")) return(given)
+  abort_input("`dose_transform` must be left out with the `parity` of a reference, which takes doses as they are.",
+              paste0("It is ", dQuote(given, FALSE), ", and `parity` is ", dQuote(parity, FALSE), "."),
+              "Leave it out and scale the dose column yourself, or leave `parity` out.", call)
+}
+
+# Doses as they come before the network. `code` counts perturbations from 1, dose in the fit's unit.
 scaled_dose <- function(registry, code, dose) {
   top <- as.double(registry$dose_top %||% 1)
   switch(registry$dose_transform %||% "none",

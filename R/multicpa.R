@@ -70,7 +70,7 @@ multicpa <- function(x, perturbation, ..., proteins = NULL, fusion = c("concat",
                      protein_loss = NULL, dose = NULL, covariates = NULL, continuous = NULL,
                      control, batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL, protein_assay = NULL,
                      molecules = NULL, col_data = NULL, sep = "+", degs = NULL,
-                     dose_unit = NULL, settings = multicpa_settings()) {
+                     dose_unit = NULL, dose_transform = NULL, settings = multicpa_settings()) {
   check_no_dots(...)
   need_cells(missing(x))
   given <- given_arguments()

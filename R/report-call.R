@@ -41,7 +41,7 @@ call_arguments <- function(fit, verb) {
     # Of an array it is the array's own name.
     protein_assay = if (!all(keys$protein_assay %in% keys$proteins)) keys$protein_assay,
     fusion = meta$settings$fusion,
-    dose_transform = if (!identical(registry$dose_transform, pick_dose_transform(NULL, meta$settings$parity))) {
+    dose_transform = if (!identical(registry$dose_transform, pick_dose_transform(NULL, meta$settings))) {
       registry$dose_transform
     },
     genes = meta$transfer$genes,

@@ -24,10 +24,10 @@ train_model <- function(model, given, call = rlang::caller_env()) {
 # arguments of new_task(), and `encoder`, see check_encoder().
 read_own <- function(keys, settings, given, call = rlang::caller_env()) {
   keys$degs <- check_own_degs(given$degs, call)
-  how <- list(keys = keys, settings = settings, doses = list(unit = check_dose_unit(given$dose_unit, call)))
+  doses <- list(unit = check_dose_unit(given$dose_unit, call), transform = given$dose_transform)
+  how <- list(keys = keys, settings = settings, doses = doses)
   if (settings$model == "chemcpa") how <- read_chemcpa(how, given, call)
   if (settings$model == "multicpa") how <- read_multicpa(how, given, call)
-  if (settings$model == "scgen") how$doses$transform <- "none"
   how$molecules <- read_molecules(given$molecules, encoder = how$encoder, call = call)
   how
 }

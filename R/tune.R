@@ -40,8 +40,9 @@
 #' @param loss Likelihood, see [cpa()]; not of [scgen()].
 #' @param molecules Of [chemcpa()], which needs it, [cpa()] and [multicpa()]: what is known of each
 #'   perturbation.
-#' @param molecule_encoder,dose_transform Of [chemcpa()].
+#' @param molecule_encoder Of [chemcpa()].
 #' @param proteins,fusion,protein_loss,protein_assay Of [multicpa()].
+#' @param dose_transform Of [cpa()], [chemcpa()] and [multicpa()].
 #' @param degs Of [cpa()], [chemcpa()] and [multicpa()]: your own genes for `r2_mean_deg` and
 #'   `r2_var_deg`.
 #' @param settings Settings that are the same in all trials, from the function of the model:

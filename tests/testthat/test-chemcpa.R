@@ -122,10 +122,11 @@ test_that("doses come before the network as was asked", {
   registry <- drug_fit(dose_transform = "none")$meta$registry
   expect_equal(scaled_dose(registry, code, c(0, 1, 10)), c(0, 1, 10))
   # By default a reference's own with its parity.
-  expect_identical(pick_dose_transform(NULL, "none"), "log")
-  expect_identical(pick_dose_transform(NULL, "chemcpa"), "max")
-  expect_identical(pick_dose_transform(NULL, "chemcpa_v2"), "none")
-  expect_refused(pick_dose_transform("square", "none"), "dose_transform")
+  expect_identical(pick_dose_transform(NULL, chemcpa_settings()), "log")
+  expect_identical(pick_dose_transform(NULL, chemcpa_settings(parity = "chemcpa")), "max")
+  expect_identical(pick_dose_transform(NULL, chemcpa_settings(parity = "chemcpa_v2")), "none")
+  expect_identical(pick_dose_transform("log", chemcpa_settings(parity = "chemcpa_v2")), "log")
+  expect_refused(pick_dose_transform("square", chemcpa_settings()), "`dose_transform` must be one of")
 })
 
 test_that("the references' defaults are at hand", {

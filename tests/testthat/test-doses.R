@@ -59,3 +59,52 @@ test_that("fine_tune() tells the unit of the cells from that of the fit", {
                            molecules = cbind(f = c(A = 1, B = 2, C = 3, D = 4)), dose_unit = "uM", epochs = 1),
                  "They are in \"uM\", the fit's in \"U/ml\"")
 })
+
+test_that("cpa() and multicpa() put doses before the network as asked", {
+  cells <- dosed_cells()
+  expect_identical(pick_dose_transform(NULL, cpa_settings()), "relative")
+  expect_identical(pick_dose_transform(NULL, multicpa_settings()), "relative")
+  expect_identical(pick_dose_transform(NULL, scgen_settings()), "none")
+  expect_identical(multi_fit(dose_transform = "max")$meta$registry$dose_transform, "max")
+  logs <- dosed_fit(dose_transform = "log")
+  code <- match(c("A", "C"), logs$meta$registry$perturbations)
+  expect_equal(scaled_dose(logs$meta$registry, code, c(1, 5)), log1p(1000 * c(0.1, 0.5)) / log(1001))
+  # As shares of the highest, and as the shares themselves.
+  shares <- cells
+  amount <- strsplit(shares$col_data$dose, "+", fixed = TRUE)
+  shares$col_data$dose <- vapply(amount, function(d) paste(as.double(d) / 10, collapse = "+"), "")
+  top <- dosed_fit(dose_transform = "max")
+  plain <- dosed_fit(dose_transform = "none", cells = shares)
+  loss <- function(fit) fit$history$loss_reconstruction
+  expect_equal(loss(top), loss(plain), tolerance = 1e-6)
+  ask <- function(fit, dose) suppressWarnings(
+    predict(fit, cells$x, condition("C", dose = dose), col_data = cells$col_data, summarise = "condition"))
+  expect_equal(as.vector(ask(top, 5)), as.vector(ask(plain, 0.5)), tolerance = 1e-5)
+  expect_gt(max(abs(ask(top, 5) - ask(dosed_fit(), 5))), 1e-6)
+})
+
+test_that("the scale of doses is kept by save_fit(), resume_fit(), fine_tune() and a search", {
+  cells <- dosed_cells()
+  fit <- dosed_fit(dose_transform = "log")
+  file <- withr::local_tempfile(fileext = ".h5")
+  save_fit(fit, file)
+  expect_identical(load_fit(file)$meta$registry, fit$meta$registry)
+  longer <- suppressWarnings(resume_fit(fit, cells$x, 1, col_data = cells$col_data, verbose = FALSE))
+  expect_identical(longer$meta$registry$dose_transform, "log")
+  tuned <- suppressWarnings(fine_tune(
+    fit, cells$x, "drug", dose = "dose", control = "control", covariates = "cell_type", split = "split",
+    col_data = cells$col_data, molecules = cbind(f = c(A = 1, B = 2, C = 3, D = 4)), epochs = 1, verbose = FALSE
+  ))
+  expect_identical(tuned$meta$registry$dose_transform, "log")
+  expect_identical(tuned$meta$registry$dose_top, fit$meta$registry$dose_top)
+  expect_identical(small_search(trials = 1, dose_transform = "log")$best$meta$registry$dose_transform, "log")
+})
+
+test_that("a reference that takes doses as they are refuses another scale", {
+  dosed <- function(...) dosed_fit(settings = quick_settings(1, parity = "fb"), ...)
+  expect_refused(dosed(dose_transform = "log"),
+                 "left out with the `parity` of a reference.*\"log\", and `parity` is \"fb\".*leave `parity` out")
+  expect_identical(dosed(dose_transform = "none")$meta$registry$dose_transform, "none")
+  expect_refused(dosed_fit(dose_transform = "cube"), "`dose_transform` must be one of \"relative\", \"max\"")
+  expect_refused(pick_dose_transform("max", multicpa_settings(parity = "multicpa")), "takes doses as they are")
+})

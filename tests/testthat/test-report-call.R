@@ -50,6 +50,8 @@ test_that("all epochs, the scale of doses, own genes and what a fit starts from 
   expect_match(report_call(chem(dose_transform = "max")), "dose_transform = \"max\"", fixed = TRUE)
   plain <- report_call(chem(degs = list(IFNb = "ISG15")))
   expect_false(grepl("dose_transform", plain))
+  expect_match(report_call(dosed_fit(dose_transform = "log")), "dose_transform = \"log\"", fixed = TRUE)
+  expect_false(grepl("dose_transform", report_call(dosed_fit())))
   expect_match(plain, "degs = <genes of 1 condition>", fixed = TRUE)
   tuned <- suppressWarnings(fine_tune(small_fit(), cells$x, "condition", control = "control", covariates = "cell_type",
                                       split = "split", col_data = cells$col_data, freeze = c("encoder", "decoder"),

@@ -163,6 +163,7 @@ test_that("scGen is searched by the settings that it has", {
   expect_identical(run_of(fit), run_of(found$best))
   expect_refused(search(space = list(dosers_width = c(8, 16))),
                  "act in fits of `scgen\\(\\)`.*\"dosers_width\" acts in other models")
+  expect_refused(search(dose_transform = "log"), "argument of `cpa\\(\\)`, `chemcpa\\(\\)`, `multicpa\\(\\)`")
   expect_refused(search(loss = "nb"),
                  "`loss` is an argument of `cpa\\(\\)`, `chemcpa\\(\\)`, `multicpa\\(\\)`; .* of `scgen\\(\\)`")
 })
@@ -172,7 +173,6 @@ test_that("an argument or setting of another model is refused with the model tha
   expect_refused(small_search(fusion = "poe"), paste0("`fusion` is an argument of `multicpa\\(\\)`; the settings ",
                                                       "are of `cpa\\(\\)`.*settings = multicpa_settings"))
   expect_refused(drug_search(molecules = cells$descriptors, proteins = "ADT"), "argument of `multicpa\\(\\)`")
-  expect_refused(cite_search(dose_transform = "log"), "argument of `chemcpa\\(\\)`.*of `multicpa\\(\\)`")
   expect_refused(drug_search(), "`molecules` must say what the perturbations are")
   expect_refused(drug_search(molecules = cells$descriptors, dose_transform = "sqrt"),
                  "`dose_transform` must be one of")
