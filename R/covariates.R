@@ -19,7 +19,7 @@ read_design <- function(cells, keys) {
                       dQuote(name, FALSE), and_more(length(hit)), "."),
                "Name the level (\"unknown\" is one) or leave the cell out.", n = length(hit))
   })
-  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$split_todo)
+  split <- if (!is.null(keys$split)) read_split(table[[keys$split]], keys$split, keys$of_fit$split_todo)
   known <- ncol(covariates) == 0 | stats::complete.cases(covariates)
   list(covariates = covariates, continuous = if (length(continuous)) continuous, split = split$value,
        ok = Reduce(`&`, lapply(continuous, is.finite), single$ok & known),

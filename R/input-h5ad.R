@@ -22,7 +22,7 @@ read_cells.character <- function(x, keys, col_data = NULL, call = rlang::caller_
   available <- c(if (outline$x) "X", outline$layers)
   name <- choose_assay(available, wanted, keys$loss, log_names = c("X", "logcounts"),
                        count_names = c("counts", "X"), arg = "layer", call = call,
-                       of_fit = keys$of_fit)
+                       of_fit = keys$of_fit$arguments)
   stored <- stored_h5ad(x, name, call)
   parts <- read_h5ad_parts(x, if (is.null(stored)) name else character(), obsm = FALSE, uns = FALSE,
                            call = call)

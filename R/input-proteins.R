@@ -6,7 +6,7 @@ read_proteins <- function(x, cells, keys, call = rlang::caller_env()) {
   if (is.null(keys$proteins)) return(NULL)
   found <- find_proteins(x, cells, keys, call)
   if (is.null(found)) {
-    if (!is.null(keys$protein_names)) return(list(genes = cells$x))
+    if (!is.null(keys$of_fit$proteins)) return(list(genes = cells$x))
     abort_input("`proteins` must say where the proteins are.",
                 if (is_automatic(keys$proteins)) {
                   paste0("Nothing in `x` has one of the usual names, ",
@@ -38,7 +38,7 @@ choose_place <- function(available, keys) {
   asked <- length(wanted) == 1L && !is_automatic(wanted)
   if (asked && wanted %in% available) return(wanted)
   at <- c(if (asked) match(make.names(wanted), make.names(available)),
-          if (is_automatic(wanted) || !is.null(keys$protein_names)) {
+          if (is_automatic(wanted) || !is.null(keys$of_fit$proteins)) {
             match(make.names(lower_case(protein_places())), make.names(lower_case(available)))
           })
   at <- at[!is.na(at)]
@@ -51,10 +51,10 @@ find_proteins <- function(x, cells, keys, call) UseMethod("find_proteins")
 
 #' @exportS3Method find_proteins default
 find_proteins.default <- function(x, cells, keys, call) {
-  rows <- keys$protein_names %||% if (!is_automatic(keys$proteins)) keys$proteins
+  rows <- keys$of_fit$proteins %||% if (!is_automatic(keys$proteins)) keys$proteins
   at <- match_feature_names(rows, rownames(cells$x))
   at[is.na(at)] <- 0L
-  at[rows %in% keys$gene_names] <- 0L  # the fit has a gene of that name: it is the row
+  at[rows %in% keys$of_fit$genes] <- 0L  # the fit has a gene of that name: it is the row
   if (all(at == 0L)) return(NULL)
   stop_doubled_rows(rows[at > 0L], rownames(cells$x), call)
   if (any(at == 0L)) {
@@ -176,7 +176,7 @@ choose_protein_assay <- function(available, keys, call) {
   if (!is.null(keys$protein_assay)) {
     check_string(keys$protein_assay, "protein_assay", call = call)
     if (keys$protein_assay %in% available) return(keys$protein_assay)
-    of_fit <- !is.null(keys$protein_names)
+    of_fit <- !is.null(keys$of_fit$proteins)
     alike <- Filter(function(names) keys$protein_assay %in% names, list(counts, normalised))
     found <- intersect(unlist(alike), available)
     if (of_fit && length(found)) return(found[1L])
@@ -194,7 +194,7 @@ choose_protein_assay <- function(available, keys, call) {
 # Arrays and rows have no assays of their own. The name that a fit has from another place does no harm.
 check_given_assay <- function(found, keys, call) {
   assay <- keys$protein_assay
-  if (is.null(assay) || !is.null(keys$protein_names)) return(invisible())
+  if (is.null(assay) || !is.null(keys$of_fit$proteins)) return(invisible())
   check_string(assay, "protein_assay", call = call)
   if (assay %in% c(found$assay, found$place)) return(invisible())
   abort_input("`protein_assay` must be left out where proteins have no assays.",

@@ -9,7 +9,7 @@ read_cells.SummarizedExperiment <- function(x, keys, col_data = NULL, call = rla
   available <- assay_names(x)
   name <- choose_assay(available, keys$assay, keys$loss, log_names = c("logcounts", "X"),
                        count_names = c("counts", "X"), arg = "assay", call = call,
-                       of_fit = keys$of_fit)
+                       of_fit = keys$of_fit$arguments)
   values <- as_columns(SummarizedExperiment::assay(x, match(name, available), withDimnames = FALSE), call)
   dimnames(values) <- list(rownames(x), colnames(x))
   counts <- setdiff(intersect(c("counts", "X"), available), name)

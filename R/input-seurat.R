@@ -7,7 +7,7 @@ read_cells.Seurat <- function(x, keys, col_data = NULL, call = rlang::caller_env
   refuse_col_data(col_data, "x[[]]", call)
   assays <- SeuratObject::Assays(x)
   assay <- keys$assay %||% SeuratObject::DefaultAssay(x)
-  assay <- choose_assay(assays, assay, NULL, character(), character(), "assay", call, keys$of_fit)
+  assay <- choose_assay(assays, assay, NULL, character(), character(), "assay", call, keys$of_fit$arguments)
   object <- x[[assay]]
   layers <- seurat_layers(object)
   normalised <- seurat_normalised(object, layers)
@@ -15,7 +15,7 @@ read_cells.Seurat <- function(x, keys, col_data = NULL, call = rlang::caller_env
     layers$names <- setdiff(layers$names, "data")
   }
   layer <- choose_assay(layers$names, keys$layer, keys$loss, log_names = "data",
-                        count_names = "counts", arg = "layer", of_fit = keys$of_fit, call = call)
+                        count_names = "counts", arg = "layer", of_fit = keys$of_fit$arguments, call = call)
   cells <- colnames(x)
   values <- as_columns(read_seurat_layer(object, layer, layers$all, cells, call), call)
   list(x = values, col_data = as.data.frame(x[[]])[cells, , drop = FALSE],

@@ -1,6 +1,7 @@
 # What every verb on a fit does with the user's cells: read, match genes, encode.
 
-# The screen of `newdata`, read by the fit's column names, with the fit's genes in the fit's order.
+# The screen of `newdata`, read by the fit's column names, with the fit's genes in the fit's order. What else
+# reading has to know of the fit is in `keys$of_fit`.
 # `need` are the roles whose columns must be there. `labels`: what the cells' own conditions are used
 # for. "start": controls are what the answer starts from, and without a perturbation column all cells are
 # taken as such; "own": the answer is about the conditions, so that the column must be there; "unused".
@@ -12,14 +13,16 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   labels <- labels[1L]
   if (labels == "own") need <- c("perturbation", need)
   keys <- keys_of_training(fit$meta, container_kind(newdata))
-  if (!is.null(assay)) keys[c("assay", "layer", "of_fit")] <- list(assay, NULL, NULL)
-  if (!is.null(layer)) keys[c("layer", "of_fit")] <- list(layer, setdiff(keys$of_fit, "layer"))
-  keys$protein_names <- fit$meta$registry$proteins
-  keys$gene_names <- fit$meta$registry$genes
-  keys$unused <- labels == "unused"
+  if (!is.null(assay)) keys[c("assay", "layer")] <- list(assay, NULL)
+  if (!is.null(layer)) keys$layer <- layer
   if (is.null(split)) keys["split"] <- list(NULL)
-  keys$split_todo <- split
-  keys$known_control_doses <- unlist(fit$meta$conditions$doses[fit$meta$conditions$control])
+  conditions <- fit$meta$conditions
+  keys$of_fit <- list(
+    # Which of `assay` and `layer` are the fit's, not the user's.
+    arguments = if (is.null(assay)) c("assay", if (is.null(layer)) "layer"),
+    genes = fit$meta$registry$genes, proteins = fit$meta$registry$proteins,
+    control_doses = unlist(conditions$doses[conditions$control]), unused = labels == "unused", split_todo = split
+  )
   logs <- if (identical(fit$meta$scale, "log")) {
     c(must = "`newdata` should be on the scale of the cells of training, which were log-normalised.",
       todo = "What the fit tells of other values means nothing. `assay = ` and `layer = ` choose what is read.")
@@ -46,7 +49,7 @@ inform_all_controls <- function(screen, keys) {
   cli::cli_inform(c(i = escape_braces(text)), class = "compert_all_controls")
 }
 
-# The columns that training read, and the assay and layer (`of_fit`) for its own kind of container,
+# The columns that training read, and the assay and layer for its own kind of container,
 # whatever is the object's default by now. Another kind falls back on that ecosystem's default.
 keys_of_training <- function(meta, kind) {
   keys <- meta$keys
@@ -59,7 +62,6 @@ keys_of_training <- function(meta, kind) {
   } else if (kind != "matrix") {
     keys[c("assay", "layer")] <- list(meta$assay, meta$layer)
   }
-  keys$of_fit <- c("assay", "layer")
   keys
 }
 

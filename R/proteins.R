@@ -17,7 +17,7 @@ add_proteins <- function(screen, second) {
     cli::cli_warn(c("`newdata` has no proteins: its cells are taken by their RNA alone.",
                     i = "Proteins are looked for under the names of the fit's training data."),
                   class = "compert_rna_only")
-    names <- screen$keys$protein_names
+    names <- screen$keys$of_fit$proteins
     screen$proteins <- matrix(0, length(names), ncol(screen$x), dimnames = list(names, colnames(screen$x)))
     screen$measured <- rep(rna_only, ncol(screen$x))
     return(screen)

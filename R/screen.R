@@ -49,7 +49,7 @@ read_screen <- function(x, keys, col_data, need = all_roles(), call = rlang::cal
   if (!all(given_columns(keys, "perturbation") %in% names(cells$col_data))) {
     return(c(out, list(defects = bind_defects(absent, defects))))
   }
-  labels <- if (isTRUE(keys$unused) || is.null(keys$perturbation)) unlabelled_controls(cells, asked) else
+  labels <- if (isTRUE(keys$of_fit$unused) || is.null(keys$perturbation)) unlabelled_controls(cells, asked) else
     read_labels(cells, keys, need)
   if (is.null(keys$dose) && !is.null(asked$dose) && nrow(absent) == 0) {
     labels <- control_doses(labels, asked, names(cells$col_data))
@@ -193,8 +193,8 @@ read_labels <- function(cells, keys, need = all_roles()) {
 unlabelled_controls <- function(cells, keys) {
   n <- ncol(cells$x)
   own <- keys$control_dose %||% 1
-  known <- keys$known_control_doses %||% own
-  dose <- if (!is.null(keys$dose) && is.null(keys$columns) && !isTRUE(keys$unused)) cells$col_data[[keys$dose]]
+  known <- keys$of_fit$control_doses %||% own
+  dose <- if (!is.null(keys$dose) && is.null(keys$columns) && !isTRUE(keys$of_fit$unused)) cells$col_data[[keys$dose]]
   dose <- dose %||% rep(own, n)
   if (is.factor(dose) || is.logical(dose)) dose <- as.character(dose)
   values <- unique(dose)

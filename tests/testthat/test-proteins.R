@@ -5,7 +5,7 @@ screen_of <- function(x, ..., proteins = "", loss = NULL, protein_assay = NULL, 
   keys <- new_keys("drug", covariates = "cell_type", control = control, split = "split", loss = loss)
   keys$proteins <- proteins
   keys["protein_assay"] <- list(protein_assay)
-  keys["protein_names"] <- list(names)
+  keys$of_fit <- list(proteins = names)
   as_screen(x, keys, ..., col_data = plain_cells(x))
 }
 
