@@ -223,5 +223,5 @@ deg_table <- function(screen, groups, ranked, by_dose) {
 # Numbers when every condition has one part, else text like "1+0.5".
 dose_column <- function(doses, sep) {
   if (all(lengths(doses) == 1)) return(unlist(doses))
-  vapply(doses, function(d) paste(format_dose(d), collapse = sep %||% "+"), "")
+  dose_text(doses, sep)
 }

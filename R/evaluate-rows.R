@@ -115,7 +115,7 @@ describe_rows <- function(fit, groups, table) {
   }
   # Two may be asked for together of a fit that saw them one by one.
   own[[dose]] <- if (registry$n_slots > 1L || any(lengths(groups$doses[g]) > 1L)) {
-    vapply(groups$doses[g], function(d) paste(format_dose(d), collapse = registry$sep %||% "+"), "")
+    dose_text(groups$doses[g], registry$sep)
   } else {
     vapply(groups$doses[g], `[`, 0, 1L)
   }

@@ -53,9 +53,8 @@ observed_pairs <- function(fit, screen, pairs, min_cells, scale, features) {
   cells <- matrix(ifelse(is.na(at), 0L, stats$n[at]), n, 4L)
   kept <- which(rowSums(cells >= min_cells) == 4L)
   at <- as.vector(matrix(at, n, 4L)[kept, ])
-  of_mean <- rescale_variance(stats$variance, stats$n, 1L) / rep(stats$n, each = nrow(stats$variance))
   c(list(pair = kept, n_cells = do.call(pmin, as.data.frame(cells[kept, , drop = FALSE]))),
-    four_matrices(stats$mean, at), list(variance = Reduce(`+`, four_matrices(of_mean, at))))
+    four_matrices(stats$mean, at), list(variance = Reduce(`+`, four_matrices(squared_errors(stats), at))))
 }
 
 only_genes <- function(means, at) {

@@ -204,6 +204,11 @@ format_dose <- function(dose) {
   text[match(dose, distinct)]
 }
 
+# The doses of each condition as one text, "1+0.5".
+dose_text <- function(doses, sep) {
+  paste_parts(format_dose(unlist(doses, use.names = FALSE)), lengths(doses), sep %||% "+")
+}
+
 # The text that identifies a condition, whatever characters its names have.
 condition_key <- function(parts, doses) {
   text <- paste0(unlist(parts, use.names = FALSE), rep("\u001f", sum(lengths(parts))),

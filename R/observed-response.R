@@ -75,16 +75,23 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
                 n_cells = size[at])
   reference <- match(paste(groups$place[at], "\b", sep = "\f"), groups$key)
   means <- stack_features(of, function(features) {
-    stats <- measured_groups(fit, screen, groups, scale, features)
-    mean <- stats$mean
-    error <- sqrt(rescale_variance(stats$variance, stats$n, 1) / rep(stats$n, each = nrow(mean)))
-    list(mean = mean[, at, drop = FALSE],
-         difference = mean[, at, drop = FALSE] - mean[, reference, drop = FALSE],
-         se_mean = error[, at, drop = FALSE],
-         se_difference = sqrt(error[, at, drop = FALSE]^2 + error[, reference, drop = FALSE]^2))
+    compared_groups(measured_groups(fit, screen, groups, scale, features), at, reference)
   })
   table <- tibble::as_tibble(add_response(rows, means, genes, fit$meta$registry, of))
   with_scale(table, fit, screen, scale, of)
+}
+
+# Means of the groups `at` and their differences from those of `reference`, with standard errors.
+compared_groups <- function(stats, at, reference) {
+  error2 <- squared_errors(stats)
+  of <- function(values, groups) values[, groups, drop = FALSE]
+  list(mean = of(stats$mean, at), difference = of(stats$mean, at) - of(stats$mean, reference),
+       se_mean = sqrt(of(error2, at)), se_difference = sqrt(of(error2, at) + of(error2, reference)))
+}
+
+# Of the means of groups, by the spread of their cells.
+squared_errors <- function(stats) {
+  rescale_variance(stats$variance, stats$n, 1L) / rep(stats$n, each = nrow(stats$variance))
 }
 
 # list(n, mean, variance) of the measured cells of all groups, on the scale of responses; of proteins those

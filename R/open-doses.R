@@ -53,7 +53,7 @@ abort_open_dose <- function(fit, parts, doses, call, alone = TRUE, own = TRUE) {
   sep <- registry$sep %||% "+"
   name <- condition_label(list(parts), NULL, sep)
   doses <- doses[do.call(order, as.data.frame(do.call(rbind, doses)))]
-  text <- paste_parts(format_dose(unlist(doses)), lengths(doses), sep)
+  text <- dose_text(doses, sep)
   shown <- paste(utils::head(text, 12L), collapse = ", ")
   more <- if (length(text) > 12L) paste0(" and ", length(text) - 12L, " more")
   one <- doses[[length(doses)]]

@@ -4,6 +4,27 @@
 export_names <- function(about, given, call) {
   levels <- as.integer(about$covariate_levels)
   columns <- as.character(about$keys$covariates)
+  out <- either_names(about, given, levels, columns, call)
+  check_named_levels(out$covariates, columns, call)
+  out$covariates <- lapply(out$covariates[columns], function(x) level_names(if (is.numeric(x)) sort(x) else x))
+  check_strings(out$control, "control", null_ok = FALSE, call = call)
+  sizes <- c(list(genes = about$n_genes, perturbations = about$n_perturbations),
+             rlang::set_names(as.list(levels), sprintf("covariates$%s", columns)))
+  values <- c(out[c("genes", "perturbations")], rlang::set_names(out$covariates, sprintf("covariates$%s", columns)))
+  for (name in names(sizes)) check_n_names(values[[name]], sizes[[name]], name, call)
+  check_choice(out$control, out$perturbations, "control", call)
+  in_order <- function(x) x[order(encoded_names(x, about$reference), method = "radix")]
+  if (!is.null(given$perturbations)) out$perturbations <- in_order(out$perturbations)
+  texts <- columns[!vapply(given$covariates[columns], is.numeric, NA)]
+  if (!is.null(given$covariates)) {
+    for (name in texts) stop_unclear_order(out$covariates[[name]], name, in_order, call)
+    out$covariates[texts] <- lapply(out$covariates[texts], in_order)
+  }
+  out
+}
+
+# Each of the names as it is given, or as the file has it: one of the two.
+either_names <- function(about, given, levels, columns, call) {
   about$covariates <- if (length(levels) == 0L) list() else about$covariates
   known <- about[names(given)]
   twice <- names(given)[!vapply(given, is.null, NA) & !vapply(known, is.null, NA)]
@@ -21,23 +42,7 @@ export_names <- function(about, given, call) {
                 "Give them, or export the model again with `--data` and the training data.", call)
   }
   known <- rapply(known, as_names, "character", how = "replace")
-  out <- rlang::set_names(lapply(names(given), function(name) given[[name]] %||% known[[name]]), names(given))
-  check_named_levels(out$covariates, columns, call)
-  out$covariates <- lapply(out$covariates[columns], function(x) level_names(if (is.numeric(x)) sort(x) else x))
-  check_strings(out$control, "control", null_ok = FALSE, call = call)
-  sizes <- c(list(genes = about$n_genes, perturbations = about$n_perturbations),
-             rlang::set_names(as.list(levels), sprintf("covariates$%s", columns)))
-  values <- c(out[c("genes", "perturbations")], rlang::set_names(out$covariates, sprintf("covariates$%s", columns)))
-  for (name in names(sizes)) check_n_names(values[[name]], sizes[[name]], name, call)
-  check_choice(out$control, out$perturbations, "control", call)
-  in_order <- function(x) x[order(encoded_names(x, about$reference), method = "radix")]
-  if (!is.null(given$perturbations)) out$perturbations <- in_order(out$perturbations)
-  texts <- columns[!vapply(given$covariates[columns], is.numeric, NA)]
-  if (!is.null(given$covariates)) {
-    for (name in texts) stop_unclear_order(out$covariates[[name]], name, in_order, call)
-    out$covariates[texts] <- lapply(out$covariates[texts], in_order)
-  }
-  out
+  rlang::set_names(lapply(names(given), function(name) given[[name]] %||% known[[name]]), names(given))
 }
 
 # Numbers that are texts here may have been numbers to the reference, in another order.
