@@ -100,28 +100,3 @@ check_encoder <- function(encoder, settings, call = rlang::caller_env()) {
 chemcpa_settings <- function(..., parity = NULL, seed = NULL, verbose = NULL) {
   model_settings("chemcpa", list(..., parity = parity, seed = seed), verbose)
 }
-
-# Settings of one of the models, given by name. `arguments`: those of a verb that takes settings in `...`.
-model_settings <- function(model, given, verbose, call = rlang::caller_env(), arguments = NULL) {
-  given <- Filter(Negate(is.null), given)
-  known <- setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose"))
-  names <- rlang::names2(given)
-  wrong <- names[!names %in% known]
-  if (length(wrong) > 0) {
-    abort_input(
-      "Settings must be given by name.",
-      if (nzchar(wrong[1])) paste0(dQuote(wrong[1], FALSE), " is no setting.") else "One has no name.",
-      paste0(if (nzchar(wrong[1])) setting_named(wrong[1], known, arguments), "See ?cpa_settings for every setting."),
-      call)
-  }
-  check_flag(verbose, "verbose", null_ok = TRUE, call = call)
-  new_settings(c(given, list(model = model)), verbose, call)
-}
-
-check_model <- function(settings, model, call = rlang::caller_env()) {
-  if (identical(settings$model, model)) return(invisible())
-  made_by <- paste0(model, "_settings()")
-  abort_input(paste0("`settings` must come from `", made_by, "`."),
-              paste0("They are those of model ", dQuote(settings$model, FALSE), "."),
-              paste0("Write settings = ", sub("\\)$", "epochs = 100, ...)", made_by), "."), call)
-}

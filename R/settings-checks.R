@@ -12,6 +12,23 @@ new_settings <- function(given, verbose = NULL, call = rlang::caller_env()) {
   structure(c(complete, list(verbose = verbose)), given = given, class = "compert_settings")
 }
 
+# Settings of one of the models, given by name. `arguments`: those of a verb that takes settings in `...`.
+model_settings <- function(model, given, verbose, call = rlang::caller_env(), arguments = NULL) {
+  given <- Filter(Negate(is.null), given)
+  known <- setdiff(rlang::fn_fmls_names(cpa_settings), c("...", "verbose"))
+  names <- rlang::names2(given)
+  wrong <- names[!names %in% known]
+  if (length(wrong) > 0) {
+    abort_input(
+      "Settings must be given by name.",
+      if (nzchar(wrong[1])) paste0(dQuote(wrong[1], FALSE), " is no setting.") else "One has no name.",
+      paste0(if (nzchar(wrong[1])) setting_named(wrong[1], known, arguments), "See ?cpa_settings for every setting."),
+      call)
+  }
+  check_flag(verbose, "verbose", null_ok = TRUE, call = call)
+  new_settings(c(given, list(model = model)), verbose, call)
+}
+
 print_settings_hint <- function() "See ?cpa_settings for every setting and its default."
 
 # One value of one setting, whatever the others are.
@@ -44,13 +61,15 @@ settings_json <- function(settings) {
 }
 
 # `models`: those whose settings are taken.
-check_settings <- function(settings, models = "cpa", call = rlang::caller_env()) {
-  if (inherits(settings, "compert_settings")) return(invisible())
+check_settings <- function(settings, models, call = rlang::caller_env()) {
+  some <- inherits(settings, "compert_settings")
+  if (some && settings$model %in% models) return(invisible())
   makers <- paste0("`", models, "_settings()`")
   last <- length(makers)
   if (last > 1) makers <- paste(paste(makers[-last], collapse = ", "), "or", makers[last])
   abort_input(paste0("`settings` must come from ", makers, "."),
-              paste0("It is ", describe(settings), "."),
+              if (some) paste0("They are those of model ", dQuote(settings$model, FALSE), ".") else
+                paste0("It is ", describe(settings), "."),
               settings_advice(settings, models[1]), call = call)
 }
 

@@ -10,7 +10,6 @@ given_arguments <- function(verb = rlang::caller_fn(), frame = rlang::caller_env
 # The fit of a `model` with the arguments of its verb.
 train_model <- function(model, given, call = rlang::caller_env()) {
   check_settings(given$settings, model, call)
-  check_model(given$settings, model, call)
   loss <- agreed_loss(given$settings, given$loss, call)
   how <- read_own(keys_of(given, loss, call), given$settings, given, call)
   task <- new_task(given$x, how$keys, given$col_data, how$settings, how$molecules, call, how$doses)
