@@ -113,11 +113,8 @@ baseline_fit <- function(x, perturbation, ..., method = c("additive", "control",
                          sep = "+", dose_unit = NULL, seed = NULL) {
   check_no_dots(...)
   need_cells(missing(x))
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
   method <- check_choice(method, union("additive", baseline_names), "method")
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, NULL, sep)
-  keys <- with_protein_keys(keys, proteins, NULL, protein_assay)
+  keys <- with_protein_keys(keys_of(given_arguments()), proteins, NULL, protein_assay)
   if (method == "interpolation" && is.null(dose)) {
     abort_input("`dose` must name the column of doses for `method = \"interpolation\"`.", "It is `NULL`.",
                 "The line is between doses: name their column, or take another method.")

@@ -68,9 +68,7 @@ check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, c
   check_no_dots(...)
   need_cells(missing(x))
   check_flag(effects, "effects")
-  if (missing(perturbation)) perturbation <- NULL
-  if (missing(control)) control <- NULL
-  keys <- new_keys(perturbation, dose, covariates, control, batch, split, assay, layer, loss, sep, continuous)
+  keys <- keys_of(given_arguments(), loss)
   both <- with_protein_keys(keys, proteins, protein_loss, protein_assay)
   read <- read_both(x, both, keys, col_data)
   found <- look_at_molecules(molecules, read, rlang::current_env())
@@ -188,7 +186,7 @@ design_table <- function(screen, effects = NULL) {
   doses <- screen$doses[first]
   slots <- lapply(seq_len(max(lengths(doses), 0L)), function(j) vapply(doses, `[`, 0, j))
   by <- c(list(!screen$control[first]), unname(as.list(own)), slots)
-  dose <- vapply(doses, function(d) paste(format_dose(d), collapse = screen$keys$sep %||% "+"), "")
+  dose <- dose_text(doses, screen$keys$sep)
   if (!is.null(screen$keys$dose)) own[[screen$keys$dose]] <- dose
   code <- match(group, group[first])
   numbers <- list(n_cells = tabulate(code, length(first)),
