@@ -63,7 +63,7 @@
 #' `NA` where it has no answer; where it has none at all they stop with its reason. At a dose of the training
 #' `predict()` leaves the measurement of that dose out, but a curve is one of measured neighbours: the default
 #' grids leave these doses out. `"interpolation"` gives straight lines between the
-#' measured doses, and nothing outside of them; `"additive"` steps at the nearest doses.
+#' measured doses, and nothing outside of them; `"additive"` and `"nearest"` step at the nearest doses.
 #'
 #' @inheritParams cpa
 #' @param method `"additive"`, `"control"`, `"mean"`, `"interpolation"` or `"nearest"`, see Methods.

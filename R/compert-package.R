@@ -30,8 +30,8 @@
 #' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
 #'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],
 #'   [molecular_uncertainty()], [interaction_table()].
-#' * Baselines: [baseline_fit()], no effect, effects that add, mean effects and lines between doses, behind the
-#'   same verbs.
+#' * Baselines: [baseline_fit()], no effect, effects that add, mean effects, lines between doses and effects of
+#'   similar molecules, behind the same verbs.
 #' * Scores: [evaluate_r2()], [evaluate_effects()], [evaluate_cells()], [compare_r2()], [r2_matrix()],
 #'   [expected_r2()], [distribution_distance()], [disentanglement()], [knn_purity()].
 #' * Latent states: [cell_embedding()], [perturbation_embedding()], [covariate_embedding()],

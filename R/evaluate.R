@@ -130,7 +130,7 @@
 #'   the model beats each baseline, is level with it (less than 0.02 apart) or does not beat it. The mean
 #'   baseline is compared with where there is no additive one. Of the ceiling it says whether the model is
 #'   below it, level with it or above it.
-#'   `summary()` gives the averages per split and method,
+#'   `summary()` gives the averages per `split` and `method` over `n_conditions`, those that have a score,
 #'   in the preset's order and, for `fb` and `multicpa`, with the -1 that they print for a split
 #'   without conditions.
 #' @section Errors:

@@ -75,3 +75,29 @@ format_comparison <- function(of, words, kind) {
   paste0(words, " ", scores, if (length(shown) > 1L) paste0(": ", ahead),
          if (of$n < of$of) paste0(" (", of$n, " of ", of$of, " conditions, which all can score)"))
 }
+
+#' @rdname compert_fit
+#' @name compert_fit
+#' @section History:
+#' Losses are means over the steps of an epoch, before their weights in [cpa_settings()]; of parts that a model does
+#' not have they are `NA`, and those of alignment and counterfactuals 0. Scores are of epochs in which the test cells
+#' were scored.
+#' \describe{
+#'   \item{`epoch`, `seconds`}{number of the epoch, and seconds since training began, over all runs.}
+#'   \item{`loss_reconstruction`}{the decoder's: of cells against what the model decodes under their own conditions,
+#'     with proteins of both modalities together.}
+#'   \item{`loss_proteins`}{the part of it that is the proteins'.}
+#'   \item{`loss_adv_perturbations`, `loss_adv_covariates`}{cross entropy of the adversaries' guesses.}
+#'   \item{`penalty_adv_perturbations`, `penalty_adv_covariates`}{gradient penalty of the adversaries.}
+#'   \item{`loss_kl`, `loss_kl_background`}{Kullback-Leibler divergence of a variational encoder's state, and of the
+#'     background of proteins as a mixture, from what is expected of them.}
+#'   \item{`loss_alignment`, `loss_counterfactual`, `loss_degs`}{what `reg_alignment`, `reg_counterfactual` and
+#'     `reg_multi_task` weigh.}
+#'   \item{`r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg`, `r2_mean_protein`, `r2_var_protein`}{scores of the
+#'     decoded expression (`residual = FALSE`, whatever the fit predicts), from test controls where there are
+#'     five, and with the decoder's own variances, so that [evaluate_r2()] differs a little.}
+#'   \item{`cpa_metric`}{theislab/cpa's, where `stopping_metric` asks for it.}
+#'   \item{`best`}{whether these weights were kept (for good, with `restore_best`): the score was the best so far, or
+#'     below it by no more than `best_tolerance` of [cpa_settings()] allows for noise. The last such row counts.}
+#' }
+NULL

@@ -17,12 +17,7 @@
 #'     about the last two; `device`, where it ran; not in a checkpoint), `test_scores`, the averages of
 #'     [evaluate_r2()] over the test conditions, per method, and `test_comparison`, those that `print()`
 #'     shows: over the conditions that model and baselines can all score.}
-#'   \item{`history`}{tibble, one row per epoch: `epoch`, `seconds`, the losses, and, for epochs
-#'     that were scored on the test cells, `r2_mean`, `r2_mean_deg`, `r2_var`, `r2_var_deg` (of the
-#'     decoded expression, `residual = FALSE`, whatever the fit predicts, from test controls where there are
-#'     five, and with the decoder's own variances, so that [evaluate_r2()] differs a little) and `best`, whether
-#'     these weights were kept (for good, with `restore_best`): the score was the best so far, or below it by
-#'     no more than `best_tolerance` of [cpa_settings()] allows for noise. The last such row counts.}
+#'   \item{`history`}{tibble, one row per epoch, see History.}
 #' }
 #'
 #' @param x,object A `compert_fit`.
