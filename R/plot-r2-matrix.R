@@ -9,7 +9,7 @@
 #'   Values beyond take the colour of the end.
 #' @param numbers `TRUE` writes the numbers into the tiles, `NULL` does for at most 12 conditions.
 #' @return A ggplot, the rows of `r2` from top to bottom. What all conditions have in common stands in the
-#'   subtitle.
+#'   subtitle, and what is compared (means or variances, of which genes or proteins) over the legend.
 #' @section Errors:
 #' Not a numeric matrix with names.
 #' @source `plot_r2_matrix` in `cpa/plotting.py` of facebookresearch/CPA.
@@ -48,7 +48,8 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
     ggplot2::coord_fixed(expand = FALSE) +
     names_axis("x", colnames(r2), slant = TRUE) +
     names_axis("y", rownames(r2)) +
-    ggplot2::labs(x = "Measured", y = if (predicted) "Predicted" else "Measured", fill = "r2",
+    ggplot2::labs(x = "Measured", y = if (predicted) "Predicted" else "Measured",
+                  fill = sub(" of ", "\nof ", paste(c("r2", attr(r2, "of")), collapse = ", "), fixed = TRUE),
                   subtitle = attr(r2, "constant")) +
     theme_compert() +
     ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")

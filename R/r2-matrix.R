@@ -23,7 +23,8 @@
 #' @param controls `TRUE` takes the controls of every covariate combination (that a condition of
 #'   `condition` has) as conditions as well.
 #' @return A matrix, conditions x conditions, named by covariates, perturbation and dose as far as they
-#'   differ; the attribute `rows` says what its rows are. Controls have no DEGs: with `n_degs` their
+#'   differ; the attribute `rows` says what its rows are, and `of` in words what is compared (`"means of all 5
+#'   proteins"`). Controls have no DEGs: with `n_degs` their
 #'   columns are `NA`.
 #' @section Errors:
 #' Fewer than two conditions; `genes` and `n_degs` both; `n_degs` of proteins; unknown names.
@@ -67,13 +68,21 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
     abort_input("There must be two conditions to compare.", paste0("There is ", n, "."),
                 "Name more of them, or leave `condition` out.")
   }
-  over <- if (!is.null(n_degs)) means$degs else
+  chosen <- if (!is.null(n_degs)) means$degs else
     rep(list(if (is.null(genes)) TRUE else match(genes, fit$meta$registry[[features]])), n)
   truth <- means$truth[[statistic]]
   given <- if (rows == "predicted") means$predicted[[statistic]] else truth
   r2 <- vapply(seq_len(n), function(j) {
-    vapply(seq_len(n), function(i) safe_r2(truth[over[[j]], j], given[over[[j]], i]), 0)
+    vapply(seq_len(n), function(i) safe_r2(truth[chosen[[j]], j], given[chosen[[j]], i]), 0)
   }, numeric(n))
   structure(matrix(r2, n, dimnames = list(means$names, means$names)), rows = rows,
-            constant = means$constant)
+            of = compared_words(fit, statistic, features, genes, n_degs), constant = means$constant)
+}
+
+# "means of all 5 proteins", "variances of 50 DEGs"
+compared_words <- function(fit, statistic, features, genes, n_degs) {
+  over <- if (!is.null(n_degs)) paste(n_degs, "DEGs") else
+    paste(c(if (is.null(genes)) "all",
+            count_of(length(genes %||% fit$meta$registry[[features]]), sub("s$", "", features))), collapse = " ")
+  paste0(statistic, "s of ", over)
 }

@@ -27,6 +27,19 @@ test_that("what all conditions have in common is the subtitle", {
   expect_null(plot_r2_matrix(some_r2())$labels$subtitle)
 })
 
+test_that("what is compared stands over the legend, of proteins too", {
+  skip_without_package("ggplot2")
+  fill <- function(verb, ...) plot_r2_matrix(verb(r2_matrix, ...))$labels$fill
+  small <- function(verb, ...) verb(small_fit(), small_cells()$x, ..., col_data = small_cells()$col_data)
+  multi <- function(verb, ...) verb(multi_fit(), cite_rows(), ..., col_data = cite_cells()$col_data)
+  expect_identical(fill(small), "r2, means\nof all 120 genes")
+  expect_identical(fill(small, n_degs = 10, statistic = "variance"), "r2, variances\nof 10 DEGs")
+  expect_identical(fill(small, genes = rownames(small_cells()$x)[1:7]), "r2, means\nof 7 genes")
+  expect_identical(fill(multi, features = "proteins"), "r2, means\nof all 5 proteins")
+  expect_identical(fill(multi, features = "proteins", genes = c("CD1", "CD4")), "r2, means\nof 2 proteins")
+  expect_identical(plot_r2_matrix(some_r2())$labels$fill, "r2")
+})
+
 test_that("what is no such matrix is refused", {
   skip_without_package("ggplot2")
   expect_refused(plot_r2_matrix(matrix(1, 2, 2)), "made by `r2_matrix\\(\\)`")
