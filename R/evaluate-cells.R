@@ -44,16 +44,15 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   check_count(n_degs, "n_degs", min = 2)
   split <- check_split_names(split)
   screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
-  groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
+  rows <- evaluation_rows(fit, screen, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) {
     about <- describe_no_rows(fit)
     scores <- no_values(fit, c("r2_cells", "r2_cells_deg", "r2_var", "r2_var_deg"),
                         c("r2_cells_protein", "r2_var_protein"))
     return(tibble::as_tibble(beside_own(about$own, c(about$fixed, scores))))
   }
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
-  about <- describe_rows(fit, groups, rows$table)
+  rows$degs <- evaluation_degs(fit, screen, rows, degs, n_degs, rlang::current_env())
+  about <- describe_rows(fit, rows$groups, rows$table)
   tibble::as_tibble(beside_own(about$own, c(about$fixed, score_cells(fit, screen, rows))))
 }
 

@@ -47,14 +47,13 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   check_seed(seed)
   split <- check_split_names(split)
   screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
-  groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, split, condition, options, rlang::current_env())
+  rows <- evaluation_rows(fit, screen, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) {
     return(tibble::as_tibble(table_of_none(fit, effect_names, protein_effect_names)))
   }
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, rlang::current_env())
-  parts <- row_statistics(fit, screen, groups, rows, options, baselines, resolve_seed(seed))
-  tibble::as_tibble(table_of_methods(fit, groups, rows$table, parts, function(method, name) {
+  rows$degs <- evaluation_degs(fit, screen, rows, degs, n_degs, rlang::current_env())
+  parts <- row_statistics(fit, screen, rows, options, baselines, resolve_seed(seed))
+  tibble::as_tibble(table_of_methods(fit, rows, parts, function(method, name) {
     scores <- score_draws(method, function(m) {
       score_effects(parts$truth$mean, m$mean, parts$reference$mean, rows$degs, pseudo)
     })

@@ -30,9 +30,10 @@ distinct_groups <- function(parts, doses, covariates, control) {
        control = control[at])
 }
 
-# One row per condition and split to score.
-evaluation_rows <- function(fit, screen, groups, split, condition, options,
-                            call = rlang::caller_env()) {
+# The conditions of the screen and, of these, one row per condition and split to score: list(groups, table, of_cell,
+# too_small).
+evaluation_rows <- function(fit, screen, split, condition, options, call = rlang::caller_env()) {
+  groups <- condition_groups(fit, screen)
   if (is.null(screen$split)) split <- NA_character_
   part <- if (is.null(screen$split)) 1L else match(screen$split, split)
   # Groups are numbered on from split to split.
@@ -57,7 +58,7 @@ evaluation_rows <- function(fit, screen, groups, split, condition, options,
   chosen <- which(wanted & !small)
   table <- rows[chosen, , drop = FALSE]
   rownames(table) <- NULL
-  list(table = table, of_cell = match(number, measured[chosen]), too_small = sum(small))
+  list(groups = groups, table = table, of_cell = match(number, measured[chosen]), too_small = sum(small))
 }
 
 # "A549, SAHA@0.5": covariates and condition, as names are matched in `skip_names`.
@@ -161,11 +162,12 @@ stop_without_controls <- function(pooled, call) {
 
 # Gene indices (1-based) of the DEGs of every row, the user's own or the top of its cells of every split against
 # the controls of the same covariates; without `by_dose`, of the cells of all doses.
-evaluation_degs <- function(fit, screen, groups, rows, degs, n_degs, call = rlang::caller_env(),
-                            by_dose = TRUE) {
-  if (!is.null(degs)) return(own_degs(fit, screen, groups, rows, degs, call))
-  conditions <- list(perturbation = groups$parts[rows$group], dose = groups$doses[rows$group],
-                     covariates = groups$covariates[rows$group, , drop = FALSE])
+evaluation_degs <- function(fit, screen, rows, degs, n_degs, call = rlang::caller_env(), by_dose = TRUE) {
+  groups <- rows$groups
+  g <- rows$table$group
+  if (!is.null(degs)) return(own_degs(fit, screen, groups, g, degs, call))
+  conditions <- list(perturbation = groups$parts[g], dose = groups$doses[g],
+                     covariates = groups$covariates[g, , drop = FALSE])
   lapply(degs_of_screen(screen, conditions, n_degs, by_dose, call), function(genes) genes + 1L)
 }
 

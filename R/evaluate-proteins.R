@@ -6,8 +6,7 @@ protein_metrics <- c(protein_r2, "r2_lfc_protein", "pearson_delta_protein")
 # list(truth, reference, methods, note), the former list(mean, variance) of proteins x conditions, over the cells
 # that have proteins, `note` why a baseline has no answer; `start` is the screen that predictions start from. Raw
 # counts on scale "log" are compared as log(1 + mean) (and variance).
-protein_statistics <- function(fit, screen, start, groups, rows, control, targets, both, options,
-                               baselines, seed) {
+protein_statistics <- function(fit, screen, start, rows, control, targets, both, options, baselines, seed) {
   has <- has_proteins(screen)
   scale <- protein_scaling(fit, options$scale)
   scaled <- function(stats) lapply(stats[c("mean", "variance")], scale)
@@ -32,10 +31,10 @@ protein_statistics <- function(fit, screen, start, groups, rows, control, target
   if (length(baselines)) {
     own <- screen
     own$x <- screen$proteins
-    train <- training_cells(fit, screen, groups, rows$of_cell)
+    train <- training_cells(fit, screen, rows$groups, rows$of_cell)
     ceiling <- ceiling_method(screen$proteins, replace(rows$of_cell, !has, NA), nrow(table), options$ddof, seed,
                               scale)
-    methods <- c(methods, baseline_methods(baselines, own, groups, table, train & has, reference,
+    methods <- c(methods, baseline_methods(baselines, own, rows$groups, table, train & has, reference,
                                            options$ddof, scale, ceiling))
   }
   list(truth = scaled(truth), reference = reference, methods = methods, note = methods$model$note)

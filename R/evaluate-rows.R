@@ -1,9 +1,9 @@
 # Rows of the tables of scores: what was measured, what each method says, and how it is named.
 
 # All methods' scores as one data frame, rows of one condition together.
-score_rows <- function(fit, screen, groups, rows, options, baselines, seed, call) {
-  parts <- row_statistics(fit, screen, groups, rows, options, baselines, seed, call)
-  table_of_methods(fit, groups, rows$table, parts, function(method, name) {
+score_rows <- function(fit, screen, rows, options, baselines, seed, call) {
+  parts <- row_statistics(fit, screen, rows, options, baselines, seed, call)
+  table_of_methods(fit, rows, parts, function(method, name) {
     scores <- score_draws(method, function(m) {
       score_method(parts$truth, m, parts$reference, rows$degs, options)
     })
@@ -17,10 +17,10 @@ score_rows <- function(fit, screen, groups, rows, options, baselines, seed, call
 # What was measured and what each method says, genes x conditions: truth, reference (controls of
 # the same covariates), methods (list(mean, variance) each, or what score_draws() takes), their notes, and
 # source cells; `from`: in words, what answers were taken from.
-row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
-                           call = rlang::caller_env()) {
+row_statistics <- function(fit, screen, rows, options, baselines, seed, call = rlang::caller_env()) {
+  if ("nearest" %in% baselines) rows$groups <- with_molecules(fit, rows$groups, call)
   table <- rows$table
-  if ("nearest" %in% baselines) groups <- with_molecules(fit, groups, call)
+  groups <- rows$groups
   measured <- screen
   if (options$log_counts) measured$x <- log_values(screen)
   control <- evaluation_controls(screen, groups, table, options)
@@ -39,7 +39,7 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
   both <- predicted(fit, start, targets, control$source, options, seed)
   methods <- name_kinds(both, options)
   proteins <- if (!is.null(screen$proteins)) {
-    protein_statistics(fit, screen, start, groups, rows, control, targets, both, options, baselines, seed)
+    protein_statistics(fit, screen, start, rows, control, targets, both, options, baselines, seed)
   }
   notes <- list(model = methods$model$note %||%
                   ifelse(lengths(control$source) == 0L, no_controls_note, NA_character_))
@@ -61,8 +61,9 @@ row_statistics <- function(fit, screen, groups, rows, options, baselines, seed,
 }
 
 # `score` gives a data frame with a row per condition for the statistics of one method, by its name.
-table_of_methods <- function(fit, groups, table, parts, score) {
-  about <- describe_rows(fit, groups, table)
+table_of_methods <- function(fit, rows, parts, score) {
+  table <- rows$table
+  about <- describe_rows(fit, rows$groups, table)
   scored <- lapply(names(parts$methods), function(name) {
     note <- parts$notes[[name]] %||% parts$notes$model
     from <- parts$from[[name]]

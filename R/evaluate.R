@@ -179,15 +179,13 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
 evaluate_screen <- function(fit, screen, split, options, condition = NULL, degs = NULL,
                             baselines = check_baselines(TRUE), seed = NULL,
                             call = rlang::caller_env()) {
-  groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, split, condition, options, call)
+  rows <- evaluation_rows(fit, screen, split, condition, options, call)
   if (nrow(rows$table) == 0L) {
     return(new_r2(table_of_none(fit, metric_names, protein_metrics), rows, split, options))
   }
-  rows$degs <- evaluation_degs(fit, screen, groups, rows$table, degs, options$n_degs, call,
-                               options$degs_by_dose)
+  rows$degs <- evaluation_degs(fit, screen, rows, degs, options$n_degs, call, options$degs_by_dose)
   rows <- keep_with_degs(rows, options)
-  table <- score_rows(fit, screen, groups, rows, options, baselines, resolve_seed(seed, call), call)
+  table <- score_rows(fit, screen, rows, options, baselines, resolve_seed(seed, call), call)
   scores <- new_r2(table, rows, split, options)
   attr(scores, "dose_unit") <- fit$meta$registry$dose_unit
   scores

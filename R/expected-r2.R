@@ -47,8 +47,8 @@ expected_r2 <- function(fit, newdata, ..., split = "test", n_draws = 1000L, n_de
     abort_input("The split must have a perturbed condition of two cells.",
                 paste0("Split \"", split, "\" has none."), "Choose another split.")
   }
-  rows <- data.frame(group = as.integer(names(cells)))
-  degs <- evaluation_degs(fit, screen, groups, rows, NULL, n_degs)
+  rows <- list(groups = groups, table = data.frame(group = as.integer(names(cells))))
+  degs <- evaluation_degs(fit, screen, rows, NULL, n_degs)
   if (scores_logs(fit, scale)) screen$x <- log_values(screen)
   to_scale <- if (!is.null(screen$proteins)) protein_scaling(fit, scale)
   whole <- means_of(screen, pool)

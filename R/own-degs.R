@@ -78,10 +78,10 @@ find_own_degs <- function(degs, scored, known, genes, keys, call = rlang::caller
 }
 
 # Names of what is scored are told from unknown ones by all conditions of the screen.
-own_degs <- function(fit, screen, groups, rows, degs, call) {
+own_degs <- function(fit, screen, groups, scored, degs, call) {
   known <- deg_names(groups$parts, groups$doses, groups$covariates, fit$meta$keys,
                      c(fit$meta$conditions$doses, groups$doses))
-  find_own_degs(check_own_degs(degs, call), lapply(known, `[`, rows$group), known,
+  find_own_degs(check_own_degs(degs, call), lapply(known, `[`, scored), known,
                 rownames(screen$x), fit$meta$keys, call)
 }
 

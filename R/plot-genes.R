@@ -43,13 +43,11 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   genes <- check_genes(fit, genes, of = "genes", features = FALSE)
   options <- r2_options(fit, "compert", list(min_cells = 1L, residual = residual))
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
-  groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, character(), condition, options)
+  rows <- evaluation_rows(fit, screen, character(), condition, options)
   stop_unless_one(rows$table)
-  genes <- genes %||%
-    rownames(screen$x)[evaluation_degs(fit, screen, groups, rows$table, NULL, n_genes)[[1L]]]
-  draw_distributions(gene_cells(fit, screen, groups, rows, options, genes, resolve_seed(seed)),
-                     describe_one(fit, groups, rows$table), gene_scale(fit, "log"))
+  genes <- genes %||% rownames(screen$x)[evaluation_degs(fit, screen, rows, NULL, n_genes)[[1L]]]
+  draw_distributions(gene_cells(fit, screen, rows, options, genes, resolve_seed(seed)),
+                     describe_one(fit, rows), gene_scale(fit, "log"))
 }
 
 stop_unless_one <- function(table, call = rlang::caller_env()) {
@@ -60,15 +58,15 @@ stop_unless_one <- function(table, call = rlang::caller_env()) {
 }
 
 # A row per gene and cell, the controls first.
-gene_cells <- function(fit, screen, groups, rows, options, genes, seed, call = rlang::caller_env()) {
-  control <- evaluation_controls(screen, groups, rows$table, options, call)
+gene_cells <- function(fit, screen, rows, options, genes, seed, call = rlang::caller_env()) {
+  control <- evaluation_controls(screen, rows$groups, rows$table, options, call)
   source <- some_source_cells(control$source, seed)
   if (lengths(source) == 0L) {
     abort_input("`newdata` must hold control cells of the condition's covariates.", "There is none.",
                 "Give them: predictions start from them.", call)
   }
   measured <- which(rows$of_cell == 1L)
-  targets <- group_targets(fit, groups, rows$table$group, continuous_means(screen, list(measured)))
+  targets <- group_targets(fit, rows$groups, rows$table$group, continuous_means(screen, list(measured)))
   total <- if (options$log_counts) cell_totals(screen$x)
   predicted <- predicted_cells(fit, screen, targets, source, options$kinds[1L], seed,
                                if (options$log_counts) stats::median(total[total > 0]))
@@ -86,9 +84,9 @@ gene_cells <- function(fit, screen, groups, rows, options, genes, seed, call = r
 }
 
 # The title of the picture.
-describe_one <- function(fit, groups, table) {
-  about <- describe_rows(fit, groups, table)
-  paste0(short_names(group_names(fit, groups)[table$group], 36L, many = FALSE), " (",
+describe_one <- function(fit, rows) {
+  about <- describe_rows(fit, rows$groups, rows$table)
+  paste0(short_names(group_names(fit, rows$groups)[rows$table$group], 36L, many = FALSE), " (",
          seen_words(about$fixed$seen), ")")
 }
 

@@ -72,8 +72,7 @@ condition_means <- function(fit, screen, condition, degs, n_degs, residual, seed
     options$control_rows <- NA
     options$with_controls <- TRUE
   }
-  groups <- condition_groups(fit, screen)
-  rows <- evaluation_rows(fit, screen, groups, character(), condition, options, call)
+  rows <- evaluation_rows(fit, screen, character(), condition, options, call)
   n <- nrow(rows$table)
   if (n == 0L) {
     abort_input(paste0("`newdata` must hold a perturbed condition of at least ", count_of(min_cells, "cell"), "."),
@@ -86,18 +85,18 @@ condition_means <- function(fit, screen, condition, degs, n_degs, residual, seed
   }
   second <- features == "proteins"
   rows$degs <- if (second) rep(list(integer()), n) else
-    evaluation_degs(fit, screen, groups, rows$table, degs, n_degs, call)
-  parts <- row_statistics(fit, screen, groups, rows, options, character(), resolve_seed(seed, call))
+    evaluation_degs(fit, screen, rows, degs, n_degs, call)
+  parts <- row_statistics(fit, screen, rows, options, character(), resolve_seed(seed, call))
   of <- if (second) parts$proteins else parts
-  about <- describe_rows(fit, groups, rows$table)
+  about <- describe_rows(fit, rows$groups, rows$table)
   named <- beside_own(about$own, list(method = rep("", n)))
   list(predicted = of$methods$model, truth = of$truth, reference = of$reference$mean,
        note = (if (second) of$note) %||% parts$notes$model, degs = rows$degs, n_cells = rows$table$n_cells,
        # As they were asked for; `names` and all else are sorted.
        order = if (is.null(condition)) seq_len(n) else
-         order(match(rows$table$group, asked_groups(fit, groups, condition, call))),
+         order(match(rows$table$group, asked_groups(fit, rows$groups, condition, call))),
        names = condition_names(named), constant = constant_names(named),
-       whole = group_names(fit, groups)[rows$table$group], seen = about$fixed$seen,
+       whole = group_names(fit, rows$groups)[rows$table$group], seen = about$fixed$seen,
        scale = if (second) protein_scale(fit, "log") else gene_scale(fit, "log"))
 }
 

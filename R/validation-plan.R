@@ -42,7 +42,8 @@ tested_conditions <- function(screen, group, min_cells) {
 
 # The controls that conditions are predicted from, of which `cell` holds one cell each: those of the same
 # covariates in the test part, when it has at least `least` of them, else all of training. Held-out cells are
-# never a source. Where a covariate has no controls at all, the controls of the others.
+# never a source. Where a covariate has no controls at all, the controls of the others. After training the presets of
+# evaluate_r2() choose, see evaluation_controls(): nothing is learned there, so controls of every split may serve.
 plan_sources <- function(screen, cell, least = 5) {
   place <- screen$covariates[screen$keys$covariates]
   place <- if (length(place)) row_codes(place) else rep(1L, length(screen$control))

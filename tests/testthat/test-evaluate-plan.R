@@ -4,9 +4,8 @@ planned <- function(preset = "compert", split = c("test", "ood"), own = list(), 
   screen$split[controls[c(1, 2, 7)]] <- "test"
   fit <- untrained(screen)
   options <- r2_options(fit_of_loss("gauss"), preset, own)
-  groups <- condition_groups(fit, screen)
-  list(screen = screen, fit = fit, groups = groups, options = options,
-       rows = evaluation_rows(fit, screen, groups, split, NULL, options))
+  rows <- evaluation_rows(fit, screen, split, NULL, options)
+  list(screen = screen, fit = fit, groups = rows$groups, options = options, rows = rows)
 }
 
 test_that("conditions are covariates, names and doses; controls of a place are one", {
@@ -88,7 +87,7 @@ test_that("controls are a condition in ood for the references only", {
     fit <- untrained(screen)
     groups <- condition_groups(fit, screen)
     options <- r2_options(fit_of_loss("gauss"), preset, list(min_cells = 1))
-    rows <- evaluation_rows(fit, screen, groups, "ood", NULL, options)
+    rows <- evaluation_rows(fit, screen, "ood", NULL, options)
     any(groups$control[rows$table$group])
   }
   expect_true(with_ood_controls("fb"))
@@ -108,7 +107,7 @@ test_that("chemcpa leaves out names with dmso or control", {
   groups <- condition_groups(fit, screen)
   labels <- function(preset) {
     options <- r2_options(fit_of_loss("gauss"), preset, list(min_cells = 1))
-    rows <- evaluation_rows(fit, screen, groups, "ood", NULL, options)$table
+    rows <- evaluation_rows(fit, screen, "ood", NULL, options)$table
     unique(condition_label(groups$parts[rows$group], NULL))
   }
   expect_identical(labels("chemcpa"), "A")
@@ -117,14 +116,14 @@ test_that("chemcpa leaves out names with dmso or control", {
 
 test_that("planted genes are found as DEGs, against the controls of the same covariates", {
   p <- planned(noise = 0.05)
-  degs <- evaluation_degs(p$fit, p$screen, p$groups, p$rows$table, NULL, 4L)
+  degs <- evaluation_degs(p$fit, p$screen, p$rows, NULL, 4L)
   expect_setequal(degs[[1]], 1:4)
   expect_identical(degs[[1]][1], 4L)
 })
 
 test_that("own DEGs go by label or by covariates and label", {
   p <- planned()
-  of <- function(degs) evaluation_degs(p$fit, p$screen, p$groups, p$rows$table, degs, 3L)[[1]]
+  of <- function(degs) evaluation_degs(p$fit, p$screen, p$rows, degs, 3L)[[1]]
   expect_identical(of(list("A+B" = c("g2", "g1"))), 1:2)
   expect_identical(of(list("A+B" = "g1", "K562, A+B" = "g5")), 5L)
   expect_error(of(c("g1", "g2")), "`degs` must be a named list")
@@ -149,7 +148,7 @@ test_that("a batch cannot be asked for where measured cells enter", {
 test_that("a condition() picks the rows to score; one without cells is an error", {
   p <- planned(split = "train")
   pick <- function(...) {
-    rows <- evaluation_rows(p$fit, p$screen, p$groups, "train", condition(...), p$options)$table
+    rows <- evaluation_rows(p$fit, p$screen, "train", condition(...), p$options)$table
     sort(paste(p$groups$covariates$cell_type, condition_label(p$groups$parts, NULL))[rows$group])
   }
   expect_identical(pick(drug = "A"), c("A549 A", "K562 A"))

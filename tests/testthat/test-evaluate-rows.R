@@ -7,7 +7,7 @@ test_that("a condition's methods stand together, each with its own note", {
   n <- nrow(table)
   parts <- list(methods = list(model = 1, additive = 2), source = rep(list(1:4), n),
                 notes = list(model = rep(NA_character_, n), additive = rep("none", n)))
-  all <- table_of_methods(fit, groups, table, parts, function(m, name) data.frame(score = rep(m, n)))
+  all <- table_of_methods(fit, list(groups = groups, table = table), parts, function(m, name) data.frame(score = rep(m, n)))
   expect_identical(all$method, rep(c("model", "additive"), n))
   expect_identical(all$score, rep(c(1, 2), n))
   expect_identical(all$note, rep(c(NA, "none"), n))
