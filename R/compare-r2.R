@@ -167,7 +167,7 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
     columns <- Map(function(table, at) table[[name]][at], parts, place)
     matrix(unlist(columns), length(shared), dimnames = list(NULL, names(parts)))
   })
-  conditions <- unclass_r2(parts[[1L]])[place[[1L]], keys, drop = FALSE]
+  conditions <- unclass_scores(parts[[1L]])[place[[1L]], keys, drop = FALSE]
   list(conditions = conditions, values = values, n_all = length(all))
 }
 
@@ -186,7 +186,7 @@ say_dropped <- function(all, shared, usable) {
 warn_other_truth <- function(tables, keys, shared, metric) {
   base <- lapply(tables, function(table) {
     rows <- table[table$method == "control", , drop = FALSE]
-    unclass_r2(rows)[match(shared, row_keys(rows[keys])), c("method", metric), drop = FALSE]
+    unclass_scores(rows)[match(shared, row_keys(rows[keys])), c("method", metric), drop = FALSE]
   })
   both <- function(x) !is.na(x$method) & !is.na(base[[1L]]$method)
   off <- lapply(base, function(x) {

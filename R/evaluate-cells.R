@@ -19,11 +19,11 @@
 #' @param newdata The cells to score, and controls, which DEGs are found against, in any container
 #'   that [cpa()] takes.
 #' @param min_cells Fewest cells of a condition.
-#' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
+#' @return A tibble of class `compert_scores` with one row per condition: the covariates, perturbation and dose under your own
 #'   column names, `split`, `seen`, `n_cells` and the scores `r2_cells`, `r2_cells_deg`, `r2_var` and
 #'   `r2_var_deg`, for fits of RNA and proteins also `r2_cells_protein` and `r2_var_protein` (`NA` where no cell
 #'   has them). A column of yours that has one of these names gets
-#'   `own_` in front, as in [evaluate_r2()].
+#'   `own_` in front, as in [evaluate_r2()]. `print()` says how it was made.
 #' @section Errors:
 #' As in [evaluate_r2()].
 #' @source `evaluate_r2_sc` in `chemCPA/train.py` of theislab/chemCPA.
@@ -41,6 +41,7 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   validate_fit(fit)
   need_newdata(missing(newdata), "evaluate_cells")
   options <- r2_options(fit, "compert", list(min_cells = min_cells))
+  options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)
   split <- check_split_names(split)
   screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
@@ -49,11 +50,19 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
     about <- describe_no_rows(fit)
     scores <- no_values(fit, c("r2_cells", "r2_cells_deg", "r2_var", "r2_var_deg"),
                         c("r2_cells_protein", "r2_var_protein"))
-    return(tibble::as_tibble(beside_own(about$own, c(about$fixed, scores))))
+    return(new_cell_scores(beside_own(about$own, c(about$fixed, scores)), rows, split, options))
   }
   rows$degs <- evaluation_degs(fit, screen, rows, degs, n_degs, rlang::current_env())
   about <- describe_rows(fit, rows$groups, rows$table)
-  tibble::as_tibble(beside_own(about$own, c(about$fixed, score_cells(fit, screen, rows))))
+  new_cell_scores(beside_own(about$own, c(about$fixed, score_cells(fit, screen, rows))), rows, split, options)
+}
+
+# Nothing starts from controls, and counts stay as they are.
+new_cell_scores <- function(table, rows, split, options) {
+  options$changed <- setdiff(options$changed, "min_cells")
+  options$log_counts <- FALSE
+  new_scores(table, rows, split, "r2 of reconstructed cells",
+             preset_words(options, source = "every cell under its own condition"))
 }
 
 # Condition by condition, so that only one condition's cells are dense at a time.

@@ -18,10 +18,11 @@
 #' @inheritParams evaluate_r2
 #' @param min_cells Fewest observed cells of a condition.
 #' @param pseudo Added to every mean before the ratio is taken.
-#' @return A tibble with one row per condition and method, as [evaluate_r2()] returns it: the covariates,
+#' @return A tibble of class `compert_scores` with one row per condition and method, as [evaluate_r2()] returns it: the covariates,
 #'   perturbation and dose under your own column names, `method`, `split`, `seen`, `n_cells`, `n_controls` and `note`,
 #'   with the scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also `r2_logfold_protein` and
-#'   `sign_protein` (`NA` for conditions or controls of which no cell has proteins).
+#'   `sign_protein` (`NA` for conditions or controls of which no cell has proteins). `print()` says how it
+#'   was made.
 #' @section Errors:
 #' As in [evaluate_r2()]; `pseudo` that is not above 0.
 #' @source `evaluate_logfold_r2` in `chemCPA/train.py` of theislab/chemCPA, where a negative mean
@@ -41,6 +42,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "evaluate_effects")
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual))
+  options$n_degs <- n_degs
   check_count(n_degs, "n_degs", min = 2)
   baselines <- check_baselines(baselines)
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)
@@ -49,11 +51,11 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
   rows <- evaluation_rows(fit, screen, split, condition, options, rlang::current_env())
   if (nrow(rows$table) == 0L) {
-    return(tibble::as_tibble(table_of_none(fit, effect_names, protein_effect_names)))
+    return(new_effects(table_of_none(fit, effect_names, protein_effect_names), rows, split, options, pseudo))
   }
   rows$degs <- evaluation_degs(fit, screen, rows, degs, n_degs, rlang::current_env())
   parts <- row_statistics(fit, screen, rows, options, baselines, resolve_seed(seed))
-  tibble::as_tibble(table_of_methods(fit, rows, parts, function(method, name) {
+  table <- table_of_methods(fit, rows, parts, function(method, name) {
     scores <- score_draws(method, function(m) {
       score_effects(parts$truth$mean, m$mean, parts$reference$mean, rows$degs, pseudo)
     })
@@ -62,7 +64,16 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
     cbind(scores, score_draws(second$methods[[name]], function(m) {
       score_protein_effects(second$truth$mean - second$reference$mean, m$mean - second$reference$mean)
     }))
-  }))
+  })
+  new_effects(table, rows, split, options, pseudo)
+}
+
+# No variance is scored, and every table says its fewest cells.
+new_effects <- function(table, rows, split, options, pseudo) {
+  options$changed <- setdiff(options$changed, "min_cells")
+  options["ddof"] <- list(NULL)
+  new_scores(table, rows, split, "Fold changes of predicted means and their signs",
+             preset_words(options, more = paste(", pseudo", format(pseudo))))
 }
 
 effect_names <- c("r2_logfold_deg", "sign_deg")

@@ -79,8 +79,19 @@ r2_options <- function(fit, preset, own, call = rlang::caller_env()) {
   options
 }
 
-# One line on what the numbers mean, for print().
-preset_words <- function(options) {
+# One line on what the numbers mean, for print(). `source`: what predictions start from; `more`: what else matters.
+preset_words <- function(options, source = source_words(options), more = NULL) {
+  changed <- if (length(options$changed)) {
+    paste0(" with own ", paste0("`", options$changed, "`", collapse = ", "))
+  }
+  paste0("preset \"", options$preset, "\"", changed, ": ", source,
+         if (options$log_counts) ", log-normalised counts", ", at least ",
+         count_of(options$min_cells, "cell"), ", ", options$n_degs, " DEGs",
+         if (!is.null(options$ddof)) paste(", ddof", options$ddof),
+         if (options$clamp_negative) ", negative r2 set to 0", more)
+}
+
+source_words <- function(options) {
   controls <- if (!is.character(options$controls) || length(options$controls) > 1L) {
     "chosen source cells"
   } else if (options$controls == "matched") {
@@ -90,12 +101,6 @@ preset_words <- function(options) {
   } else {
     "all controls, whatever their covariates"
   }
-  changed <- if (length(options$changed)) {
-    paste0(" with own ", paste0("`", options$changed, "`", collapse = ", "))
-  }
-  paste0("preset \"", options$preset, "\"", changed, ": ", controls,
-         if (!is.null(options$from)) c(rna = " by RNA alone", proteins = " by proteins alone")[[options$from]],
-         if (options$log_counts) ", log-normalised counts", ", at least ",
-         count_of(options$min_cells, "cell"), ", ", options$n_degs, " DEGs, ddof ", options$ddof,
-         if (options$clamp_negative) ", negative r2 set to 0")
+  paste0(controls,
+         if (!is.null(options$from)) c(rna = " by RNA alone", proteins = " by proteins alone")[[options$from]])
 }

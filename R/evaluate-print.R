@@ -1,20 +1,30 @@
-# The table of scores: its class, its print and its summary.
+# Tables of scores: their classes, print and summary.
 
-new_r2 <- function(table, rows, split, options) {
+# Scores of conditions. `title`: what they are; `words`: how they were made, as of preset_words().
+new_scores <- function(table, rows, split, title, words, class = NULL, ...) {
   structure(
     tibble::as_tibble(table),
-    class = c("compert_r2", "tbl_df", "tbl", "data.frame"),
-    preset = options$preset, words = preset_words(options), splits = split,
-    order = options$order, empty = options$empty,
+    class = c(class, "compert_scores", "tbl_df", "tbl", "data.frame"),
+    title = title, words = words, splits = split, ...,
     left_out = c(`too few cells` = rows$too_small, `too few DEGs` = rows$few_degs %||% 0L)
   )
 }
 
+new_r2 <- function(table, rows, split, options) {
+  new_scores(table, rows, split, "r2 of predicted condition statistics", preset_words(options), "compert_r2",
+             preset = options$preset, order = options$order, empty = options$empty)
+}
+
 #' @export
-print.compert_r2 <- function(x, ...) {
-  needed <- c("method", "split", "seen", "n_cells", metric_names)
-  if (is.null(attr(x, "preset")) || !all(needed %in% names(x))) return(NextMethod())
-  cat("r2 of predicted condition statistics, ", attr(x, "words"), "\n", sep = "")
+print.compert_scores <- function(x, ...) {
+  print_heading(x)
+  if (nrow(x) > 0L) print(tibble::as_tibble(unclass_scores(x)), ...)
+  invisible(x)
+}
+
+# A table that was put together anew has nothing to say of how it was made.
+print_heading <- function(x) {
+  if (!is.null(attr(x, "words"))) cat(attr(x, "title"), ", ", attr(x, "words"), "\n", sep = "")
   left_out <- attr(x, "left_out")
   left_out <- left_out[left_out > 0]
   if (length(left_out)) {
@@ -23,11 +33,17 @@ print.compert_r2 <- function(x, ...) {
   if (nrow(x) == 0L) {
     cat("No condition to score in split ", paste(attr(x, "splits"), collapse = ", "), ".\n",
         sep = "")
-    return(invisible(x))
   }
-  for (split in unique(x$split)) print_split(unclass_r2(x)[x$split %in% split, , drop = FALSE])
+}
+
+#' @export
+print.compert_r2 <- function(x, ...) {
+  needed <- c("method", "split", "seen", "n_cells", metric_names)
+  if (is.null(attr(x, "preset")) || !all(needed %in% names(x)) || nrow(x) == 0L) return(NextMethod())
+  print_heading(x)
+  for (split in unique(x$split)) print_split(unclass_scores(x)[x$split %in% split, , drop = FALSE])
   cat("\n", paste0(c(verdict(x), words_without_split(x)), "\n"), "\n", sep = "")
-  print(tibble::as_tibble(unclass_r2(x)), ...)
+  print(tibble::as_tibble(unclass_scores(x)), ...)
   invisible(x)
 }
 
@@ -38,9 +54,9 @@ words_without_split <- function(x) {
   }
 }
 
-unclass_r2 <- function(x) {
-  class(x) <- setdiff(class(x), "compert_r2")
-  for (name in c("preset", "words", "splits", "order", "empty", "left_out", "dose_unit")) attr(x, name) <- NULL
+unclass_scores <- function(x) {
+  class(x) <- setdiff(class(x), c("compert_r2", "compert_scores"))
+  for (name in c("preset", "title", "words", "splits", "order", "empty", "left_out", "dose_unit")) attr(x, name) <- NULL
   x
 }
 
@@ -199,7 +215,7 @@ summary.compert_r2 <- function(object, ..., fun = mean) {
 }
 
 summarise_split <- function(object, split, order, fun) {
-  rows <- unclass_r2(object)[object$split %in% split, , drop = FALSE]
+  rows <- unclass_scores(object)[object$split %in% split, , drop = FALSE]
   if (nrow(rows) == 0L) {
     values <- as.list(stats::setNames(rep(NA_real_, length(order)), order))
     values[attr(object, "order")] <- attr(object, "empty")

@@ -56,7 +56,7 @@ report_averages <- function(scores) {
   groups <- unique(data.frame(split = split, seen = scores$seen))
   groups <- groups[order(match(groups$split, c("ood", "test", "train")), -match(groups$seen, seen_levels)), ]
   parts <- lapply(seq_len(nrow(groups)), function(k) {
-    rows <- unclass_r2(scores)[split == groups$split[k] & scores$seen == groups$seen[k], ]
+    rows <- unclass_scores(scores)[split == groups$split[k] & scores$seen == groups$seen[k], ]
     averages <- shared_averages(rows)
     cbind(split = groups$split[k], seen = training_words()[[groups$seen[k]]], averages$table,
           lack = averages$lack)

@@ -3,7 +3,8 @@
 #' The broom verbs. `tidy()` gives the perturbation embeddings, `glance()` one row about the whole
 #' fit, `augment()` one row per cell. Scores are tibbles already: `tidy()` takes off their class.
 #'
-#' @param x A `compert_fit`; for `tidy()` also what [evaluate_r2()] or [compare_r2()] returns.
+#' @param x A `compert_fit`; for `tidy()` also what [evaluate_r2()], [evaluate_effects()], [evaluate_cells()] or
+#'   [compare_r2()] returns.
 #' @param data For `augment()`: cells in any container that [cpa()] takes.
 #' @param ... Not used.
 #' @param dose Doses at which perturbations are embedded; `NULL` for the highest trained dose of each
@@ -61,9 +62,9 @@ tidy.compert_fit <- function(x, ..., dose = NULL) {
 
 #' @rdname tidiers
 #' @export
-tidy.compert_r2 <- function(x, ...) {
+tidy.compert_scores <- function(x, ...) {
   check_no_dots(...)
-  tibble::as_tibble(unclass_r2(x))
+  tibble::as_tibble(unclass_scores(x))
 }
 
 #' @rdname tidiers

@@ -73,7 +73,7 @@ test_that("cells that stay in their file have the same ceiling", {
   write_h5ad(cells$x, file, col_data = cells$col_data)
   ceiling_of <- function(...) {
     scores <- evaluate_r2(small_fit(), ..., baselines = "ceiling", split = "ood", seed = 4)
-    unclass_r2(scores)[scores$method == "ceiling", metric_names]
+    unclass_scores(scores)[scores$method == "ceiling", metric_names]
   }
   withr::local_options(compert.in_memory = 0)
   expect_message(stored <- ceiling_of(file), class = "compert_stored")

@@ -31,7 +31,7 @@ test_that("the table has the rows of evaluate_r2()", {
   effects <- evaluate_effects(fit, cells$x, col_data = cells$col_data, seed = 1)
   r2 <- evaluate_r2(fit, cells$x, col_data = cells$col_data, seed = 1, min_cells = 6)
   same <- c("cell_type", "condition", "dose", "method", "split", "seen", "n_cells", "n_controls")
-  expect_equal(as.list(effects[same]), as.list(unclass_r2(r2)[same]))
+  expect_equal(as.list(unclass_scores(effects)[same]), as.list(unclass_scores(r2)[same]))
   expect_true(all(effects$sign_deg[effects$method == "control"] == 0))
   model <- effects[effects$method == "model", ]
   expect_true(all(model$sign_deg >= 0 & model$sign_deg <= 1))

@@ -107,7 +107,9 @@ test_that("the mean baseline is compared with where there is no additive one", {
 test_that("tables that were bound together or lost columns are printed and summed up", {
   scores <- score_small()
   for (lost in c("seen", "split", "n_cells")) {
-    expect_match(capture.output(print(scores[setdiff(names(scores), lost)]))[1], "tibble")
+    shown <- capture.output(print(scores[setdiff(names(scores), lost)]))
+    expect_match(shown[1], "preset \"compert\"")
+    expect_match(shown[2], "A tibble")
   }
   whole <- summary(scores[setdiff(names(scores), "split")])
   expect_identical(whole$split, rep(NA_character_, 4))
@@ -115,4 +117,32 @@ test_that("tables that were bound together or lost columns are printed and summe
   both <- rbind(score_small(split = "ood"), score_small(split = "test"))
   expect_identical(unique(summary(both)$split), c("ood", "test"))
   expect_equal(summary(both)[5:8, ], summary(scores)[1:4, ])
+})
+
+test_that("tables of effects and of cells say their preset as well, and tidy() takes it off", {
+  cells <- small_cells()
+  score <- function(verb, fit = small_fit(), x = cells$x, ...) verb(fit, x, ..., col_data = cells$col_data)
+  first <- function(table) capture.output(print(table))[1]
+  effects <- score(evaluate_effects, residual = FALSE, n_degs = 20)
+  expect_identical(first(effects), paste0(
+    "Fold changes of predicted means and their signs, preset \"compert\" with own `residual`: controls of the same ",
+    "covariates, at least 6 cells, 20 DEGs, pseudo 1e-05"))
+  expect_output(print(effects), "r2_lo.*\n 1 ")
+  own <- score(evaluate_cells, min_cells = 3)
+  expect_identical(first(own), paste0("r2 of reconstructed cells, preset \"compert\": every cell under its own ",
+                                      "condition, at least 3 cells, 50 DEGs, ddof 1"))
+  counts <- function(verb) first(score(verb, small_fit(loss = "nb"), cells$counts))
+  expect_match(counts(evaluate_effects), ", log-normalised counts, ")
+  expect_false(grepl("log-normalised", counts(evaluate_cells)))
+  for (verb in list(evaluate_r2, evaluate_effects, evaluate_cells)) {
+    none <- capture.output(print(score(verb, min_cells = 1e6, split = "ood")))
+    expect_match(none[2], "^Left out: 1 with too few cells$")
+    expect_identical(none[-(1:2)], "No condition to score in split ood.")
+    plain <- tidy(score(verb))
+    expect_identical(class(plain), c("tbl_df", "tbl", "data.frame"))
+    expect_setequal(names(attributes(plain)), c("names", "row.names", "class"))
+  }
+  bare <- effects[1:2, ]
+  attr(bare, "words") <- NULL
+  expect_match(first(bare), "A tibble: 2")
 })
