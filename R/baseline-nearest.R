@@ -61,15 +61,15 @@ nearest_shift <- function(known, groups, g) {
   hits <- hits[near$name[hits] != near$name[g]]
   if (length(hits) == 0L) return(list(note = "no training cells of another perturbation under the same covariates"))
   parts <- groups$parts[[g]]
-  alike <- near$similarity[parts, near$name[hits], drop = FALSE]
-  best <- apply(alike, 1L, function(a) if (all(is.na(a))) NA_real_ else max(a, na.rm = TRUE))
+  alike <- near$similarity[near$name[hits], match(parts, colnames(near$similarity)), drop = FALSE]
+  best <- apply(alike, 2L, function(a) if (all(is.na(a))) NA_real_ else max(a, na.rm = TRUE))
   if (anyNA(best)) {
     return(list(note = paste0("no molecule of ", name_list(parts[is.na(best)]),
                               " to compare with those of other perturbations under the same covariates")))
   }
   # Features of fits are in single precision.
   at <- lapply(seq_along(parts), function(i) {
-    at_nearest_dose(groups, hits[which(alike[i, ] >= best[i] - 1e-6)], groups$doses[[g]][i])
+    at_nearest_dose(groups, hits[which(alike[, i] >= best[i] - 1e-6)], groups$doses[[g]][i])
   })
   list(shift = Reduce(`+`, lapply(at, mean_of_shifts, known = known)), similarity = min(best),
        nearest = paste(vapply(at, function(i) paste(groups$label[i], collapse = ", "), ""), collapse = " and "))
