@@ -161,15 +161,16 @@ to_limits <- function(table, limits) {
 method_colours <- function(methods) {
   known <- c(model = "#0072B2", model_decoded = "#56B4E9", model_difference = "#56B4E9",
              control = "#999999", additive = "#D55E00", mean = "#CC79A7", interpolation = "#009E73",
-             ceiling = "#000000")
+             nearest = "#E69F00", ceiling = "#000000")
   other <- setdiff(methods, names(known))
-  known[other] <- rep_len(c("#E69F00", "#F0E442"), length(other))
+  known[other] <- rep_len(c("#F0E442", "#882255"), length(other))
   known[methods]
 }
 
 method_words <- function(methods) {
   words <- c(model_decoded = "model, decoded", model_difference = "model, by difference",
-             control = "control (no effect)", mean = "mean of the others", ceiling = "ceiling (half of the cells)")
+             control = "control (no effect)", mean = "mean of the others", nearest = "nearest molecule",
+             ceiling = "ceiling (half of the cells)")
   ifelse(methods %in% names(words), words[methods], methods)
 }
 
