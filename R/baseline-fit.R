@@ -3,9 +3,9 @@
 #' Baselines with the verbs of a fit
 #'
 #' What a prediction has to beat: no effect, effects that simply add, the mean effect of the other
-#' perturbations, a straight line between doses, and the effect of the most similar molecule. Nothing is trained. `baseline_fit()` keeps the mean
-#' expression of the training cells of every condition; `predict()` adds to each source cell the change
-#' that the method takes from these means, and [evaluate_r2()] scores it as it scores a model.
+#' perturbations, a straight line between doses, and the effect of the most similar molecule. Nothing is trained.
+#' `baseline_fit()` keeps the mean expression of the training cells of every condition; `predict()` adds to each
+#' source cell the change that the method takes from these means, and [evaluate_r2()] scores it as it scores a model.
 #'
 #' @section Methods:
 #' With m(p, k) the mean of the training cells under the perturbations p with their doses and the covariates
@@ -85,8 +85,9 @@
 #'   [fit][compert_fit] (`settings$method` is the method), `learned` are the means of training cells, `state`
 #'   and `history` are empty.
 #' @section Errors:
-#' Those of [cpa()]; `"interpolation"` without doses, `"nearest"` without molecules; molecules as in [chemcpa()]. `predict()`: conditions that the method has no
-#' answer for, a batch in the condition, and what is said above.
+#' Those of [cpa()]; `"interpolation"` without doses, `"nearest"` without molecules; those of `molecules` in
+#' [chemcpa()]. `predict()`: conditions that the method has no answer for, a batch in the condition,
+#' and what is said above.
 #' @references Ahlmann-Eltze, Huber, Anders (2025) Deep-learning-based gene perturbation effect prediction does
 #'   not yet outperform simple linear baselines. Nature Methods 22, \doi{10.1038/s41592-025-02772-6}: no change and
 #'   the sum of single effects for combinations, the mean over the training perturbations for unseen ones.

@@ -14,13 +14,14 @@ molecules_of_fit <- function(fit, call = rlang::caller_env()) {
   features <- weights[["perturbation_features"]]
   names <- fit$meta$registry$perturbations
   if (!is.null(features)) {
-    return(named_features(matrix(features, length(names), byrow = TRUE), weights[["perturbation_has_features"]], names))
+    features <- matrix(features, length(names), byrow = TRUE)
+    return(named_features(features, weights[["perturbation_has_features"]], names))
   }
   graphs <- isTRUE(fit$meta$registry$n_features > 0)
   abort_input("`fit` must know the features of molecules for the baseline \"nearest\".",
               if (graphs) "It reads their graphs, which have none." else "It was made without `molecules`.",
-              paste("Leave it out of `baselines`; or make it by `baseline_fit(method = \"nearest\", molecules = )`, and",
-                    "put it beside the fit by `compare_r2()`."), call)
+              paste("Leave it out of `baselines`; or make it by `baseline_fit(method = \"nearest\",",
+                    "molecules = )`, and put it beside the fit by `compare_r2()`."), call)
 }
 
 named_features <- function(features, has, names) {

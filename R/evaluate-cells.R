@@ -19,8 +19,8 @@
 #' @param newdata The cells to score, and controls, which DEGs are found against, in any container
 #'   that [cpa()] takes.
 #' @param min_cells Fewest cells of a condition.
-#' @return A tibble of class `compert_scores` with one row per condition: the covariates, perturbation and dose under your own
-#'   column names, `split`, `seen`, `n_cells` and the scores `r2_cells`, `r2_cells_deg`, `r2_var` and
+#' @return A tibble of class `compert_scores` with one row per condition: the covariates, perturbation and dose
+#'   under your own column names, `split`, `seen`, `n_cells` and the scores `r2_cells`, `r2_cells_deg`, `r2_var` and
 #'   `r2_var_deg`, for fits of RNA and proteins also `r2_cells_protein` and `r2_var_protein` (`NA` where no cell
 #'   has them). A column of yours that has one of these names gets
 #'   `own_` in front, as in [evaluate_r2()]. `print()` says how it was made.

@@ -18,9 +18,9 @@
 #' @inheritParams evaluate_r2
 #' @param min_cells Fewest observed cells of a condition.
 #' @param pseudo Added to every mean before the ratio is taken.
-#' @return A tibble of class `compert_scores` with one row per condition and method, as [evaluate_r2()] returns it: the covariates,
-#'   perturbation and dose under your own column names, `method`, `split`, `seen`, `n_cells`, `n_controls` and `note`,
-#'   with the scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also `r2_logfold_protein` and
+#' @return A tibble of class `compert_scores` with one row per condition and method, as [evaluate_r2()] returns it:
+#'   the covariates, perturbation and dose under your own column names, `method`, `split`, `seen`, `n_cells`,
+#'   `n_controls` and `note`, with the scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also `r2_logfold_protein` and
 #'   `sign_protein` (`NA` for conditions or controls of which no cell has proteins). `print()` says how it
 #'   was made.
 #' @section Errors:

@@ -136,8 +136,8 @@
 #' @section Errors:
 #' No split column and no `condition`; no controls in the split that a reference's preset predicts
 #' from; missing genes; unknown names; `degs` that name no condition of the cells, or for one of them
-#' no gene; a batch or a continuous covariate in `condition`; the baseline `"nearest"` without features. Values on another scale than those of
-#' training are a warning.
+#' no gene; a batch or a continuous covariate in `condition`; the baseline `"nearest"` without features.
+#' Values on another scale than those of training are a warning.
 #' @source `evaluate_r2` in `cpa/train.py` and `cpa/api.py` of facebookresearch/CPA,
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa. A technical duplicate
 #'   stands beside models in CellSimBench (shiftbioscience/Perturbation-Models-Outperform-Baselines).

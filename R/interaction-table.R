@@ -125,10 +125,10 @@ interaction_table <- function(fit, newdata, condition = NULL, ..., by = c("combi
   with_scale(with_dose_unit(table, fit), fit, screen, scale, features)
 }
 
-# Of the methods one adds effects up, and the others take the effect of a pair from other conditions.
+# Of the methods two add effects up, and the others take the effect of a pair from other conditions.
 stop_at_interactions <- function(fit, call = rlang::caller_env()) {
   refuse_baseline(fit, "fit", call, which = paste(
-    if (fit$meta$settings$method == "additive") "in which effects add up by definition:" else
+    if (fit$meta$settings$method %in% c("additive", "nearest")) "in which effects add up by definition:" else
       "which takes no effect of a pair from its parts:", "it predicts no interaction"
   ), todo = "`cpa()` fits a model; `observed_response(pair = )` tells what was measured.")
 }

@@ -55,6 +55,7 @@ test_that("the own effect is left out at all doses, but for parts of a combinati
   expect_equal(pair$shift, 4 + 1)
   expect_equal(pair$similarity, 3 / sqrt(10))
   expect_equal(nearest_of(condition(drug = "A+B", dose = list(c(1, 1)), cell_type = "K562"))$shift, 1 + 2)
+  expect_refused(interaction_table(nearest_fit(), nearest_cells()$x), "effects add up by definition")
 })
 
 test_that("cells say it one by one, and open covariates all of them", {
