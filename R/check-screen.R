@@ -64,8 +64,9 @@
 check_screen <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                          batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL,
                          proteins = FALSE, protein_loss = NULL, protein_assay = NULL, molecules = NULL,
-                         effects = FALSE, col_data = NULL, sep = "+") {
+                         effects = FALSE, col_data = NULL, sep = "+", dose_unit = NULL) {
   check_no_dots(...)
+  check_dose_unit(dose_unit)
   need_cells(missing(x))
   check_flag(effects, "effects")
   keys <- keys_of(given_arguments(), loss)
@@ -134,6 +135,10 @@ with_protein_keys <- function(keys, proteins, protein_loss, protein_assay, call 
   if (isTRUE(proteins)) {
     abort_input("`proteins` must be names, `NULL` or `FALSE`.", "It is `TRUE`.",
                 "Write `proteins = NULL`, which looks for the usual names, or name the place.", call)
+  }
+  if (is.numeric(proteins) || length(dim(proteins)) == 2L) {
+    abort_input("`proteins` must name where the proteins of `x` are.", paste0("It is ", describe(proteins), "."),
+                "Bind them to the genes: x = rbind(genes, proteins), proteins = rownames(proteins).", call)
   }
   check_strings(proteins, "proteins", call = call)
   keys$proteins <- proteins %||% ""

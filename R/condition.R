@@ -168,6 +168,7 @@ condition_doses <- function(dose, parts, sep, call = rlang::caller_env()) {
   if (length(doses) == 1) doses <- rep(doses, n)
   fits <- length(doses) == n && identical(lengths(doses), size)
   value <- unlist(doses)
+  check_dose_texts(dose, value, call)
   if (fits && !anyNA(value) && all(is.finite(value)) && all(value >= 0)) return(doses)
   abort_input(
     "`dose` must have one number, 0 or greater, per part of each perturbation.",
@@ -176,6 +177,14 @@ condition_doses <- function(dose, parts, sep, call = rlang::caller_env()) {
     c("Write dose = c(1, 0.5) for one combination \"A+B\"; dose = list(1, c(1, 0.5)) for several.",
       "The perturbation is written first; condition_grid() crosses it with doses.",
       "`sep` says what joins names and their doses; it is NULL when nothing does."), call = call)
+}
+
+# Texts that hold no numbers, which a unit may be the reason of. split_doses() makes NaN of them.
+check_dose_texts <- function(dose, value, call) {
+  if (!is.character(unlist(dose)) || !any(is.nan(value))) return(invisible())
+  abort_input("Texts of `dose` must be numbers, joined as the perturbations are.",
+              paste0("It is ", name_list(dose), "."),
+              "Write dose = 10, or \"1+0.5\" for a combination; the unit goes into `dose_unit = \"uM\"`.", call)
 }
 
 describe_dose <- function(dose) {

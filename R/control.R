@@ -8,6 +8,7 @@ find_control <- function(keys, col_data, pairs) {
   if (is.null(keys$control)) return(list(control = NULL, defects = control_missing(keys, atoms)))
   whole <- unique(split_text(keys$control, keys$sep)[[1]])
   if (length(whole) == 1 && whole %in% atoms) return(control_by_name(whole, pairs))
+  if (keys$control %in% pairs$label) return(control_cut(keys))
   if (keys$control %in% names(col_data)) {
     return(control_by_flag(col_data[[keys$control]], keys, pairs))
   }
@@ -17,6 +18,14 @@ find_control <- function(keys, col_data, pairs) {
     paste0(dQuote(keys$control, FALSE), " is neither: no cell is a control."),
     paste0(did_you_mean(keys$control, c(atoms, flags)), columns_have(keys),
            name_list(atoms, 12), ".")))
+}
+
+# The cells have the control's name, which `sep` takes for a combination.
+control_cut <- function(keys) {
+  list(control = NULL, defects = new_defect(
+    "control cut in two", "The name of the control must not hold what joins combinations.",
+    paste0(dQuote(keys$control, FALSE), " holds `sep`, ", dQuote(keys$sep, FALSE), "."),
+    "Give the controls a name without it, or write sep = NULL where no cell has a combination."))
 }
 
 is_flag <- function(column) is.logical(column) || (is.numeric(column) && all(column %in% c(0, 1)))

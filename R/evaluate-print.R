@@ -17,22 +17,25 @@ new_r2 <- function(table, rows, split, options) {
 
 #' @export
 print.compert_scores <- function(x, ...) {
-  print_heading(x)
+  print_heading(x, print_width(...))
   if (nrow(x) > 0L) print(tibble::as_tibble(unclass_scores(x)), ...)
   invisible(x)
 }
 
+print_width <- function(..., width = NULL) width %||% getOption("width")
+
 # A table that was put together anew has nothing to say of how it was made.
-print_heading <- function(x) {
-  if (!is.null(attr(x, "words"))) cat(attr(x, "title"), ", ", attr(x, "words"), "\n", sep = "")
+print_heading <- function(x, width) {
+  words <- attr(x, "words")
+  if (!is.null(words)) writeLines(wrap_lines(paste0(attr(x, "title"), ", ", words), width = width))
   left_out <- attr(x, "left_out")
   left_out <- left_out[left_out > 0]
   if (length(left_out)) {
     cat("Left out: ", paste0(vapply(left_out, count, ""), " with ", names(left_out), collapse = ", "), "\n", sep = "")
   }
   if (nrow(x) == 0L) {
-    cat("No condition to score in split ", paste(attr(x, "splits"), collapse = ", "), ".\n",
-        sep = "")
+    cat("No condition to score in split ", paste(attr(x, "splits"), collapse = ", "),
+        if ("too few cells" %in% names(left_out)) "; `min_cells` rules how many cells one needs", ".\n", sep = "")
   }
 }
 
@@ -40,9 +43,10 @@ print_heading <- function(x) {
 print.compert_r2 <- function(x, ...) {
   needed <- c("method", "split", "seen", "n_cells", metric_names)
   if (is.null(attr(x, "preset")) || !all(needed %in% names(x)) || nrow(x) == 0L) return(NextMethod())
-  print_heading(x)
-  for (split in unique(x$split)) print_split(unclass_scores(x)[x$split %in% split, , drop = FALSE])
-  cat("\n", paste0(c(verdict(x), words_without_split(x)), "\n"), "\n", sep = "")
+  width <- print_width(...)
+  print_heading(x, width)
+  for (split in unique(x$split)) print_split(unclass_scores(x)[x$split %in% split, , drop = FALSE], width)
+  writeLines(c("", wrap_lines(c(verdict(x), words_without_split(x)), width = width), ""))
   print(tibble::as_tibble(unclass_scores(x)), ...)
   invisible(x)
 }
@@ -76,11 +80,11 @@ average <- function(values, fun) {
   if (length(values)) fun(values) else NA_real_
 }
 
-print_split <- function(x) {
+print_split <- function(x, width) {
   averages <- shared_averages(x)
-  cat("\nAverages", if (!is.na(x$split[1L])) paste0(", ", x$split[1L]), if (nzchar(averages$lack)) {
-    paste0(" (", averages$lack, ")")
-  }, "\n", sep = "")
+  of <- if (!is.na(x$split[1L])) paste0(", ", x$split[1L])
+  lack <- if (nzchar(averages$lack)) paste0(" (", averages$lack, ")")
+  writeLines(c("", wrap_lines(paste0("Averages", of, lack), width = width)))
   print_averages(averages$table)
 }
 
@@ -149,6 +153,8 @@ verdict_of <- function(x, which) {
   if (nrow(x) == 0L) return(NULL)
   learned <- learned_baselines()
   genes <- c(r2_mean_deg = "r2 of the means of DEGs", r2_lfc_deg = "r2 of the effects on DEGs")
+  # Fewer than two cells tell no DEGs.
+  if (!any(is.finite(x$r2_mean_deg))) genes <- c(r2_mean = "r2 of the means of all genes")
   proteins <- c(r2_mean_protein = "r2 of the means of proteins", r2_lfc_protein = "r2 of the effects on proteins")
   compared <- function(baselines, metrics) {
     unlist(lapply(baselines, function(one) Map(compare_methods, list(x), one, names(metrics), metrics)))
@@ -157,8 +163,14 @@ verdict_of <- function(x, which) {
              if (all(names(proteins) %in% names(x))) {
                c(compared(learned, proteins), compared("control", proteins[1L]), compared(ceiling_name, proteins))
              },
-             words_without_additive(x))
+             words_without_additive(x), words_without_degs(x))
   if (length(lines)) c(paste0("Conditions ", which, ":"), paste0("  ", lines))
+}
+
+words_without_degs <- function(x) {
+  if (!any(is.finite(x$r2_mean_deg)) && any(is.finite(x$r2_mean))) {
+    "no condition has DEGs, which two cells and more would tell; `degs` takes your own"
+  }
 }
 
 words_without_additive <- function(x) {

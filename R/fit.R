@@ -174,7 +174,7 @@ enumerate <- function(x, control, most = 6L, letters = 120L) {
 #' @rdname compert_fit
 #' @export
 print.compert_fit <- function(x, ...) {
-  writeLines(format(x, ...))
+  writeLines(wrap_lines(format(x, ...), 15L))
   invisible(x)
 }
 
@@ -222,7 +222,7 @@ last_scores <- function(history) {
 
 #' @export
 print.summary.compert_fit <- function(x, ...) {
-  writeLines(x$text)
+  writeLines(wrap_lines(x$text, 15L))
   if (x$n_parameters > 0) writeLines(paste0("Parameters:    ", count(x$n_parameters)))
   if (!is.null(x$scores)) {
     values <- vapply(x$scores[-1L], function(v) formatC(v, digits = 3, format = "f"), "")

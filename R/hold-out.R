@@ -40,7 +40,8 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
   } else {
     abort_input("`hold_out` must be a condition(), a list of filters, or a share.",
                 paste0("It is ", describe(hold_out), "."),
-                "Write hold_out = list(cell_type = \"B\", drug = \"A\").", call = call)
+                if (is.character(hold_out)) "Write hold_out = condition(c(\"A\", \"A+B\")) for whole conditions." else
+                  "Write hold_out = list(cell_type = \"B\", drug = \"A\").", call = call)
   }
   held <- held & !screen$control
   if (!any(held) && !identical(hold_out, list(share = 0))) {

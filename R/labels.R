@@ -125,7 +125,7 @@ dose_defects <- function(pairs, cells) {
                        "names belongs to one, choose another `sep` (NULL: none).")),
     pair_defect("dose is no number", text, pairs$code, cells,
                 "`dose` must be a number, or numbers joined as the perturbations are.", says,
-                "Write numbers without units, like 0.5 or \"1.0+0.5\"."),
+                "Write numbers without units, like 0.5 or \"1.0+0.5\"; `dose_unit` says the unit."),
     pair_defect("dose is infinite", infinite, pairs$code, cells,
                 "`dose` must be finite.", says, "Correct the dose of this cell."),
     pair_defect("negative dose", negative, pairs$code, cells,

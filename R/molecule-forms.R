@@ -6,7 +6,8 @@ as_named_smiles <- function(molecules) {
   text <- function(x) is.character(x) || is.factor(x)
   # tapply() makes arrays of one dimension.
   if (text(molecules) && length(dim(molecules)) < 2L) {
-    return(stats::setNames(as.character(molecules), names(molecules)))
+    text <- stats::setNames(as.character(molecules), names(molecules))
+    return(if (is.null(names(text))) text else text[!duplicated(data.frame(names(text), text))])
   }
   if (is.data.frame(molecules) && length(molecules) == 2L && all(vapply(molecules, text, NA))) {
     smiles <- match("smiles", lower_case(names(molecules)), 2L)

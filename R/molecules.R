@@ -86,11 +86,14 @@ abort_unnamed_smiles <- function(molecules, call) {
   names <- rlang::names2(molecules)
   twice <- names[duplicated(names) & nzchar(names)]
   without <- which(!nzchar(names))
+  spellings <- name_list(molecules[names %in% twice[1L]])
   abort_input("`molecules` must be SMILES named by perturbation, each name once.",
-              paste0("It is ", describe(molecules),
-                     if (length(twice)) paste0(" with ", dQuote(twice[1], FALSE), " twice") else
+              if (length(twice)) paste0(dQuote(twice[1L], FALSE), " is there twice, with ", spellings, and_more(
+                length(unique(twice)), "such name"), ".") else
+                paste0("It is ", describe(molecules),
                        if (any(nzchar(names))) paste0(", entry ", without[1L], " without a name"), "."),
-              "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
+              if (length(twice)) "Keep one SMILES of each; canonical_smiles() writes two spellings in one way." else
+                "Write c(\"Drug A\" = \"CCO\", \"Drug B\" = \"c1ccccc1\").", call)
 }
 
 read_feature_matrix <- function(molecules, encoder, call) {

@@ -98,6 +98,7 @@ as_points <- function(embedding) {
 # One label per row, as a factor whose levels all occur.
 check_labels <- function(labels, embedding, arg, call = rlang::caller_env()) {
   n <- nrow(embedding)
+  if (is.atomic(labels) && length(labels) > n) labels <- by_row_name(labels, embedding, arg, call)
   if (!is.atomic(labels) || length(labels) != n) {
     turned <- is.atomic(labels) && length(labels) == ncol(embedding)
     abort_input(paste0("`", arg, "` must have one value per row of `embedding`."),
@@ -116,15 +117,16 @@ check_labels <- function(labels, embedding, arg, call = rlang::caller_env()) {
   droplevels(as.factor(unname(labels)))
 }
 
-# Named values in the order of named rows; without names they are taken to be in it.
+# Named values in the order of named rows, of which a table of all drugs, say, has more; without names they are
+# taken to be in it.
 by_row_name <- function(values, embedding, arg, call = rlang::caller_env()) {
   rows <- rownames(embedding)
   names <- names(values)
   if (is.null(rows) || is.null(names) || identical(names, rows)) return(values)
   strange <- setdiff(names, rows)
   absent <- setdiff(rows, names)
-  twice <- unique(c(rows[duplicated(rows)], names[duplicated(names)]))
-  if (length(c(strange, absent, twice)) == 0L) return(values[match(rows, names)])
+  twice <- unique(c(rows[duplicated(rows)], intersect(names[duplicated(names)], rows)))
+  if (length(c(absent, twice)) == 0L) return(values[match(rows, names)])
   abort_input(paste0("`", arg, "` must have the names of the rows of `embedding`, each once, or none."),
               c(if (length(strange)) paste0("No row is called ", name_list(strange), "."),
                 if (length(absent)) paste0("It has none for ", name_list(absent), "."),

@@ -8,7 +8,7 @@
 # `split`: what to do where the column of splits holds other words; NULL where nobody looks at it.
 read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NULL,
                          missing_genes = "error", need = c("covariates", "batch"),
-                         labels = c("start", "own", "unused"), split = NULL, call = rlang::caller_env()) {
+                         labels = c("start", "own", "unused"), split = NULL, from = "all", call = rlang::caller_env()) {
   check_process(call)
   labels <- labels[1L]
   if (labels == "own") need <- c("perturbation", need)
@@ -30,7 +30,7 @@ read_newdata <- function(fit, newdata, assay = NULL, layer = NULL, col_data = NU
   screen <- as_screen(newdata, keys, col_data = col_data, need = need, expects_log = logs, call = call)
   if (labels == "start" && is.null(screen$keys$perturbation)) inform_all_controls(screen, keys)
   screen$x <- match_genes(screen$x, fit$meta$registry, missing_genes, call)
-  match_proteins(screen, fit, call)
+  match_proteins(screen, fit, from, call)
 }
 
 # What tables of measured conditions are made of.

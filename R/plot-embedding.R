@@ -41,16 +41,19 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   check_flag(label, "label", null_ok = TRUE)
   embedding <- only_matrix(embedding)
   check_embedding(embedding, 2L)
+  rest <- attr(colour, "rest")
   colour <- check_colour(colour, embedding)
   plane <- to_plane(embedding, method, rays, seed)
   table <- data.frame(x = plane$at[, 1L], y = plane$at[, 2L],
                       name = rownames(embedding) %||% seq_len(nrow(embedding)))
   table$colour <- if (is.character(colour)) factor(colour) else colour %||% factor("all")
-  draw_plane(table, plane$axes, label %||% (nrow(table) <= 60L), rays, legend)
+  draw_plane(table, plane$axes, label %||% (nrow(table) <= 60L), rays, legend, rest)
 }
 
-# A ggplot keeps the frame that it was made in: this one is without the embedding.
-draw_plane <- function(table, axes, label, rays, legend) {
+# A ggplot keeps the frame that it was made in: this one is without the embedding. `rest`: the level of what is
+# in no group of its own, which is grey and lies below the others.
+draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
+  if (!is.null(rest)) table <- table[order(table$colour != rest), , drop = FALSE]
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y, colour = .data$colour))
   if (rays) {
     p <- p + ggplot2::geom_segment(ggplot2::aes(xend = 0, yend = 0), linewidth = 0.3, alpha = 0.6)
@@ -72,34 +75,38 @@ draw_plane <- function(table, axes, label, rays, legend) {
       ggplot2::labs(caption = if (left) paste(count_of(left, "name"), "left out for want of room"))
   }
   p + ggplot2::labs(x = axes[1L], y = axes[2L], colour = legend, shape = legend) + theme_compert() +
-    colour_layer(table$colour)
+    colour_layer(table$colour, rest)
 }
 
-colour_layer <- function(colour) {
+colour_layer <- function(colour, rest = NULL) {
   if (is.numeric(colour)) {
     # Labels of large numbers need a long bar to stand beside each other.
     return(ggplot2::scale_colour_viridis_c(
       n.breaks = 4L, guide = ggplot2::guide_colourbar(barwidth = ggplot2::unit(16, "lines"))))
   }
   names <- unique(as.character(colour))
-  list(scale_colour_compert(length(names)), scale_shape_compert(length(names)),
+  list(scale_colour_compert(length(names), match(rest, levels(colour))), scale_shape_compert(length(names)),
        names_legend(names, override.aes = list(size = 2.5, alpha = 1), also = "shape"))
 }
 
 # Names above, below, beside or askew of their points, wherever no other name or point is, rather
 # within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7
-# inches wide.
-place_names <- function(table, letter = 0.0135) {
+# inches wide. `which` rows are named, the first ones first; `span`: what both axes reach over.
+place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), span = NULL) {
   table$name <- short_names(table$name)
-  share <- function(v) (v - min(v)) / max(max(v) - min(v), 1e-9)
+  widths <- letter * (nchar(table$name) + 0.3 * nchar(gsub("[^A-Z]", "", table$name)))
+  share <- function(v) {
+    span <- span %||% range(v)
+    (v - span[1L]) / max(diff(span), 1e-9)
+  }
   x <- share(table$x)
   y <- share(table$y)
   sides <- data.frame(hjust = c(0.5, 0.5, -0.12, 1.12, 0, 1, 0, 1),
                       vjust = c(-0.8, 1.8, 0.5, 0.5, -0.8, -0.8, 1.8, 1.8))
   boxes <- cbind(x - 0.006, x + 0.006, y - 0.012, y + 0.012)
   chosen <- rep(NA_integer_, nrow(table))
-  for (i in seq_len(nrow(table))) {
-    width <- letter * nchar(table$name[i])
+  for (i in which) {
+    width <- widths[i]
     left <- x[i] - sides$hjust * width
     low <- y[i] + c(0.02, -0.07, -0.025, -0.025, 0.02, 0.02, -0.07, -0.07)
     order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L, 7L, 8L, 5L, 6L) else 1:8
@@ -122,6 +129,7 @@ place_names <- function(table, letter = 0.0135) {
 check_colour <- function(colour, embedding, call = rlang::caller_env()) {
   n <- nrow(embedding)
   if (is.null(colour)) return(NULL)
+  if (is.atomic(colour) && length(colour) > n) colour <- by_row_name(colour, embedding, "colour", call)
   # Dates and times are groups.
   if (is.object(colour) && is.atomic(colour) && !is.factor(colour)) {
     colour <- stats::setNames(level_names(colour), names(colour))
@@ -187,6 +195,12 @@ plot_similarity <- function(embedding, ...) {
     value <- similarity(embedding)
   }
   names <- make.unique(rownames(embedding) %||% as.character(seq_len(nrow(embedding))), " ")
+  # A vector of length 0, as the controls' at dose 0, points nowhere.
+  without <- names[rowSums(!is.na(value)) == 0L]
+  if (length(without) < length(names) - 1L) {
+    value <- value[!names %in% without, !names %in% without, drop = FALSE]
+    names <- setdiff(names, without)
+  }
   far <- 1 - value
   far[is.na(far)] <- 1
   order <- names[stats::hclust(stats::as.dist(far), "average")$order]
@@ -200,7 +214,8 @@ plot_similarity <- function(embedding, ...) {
     ggplot2::coord_fixed() +
     names_axis("x", names, slant = TRUE) +
     names_axis("y", names) +
-    ggplot2::labs(x = NULL, y = NULL, fill = "Cosine") +
+    ggplot2::labs(x = NULL, y = NULL, fill = "Cosine", caption = if (length(without)) paste0(
+      "Without direction: ", paste(short_names(without), collapse = ", "))) +
     theme_compert() +
     ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (length(names) > 12L) return(p)

@@ -53,6 +53,8 @@ draw_history <- function(table, best, restored, title) {
     ggplot2::scale_x_continuous(breaks = whole_breaks) +
     ggplot2::labs(x = "Epoch", y = NULL, colour = NULL,
                   title = title, subtitle = history_subtitle(best, restored, any(table$kind == "r2"))) +
+    # One series is what the headings of the panels name.
+    (if (nlevels(table$series) == 1L) ggplot2::guides(colour = "none")) +
     theme_compert()
 }
 

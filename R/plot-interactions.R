@@ -68,18 +68,15 @@ draw_pair_plane <- function(table, n_labels, constant) {
   # One name per pair, at its prediction where there is one.
   named <- table[order(-abs(table$deviation)), , drop = FALSE]
   named <- utils::head(unique(named$.name), n_labels)
-  labels <- table[order(table$method), , drop = FALSE]
-  labels <- labels[!duplicated(labels$.name) & labels$.name %in% named, , drop = FALSE]
-  labels <- labels[match(intersect(named, labels$.name), labels$.name), , drop = FALSE]
-  labels$.text <- short_names(labels$.name, 30L, many = FALSE)
+  rows <- order(table$method)
   span <- range(0, 1.5, table$coef_1, table$coef_2)
+  labels <- place_names(data.frame(x = table$coef_1, y = table$coef_2, name = table$.name), 0.021,
+                        rows[match(named, table$.name[rows])], span)
+  left <- length(named) - nrow(labels)
   angle <- seq(0, 2 * pi, length.out = 361L)
   circle <- data.frame(x = sqrt(2) * cos(angle), y = sqrt(2) * sin(angle))
   # Names may stand over the border, the circle ends at it.
   circle[pmin(circle$x, circle$y) < span[1L], ] <- NA
-  left <- labels$coef_1 > mean(span)
-  labels$.side <- as.numeric(left)
-  labels$.at <- labels$coef_1 + ifelse(left, -0.02, 0.02) * diff(span)
   ggplot2::ggplot(table, ggplot2::aes(.data$coef_1, .data$coef_2)) +
     ggplot2::geom_abline(colour = "grey80", linewidth = 0.4, linetype = "22") +
     ggplot2::geom_path(ggplot2::aes(.data$x, .data$y), circle, colour = "grey80", linewidth = 0.4,
@@ -89,14 +86,15 @@ draw_pair_plane <- function(table, n_labels, constant) {
                        linewidth = 0.3) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$.seen), size = 2.2,
                         stroke = 0.8) +
-    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.text, hjust = .data$.side),
-                       labels, size = 2.7, check_overlap = TRUE) +
+    ggplot2::geom_text(ggplot2::aes(.data$x, .data$y, label = .data$name, hjust = .data$hjust, vjust = .data$vjust),
+                       labels, size = 2.7) +
     ggplot2::scale_colour_manual(values = c(predicted = "#0072B2", observed = "#D55E00")) +
     ggplot2::scale_shape_manual(values = seen_shapes()) +
     ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
     ggplot2::labs(x = "Coefficient of the first part", y = "Coefficient of the second part",
                   colour = NULL, shape = NULL, subtitle = constant,
-                  caption = "Cross: effects add up; circle: magnitude of the sum") +
+                  caption = paste0("Cross: effects add up; circle: magnitude of the sum",
+                                   if (left) paste0("\n", count_of(left, "name"), " left out for want of room"))) +
     theme_compert()
 }
 

@@ -50,7 +50,7 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
     names_axis("y", rownames(r2)) +
     ggplot2::labs(x = "Measured", y = if (predicted) "Predicted" else "Measured",
                   fill = sub(" of ", "\nof ", paste(c("r2", attr(r2, "of")), collapse = ", "), fixed = TRUE),
-                  subtitle = attr(r2, "constant")) +
+                  subtitle = attr(r2, "constant"), caption = "Framed: the best of its column") +
     theme_compert() +
     ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
   if (!(numbers %||% (max(dim(r2)) <= 12L))) return(p)

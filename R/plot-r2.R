@@ -123,6 +123,10 @@ lower_ends <- function(scores, metric, methods, together) {
   if (together) rep(min(ends), length(ends)) else unname(ends)
 }
 
+metrics_with_scores <- function(scores) {
+  Filter(function(name) any(is.finite(scores[[name]])), intersect(names(r2_words()), names(scores)))
+}
+
 # Long form: `score`, and `value`, where it is drawn; what lies outside `limits`, or below the `ends` of
 # the metrics, is pulled to the edge and marked.
 r2_table <- function(scores, metric, methods, limits, ends, call = rlang::caller_env()) {
@@ -137,7 +141,7 @@ r2_table <- function(scores, metric, methods, limits, ends, call = rlang::caller
   if (nrow(table) == 0L) {
     abort_input("`scores` must have scores of `metric` to draw.",
                 paste0("All rows lack ", name_list(metric), " (NA)."),
-                "Choose another metric, or score more conditions.", call)
+                paste0("Choose another metric; ", name_list(metrics_with_scores(scores), 12L), " have scores."), call)
   }
   table$method <- factor(table$method, methods)
   table$metric <- factor(table$metric, r2_words()[metric])

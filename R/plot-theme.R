@@ -37,6 +37,7 @@ theme_compert <- function(base_size = 11) {
 # names are told apart only then.
 short_names <- function(x, width = 26L, many = length(x) > 8L) {
   given <- as.character(x)
+  if (length(given) == 0L) return(given)
   given[is.na(given)] <- "NA"
   x <- unique(given)
   parts <- strsplit(x, ", ", fixed = TRUE)
@@ -172,10 +173,11 @@ need_ggplot <- function(call = rlang::caller_env()) {
   check_package("ggplot2", "to draw plots", call = call)
 }
 
-# Colours, and types of lines where they are mapped, for a discrete variable with `n` values.
-scale_colour_compert <- function(n) {
+# Colours, and types of lines where they are mapped, for a discrete variable with `n` values, of which those
+# numbered `grey` are no groups.
+scale_colour_compert <- function(n, grey = integer()) {
   types <- c("solid", "22", "82", "4212", "12")
-  list(ggplot2::scale_colour_manual(values = rep_len(okabe_ito(), max(n, 1L)), na.value = "grey60",
+  list(ggplot2::scale_colour_manual(values = replace(rep_len(okabe_ito(), max(n, 1L)), grey, "grey80"), na.value = "grey60",
                                     labels = legend_names),
        ggplot2::scale_linetype_manual(values = types[turn_of(n) %% 5L + 1L], labels = legend_names))
 }

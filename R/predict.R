@@ -112,7 +112,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   type <- check_choice(type, c("mean", "variance", "sample"), "type")
   summarise <- check_choice(summarise, c("cell", "condition"), "summarise")
   need_newdata(missing(newdata), "predict")
-  need_condition(missing(condition))
+  need_condition(missing(condition), if (!missing(newdata)) newdata)
   check_samples(n_samples, type, summarise, residual)
   min_cells <- asked_distances(object, uncertainty, min_cells, missing(min_cells))
   from <- check_from(object, from)
@@ -121,7 +121,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   seed <- resolve_seed(if (type == "sample") seed else seed %||% 0L)
   without <- left_out(object, correct)
   residual <- pick_residual(object, residual) && type != "sample"
-  screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes)
+  screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes, from = from)
   screen <- use_modality(screen, from)
   targets <- make_targets(object, condition)
   warn_dose_range(object, targets)
@@ -155,8 +155,12 @@ decoded_start <- function(fit, screen, targets, without) {
   labels_in_use(fit, screen, list(perturbation = FALSE, without = union(without, named)))
 }
 
-need_condition <- function(gone, call = rlang::caller_env()) {
+need_condition <- function(gone, newdata, call = rlang::caller_env()) {
   if (!gone) return(invisible())
+  if (inherits(newdata, "compert_condition")) {
+    abort_input("`newdata` must be the cells that predictions start from.", "It is a condition().",
+                "Write predict(fit, cells, condition(...)); fits do not hold their cells.", call)
+  }
   abort_input(
     "`condition` must say what to predict.", "It is missing.",
     paste0("For a counterfactual give `condition(...)`; to pass cells through the model under ",

@@ -32,7 +32,7 @@ protein_expression <- function(fit, newdata,
   from <- check_from(fit, from)
   parts <- as_composition(fit, add)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         labels = if (parts$perturbation) "own" else "unused")
+                         labels = if (parts$perturbation) "own" else "unused", from = from)
   screen <- use_modality(screen, from)
   design <- encode_screen(fit$meta$registry, labels_in_use(fit, screen, parts))
   answer <- with_core_errors(

@@ -14,12 +14,10 @@ has_proteins <- function(screen) bitwAnd(screen$measured, proteins_only) > 0L
 add_proteins <- function(screen, second) {
   if (is.null(second)) return(screen)
   if (is.null(second$x)) {  # cells of RNA alone, for a fit of both
-    cli::cli_warn(c("`newdata` has no proteins: its cells are taken by their RNA alone.",
-                    i = "Proteins are looked for under the names of the fit's training data."),
-                  class = "compert_rna_only")
     names <- screen$keys$of_fit$proteins
     screen$proteins <- matrix(0, length(names), ncol(screen$x), dimnames = list(names, colnames(screen$x)))
     screen$measured <- rep(rna_only, ncol(screen$x))
+    screen$without_proteins <- TRUE
     return(screen)
   }
   screen$proteins <- second$x
@@ -32,8 +30,8 @@ add_proteins <- function(screen, second) {
   screen
 }
 
-# Proteins of new cells with the rows of the fit.
-match_proteins <- function(screen, fit, call = rlang::caller_env()) {
+# Proteins of new cells with the rows of the fit. `from`: the modality that was asked for, see check_from().
+match_proteins <- function(screen, fit, from = "all", call = rlang::caller_env()) {
   names <- fit$meta$registry$proteins
   if (is.null(names)) return(screen)
   at <- match_feature_names(names, rownames(screen$proteins))
@@ -47,6 +45,11 @@ match_proteins <- function(screen, fit, call = rlang::caller_env()) {
     rownames(screen$proteins) <- names
   }
   check_fusion(screen, fit$meta$settings$fusion, call)
+  if (from != "rna" && isTRUE(screen$without_proteins)) {
+    cli::cli_warn(c("`newdata` has no proteins: its cells are taken by their RNA alone.",
+                    i = "Proteins are looked for under the names of the fit's training data."),
+                  call = call, class = "compert_rna_only")
+  }
   warn_other_proteins(screen, fit$meta, call)
   screen
 }

@@ -36,7 +36,7 @@ reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "varianc
   from <- check_from(fit, from)
   parts <- as_composition(fit, add)
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes,
-                         labels = if (parts$perturbation) "own" else "start")
+                         labels = if (parts$perturbation) "own" else "start", from = from)
   screen <- use_modality(screen, from)
   cells <- seq_len(ncol(screen$x))
   design <- encode_screen(fit$meta$registry, labels_in_use(fit, screen, parts))

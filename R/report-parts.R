@@ -99,14 +99,15 @@ report_sample <- function(fit, screen) {
   labels <- latent_labels(fit, some, FALSE)
   control <- fit$meta$registry$control
   batch <- fit$meta$registry$batch
+  # One level has nothing to show.
+  several <- setdiff(names(Filter(function(v) length(unique(v)) > 1L, labels[-1L])), batch)
   list(
     n = length(cells), of = ncol(screen$x), basal = embed_screen(fit, some, "basal"),
     treated = embed_screen(fit, some, "treated"),
     corrected = if (!is.null(batch)) embed_screen(fit, some, "corrected"),
     perturbation = main_groups(labels[[1L]], control),
-    # The batch is the last of the covariates.
-    covariate = if (length(labels) > 1L + length(batch)) main_groups(labels[[2L]]),
-    by = c(perturbation = "perturbation", covariate = names(labels)[2L]),
+    covariate = if (length(several)) main_groups(labels[[several[1L]]]),
+    by = c(perturbation = "perturbation", covariate = several[1L]),
     batch = if (!is.null(batch)) main_groups(labels[[length(labels)]])
   )
 }
@@ -115,13 +116,14 @@ report_sample <- function(fit, screen) {
 main_groups <- function(names, control = NULL, most = 7L) {
   order <- names(sort(table(names), decreasing = TRUE))
   order <- union(intersect(control, order), order)
+  rest <- NULL
   if (length(order) > most + 1L) {
     rest <- paste(length(order) - most, "others")
     names[names %in% order[-seq_len(most)]] <- rest
     order <- c(order[seq_len(most)], rest)
   }
   # Long names would leave no room for the picture.
-  factor(names, order, labels = make.unique(short_names(order, 16L), " "))
+  structure(factor(names, order, labels = make.unique(short_names(order, 16L), " ")), rest = rest)
 }
 
 # Of test cells, if there are enough of them for most perturbations. The nearest neighbours name many

@@ -169,7 +169,8 @@ stop_unreadable <- function(file, cnd, call) {
     "`file` must be a whole fit saved by compert."
   abort_input(
     must, c(paste0("Reading ", dQuote(file, FALSE), " failed."), given),
-    if (length(todo) && !grepl("truncated", todo[1L])) todo else
+    if (grepl("[.]rds$", file, ignore.case = TRUE)) "readRDS() reads what saveRDS() has written." else
+      if (length(todo) && !grepl("truncated", todo[1L])) todo else
       "Copy it again from where it is whole, or fit again.",
     call
   )

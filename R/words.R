@@ -71,3 +71,16 @@ duration_text <- function(seconds) {
   if (seconds < 3600) return(paste0(seconds %/% 60, "m ", seconds %% 60, "s"))
   paste0(seconds %/% 3600, "h ", (seconds %% 3600) %/% 60, "m")
 }
+
+# Lines of at most the console's width. What goes on stands below the text after a label of `label` letters, or
+# without labels two letters to the right.
+wrap_lines <- function(lines, label = 0L, width = getOption("width")) {
+  wrap <- function(line) {
+    if (nchar(line) <= width) return(line)
+    lead <- nchar(sub("[^ ].*", "", line))
+    if (label == 0L) return(strwrap(line, width + 1L, indent = lead, exdent = lead + 2L))
+    text <- strwrap(substring(line, label + 1L), max(40L, width - label + 1L))
+    paste0(c(substr(line, 1L, label), rep(strrep(" ", label), length(text) - 1L)), text)
+  }
+  unlist(lapply(lines, wrap))
+}

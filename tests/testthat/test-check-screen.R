@@ -141,3 +141,10 @@ test_that("molecules are looked at with the screen, and a wrong one is a defect 
   expect_true("untrained perturbation" %in% check_toy(cells, split = "part")$defects$check)
   expect_false("untrained perturbation" %in% look(features, split = "part", x = cells)$check)
 })
+
+test_that("the unit of doses is taken as cpa() takes it, and proteins that are values are refused", {
+  expect_identical(check_toy(dose_unit = "uM"), check_toy())
+  expect_refused(check_toy(dose_unit = "um"), "upper and lower case of the unit")
+  expect_refused(check_toy(proteins = matrix(1, 2, 60)), "must name where the proteins.*rbind\\(genes, proteins\\)")
+  expect_refused(check_toy(proteins = 3:4), "must name where the proteins")
+})

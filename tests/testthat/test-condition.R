@@ -78,3 +78,9 @@ test_that("numbers are names of perturbations, as in the cells", {
   asked <- list(condition(drug = 1e5), data.frame(drug = 1e5), data.frame(drug = 100000L))
   for (one in asked) expect_identical(as_condition(one, keys)$perturbation, list("100000"))
 })
+
+test_that("doses with units are told to be no numbers", {
+  expect_refused(condition("A", dose = "10nM"), "must be numbers.*It is \"10nM\".*dose = 10.*`dose_unit = \"uM\"`")
+  expect_refused(condition("A+B", dose = list("1", "x")), "must be numbers.*\"1\", \"x\"")
+  expect_refused(condition("A", dose = NA_character_), "one number, 0 or greater")
+})

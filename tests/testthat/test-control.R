@@ -32,6 +32,14 @@ test_that("columns that mark controls badly are refused", {
   refused(NULL, "Write control = \"control\"")
 })
 
+test_that("a control's name that holds the separator is told as that", {
+  cells <- toy_cells()
+  cells$drug[cells$drug == "control"] <- "NT_ctrl"
+  wrong <- error_parts(toy_screen(cells = cells, control = "NT_ctrl", sep = "_"))$text
+  expect_match(wrong, "must not hold what joins combinations.*\"NT_ctrl\" holds `sep`, \"_\".*sep = NULL")
+  expect_no_match(wrong, "no cell is a control")
+})
+
 test_that("names are compared for equality: AB is no control because it contains A", {
   cells <- toy_cells()
   cells$drug[cells$drug == "B"] <- "controlled"

@@ -74,3 +74,13 @@ test_that("long names are fewer names", {
   expect_identical(enumerate(long, "x"), paste0("4 (", long[1], ", ", long[2], " and 2 more), control \"x\""))
   expect_identical(enumerate(strrep("a", 500), "x"), paste0("1 (", strrep("a", 500), "), control \"x\""))
 })
+
+test_that("print has no line beyond the width of the console", {
+  withr::local_options(width = 70)
+  fit <- small_fit()
+  fit$meta$registry$perturbations <- c(fit$meta$registry$perturbations, paste("a long name", 1:9))
+  expect_gt(max(nchar(format(fit))), 70L)
+  expect_lte(max(nchar(capture.output(print(fit)))), 70L)
+  expect_identical(gsub(" +", " ", paste(capture.output(print(fit)), collapse = " ")),
+                   gsub(" +", " ", paste(format(fit), collapse = " ")))
+})

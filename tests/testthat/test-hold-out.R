@@ -57,6 +57,11 @@ test_that("without a dose column a condition has the doses that its label says",
   expect_setequal(held(list(contains = "A")), c("A", "A+A"))
 })
 
+test_that("names in place of a condition get the call that they need", {
+  expect_refused(split_toy(hold_out = c("A", "A+B")), "It is 2 texts.*hold_out = condition\\(c\\(\"A\", \"A\\+B\"")
+  expect_refused(split_toy(hold_out = mean), "hold_out = list")
+})
+
 test_that("a share of no condition is told as that", {
   expect_refused(split_toy(hold_out = 0.01),
                  "0.01 of 6 conditions, which rounds to none.*at least 1/6")

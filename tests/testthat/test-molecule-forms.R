@@ -41,7 +41,8 @@ test_that("each form makes the features of named SMILES", {
   wanted <- features_of(form_smiles)
   expect_identical(wanted$has_features, c(1, 1, 1))
   table <- data.frame(condition = names(form_smiles), smiles = unname(form_smiles))
-  for (form in list(factor(form_smiles), as.list(form_smiles), table, "smiles")) {
+  # The same twice is no question.
+  for (form in list(factor(form_smiles), as.list(form_smiles), table, "smiles", c(form_smiles, form_smiles[1]))) {
     expect_identical(features_of(form), wanted)
   }
   cells <- form_cells
@@ -49,7 +50,7 @@ test_that("each form makes the features of named SMILES", {
   expect_identical(features_of("smiles", cells), wanted)
   graph <- function(molecules) form_task(molecules, encoder = list(width = 4))$design$graphs
   expect_identical(graph("smiles"), graph(form_smiles))
-  expect_refused(form_task(rbind(table, c("A", "CCN"))), "each name once.*\"A\" twice")
+  expect_refused(form_task(rbind(table, c("A", "CCN"))), "each name once.*\"A\" is there twice, with \"CCO\", \"CCN\"")
 })
 
 test_that("a column has one SMILES for a perturbation, and may lack it", {

@@ -68,6 +68,9 @@ test_that("cells without proteins train and are predicted with a product of expe
   expect_identical(ask_both(fit, gone), ask_both(fit, cite_rows(), from = "rna"))
   expect_warning(without <- ask_both(fit, cite_cells()$genes), "no proteins", class = "compert_rna_only")
   expect_identical(without[, ], ask_both(fit, gone)[, ])
+  # What was asked for is no news.
+  expect_no_warning(asked <- ask_both(fit, cite_cells()$genes, from = "rna"))
+  expect_identical(asked[, ], without[, ])
   expect_identical(proteins_of(without), proteins_of(ask_both(fit, gone)))
   expect_false(identical(proteins_of(without), proteins_of(ask_both(fit, cite_rows(gaps)))))
   expect_refused(ask_both(multi_fit(), cite_cells()$genes) |> suppressWarnings(), "both modalities")
@@ -167,7 +170,7 @@ test_that("proteins are scored as they are by hand", {
     mean_effect <- f(rowMeans(control)) + Reduce(`+`, shifts) / length(shifts)
     expect_equal(unname(row("mean")), c(r2(f(rowMeans(adt)), mean_effect), unname(row("control")[2])))
   }
-  printed <- capture.output(print(scores))
+  printed <- withr::with_options(list(width = 250), capture.output(print(scores)))
   expect_match(printed, "^method +n r2_mean_protein r2_var_protein r2_lfc_protein pearson_delta_protein$", all = FALSE)
   expect_match(printed, "r2 of the effects on proteins: ", all = FALSE)
   expect_lt(max(nchar(grep("^(method|model)", printed, value = TRUE))), 100)

@@ -165,3 +165,12 @@ test_that("a time limit that passes in a long loop is an error, which can be cau
   }, error = conditionMessage, finally = setTimeLimit())
   expect_match(said, "time limit")
 })
+
+test_that("named labels may be of more than the rows", {
+  x <- matrix(c(0, 0.1, 5, 5.1), 4, 1, dimnames = list(c("d", "b", "a", "c"), NULL))
+  all <- c(a = "u", z = "v", z = "w", b = "t", c = "u", d = "t")
+  expect_identical(check_labels(all, x, "labels"), factor(c("t", "t", "u", "u")))
+  expect_refused(check_labels(c(all, a = "v"), x, "labels"), "each once, or none.*\"a\" is there twice")
+  expect_refused(check_labels(all[-6], x, "labels"), "It has none for \"d\"")
+  expect_refused(check_labels(unname(all), x, "labels"), "one value per row")
+})

@@ -212,3 +212,29 @@ test_that("dates are groups of their own", {
   expect_identical(levels(p$data$colour), c("2024-01-02", "2024-01-03"))
   expect_silent(ggplot2::ggplot_build(p))
 })
+
+test_that("vectors without direction are left out of the heat map, which says so", {
+  skip_without_package("ggplot2")
+  z <- rbind(a = c(1, 0), control = c(0, 0), b = c(-1, 0.1), c = c(1, 0.1))
+  p <- plot_similarity(z)
+  expect_setequal(levels(p$data$row), c("a", "b", "c"))
+  expect_identical(nrow(p$data), 9L)
+  expect_identical(p$labels$caption, "Without direction: control")
+  expect_null(plot_similarity(z[-2, ])$labels$caption)
+})
+
+test_that("the rest of the groups is grey, below the others, and named colours may be of more", {
+  skip_without_package("ggplot2")
+  z <- matrix(c(1:6, 6:1), 6, dimnames = list(letters[1:6], NULL))
+  groups <- structure(factor(c("x", "2 others", "x", "y", "2 others", "y"), c("x", "y", "2 others")), rest = "2 others")
+  drawn <- ggplot2::ggplot_build(plot_embedding(z, groups, label = FALSE))$data[[1]]
+  expect_identical(drawn$colour[1:2], rep("grey80", 2))
+  expect_false("grey80" %in% drawn$colour[-(1:2)])
+  colour <- stats::setNames(rep(c("u", "v"), 4), letters[8:1])
+  expect_identical(as.character(plot_embedding(z, colour)$data$colour), unname(colour[letters[1:6]]))
+})
+
+test_that("names in capitals have more room", {
+  table <- data.frame(x = c(0, 0.1), y = 0, name = c("MAP2K3", "KMT2A"))
+  expect_gt(attr(place_names(table), "beyond")[1], attr(place_names(transform(table, name = tolower(name))), "beyond")[1])
+})

@@ -79,3 +79,15 @@ test_that("epochs are whole numbers", {
   built <- ggplot2::ggplot_build(ggplot2::autoplot(small_fit()))
   expect_identical(built$layout$panel_params[[1]]$x$get_labels(), c("0", "1", "2", "3"))
 })
+
+test_that("a single series has no legend", {
+  skip_without_package("ggplot2")
+  legend <- function(series) {
+    table <- data.frame(epoch = 1:2, value = 2:1, panel = factor("Reconstruction loss"), kind = "loss",
+                        series = factor(series))
+    drawn <- ggplot2::ggplotGrob(draw_history(table, integer(), TRUE, "CPA: training"))
+    "guide-box" %in% drawn$layout$name && !inherits(drawn$grobs[[match("guide-box", drawn$layout$name)]], "zeroGrob")
+  }
+  expect_false(legend("autoencoder"))
+  expect_true(legend(c("perturbation", "covariates")))
+})

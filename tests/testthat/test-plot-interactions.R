@@ -10,8 +10,8 @@ test_that("pairs lie in the plane of their coefficients", {
   layers <- vapply(p$layers, function(layer) class(layer$geom)[1], "")
   labels <- p$layers[[which(layers == "GeomText")]]$data
   # One name per pair, at the prediction.
-  expect_identical(as.character(labels$method), rep("predicted", 2))
-  expect_setequal(labels$.text, c("NK", "T"))
+  expect_setequal(labels$x, table$coef_1[table$method == "predicted"])
+  expect_setequal(labels$name, c("NK", "T"))
   expect_match(p$labels$subtitle, "drug: A+B, dose: 1+10", fixed = TRUE)
   one <- plot_interactions(table[table$method == "predicted", ], n_labels = 1)
   expect_identical(nrow(one$layers[[which(layers == "GeomText")]]$data), 1L)
@@ -21,6 +21,21 @@ test_that("pairs lie in the plane of their coefficients", {
   expect_identical(nrow(left$data), 3L)
   table$coef_1 <- NA_real_
   expect_refused(plot_interactions(table), "must have pairs with coefficients")
+})
+
+test_that("names of pairs lie over no point, and those left out are counted", {
+  skip_without_package("ggplot2")
+  table <- pairs_drawn()[1, ]
+  many <- table[rep(1, 15), ]
+  many$cell_type <- paste("a rather long name", 1:15)
+  many$coef_1 <- 0.7 + 1:15 / 1000
+  many$coef_2 <- 0.7
+  p <- plot_interactions(many)
+  shown <- nrow(p$layers[[6]]$data)
+  expect_lt(shown, 10L)
+  expect_match(p$labels$caption, paste0("magnitude of the sum\n", 10L - shown, " names left out for want of room$"))
+  many$coef_2 <- 1:15 / 10
+  expect_no_match(plot_interactions(many)$labels$caption, "left out")
 })
 
 test_that("genes lie at the sum of the changes and the change under both", {

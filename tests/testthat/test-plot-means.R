@@ -3,6 +3,17 @@ means_small <- function(..., asked = condition(condition = "IFNb", cell_type = "
   plot_means(small_fit(), cells$x, asked, col_data = cells$col_data, ...)
 }
 
+test_that("a condition of one cell has no DEGs, and no names", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  treated <- which(cells$col_data$condition == "IFNb" & cells$col_data$cell_type == "B")
+  keep <- setdiff(seq_len(ncol(cells$x)), treated[-1])
+  p <- plot_means(small_fit(), cells$x[, keep], condition(condition = "IFNb", cell_type = "B"),
+                  col_data = cells$col_data[keep, ])
+  expect_true(all(p$data$.kind == "other genes"))
+  expect_silent(ggplot2::ggplot_build(p))
+})
+
 test_that("points are the means that evaluate_r2() scores", {
   skip_without_package("ggplot2")
   cells <- small_cells()

@@ -112,5 +112,6 @@ test_that("scores that are all missing are refused", {
   cells <- small_cells()
   scores <- evaluate_r2(small_fit(), cells$x, col_data = cells$col_data)
   scores$r2_lfc_deg <- NA_real_
-  expect_refused(plot_r2(scores, "r2_lfc_deg"), "must have scores of `metric` to draw.*All rows lack \"r2_lfc_deg\"")
+  expect_refused(plot_r2(scores, "r2_lfc_deg"), paste0(
+    "must have scores of `metric` to draw.*All rows lack \"r2_lfc_deg\".*another metric; \"r2_mean\", .* have scores"))
 })

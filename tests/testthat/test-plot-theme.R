@@ -65,3 +65,8 @@ test_that("numbers of many tiles are small, and none is a negative zero", {
   expect_identical(few$data$.ink, c("grey10", "white", "grey10"))
   expect_gt(few$aes_params$size, tile_numbers(table, 1:3, FALSE, 10L)[[1L]]$aes_params$size)
 })
+
+test_that("no name is no name", {
+  expect_identical(short_names(character()), character())
+  expect_identical(short_names(NULL), character())
+})

@@ -246,3 +246,7 @@ test_that("many conditions are averaged part by part, with the numbers of one go
   expect_identical(as.integer(parts$n), lengths(from))
   expect_equal(parts, whole, tolerance = 1e-5)
 })
+
+test_that("a condition in place of the cells is told as that", {
+  expect_refused(predict(small_fit(), condition("A")), "`newdata` must be the cells.*It is a condition")
+})

@@ -155,3 +155,9 @@ test_that("a place that cannot be written to is one error, and leaves nothing be
   save_fit(small_fit(), file.path(folder, "fit.h5"))
   expect_identical(list.files(folder, all.files = TRUE, no.. = TRUE), "fit.h5")
 })
+
+test_that("a file of saveRDS() is told as that", {
+  file <- withr::local_tempfile(fileext = ".rds")
+  saveRDS(1, file)
+  expect_refused(load_fit(file), "readRDS\\(\\) reads what saveRDS\\(\\) has written")
+})

@@ -24,3 +24,12 @@ test_that("scores have two decimals, a point, and no minus before 0", {
 test_that("times are written in two units", {
   expect_identical(vapply(c(5, 65, 3700), duration_text, ""), c("5s", "1m 5s", "1h 1m"))
 })
+
+test_that("lines are wrapped below their text", {
+  text <- "Label:   some words that are too long for a line of forty-five letters"
+  lines <- wrap_lines(c("<short>", text), 9L, width = 50)
+  expect_identical(lines, c("<short>", "Label:   some words that are too long for a line", "         of forty-five letters"))
+  plain <- wrap_lines("  some words that are too long", width = 20)
+  expect_identical(plain, c("  some words that", "    are too long"))
+  expect_identical(wrap_lines("as wide", width = 7), "as wide")
+})
