@@ -34,7 +34,10 @@ pack_parts <- function(parts, genes, cells, size, call) {
   var <- pack_table(parts$var, genes %||% as.character(seq_len(size[1])), "var")
   obsm <- pack_obsm(parts$obsm, size[2], call)
   uns <- pack_uns(parts$uns, "")
-  raw <- if (!is.null(parts$raw)) pack_table(parts$raw$var, rownames(parts$raw$X), "raw/var")
+  raw <- if (!is.null(parts$raw)) {
+    pack_table(parts$raw$var, rownames(parts$raw$X) %||% frame_names(parts$raw$var) %||%
+                 as.character(seq_len(nrow(parts$raw$X))), "raw/var")
+  }
   list(contents = list(x = parts$X, layers = as.list(parts$layers), obs = obs$table, var = var$table,
                        obsm = obsm$items, uns = uns$items, raw_x = parts$raw$X, raw_var = raw$table),
        notes = c(parts$notes, obs$notes, var$notes, obsm$notes, uns$notes, raw$notes))
@@ -63,7 +66,7 @@ frame_names <- function(table) {
 pack_table <- function(table, index, where) {
   notes <- character()
   columns <- list()
-  given <- as.character(colnames(table))
+  given <- paste(colnames(table))  # NA as text
   unique_names <- make.unique(given)
   for (k in seq_along(given)) {
     name <- unique_names[k]
@@ -85,7 +88,7 @@ pack_table <- function(table, index, where) {
 
 # A vector that the core can write, or NULL.
 pack_column <- function(x) {
-  if (inherits(x, "Rle")) x <- as.vector(x)
+  if (inherits(x, "Rle")) x <- S4Vectors::decode(x)
   if (inherits(x, "AsIs")) class(x) <- setdiff(class(x), "AsIs")
   if (inherits(x, c("Date", "POSIXt"))) x <- format(x)
   if (inherits(x, "difftime")) x <- as.double(x, units = "secs")
@@ -118,6 +121,10 @@ pack_obsm <- function(arrays, n, call) {
       notes <- c(notes, packed$notes)
       next
     }
+    if (is.matrix(value) && !is.numeric(value) && !is.logical(value)) {
+      notes[paste0("obsm/", name)] <- paste("an array of type", typeof(value))
+      next
+    }
     if (inherits(value, "LinearEmbeddingMatrix")) {
       value <- SingleCellExperiment::sampleFactors(value)
     }
@@ -140,8 +147,8 @@ pack_uns <- function(x, prefix) {
     path <- paste0(prefix, keys[k])
     where <- paste0("uns/", path)
     value <- x[[k]]
-    if (!nzchar(keys[k]) || grepl("/", keys[k], fixed = TRUE) || keys[k] %in% keys[-k]) {
-      notes[where] <- "names of uns must be there once and have no \"/\""
+    if (keys[k] %in% c("", ".", "..", keys[-k]) || grepl("/", keys[k], fixed = TRUE)) {
+      notes[where] <- "names of uns must be there once, have no \"/\" and not be \".\" or \"..\""
     } else if (is.list(value) && !is.object(value)) {
       inner <- pack_uns(value, paste0(path, "/"))
       items <- c(items, inner$items)

@@ -24,7 +24,8 @@
 #' for `"ADT"`: [multicpa()] finds proteins there. Other assays of Seurat are left out.
 #'
 #' @param x A SingleCellExperiment, SummarizedExperiment or Seurat object, a matrix, sparse or
-#'   delayed matrix (genes x cells), or the list that [read_h5ad()] gives with `as = "list"`.
+#'   delayed matrix (genes x cells), or the list that [read_h5ad()] gives with `as = "list"`. Of a list, parts that
+#'   have names of cells (genes) are written in the order of those of its first matrix.
 #' @param path Path of the file.
 #' @param ... Must be empty; what follows is given by name.
 #' @param assay Name of the assay that becomes `X`; for Seurat, the assay to write.
@@ -35,8 +36,9 @@
 #' @return `path`, invisibly.
 #'
 #' @section Errors:
-#' An object of another kind, an assay that is not there, tables of other lengths than the matrix,
-#' names with `"/"`, and a path that cannot be written, each stop with a message that says so.
+#' An object of another kind, an assay that is not there, tables of other lengths than the matrix or with other
+#' names of its cells or genes, names with `"/"`, a path that cannot be written or names something that is no file,
+#' and a full disk, each stop with a message that says so.
 #'
 #' @references The format: <https://anndata.readthedocs.io/en/latest/fileformat-prose.html>
 #' @seealso [read_h5ad()]; [write_h5mu()] for every modality as it is.
@@ -140,65 +142,10 @@ write_h5ad.list <- function(x, path, ...) {
   write_h5ad_parts(part$parts, path, part$genes, part$cells, part$size, call)
 }
 
-# A list as read_h5ad() gives it: its parts, names and size.
-list_parts <- function(x, arg, call) {
-  known <- c("X", "layers", "obs", "var", "obsm", "uns", "raw")
-  unknown <- setdiff(rlang::names2(x), known)
-  # All names are there from here on, so that `$` cannot take "obsm" for a missing "obs".
-  x <- lapply(rlang::set_names(known), function(name) x[[name]])
-  matrices <- c(if (!is.null(x$X)) list(X = x$X), x$layers)
-  if (length(unknown) > 0 || (length(matrices) == 0 && (is.null(x$obs) || is.null(x$var)))) {
-    abort_input(paste0("`", arg, "` must be a list of `X`, `layers`, `obs`, `var`, `obsm`, `uns` and `raw`."),
-                if (length(unknown)) paste0("It has ", name_list(unknown), ".") else
-                  "It has neither a matrix nor both `obs` and `var`.",
-                "read_h5ad(path, as = \"list\") gives such a list.", call = call)
-  }
-  size <- if (length(matrices)) dim(matrices[[1]]) else c(nrow(x$var), nrow(x$obs))
-  names_of <- function(k) if (length(matrices)) dimnames(matrices[[1]])[[k]]
-  obs <- match_rows(x$obs, paste0(arg, "$obs"), names_of(2), size[2], "cell", call)
-  var <- match_rows(x$var, paste0(arg, "$var"), names_of(1), size[1], "gene", call)
-  parts <- list(X = if (!is.null(x$X)) h5ad_values(x$X, call),
-                layers = lapply(x$layers, h5ad_values, call = call), obs = obs, var = var,
-                obsm = x$obsm, uns = x$uns,
-                raw = if (!is.null(x$raw)) list(X = h5ad_values(x$raw$X, call), var = x$raw$var))
-  list(parts = parts, genes = names_of(1) %||% frame_names(x$var), cells = names_of(2) %||% frame_names(x$obs),
-       size = size)
-}
-
 write_h5ad_matrix <- function(x, path, col_data, row_data, call) {
   obs <- match_rows(col_data, "col_data", colnames(x), ncol(x), "cell", call)
   var <- match_rows(row_data, "row_data", rownames(x), nrow(x), "gene", call)
   parts <- list(X = h5ad_values(x, call), layers = list(), obs = obs, var = var)
   write_h5ad_parts(parts, path, rownames(x) %||% frame_names(var),
                    colnames(x) %||% frame_names(obs), dim(x), call)
-}
-
-# A table with a row per cell (gene), in the order of the matrix; row names decide where both have
-# them.
-match_rows <- function(data, arg, names, n, what, call) {
-  if (is.null(data)) return(data.frame(row.names = seq_len(n)))
-  is_table <- is.data.frame(data) || inherits(data, "DataFrame")
-  if (!is_table || nrow(data) != n) {
-    given <- if (is_table) {
-      paste0("It has ", nrow(data), " rows; there are ", n, " ", what, "s.")
-    } else {
-      paste0("It is ", describe(data), ".")
-    }
-    abort_input(paste0("`", arg, "` must be a data frame with one row per ", what, "."), given,
-                "Matrices have genes in rows and cells in columns.", call = call)
-  }
-  own <- frame_names(data)
-  if (is.null(own) || is.null(names) || identical(own, names)) return(data)
-  if (identical(own, make.unique(names))) return(data)
-  place <- match(names, own)
-  if (anyNA(place) || anyDuplicated(place)) {
-    given <- if (anyNA(place)) {
-      paste0("The matrix has ", dQuote(names[is.na(place)][1], FALSE), ", `", arg, "` has not.")
-    } else {
-      paste0("The matrix has ", dQuote(names[duplicated(names)][1], FALSE), " more than once.")
-    }
-    abort_input(paste0("`", arg, "` must have the ", what, "s of `x` as row names, or none."), given,
-                paste0("Write rownames(", arg, ") <- NULL if the order is the same."), call = call)
-  }
-  data[place, , drop = FALSE]
 }

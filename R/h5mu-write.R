@@ -76,7 +76,7 @@ write_h5mu.SingleCellExperiment <- function(x, path, ..., main = NULL, assay = N
   modalities <- lapply(rlang::set_names(others), function(name) {
     other_modality(SingleCellExperiment::altExp(x, name), assay, name, call)
   })
-  first <- measured_part(se_parts(x, assay, call), rownames(x), cell_names(x), ncol(x), main, call)
+  first <- measured_part(se_parts(x, assay, call), x, main, call)
   write_h5mu_parts(c(rlang::set_names(list(first), main), modalities), path, cell_names(x),
                    own = SummarizedExperiment::colData(x), call = call)
 }
@@ -135,7 +135,7 @@ other_modality <- function(x, assay, name, call) {
   parts <- se_parts(x, c(known, assay_names(x))[1L], call)
   nested <- if (inherits(x, "SingleCellExperiment")) other_experiments(x)
   parts$notes <- c(parts$notes, note_each(nested, "an alternative experiment of an alternative experiment"))
-  measured_part(parts, rownames(x), cell_names(x), ncol(x), name, call)
+  measured_part(parts, x, name, call)
 }
 
 # Of an assay of a Seurat object, with the object's own parts where it is the main one.
@@ -160,11 +160,12 @@ seurat_modality <- function(x, name, layer, main, call) {
        at = match(colnames(x), cells, 0L))
 }
 
-# A modality as those of its cells that have values in it.
-measured_part <- function(parts, genes, cells, n, name, call) {
-  has <- measured_columns(parts$X, n)
+# A modality of an experiment as those of its cells that have values in it.
+measured_part <- function(parts, x, name, call) {
+  cells <- cell_names(x)
+  has <- measured_columns(parts$X, ncol(x))
   if (!all(has)) parts <- spread_part(parts, which(has), cells[has], name, call)
-  list(parts = parts, genes = genes, cells = cells[has], size = c(length(genes), sum(has)),
+  list(parts = parts, genes = rownames(x), cells = cells[has], size = c(nrow(x), sum(has)),
        at = ifelse(has, cumsum(has), 0L))
 }
 

@@ -179,7 +179,8 @@ warn_dropped_cells <- function(cells, dropped) {
   counts <- counts[counts > 0]
   warn_h5ad(paste0(count_of(sum(dropped), "cell"), " that the main modality lacks ",
                    if (sum(dropped) == 1) "was" else "were", " dropped."),
-            rlang::set_names(paste0("has ", counts, " of them"), names(counts)))
+            if (length(counts)) vapply(counts, function(n) paste("has", n, "of them"), "") else
+              c(mod = "no other modality has any of them"))
 }
 
 # The modality's own columns, then the global ones of the same cells.

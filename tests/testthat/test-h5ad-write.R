@@ -280,3 +280,38 @@ test_that("a sparse delayed matrix is written whole, whatever the limit of memor
   withr::local_options(compert.in_memory = 0)
   expect_identical(read_list(written(x))$X, sparse)
 })
+
+test_that("a run of one factor stays a factor", {
+  skip_without_package("S4Vectors")
+  group <- factor(c("b", "b", "a", "a"), levels = c("b", "a"))
+  path <- written(toy_log(4), col_data = S4Vectors::DataFrame(group = S4Vectors::Rle(group)))
+  expect_identical(read_list(path)$obs$group, group)
+})
+
+test_that("a folder, a device or a pipe is not replaced", {
+  skip_without(.Platform$OS.type == "unix", "pipes with names")
+  pipe <- withr::local_tempfile()
+  skip_without(system2("mkfifo", shQuote(pipe)) == 0L, "mkfifo")
+  expect_refused(write_h5ad(toy_log(4), pipe), "can be written.*is there and is no file")
+  expect_refused(write_h5ad(toy_log(4), dirname(pipe)), "can be written.*is there and is no file")
+  expect_true(file.exists(pipe))
+})
+
+test_that("a full disk is told as such, leaves nothing and does not end R with a crash", {
+  skip_without(.Platform$OS.type == "unix", "limits on the size of files")
+  folder <- withr::local_tempdir()
+  script <- withr::local_tempfile(fileext = ".R", lines = c(
+    sprintf(".libPaths(%s)", deparse1(.libPaths())),
+    "x <- matrix(rnorm(1e5), 500)",
+    "x <- list(x, Matrix::Matrix(x, sparse = TRUE))",
+    sprintf("path <- file.path(%s, \"cells.h5ad\")", deparse1(folder)),
+    "for (values in x) cat(tryCatch(compert::write_h5ad(values, path), error = conditionMessage), \"\\n\")",
+    "compert::write_h5ad(x[[1]][1:5, 1:5], path)"
+  ))
+  run <- paste("trap '' XFSZ; ulimit -f 100;", shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script))
+  said <- suppressWarnings(system2("sh", c("-c", shQuote(run)), stdout = TRUE, stderr = TRUE))
+  expect_null(attr(said, "status"))
+  expect_length(grep("On writing \"X(/data)?\": [A-Z]", said), 2)
+  expect_length(grep("must name a file that can be written", said), 2)
+  expect_identical(list.files(folder, all.files = TRUE, no.. = TRUE), "cells.h5ad")
+})

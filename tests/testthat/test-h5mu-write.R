@@ -196,6 +196,24 @@ test_that("raw, sparse and delayed matrices, cells whose names repeat, and modal
   expect_identical(mu_list(written_mu(y))$modalities$rna$X, cite_cells()$genes)
 })
 
+test_that("genes and cells without names are counted", {
+  skip_without_package("SingleCellExperiment")
+  x <- SingleCellExperiment::SingleCellExperiment(list(counts = matrix(1:6, 3)))
+  SingleCellExperiment::altExp(x, "ADT") <- SummarizedExperiment::SummarizedExperiment(list(counts = matrix(1:4, 2)))
+  file <- read_h5mu(written_mu(x), as = "list")
+  expect_identical(dimnames(file$modalities$rna$X), list(c("1", "2", "3"), c("1", "2")))
+  expect_identical(dim(file$modalities$ADT$X), c(2L, 2L))
+})
+
+test_that("cells that no modality has are dropped in reading, with a warning", {
+  skip_without_package("SingleCellExperiment")
+  x <- SingleCellExperiment::SingleCellExperiment(list(counts = matrix(c(1, 2, NA, NA), 2)))
+  path <- written_mu(x)
+  expect_warning(y <- read_h5mu(path), "1 cell that the main modality lacks was dropped.*no other modality",
+                 class = "compert_h5ad_warning")
+  expect_identical(dim(y), c(2L, 1L))
+})
+
 test_that("what a file cannot hold is named with its modality", {
   x <- rich_sce()
   inner <- alt(x, "ADT")
@@ -227,6 +245,8 @@ test_that("what cannot be written is refused in one message, and the old file st
     expect_refused(write_h5mu(list(modalities = modalities, ...), path), pattern)
   }
   refused("has \"cells\"", cells = 1)
+  refused("`x\\$modalities\\$rna` must be a list.*It is .*Write list\\(X = matrix\\)",
+          modalities = list(rna = parts$rna$X))
   refused("no `modalities`", modalities = list())
   refused("Matrices in `modalities` must have names", modalities = unname(parts))
   refused("`x\\$modalities\\$rna` must be a list of `X`.*has \"x\"", modalities = list(rna = list(x = 1)))

@@ -162,13 +162,12 @@ void write_table(const Target& target, const std::string& path, const Table& tab
   }
 }
 
-void check_shape(const std::string& what, const Matrix& matrix, const Contents& contents) {
-  if (matrix.n_rows == contents.obs.n_rows && matrix.n_columns == contents.var.n_rows) return;
+void check_shape(const std::string& what, const Matrix& matrix, const Table& cells, const Table& genes) {
+  if (matrix.n_rows == cells.n_rows && matrix.n_columns == genes.n_rows) return;
   throw Error("x", "must have assays with one row per gene and one column per cell",
               "\"" + what + "\" has " + std::to_string(matrix.n_columns) + " genes x " +
                   std::to_string(matrix.n_rows) + " cells, not " +
-                  std::to_string(contents.var.n_rows) + " x " +
-                  std::to_string(contents.obs.n_rows) + ".");
+                  std::to_string(genes.n_rows) + " x " + std::to_string(cells.n_rows) + ".");
 }
 
 }  // namespace
@@ -233,12 +232,12 @@ void write_structure(const Target& target, const std::string& group, const Conte
   write_frame(target, group, "anndata", contents.obs, contents.var);
   target.group(at("layers"), "dict", "0.1.0");
   if (contents.x) {
-    check_shape("X", *contents.x, contents);
+    check_shape("X", *contents.x, contents.obs, contents.var);
     write_matrix(target, at("X"), *contents.x);
   }
   for (const NamedMatrix& layer : contents.layers) {
     check_name(layer.name, at("layers"));
-    check_shape(layer.name, layer.matrix, contents);
+    check_shape(layer.name, layer.matrix, contents.obs, contents.var);
     write_matrix(target, join(at("layers"), layer.name), layer.matrix);
   }
   for (const Item& item : contents.obsm) {
@@ -247,6 +246,7 @@ void write_structure(const Target& target, const std::string& group, const Conte
   }
   for (const Item& item : contents.uns) write_item(target, at("uns"), item, {});
   if (contents.raw_x) {
+    check_shape("raw", *contents.raw_x, contents.obs, contents.raw_var);
     target.group(at("raw"), "raw", "0.1.0");
     write_matrix(target, at("raw/X"), *contents.raw_x);
     write_table(target, at("raw/var"), contents.raw_var, contents.raw_var.index);
@@ -258,6 +258,10 @@ void write_beside(const std::string& path, const std::function<void(const std::s
   namespace fs = std::filesystem;
   std::error_code code;
   const fs::path final = behind_links(path);
+  if (fs::exists(final, code) && !fs::is_regular_file(final, code)) {
+    throw Error("path", "must name a file that can be written", "\"" + path + "\" is there and is no file.",
+                "Name a file, new or to be replaced.");
+  }
   const fs::path part = final.string() + "." + std::to_string(std::random_device{}()) + ".part";
   try {
     make(part.string());

@@ -25,6 +25,13 @@ std::recursive_mutex& library_lock() {
   return mutex;
 }
 
+// At the end of the process HDF5 would close what is open, and crash on a file that it could not write out (the disk
+// was full). Nothing is left to it: files that are written are closed before.
+void start_library() {
+  [[maybe_unused]] static const herr_t asked = H5dont_atexit();
+  H5open();
+}
+
 herr_t keep_first_cause(unsigned, const H5E_error2_t* error, void* out) {
   auto* text = static_cast<std::string*>(out);
   if (text->empty() && error->desc != nullptr) *text = error->desc;
@@ -61,7 +68,7 @@ void describe_levels(hid_t type, Type& out) {
 }  // namespace
 
 Quiet::Quiet() : lock_(library_lock()) {
-  H5open();
+  start_library();
   H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
@@ -73,7 +80,11 @@ void renew_lock() { new (&library_lock()) std::recursive_mutex; }
 std::string last_error() {
   std::string text;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first_cause, &text);
-  return text;
+  // What the system says is in the middle of the time, names and numbers.
+  const std::string mark = "error message = '";
+  const std::size_t begin = text.find(mark);
+  if (begin == std::string::npos) return text;
+  return text.substr(begin + mark.size(), text.find('\'', begin + mark.size()) - begin - mark.size());
 }
 
 template <>
@@ -224,16 +235,18 @@ File File::create(const std::string& path, std::size_t user_block) {
                 "\"" + path + "\" could not be created: " + detail::last_error(),
                 "Check that the folder exists and that you may write there");
   }
-  return File(std::move(file), path);
+  return File(std::move(file), path, true);
 }
 
 void File::close() {
   const Quiet quiet;
   kept_.clear();
-  if (file_.reset() < 0) fail("closing", "/");
+  const bool flushed = !writes_to_disk_ || H5Fflush(id(), H5F_SCOPE_LOCAL) >= 0;
+  if (!flushed || file_.reset() < 0) fail("closing", "/");
 }
 
 void File::fail(const std::string& what, const std::string& path) const {
+  if (writes_to_disk_) fail_writing(what, path);
   const std::string cause = detail::last_error();
   throw Error("path", "must name an intact HDF5 file",
               "In \"" + name_ + "\", " + what + " \"" + path + "\" failed" +
@@ -247,7 +260,7 @@ bool compert::hdf5_serves_threads() {
   const auto answered = std::make_shared<std::promise<void>>();
   auto answer = answered->get_future();
   std::thread([answered] {
-    H5open();
+    hdf5::detail::start_library();
     answered->set_value();
   }).detach();
   return answer.wait_for(hdf5::kAnswerTime) == std::future_status::ready;

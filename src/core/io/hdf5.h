@@ -166,7 +166,8 @@ class File {
                      const std::vector<std::int64_t>& values);
 
  private:
-  File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
+  File(Handle file, std::string name, bool on_disk = false)
+      : file_(std::move(file)), name_(std::move(name)), writes_to_disk_(on_disk) {}
 
   Handle open_object(const std::string& path) const;
   Handle open_dataset(const std::string& path) const;
@@ -193,9 +194,11 @@ class File {
   void put_attribute(const std::string& path, const std::string& name, hid_t type,
                      const Shape& shape, const void* data);
   [[noreturn]] void fail(const std::string& what, const std::string& path) const;
+  [[noreturn]] void fail_writing(const std::string& what, const std::string& path) const;
 
   Handle file_;
   std::string name_;
+  bool writes_to_disk_;
   std::map<std::string, Handle> kept_;  // closed before the file
 };
 

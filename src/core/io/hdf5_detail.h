@@ -59,6 +59,8 @@ Handle make_space(const Shape& shape);
 /// A dataset whose header was damaged may claim any size. Deflate shrinks by 1032 at best; n values
 /// that take more than that and than 64 megabytes are not believed.
 bool is_plausible(hid_t dataset, std::size_t n);
+/// The number under which LZF is registered; it shrinks by 88 at best.
+constexpr H5Z_filter_t kLzf = 32000;
 /// Makes LZF known to the library, where no plugin of its own does it.
 void add_lzf();
 

@@ -44,7 +44,8 @@ bool is_plausible(hid_t dataset, std::size_t n) {
   if (n * size <= kAlways) return true;
   const std::vector<Filter> all = filters(dataset);
   const bool bounded = std::all_of(all.begin(), all.end(), [](const Filter& f) {
-    return f.id == H5Z_FILTER_DEFLATE || f.id == H5Z_FILTER_SHUFFLE || f.id == H5Z_FILTER_FLETCHER32;
+    return f.id == H5Z_FILTER_DEFLATE || f.id == H5Z_FILTER_SHUFFLE || f.id == H5Z_FILTER_FLETCHER32 ||
+           f.id == kLzf;
   });
   return !bounded || n * size / 1100 <= H5Dget_storage_size(dataset);
 }

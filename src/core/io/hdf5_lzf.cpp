@@ -12,8 +12,6 @@ namespace compert::hdf5::detail {
 
 namespace {
 
-constexpr H5Z_filter_t kLzf = 32000;
-
 using Bytes = std::vector<unsigned char>;
 
 class Input {

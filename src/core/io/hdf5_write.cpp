@@ -47,7 +47,21 @@ Handle link_list() {
   return list;
 }
 
+// Chunks are written at once: from its cache HDF5 would write them on closing, where nobody hears of a failure.
+Handle uncached() {
+  Handle list(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+  H5Pset_chunk_cache(list.id(), 0, 0, H5D_CHUNK_CACHE_W0_DEFAULT);
+  return list;
+}
+
 }  // namespace
+
+void File::fail_writing(const std::string& what, const std::string& path) const {
+  const std::string cause = detail::last_error();
+  throw Error("path", "must name a file that can be written",
+              "On " + what + " \"" + path + "\": " + (cause.empty() ? "HDF5 failed" : cause),
+              "Check that there is room on the disk and that you may write there");
+}
 
 void File::create_group(const std::string& path) {
   const Quiet quiet;
@@ -69,6 +83,7 @@ Handle File::create_dataset(const std::string& path, hid_t type, const Shape& sh
   const Handle space = detail::make_space(shape);
   const Handle links = link_list();
   const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  const Handle access = uncached();
   H5Pset_obj_track_times(creation.id(), 0);
   // Chunks have a price of their own; what is small is not cut into them.
   constexpr std::size_t kSmall = 1024;
@@ -80,7 +95,7 @@ Handle File::create_dataset(const std::string& path, hid_t type, const Shape& sh
     }
   }
   Handle dataset(
-      H5Dcreate2(id(), path.c_str(), type, space.id(), links.id(), creation.id(), H5P_DEFAULT),
+      H5Dcreate2(id(), path.c_str(), type, space.id(), links.id(), creation.id(), access.id()),
       H5Dclose);
   if (!dataset) fail("creating the dataset", path);
   return dataset;
