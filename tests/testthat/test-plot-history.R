@@ -83,7 +83,7 @@ test_that("epochs are whole numbers", {
 test_that("a single series has no legend", {
   skip_without_package("ggplot2")
   legend <- function(series) {
-    table <- data.frame(epoch = 1:2, value = 2:1, panel = factor("Reconstruction loss"), kind = "loss",
+    table <- data.frame(epoch = rep(1:2, each = length(series)), value = 2, panel = factor("Reconstruction loss"), kind = "loss",
                         series = factor(series))
     drawn <- ggplot2::ggplotGrob(draw_history(table, integer(), TRUE, "CPA: training"))
     "guide-box" %in% drawn$layout$name && !inherits(drawn$grobs[[match("guide-box", drawn$layout$name)]], "zeroGrob")
