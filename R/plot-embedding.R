@@ -91,8 +91,10 @@ colour_layer <- function(colour, rest = NULL) {
 
 # Names above, below, beside or askew of their points, wherever no other name or point is, rather
 # within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7
-# inches wide. `which` rows are named, the first ones first; `span`: what both axes reach over.
-place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), span = NULL) {
+# inches wide. `which` rows are named, the first ones first; `span`: what both axes reach over; `crowd`: rows that a
+# name would rather not, but may lie over.
+place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), span = NULL,
+                        crowd = rep(FALSE, nrow(table))) {
   table$name <- short_names(table$name)
   widths <- letter * (nchar(table$name) + 0.3 * nchar(gsub("[^A-Z]", "", table$name)))
   share <- function(v) {
@@ -111,14 +113,16 @@ place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), sp
     low <- y[i] + c(0.02, -0.07, -0.025, -0.025, 0.02, 0.02, -0.07, -0.07)
     order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L, 7L, 8L, 5L, 6L) else 1:8
     hits <- vapply(order, function(k) {
-      sum(boxes[-i, 1L] < left[k] + width & boxes[-i, 2L] > left[k] & boxes[-i, 3L] < low[k] + 0.05 &
-            boxes[-i, 4L] > low[k]) +
+      hit <- boxes[-i, 1L] < left[k] + width & boxes[-i, 2L] > left[k] & boxes[-i, 3L] < low[k] + 0.05 &
+        boxes[-i, 4L] > low[k]
+      sum(hit & !crowd[-i]) + min(0.02 * sum(hit & crowd[-i]), 0.4) +
         0.5 * (left[k] < -0.13 || left[k] + width > 1.13)
     }, 0)
     if (min(hits) >= 1 && nrow(table) > 12L) next
     k <- order[which.min(hits)]
     chosen[i] <- k
     boxes <- rbind(boxes, c(left[k], left[k] + width, low[k], low[k] + 0.05))
+    crowd <- c(crowd, FALSE)
   }
   # How far names reach beyond the points, to either side.
   structure(cbind(table, sides[chosen, ])[!is.na(chosen), , drop = FALSE],

@@ -176,14 +176,14 @@ draw_means <- function(table, labels, value, scale, features) {
 # What is predicted of genes against what was measured, coloured by `.kind`, with names beside the points of
 # `labels`, in `n` panels of which `across` share the width.
 draw_genes <- function(table, labels, span, across, n, colours) {
-  left <- left_side(labels, table, span, across)
-  labels$.side <- as.numeric(left)
-  labels$.at <- labels$predicted + ifelse(left, -0.02, 0.02) * diff(span)
+  named <- name_genes(labels, table, span, across)
+  left <- nrow(labels) - nrow(named)
   ggplot2::ggplot(table, ggplot2::aes(.data$predicted, .data$measured)) +
     ggplot2::geom_abline(colour = "grey60", linewidth = 0.4) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$.kind), size = if (n > 1L) 0.8 else 1.4, alpha = 0.7) +
-    ggplot2::geom_text(ggplot2::aes(.data$.at, label = .data$.name, hjust = .data$.side), labels,
-                       size = 2.7, check_overlap = TRUE) +
+    ggplot2::geom_text(ggplot2::aes(label = .data$.name, hjust = .data$hjust, vjust = .data$vjust), named,
+                       size = 2.7) +
+    ggplot2::labs(caption = if (left) paste(count_of(left, "name"), "left out for want of room")) +
     ggplot2::scale_colour_manual(values = colours) +
     # Both axes reach as far, so that the line ends in the corners; names may stand over the border.
     ggplot2::coord_equal(xlim = span, ylim = span, clip = "off") +
@@ -198,18 +198,16 @@ square_panels <- function() {
                  panel.spacing = ggplot2::unit(12, "pt"))
 }
 
-# Names stand on the side of their point where fewer others are, away from the line if both are alike,
-# and within the axis. `across` panels share the width.
-left_side <- function(labels, table, span, across) {
-  reach <- span[2L] - span[1L]
-  vapply(seq_len(nrow(labels)), function(k) {
-    panel <- table$condition == labels$condition[k]
-    away <- (table$predicted[panel] - labels$predicted[k]) / reach
-    near <- abs(table$measured[panel] - labels$measured[k]) / reach < 0.02
-    width <- 0.02 + 0.016 * max(1.5, across) * nchar(labels$.name[k])
-    at <- (labels$predicted[k] - span[1L]) / reach
-    left <- sum(near & away < 0 & away > -width) + 1e6 * (at - width < -0.08)
-    right <- sum(near & away > 0 & away < width) + 1e6 * (at + width > if (across > 1) 1.1 else 1.3)
-    if (left == right) labels$measured[k] >= labels$predicted[k] else left < right
-  }, NA)
+# Where names stand in each panel: over no other name and no named point, and over few of the other points.
+name_genes <- function(labels, table, span, across) {
+  placed <- lapply(split(seq_len(nrow(labels)), labels$condition), function(rows) {
+    own <- labels[rows, , drop = FALSE]
+    others <- table[table$condition == own$condition[1L] & !table$gene %in% own$gene, , drop = FALSE]
+    crowd <- rep(c(FALSE, TRUE), c(nrow(own), nrow(others)))
+    at <- data.frame(x = c(own$predicted, others$predicted), y = c(own$measured, others$measured),
+                     name = ifelse(crowd, "", c(own$.name, others$gene)), row = seq_along(crowd))
+    at <- place_names(at, 0.016 * max(1.5, across), seq_len(nrow(own)), span, crowd)
+    cbind(own[at$row, , drop = FALSE], at[c("hjust", "vjust")])
+  })
+  do.call(rbind, c(unname(placed), list(cbind(labels[0L, , drop = FALSE], hjust = numeric(), vjust = numeric()))))
 }

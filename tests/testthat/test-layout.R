@@ -140,3 +140,18 @@ test_that("the citation has every model and the version, and foreign files their
     expect_match(named, file, fixed = TRUE, all = FALSE)
   }
 })
+
+test_that("code of vignettes fits on their pages", {
+  skip_without_source_tree()
+  files <- list.files(file.path(source_tree(), "vignettes"), "[.]Rmd$", full.names = TRUE)
+  expect_gt(length(files), 0)
+  wide <- lapply(files, function(file) {
+    lines <- readLines(file, warn = FALSE)
+    fences <- cumsum(startsWith(lines, "```"))
+    begin <- lines[startsWith(lines, "```")][fences[fences > 0]]
+    shown <- fences %% 2 == 1 & c(rep(FALSE, sum(fences == 0)), startsWith(begin, "```{r") &
+                                    !grepl("include = FALSE|echo = FALSE", begin))
+    sprintf("%s:%d", basename(file), which(shown & !startsWith(lines, "```") & nchar(lines) > 94))
+  })
+  expect_identical(unlist(wide), character())
+})

@@ -88,7 +88,22 @@ test_that("names and titles have room: nothing is cut at the border of the panel
   # The line ends in the corners.
   panel <- ggplot2::ggplot_build(p)$layout$panel_params[[1]]
   expect_equal(panel$x.range, panel$y.range)
-  table <- data.frame(condition = "A", predicted = c(0, 1), measured = c(1, 0))
-  labels <- data.frame(condition = "A", predicted = c(0, 1), measured = c(1, 0), .name = "a long name of a gene")
-  expect_identical(left_side(labels, table, c(0, 1), 1), c(FALSE, TRUE))
+})
+
+test_that("names lie over no other name, rather beside a crowd of points, and are counted where left out", {
+  labels <- data.frame(condition = "A", gene = c("a", "b"), predicted = c(0, 1), measured = c(1, 0),
+                       .name = "a long name of a gene")
+  table <- rbind(labels[-5], data.frame(condition = "A", gene = paste0("g", 1:50), predicted = 0, measured = 1:50 / 50 + 0.01))
+  placed <- name_genes(labels, table, c(0, 1), 1)
+  # Within the panel, and not over the points above and below.
+  expect_lt(placed$hjust[1], 0.2)
+  expect_gt(placed$hjust[2], 0.8)
+  many <- labels[rep(1, 20), ]
+  many$gene <- paste0("h", 1:20)
+  few <- name_genes(many, rbind(table, many[-5]), c(0, 1), 1)
+  expect_lt(nrow(few), 9L)
+  expect_identical(nrow(name_genes(labels[0, ], table, c(0, 1), 1)), 0L)
+  skip_without_package("ggplot2")
+  p <- draw_genes(transform(rbind(table, many[-5]), .kind = "x"), many, c(0, 1), 1, 1, c(x = "black"))
+  expect_identical(p$labels$caption, paste(20L - nrow(few), "names left out for want of room"))
 })
