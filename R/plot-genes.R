@@ -34,10 +34,7 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   need_ggplot()
   validate_fit(fit)
   need_newdata(missing(newdata), "plot_genes")
-  if (missing(condition)) {
-    abort_input("`condition` must say what to draw.", "It is missing.",
-                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
-  }
+  need_condition_to_draw(missing(condition))
   check_count(n_genes, "n_genes", min = 2)
   check_seed(seed)
   genes <- check_genes(fit, genes, of = "genes", features = FALSE)

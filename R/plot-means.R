@@ -46,10 +46,7 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   need_ggplot()
   validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "plot_means")
-  if (missing(condition)) {
-    abort_input("`condition` must say what to draw.", "It is missing.",
-                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
-  }
+  need_condition_to_draw(missing(condition))
   value <- check_choice(value, c("mean", "difference"), "value")
   check_count(n_labels, "n_labels", min = 0)
   check_count(n_degs, "n_degs", min = 2)
@@ -61,6 +58,12 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   means <- condition_means(fit, screen, condition, degs, n_degs, residual, seed, max_panels, features = features)
   table <- means_table(means, value, fit$meta$registry[[features]], features)
   draw_means(table, means_labels(table, genes, n_labels), value, means$scale, features)
+}
+
+need_condition_to_draw <- function(gone, call = rlang::caller_env()) {
+  if (!gone) return(invisible())
+  abort_input("`condition` must say what to draw.", "It is missing.",
+              "Write `condition(drug = \"A\", cell_type = \"K562\")`.", call)
 }
 
 # Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names; of all cells
