@@ -158,7 +158,7 @@ worker_end <- function(group, rank) {
   process <- group$processes[[rank + 1]]
   if (process$is_alive()) return(NULL)
   end <- worker_file(group, "end", rank)
-  if (file.exists(end)) readRDS(end) else list(error = death_text(group, rank), lost = FALSE)
+  if (file.exists(end)) readRDS(end) else list(error = death_text(group, rank), lost = FALSE, died = TRUE)
 }
 
 # A status below 0 is a signal's number.
@@ -173,15 +173,17 @@ death_text <- function(group, rank) {
 
 # Polls until all have ended, or one has failed and the others have had time to say so as well: 5 seconds, or
 # 15 after the end of a checkpoint that one writes, but less than a minute in all. The first interrupt stops the
-# training, which leaves the fit so far; a second one ends everything.
+# training, which leaves the fit so far; a second one ends everything, and so does the first where nothing was there
+# yet to stop: the process has died of it.
 wait_for_workers <- function(group) {
   ranks <- seq_len(group$size) - 1
   seen <- 0
-  asked <- FALSE
+  asked <- again <- FALSE
   failed <- until <- NULL
   # An interrupt comes while nothing else is done.
   suspendInterrupts(repeat {
     ends <- lapply(ranks, function(rank) worker_end(group, rank))
+    if (again || (asked && isTRUE(ends[[1]]$died))) break
     running <- vapply(ends, is.null, NA)
     seen <- relay_output(group, seen, all = !any(running))
     if (!any(running)) return(ends)
@@ -193,11 +195,12 @@ wait_for_workers <- function(group) {
       if (now > until) return(ends)
     }
     tryCatch(allowInterrupts(Sys.sleep(0.1)), interrupt = function(cnd) {
-      if (asked) rlang::interrupt()
+      again <<- asked
       asked <<- TRUE
-      group$processes[[1]]$interrupt()
+      if (!again) group$processes[[1]]$interrupt()
     })
   })
+  rlang::interrupt()  # while they are suspended it would only be put off
 }
 
 # Shows what the first process has written since; a line, or a state of the bar, at a time.

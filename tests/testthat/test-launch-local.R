@@ -9,6 +9,19 @@ test_that("options of this session reach the processes", {
   expect_null(launch_local(asked)[[1]])
 })
 
+# Interrupts this process when each of `files` is there.
+interrupt_at <- function(files, frame = parent.frame()) {
+  original <- worker_end
+  local_replaced("worker_end", function(group, rank) {
+    if (length(files) && file.exists(files[1])) {
+      files <<- files[-1]
+      tools::pskill(Sys.getpid(), tools::SIGINT)
+      for (k in 1:1e5) NULL # R looks for signals
+    }
+    original(group, rank)
+  }, frame)
+}
+
 test_that("an interrupt reaches the first process at whatever moment it comes", {
   skip_without_gloo()
   skip_on_os("windows")
@@ -21,17 +34,29 @@ test_that("an interrupt reaches the first process at whatever moment it comes", 
       "slept"
     }, interrupt = function(cnd) "interrupted")
   })
-  sent <- FALSE
-  original <- worker_end
-  local_replaced("worker_end", function(group, rank) {
-    if (!sent && file.exists(file.path(folder, "there"))) {
-      sent <<- TRUE
-      tools::pskill(Sys.getpid(), tools::SIGINT)
-      for (k in 1:1e5) NULL # R looks for signals
-    }
-    original(group, rank)
-  })
+  interrupt_at(file.path(folder, "there"))
   expect_identical(tryCatch(launch_local(waits, list(folder)), interrupt = function(cnd) "lost"), "interrupted")
+})
+
+test_that("an interrupt that leaves nothing, and a second one, end everything", {
+  skip_without_gloo()
+  skip_on_os("windows")
+  folder <- withr::local_tempdir()
+  sleeps <- in_processes(function(folder, deaf) {
+    if (Sys.getenv("RANK") != "0") return(NULL)
+    sleep <- function(name) {
+      file.create(file.path(folder, name))
+      Sys.sleep(600)
+    }
+    if (deaf) tryCatch(sleep("first"), interrupt = function(cnd) sleep("second")) else sleep("first")
+  })
+  ended <- function(deaf) tryCatch(launch_local(sleeps, list(folder, deaf)), interrupt = function(cnd) "interrupted")
+  interrupt_at(file.path(folder, "first"))
+  expect_identical(ended(deaf = FALSE), "interrupted")
+  unlink(file.path(folder, "first"))
+  interrupt_at(file.path(folder, c("first", "second")))
+  expect_identical(ended(deaf = TRUE), "interrupted")
+  expect_true(file.exists(file.path(folder, "second")))
 })
 
 test_that("temporary files of killed processes are removed", {
