@@ -154,11 +154,15 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
   all <- unique(unlist(id))
   shared <- all[all %in% Reduce(intersect, usable)]
   if (length(shared) == 0L) {
+    without <- lapply(stats::setNames(nm = metric), function(name) {
+      names(parts)[!vapply(parts, function(table) any(is.finite(table[[name]])), NA)]
+    })
+    without <- without[lengths(without) > 0L]
     abort_input("All models must share at least one condition.",
-                paste0("None of ", length(all), " conditions has scores of all of ",
-                       name_list(names(parts)), "."),
-                "Score all fits on the same cells and splits; drop `baselines` without scores.",
-                call)
+                c(paste0("None of ", length(all), " conditions has scores of all of ",
+                         name_list(names(parts)), "."),
+                  paste0("No ", names(without), ": ", vapply(without, name_list, ""), ".", recycle0 = TRUE)),
+                "Score all fits on the same cells and splits; leave such `metric` or `baselines` out.", call)
   }
   say_dropped(all, shared, usable)
   warn_other_truth(tables, keys, shared, metric)

@@ -51,7 +51,7 @@ print.compert_comparison <- function(x, ...) {
   dropped <- scores$n_all - nrow(scores$conditions)
   if (dropped > 0) cat(" (", dropped, " left out)", sep = "")
   cat("\n")
-  if (!is.null(attr(x, "words"))) cat(attr(x, "words"), "\n", sep = "")
+  if (!is.null(attr(x, "words"))) writeLines(wrap_lines(attr(x, "words")))
   for (group in unique(x$group)) {
     rows <- x[x$group == group, , drop = FALSE]
     cat("\n", group_title(x, group), " (", count_of(rows$n_conditions[1L], "condition"), ")\n",

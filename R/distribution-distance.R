@@ -72,6 +72,10 @@ one_scale <- function(x, y, call = rlang::caller_env()) {
 # list(values, scale). Predictions have the scale that they note, unless whole numbers, or logarithms of
 # them, tell another: draws keep their note when they are transformed.
 read_sample <- function(x, loss = NULL, call = rlang::caller_env()) {
+  if (inherits(x, "compert_fit")) {
+    abort_input("`x` and `y` must be cells, measured or predicted.", "One of them is a fit.",
+                "Give what predict(fit, ...) returns and the measured cells of that condition.", call)
+  }
   container <- inherits(x, c("SummarizedExperiment", "Seurat"))
   values <- if (container) read_cells(x, list(loss = loss), call = call)$x else as_columns(x, call)
   scale <- value_scale(inspect_values(values))

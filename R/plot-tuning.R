@@ -43,6 +43,8 @@ autoplot.compert_tuning <- function(object, ...) {
                                 labels = function(breaks) axis_labels(axes, breaks),
                                 minor_breaks = NULL,
                                 guide = ggplot2::guide_axis(check.overlap = TRUE)) +
+    # Room for the ring.
+    ggplot2::scale_y_continuous(expand = ggplot2::expansion(0.15)) +
     ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 17), guide = "none") +
     ggplot2::scale_alpha_manual(values = c(finished = 0.9, stopped = 0.35),
                                 guide = if (object$method == "random") "none" else "legend") +

@@ -119,7 +119,7 @@ tidy.compert_tuning <- function(x, ...) {
 #' @export
 print.compert_tuning <- function(x, ..., n = 5) {
   check_no_dots(...)
-  cli::cat_line(format_tuning(x))
+  cli::cat_line(wrap_lines(format_tuning(x)))
   metric <- read_metric(x$metric)
   ranked <- order(-metric$sign * x$trials[[metric$column]], x$trials$trial, na.last = NA)
   ranked <- ranked[x$trials$status[ranked] != "failed"]

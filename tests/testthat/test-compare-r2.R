@@ -56,6 +56,10 @@ test_that("conditions that not all models have are dropped, and it is said", {
   expect_silent(compare_r2(a = scored(), b = scored()))
   expect_refused(compare_r2(a = scored(rows = 1:2), b = scored(rows = 3:12)),
                  "share at least one condition.*None of 12")
+  none <- scored()
+  none$r2_mean_deg <- NA_real_
+  expect_refused(compare_r2(m = none, o = none),
+                 "share at least one.*No r2_mean_deg: \"m\", \"o\", \"control\"\\..*leave such `metric`")
 })
 
 test_that("groups are the user's own columns; one group is all", {

@@ -72,3 +72,7 @@ test_that("wrong questions are refused", {
   expect_refused(distribution_distance(replace(x, 5, NA), x), "`x` must have.*1 value")
   expect_refused(distribution_distance(toy_cells(), x), "must be a matrix")
 })
+
+test_that("a fit is no sample of cells", {
+  expect_refused(distribution_distance(small_fit(), small_cells()$x), "must be cells.*One of them is a fit.*predict\\(fit")
+})
