@@ -56,6 +56,8 @@ check_strings <- function(x, arg, null_ok = TRUE, call = rlang::caller_env(), mi
   if (is.character(x) && length(x) >= min && !anyNA(x) && all(nzchar(x)) && !anyDuplicated(x)) return(invisible())
   given <- if (is.character(x) && anyDuplicated(x)) {
     paste0(dQuote(x[duplicated(x)][1], FALSE), " is there twice.")
+  } else if (is.character(x) && length(x) > 1L && length(blank <- which(is.na(x) | !nzchar(x)))) {
+    paste0("Text ", blank[1L], " of ", length(x), " is ", if (is.na(x[blank[1L]])) "missing (`NA`)." else "empty.")
   } else {
     paste0("It is ", describe(x), ".")
   }

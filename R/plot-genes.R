@@ -42,7 +42,7 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
   rows <- evaluation_rows(fit, screen, character(), condition, options)
   stop_unless_one(rows$table)
-  genes <- genes %||% rownames(screen$x)[evaluation_degs(fit, screen, rows, NULL, n_genes)[[1L]]]
+  genes <- genes %||% first_degs(fit, screen, rows, n_genes)
   draw_distributions(gene_cells(fit, screen, rows, options, genes, resolve_seed(seed)),
                      describe_one(fit, rows), gene_scale(fit, "log"))
 }
@@ -52,6 +52,13 @@ stop_unless_one <- function(table, call = rlang::caller_env()) {
   abort_input("`condition` must name one condition that was measured.",
               if (nrow(table)) paste0("It names ", nrow(table), ".") else "No cell of `newdata` has it.",
               "Name all covariates, and the dose where there are several.", call)
+}
+
+first_degs <- function(fit, screen, rows, n_genes, call = rlang::caller_env()) {
+  at <- evaluation_degs(fit, screen, rows, NULL, n_genes)[[1L]]
+  if (length(at)) return(rownames(screen$x)[at])
+  abort_input("`newdata` must hold cells enough to tell which genes respond, where `genes` names none.",
+              "There are too few of the condition or of its controls.", "Name them: `genes = c(...)`.", call)
 }
 
 # A row per gene and cell, the controls first.
@@ -90,10 +97,13 @@ describe_one <- function(fit, rows) {
 draw_distributions <- function(table, title, scale) {
   table$.panel <- factor(table$gene, unique(table$gene))
   n <- table(table$cells) / nlevels(table$.panel)
+  # One cell has no distribution; its value is the mean that is drawn.
+  several <- table[table$cells %in% names(n)[n > 1], , drop = FALSE]
   ggplot2::ggplot(table, ggplot2::aes(.data$cells, .data$value, fill = .data$cells)) +
-    ggplot2::geom_violin(scale = "width", linewidth = 0.3, colour = "grey40", alpha = 0.8) +
+    ggplot2::geom_violin(data = several, scale = "width", linewidth = 0.3, colour = "grey40", alpha = 0.8) +
     ggplot2::stat_summary(fun = mean, geom = "point", size = 1.6, show.legend = FALSE) +
     ggplot2::facet_wrap(ggplot2::vars(.data$.panel), scales = "free_y") +
+    ggplot2::scale_x_discrete(limits = levels(table$cells)) +
     ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
     ggplot2::guides(fill = "none") +
     ggplot2::labs(x = NULL, y = with_scale_words("Expression", scale), title = title,

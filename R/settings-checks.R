@@ -25,6 +25,11 @@ model_settings <- function(model, given, verbose, call = rlang::caller_env(), ar
       paste0(if (nzchar(wrong[1])) setting_named(wrong[1], known, arguments), "See ?cpa_settings for every setting."),
       call)
   }
+  twice <- names[duplicated(names)]
+  if (length(twice)) {
+    abort_input("Settings must be given by name, each once.", paste0(dQuote(twice[1L], FALSE), " is there twice."),
+                "Leave one of them out.", call)
+  }
   check_flag(verbose, "verbose", null_ok = TRUE, call = call)
   new_settings(c(given, list(model = model)), verbose, call)
 }

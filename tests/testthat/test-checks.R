@@ -17,6 +17,8 @@ test_that("checks name the argument, at the caller", {
   expect_refused(check_string(c("a", "b"), "x"), "`x` must be one text.*2 texts")
   expect_refused(check_string("", "x"), "`x` must be one text")
   expect_refused(check_strings(c("a", "a"), "x"), "\"a\" is there twice")
+  expect_refused(check_strings(c("a", NA, ""), "x"), "Text 2 of 3 is missing \\(`NA`\\)")
+  expect_refused(check_strings(c("a", ""), "x"), "Text 2 of 2 is empty")
   expect_refused(check_flag(NA, "x"), "`TRUE` or `FALSE`")
   expect_refused(check_number(-1, "x", 0), "number of at least 0")
 })

@@ -49,6 +49,19 @@ test_that("counts are log-normalised", {
   expect_true(all(p$data$value < 10))
 })
 
+test_that("one cell is drawn as its value; which genes respond it cannot tell", {
+  skip_without_package("ggplot2")
+  cells <- small_cells()
+  nk <- which(cells$col_data$cell_type == "NK")
+  one <- nk[match(c("control", "IFNb"), cells$col_data$condition[nk])]
+  of_one <- function(...) plot_genes(small_fit(), cells$x[, one], ask_nk(), ..., col_data = cells$col_data[one, ])
+  p <- of_one(genes = rownames(cells$x)[1:2])
+  expect_silent(built <- ggplot2::ggplot_build(p))
+  expect_identical(nrow(built$data[[1]]), 0L)
+  expect_identical(nrow(built$data[[2]]), 6L)
+  expect_refused(of_one(), "cells enough to tell which genes respond.*too few.*Name them")
+})
+
 test_that("what cannot be drawn is refused", {
   skip_without_package("ggplot2")
   cells <- small_cells()

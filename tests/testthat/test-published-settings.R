@@ -64,4 +64,5 @@ test_that("unknown names are refused", {
   expect_refused(published_settings("sciplex"), "`of` must be one of \"kang\", \"norman\", \"combosciplex\"")
   expect_refused(published_settings("kang", n_latent = 3), "theislab/cpa's `n_latent` is `dim` here")
   expect_refused(published_settings("kang", 3), "must be given by name")
+  expect_refused(published_settings("kang", epochs = 1, epochs = 2), "each once.*\"epochs\" is there twice")
 })
