@@ -168,8 +168,11 @@ verdict_of <- function(x, which) {
 }
 
 words_without_degs <- function(x) {
-  if (!any(is.finite(x$r2_mean_deg)) && any(is.finite(x$r2_mean))) {
-    "no condition has DEGs, which two cells and more would tell; `degs` takes your own"
+  model <- x$method == "model"
+  scored <- model & is.finite(x$r2_mean)
+  with <- sum(scored & is.finite(x$r2_mean_deg))
+  if (with < sum(scored)) {
+    paste(count(with), "of", count(sum(scored)), "conditions have DEGs, which two cells and more tell, or `degs`")
   }
 }
 

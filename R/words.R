@@ -6,7 +6,7 @@ name_list <- function(x, max = 6) {
   if (length(x) == 0) return("none")
   quoted <- dQuote(x, FALSE)
   if (length(x) <= max) return(paste(quoted, collapse = ", "))
-  paste0(paste(utils::head(quoted, max), collapse = ", "), " and ", length(x) - max, " more")
+  paste0(paste(utils::head(quoted, max), collapse = ", "), " and ", count(length(x) - max), " more")
 }
 
 # The entry of `choices` that looks like `x`, or NULL when none is near.
