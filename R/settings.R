@@ -70,7 +70,9 @@
 #'   of n cells each weighs n / (n + 200).
 #' @param mixup_alpha Mixup of cells in pairs, with shares from Beta(alpha, alpha); 0 turns it off.
 #'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
-#' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers.
+#' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers. Where they are far too high
+#'   training diverges: a warning tells it where the fit predicts test cells with more than ten times the squared
+#'   error that 0 for every gene would have.
 #' @param embeddings_lr Learning rate of the embeddings of perturbations and covariates, which
 #'   belong to the autoencoder's optimiser. With a `parity` it is `autoencoder_lr` unless given.
 #' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.
@@ -138,7 +140,8 @@
 #'   with AMX, or AVX-512 with bfloat16, wide models train faster; it needs a build with oneDNN.
 #'   Predictions and evaluations are float32 all the same. A CUDA device multiplies float32 as TF32
 #'   (10 bits of mantissa), and bfloat16 (as PyTorch's autocast) where asked to.
-#' @param threads Number of threads; 0 takes the environment variable `OMP_NUM_THREADS`, or else every core.
+#' @param threads Number of threads, at most twice that of the machine's cores; 0 takes the environment variable
+#'   `OMP_NUM_THREADS`, or else every core. Predictions of a fit with more threads than that use every core.
 #'   Sums depend on it in their last digits, which training enlarges: a `seed` repeats a fit for one
 #'   number of threads.
 #' @param distributed Whether this process is one of a group that trains one model together: see
@@ -150,6 +153,7 @@
 #'
 #' @return A list of class `compert_settings` with every setting, completed and checked. `seed`
 #'   stays `NULL` until the fit when it was not given.
+#' @eval ranges_section()
 #' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in
 #'   high-throughput screens. Molecular Systems Biology 19, e11517.
 #' @importFrom rlang %||%

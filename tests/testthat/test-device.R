@@ -41,3 +41,38 @@ test_that("a forked process is refused before it waits for threads that it has n
   }, mc.cores = 2)
   expect_match(unlist(tried), "can't compute in a forked process", all = TRUE)
 })
+
+test_that("more threads than cores can serve are refused, and a fit that has them predicts with every core", {
+  cells <- small_cells()
+  many <- function(...) utils::modifyList(quick_settings(1), list(...))
+  fit <- function(settings) {
+    cpa(cells$x, "condition", control = "control", col_data = cells$col_data, settings = settings)
+  }
+  expect_refused(fit(many(threads = 100000)),
+                 "`threads` must be at most twice the number of cores.*100000 was given, for [0-9]+ core.*every core")
+  withr::with_envvar(c(OMP_NUM_THREADS = "100000"), made <- fit(many(threads = 0)))
+  expect_identical(nrow(made$history), 1L)
+  # As of a fit from a larger machine.
+  task <- new_task(cells$x, made$meta$keys, cells$col_data, many(threads = 100000), NULL, rlang::current_env())
+  larger <- new_fit(core_new_model(task$design, nrow(cells$x), settings_json(task$settings),
+                                   rlang::set_names(list(), character()), meta_to_json(task$meta)))
+  expect_identical(state_settings(larger)$threads, 100000L)
+  answer <- predict(larger, cells$x, condition("IFNb"), col_data = cells$col_data, summarise = "condition")
+  expect_true(all(is.finite(answer)))
+})
+
+test_that("a network for which there is no memory says what to make smaller", {
+  skip_without(file.exists("/proc/self/status") && requireNamespace("processx", quietly = TRUE), "Linux and processx")
+  script <- withr::local_tempfile(fileext = ".R")
+  writeLines(c(
+    "library(compert, lib.loc = commandArgs(TRUE))",
+    "x <- matrix(rexp(200), 10, dimnames = list(paste0('g', 1:10), NULL))",
+    "cpa(x, 'drug', control = 'control', col_data = data.frame(drug = rep(c('control', 'A'), 10)), settings =",
+    "    cpa_settings(epochs = 1, dim = 60000, autoencoder_width = 60000, threads = 1, verbose = FALSE))"
+  ), script)
+  command <- paste("ulimit -v 14000000;", shQuote(file.path(R.home("bin"), "Rscript")), "--vanilla", shQuote(script),
+                   paste(shQuote(.libPaths()), collapse = " "))
+  run <- processx::run("sh", c("-c", command), timeout = 120, error_on_status = FALSE)
+  expect_match(gsub("\\s+", " ", run$stderr), paste("There must be memory for the network, its optimisers and what a",
+                                                    "step computes.*tried to allocate.*smaller values of dim"))
+})

@@ -47,6 +47,15 @@ test_that("unknown names and wrong values are refused, by name", {
   expect_refused(cpa_settings(batch_size = 1), "`batch_size` must be")
 })
 
+test_that("sizes that no memory holds are refused, and so is a network that alone is not to learn", {
+  expect_refused(cpa_settings(dim = 1e10), "`dim` must be a whole number from 1 to 65536.*10000000000 was given")
+  expect_refused(cpa_settings(autoencoder_depth = 1000), "`autoencoder_depth` must be a whole number from 1 to 256")
+  expect_identical(cpa_settings(decoder_width = 65536)$decoder_width, 65536L)
+  expect_refused(cpa_settings(autoencoder_lr = 0),
+                 "`autoencoder_lr` must be above 0.*0 was given, and embeddings_lr is 0.03.*freeze = c")
+  expect_equal(cpa_settings(autoencoder_lr = 0, embeddings_lr = 0)$autoencoder_lr, 0)
+})
+
 test_that("print shows every setting, marks the ones that were given and tells their default", {
   shown <- capture.output(print(cpa_settings(dim = 7, epochs = 0)))
   usual <- jsonlite::fromJSON(with(core_settings_table(), default[name == "dim"]))

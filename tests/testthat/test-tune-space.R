@@ -39,7 +39,7 @@ test_that("wrong spaces are refused", {
   expect_refused(search_space(dim = c(4, NA)), "A value is missing")
   expect_refused(search_space(dim = factor("a")), "class `factor`")
   expect_refused(search_space(dim = list(4, 8)), "`dim` in `space` must be values")
-  expect_refused(search_space(dim = c(4, 0)), "`dim` must be a whole number of at least 1")
+  expect_refused(search_space(dim = c(4, 0)), "`dim` must be a whole number from 1 to 65536")
   expect_refused(search_space(doser_type = c("sigm", "tanh")), "`doser_type` must be one of")
   expect_refused(search_space(reg_adversary = uniform(-1, 1)), "`reg_adversary` must be")
   expect_refused(search_space(dim = uniform(4, 64)), "Write dim = integer_uniform\\(4, 64\\)")

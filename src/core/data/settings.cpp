@@ -26,7 +26,8 @@ std::string plain(double v) {
 std::string allowed(const SettingField& f) {
   if (!f.choices.empty()) return "one of " + join(f.choices);
   if (std::holds_alternative<int64_t Settings::*>(f.member))
-    return "a whole number of at least " + plain(f.min);
+    return std::isfinite(f.most) ? "a whole number from " + plain(f.min) + " to " + plain(f.most)
+                                 : "a whole number of at least " + plain(f.min);
   if (std::holds_alternative<double Settings::*>(f.member)) {
     if (std::isfinite(f.most)) return "a number from " + plain(f.min) + " to " + plain(f.most);
     return std::isfinite(f.below)
@@ -46,7 +47,7 @@ void set(Settings& s, const SettingField& f, const Json& value) {
   if (const auto* member = std::get_if<int64_t Settings::*>(&f.member)) {
     if (!value.is_number()) refuse(f, value);
     const double v = value.get<double>();
-    if (!std::isfinite(v) || v != std::floor(v) || v < f.min || std::abs(v) > 9e15) refuse(f, value);
+    if (!std::isfinite(v) || v != std::floor(v) || v < f.min || v > std::min(f.most, 9e15)) refuse(f, value);
     s.**member = static_cast<int64_t>(v);
   } else if (const auto* number = std::get_if<double Settings::*>(&f.member)) {
     if (!value.is_number()) refuse(f, value);
@@ -130,9 +131,9 @@ void check_together(const Settings& s) {
                 std::to_string(s.adversary_steps) + " was given",
                 "There the adversaries have one step of adversary_steps, and the autoencoder has the others");
   if (s.autoencoder_lr == 0 && s.embeddings_lr > 0)
-    throw Error("embeddings_lr", "must be 0 with autoencoder_lr 0, of which it is a multiple",
-                std::to_string(s.embeddings_lr) + " was given",
-                "To keep the network use fine_tune(freeze = c(\"encoder\", \"decoder\"))");
+    throw Error("autoencoder_lr", "must be above 0, for the embeddings' rate is kept as a multiple of it",
+                "0 was given, and embeddings_lr is " + plain(s.embeddings_lr),
+                "To keep the network as it is use fine_tune(freeze = c(\"encoder\", \"decoder\"))");
   if (is_multicpa(s) && (s.model != "multicpa" || s.loss_ae == "zinb"))
     throw Error("parity", "must be \"none\" for this model",
                 "theislab/multicpa has no model \"" + s.model + "\" with loss \"" + s.loss_ae + "\"");

@@ -6,6 +6,8 @@ namespace compert {
 namespace {
 
 constexpr double kAny = std::numeric_limits<double>::infinity();
+// Far beyond what is of use; more is a slip, and would end in want of memory.
+constexpr double kWidest = 65536, kDeepest = 256;
 const std::vector<std::string> kNorms = {"batch", "layer", "none"};
 const std::set<std::string> kFixed = {
     "model", "loss_ae", "doser_type", "continuous_doser", "decoder_activation", "dim", "autoencoder_width",
@@ -34,15 +36,15 @@ const std::vector<SettingField>& setting_fields() {
        "curve of each continuous covariate over its centred and scaled values"},
       {"decoder_activation", &Settings::decoder_activation, 0, {"linear", "ReLU", "sigm"},
        "activation of the decoded means (Gaussian likelihood; sigm in parity multicpa only)"},
-      {"dim", &Settings::dim, 1, {}, "width of the latent space"},
+      {"dim", &Settings::dim, 1, {}, "width of the latent space", kAny, kWidest},
       {"autoencoder_width", &Settings::autoencoder_width, 1, {},
-       "width of the hidden layers of encoder and decoder"},
+       "width of the hidden layers of encoder and decoder", kAny, kWidest},
       {"autoencoder_depth", &Settings::autoencoder_depth, 1, {},
-       "hidden layers of encoder and of decoder"},
+       "hidden layers of encoder and of decoder", kAny, kDeepest},
       {"decoder_width", &Settings::decoder_width, 0, {},
-       "width of the decoder's hidden layers; 0 = autoencoder_width"},
+       "width of the decoder's hidden layers; 0 = autoencoder_width", kAny, kWidest},
       {"decoder_depth", &Settings::decoder_depth, 0, {},
-       "hidden layers of the decoder; 0 = autoencoder_depth"},
+       "hidden layers of the decoder; 0 = autoencoder_depth", kAny, kDeepest},
       {"decoder_skip", &Settings::decoder_skip, 0, {},
        "whether the decoder's last layer also reads the latent state itself, so that effects can be "
        "additive (Gaussian likelihood)"},
@@ -52,17 +54,17 @@ const std::vector<SettingField>& setting_fields() {
       {"decoder_dropout", &Settings::decoder_dropout, 0, {}, "dropout rate of the decoder", 1},
       {"variational", &Settings::variational, 0, {},
        "whether the encoder gives a distribution, held to N(0, 1) by a KL term"},
-      {"dosers_width", &Settings::dosers_width, 1, {}, "width of the dosers (mlp)"},
-      {"dosers_depth", &Settings::dosers_depth, 1, {}, "hidden layers of the dosers (mlp)"},
+      {"dosers_width", &Settings::dosers_width, 1, {}, "width of the dosers (mlp)", kAny, kWidest},
+      {"dosers_depth", &Settings::dosers_depth, 1, {}, "hidden layers of the dosers (mlp)", kAny, kDeepest},
       {"embedding_encoder_width", &Settings::embedding_encoder_width, 1, {},
-       "width of the network from a molecule's features to its embedding"},
+       "width of the network from a molecule's features to its embedding", kAny, kWidest},
       {"embedding_encoder_depth", &Settings::embedding_encoder_depth, 0, {},
-       "hidden layers of that network; 0 = a linear map"},
+       "hidden layers of that network; 0 = a linear map", kAny, kDeepest},
       {"embedding_encoder_norm", &Settings::embedding_encoder_norm, 0, kNorms,
        "normalisation in that network and in the amortized doser"},
       {"molecule_width", &Settings::molecule_width, 1, {},
-       "width of the message-passing network over molecular graphs"},
-      {"molecule_depth", &Settings::molecule_depth, 1, {}, "its rounds of messages"},
+       "width of the message-passing network over molecular graphs", kAny, kWidest},
+      {"molecule_depth", &Settings::molecule_depth, 1, {}, "its rounds of messages", kAny, kDeepest},
       {"use_drugs_idx", &Settings::use_drugs_idx, 0, {},
        "parity chemcpa: perturbations as lists (TRUE) or as one-hot doses (FALSE)"},
       {"fusion", &Settings::fusion, 0, {"concat", "poe"},
@@ -76,8 +78,8 @@ const std::vector<SettingField>& setting_fields() {
       {"frozen", &Settings::frozen, 0, {},
        "parts that are not trained, joined with commas: encoder, decoder, perturbations, covariates, "
        "dosers"},
-      {"adversary_width", &Settings::adversary_width, 1, {}, "width of the adversaries"},
-      {"adversary_depth", &Settings::adversary_depth, 1, {}, "hidden layers of the adversaries"},
+      {"adversary_width", &Settings::adversary_width, 1, {}, "width of the adversaries", kAny, kWidest},
+      {"adversary_depth", &Settings::adversary_depth, 1, {}, "hidden layers of the adversaries", kAny, kDeepest},
       {"adversary_norm", &Settings::adversary_norm, 0, kNorms, "normalisation in the adversaries"},
       {"adversary_dropout", &Settings::adversary_dropout, 0, {}, "dropout rate of the adversaries", 1},
       {"adversary_loss", &Settings::adversary_loss, 0, {"bce", "cce", "focal"},

@@ -42,13 +42,30 @@ void set_threads(int64_t n) {
   translate([n] { at::set_num_threads(static_cast<int>(n)); });
 }
 
+namespace {
+
+// LibTorch alone would count physical cores: one on a machine of two hardware threads.
+int64_t cores() { return std::max<int64_t>(1, std::thread::hardware_concurrency()); }
+
+/// Threads that wait for each other in every product need a core each: a step by 32 of them on two cores takes ten
+/// times as long as by two, and one by a thousand does not end.
+bool too_many(int64_t threads) { return threads > 2 * cores(); }
+
+}  // namespace
+
+void check_threads(int64_t n) {
+  if (!too_many(n)) return;
+  throw Error("threads", "must be at most twice the number of cores, since threads wait for each other",
+              std::to_string(n) + " was given, for " + std::to_string(cores()) + (cores() == 1 ? " core" : " cores"),
+              "Leave it out to use every core");
+}
+
 void use_threads(int64_t n) {
   if (n == 0) {  // whatever an earlier fit has used
     const char* asked = std::getenv("OMP_NUM_THREADS");
     n = asked == nullptr ? 0 : std::atoi(asked);
   }
-  // LibTorch alone would count physical cores: one on a machine of two hardware threads.
-  set_threads(n > 0 ? n : std::max<int64_t>(1, std::thread::hardware_concurrency()));
+  set_threads(n > 0 && !too_many(n) ? n : cores());
 }
 
 at::Device pick_device(const std::string& setting) {

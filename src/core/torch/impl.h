@@ -161,7 +161,10 @@ struct Model::Impl {
 
 /// The device that a setting means; throws with the reason when it cannot be had.
 at::Device pick_device(const std::string& setting);
-/// Sets the threads of this thread's parallel regions; 0: OMP_NUM_THREADS or every core.
+/// Sets the threads of this thread's parallel regions; 0: OMP_NUM_THREADS or every core. More than this machine can
+/// serve, as of a fit that was made on a larger one: every core.
 void use_threads(int64_t n);
+/// An error for more threads than training can have on this machine.
+void check_threads(int64_t n);
 
 }  // namespace compert

@@ -47,6 +47,7 @@ PretrainedMolecules pretrain_molecules(const std::vector<MoleculeGraph>& graphs,
                                        Progress& progress) {
   check(graphs, descriptors, how);
   return translate([&] {
+    check_threads(how.threads);
     use_threads(how.threads);
     const HeldSignals held_signals;
     ParameterStore store;

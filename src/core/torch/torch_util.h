@@ -16,7 +16,12 @@ auto translate(Body&& body) -> decltype(body()) {
   try {
     return body();
   } catch (const c10::Error& e) {
-    throw Error("", std::string("LibTorch failed: ") + e.what_without_backtrace());
+    const std::string why = e.what_without_backtrace();
+    if (why.find("allocate") == std::string::npos) throw Error("", "LibTorch failed: " + why);
+    const auto size = why.find("tried to allocate");  // after lines about the place in the code
+    throw Error("", "There must be memory for the network, its optimisers and what a step computes",
+                size == std::string::npos ? why : "LibTorch " + why.substr(size),
+                "Give smaller values of dim, autoencoder_width, decoder_width or batch_size");
   }
 }
 
