@@ -122,3 +122,23 @@ ranges_multicpa <- function() {
     list(recon_weight_pro = log_uniform(1e-2, 1e2), kl_weight = c(1, 2, 5, 10),
          kl_annealing_frac = c(0.2, 0.3, 0.4)))
 }
+
+# The section of ?cpa_settings that lists the ranges, when the help is written.
+ranges_section <- function() {
+  spaces <- list("`cpa()`, `scgen()`" = ranges_cpa(), "`parity = \"theislab\"`" = ranges_theislab(),
+                 "`chemcpa()`" = ranges_chemcpa(), "`multicpa()`" = ranges_multicpa())
+  names <- intersect(rlang::fn_fmls_names(cpa_settings), unlist(lapply(spaces, names)))
+  span <- function(entry) {
+    if (is.null(entry)) return("")
+    if (is.character(entry)) return(name_list(entry, 12L))
+    ends <- if (is_range(entry)) c(entry$lower, entry$upper) else range(entry)
+    paste(number_text(ends), collapse = " to ")
+  }
+  rows <- vapply(names, function(name) {
+    paste(c(paste0("`", name, "`"), vapply(spaces, function(space) span(space[[name]]), "")), collapse = " | ")
+  }, "")
+  c("@section Sensible ranges: Where the authors of the models searched. [default_space()] has these ranges, widened to",
+    "hold the defaults, which are smaller networks; other settings were not searched.", "",
+    paste("| setting |", paste(names(spaces), collapse = " | "), "|"),
+    paste0("|", strrep(":---|", length(spaces) + 1L)), paste("|", rows, "|"))
+}

@@ -55,3 +55,18 @@ test_that("ranges are the references', widened by the settings", {
   expect_equal(default_space(cpa_settings(parity = "fb"))$dim, c(128, 256, 512))
   expect_equal(default_space(cpa_settings())$dim, c(32, 128, 256, 512))
 })
+
+test_that("the ranges in ?cpa_settings are those of the spaces", {
+  skip_without_source_tree()
+  rd <- readLines(file.path(source_tree(), "man", "cpa_settings.Rd"))
+  plain <- function(text) gsub("[[:space:]]+", " ", trimws(gsub("`|\\\\code\\{|\\}|\\\\cr$", "", text)))
+  made <- grep("^[|] `", ranges_section(), value = TRUE)
+  expect_gt(length(made), 30L)
+  told <- plain(grep("^   \\\\code\\{", rd, value = TRUE))
+  expect_identical(setdiff(plain(gsub("|", "\\tab", gsub("^[|] | [|]$", "", made), fixed = TRUE)), told), character())
+  expect_identical(made[grep("`dim`", made)], "| `dim` | 128 to 512 | 32 to 256 | 32 to 64 | 128 to 512 |")
+  # What default_space() widens.
+  for (settings in list(cpa_settings(), chemcpa_settings(), multicpa_settings())) {
+    expect_true(all(names(default_space(settings)) %in% sub("^[|] `([a-z_]+)`.*", "\\1", made)))
+  }
+})
