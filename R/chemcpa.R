@@ -86,9 +86,9 @@ check_encoder <- function(encoder, settings, call = rlang::caller_env()) {
 #'
 #' @param ... Settings by the names of [cpa_settings()].
 #' @param parity `"none"` (fixed behaviour), or the defaults and quirks of theislab/chemCPA:
-#'   `"chemcpa"` (its main branch of January 2025) or `"chemcpa_v2"` (that of the paper). One quirk of the
-#'   former is left out: with the `doser_type` `"mlp"` its optimiser skips drugs that have no cell in a batch,
-#'   where here, as in the latter, their networks go on by momentum and weight decay.
+#'   `"chemcpa"` (its main branch of January 2025) or `"chemcpa_v2"` (that of the paper). With the `doser_type`
+#'   `"mlp"` a drug's network rests, as there: in every batch without a cell of the drug (`"chemcpa"`), or until
+#'   the first one with such a cell (`"chemcpa_v2"`).
 #' @inheritParams cpa_settings
 #' @return A list of class `compert_settings`.
 #' @references theislab/chemCPA, `chemCPA/model.py` and `config/model`; Hetzel et al. (2022), table

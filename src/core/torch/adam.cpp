@@ -9,28 +9,52 @@ namespace compert {
 
 static constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
 
-std::array<double, 2> Adam::rates() const {
-  const auto t = static_cast<double>(std::max<int64_t>(1, step));
-  return {lr / (1 - std::pow(kBeta1, t)), 1 / std::sqrt(1 - std::pow(kBeta2, t))};
+void Adam::begin_step(const std::vector<bool>& ran) {
+  if (grad.numel() == 0) return;
+  ++step;
+  for (std::size_t j = 0; j < network_steps.size(); ++j) {
+    moves[j] = ran.at(j) || (idle == Idle::kRestsUntilRun && network_steps[j] > 0);
+    if (moves[j]) ++network_steps[j];
+  }
+}
+
+std::vector<double> Adam::rates() const {
+  std::vector<double> out;
+  const auto add = [&](bool moved, int64_t steps) {
+    const auto t = static_cast<double>(std::max<int64_t>(1, steps));
+    out.push_back(moved ? lr / (1 - std::pow(kBeta1, t)) : 0);
+    out.push_back(moved ? 1 / std::sqrt(1 - std::pow(kBeta2, t)) : 0);
+  };
+  add(true, step);
+  for (std::size_t j = 0; j < network_steps.size(); ++j) add(moves[j], network_steps[j]);
+  return out;
 }
 
 void Adam::update_on_device() {
   at::NoGradGuard no_grad;
+  const Tensor rates = networks.defined() ? device_rates.index_select(0, networks) : device_rates[0];
+  const Tensor rate = rates.select(-1, 0), root = rates.select(-1, 1);
   const Tensor decayed = weight_decay != 0 ? grad.add(value, weight_decay) : grad;
-  exp_avg.lerp_(decayed, 1 - kBeta1);
-  exp_avg_sq.mul_(kBeta2).addcmul_(decayed, decayed, 1 - kBeta2);
-  const Tensor ratio = exp_avg / exp_avg_sq.sqrt().mul_(device_rates[1]).add_(kEpsilon);
-  value.addcmul_(lr_factors.defined() ? ratio.mul_(lr_factors) : ratio, device_rates[0], -1);
+  const auto move = [&](Tensor& moment, auto moved) {
+    const Tensor before = networks.defined() ? moment.clone() : Tensor();
+    moved(moment);
+    if (networks.defined()) moment.copy_(at::where(root > 0, moment, before));
+  };
+  move(exp_avg, [&](Tensor& m) { m.lerp_(decayed, 1 - kBeta1); });
+  move(exp_avg_sq, [&](Tensor& v) { v.mul_(kBeta2).addcmul_(decayed, decayed, 1 - kBeta2); });
+  const Tensor ratio = exp_avg / exp_avg_sq.sqrt().mul_(root).add_(kEpsilon);
+  value.addcmul_(lr_factors.defined() ? ratio.mul_(lr_factors) : ratio, rate, -1);
 }
 
 void Adam::update() {
   if (!value.defined() || value.numel() == 0) return;
   if (!value.is_cpu()) return update_on_device();
-  const double bias1 = 1 - std::pow(kBeta1, static_cast<double>(step));
-  const double bias2 = 1 - std::pow(kBeta2, static_cast<double>(step));
   for (const Run& run : runs) {
-    const AdamStep s{lr * run.lr_factor / bias1, weight_decay,       kBeta1, kBeta2,
-                     std::sqrt(bias2),           kEpsilon};
+    const auto network = static_cast<std::size_t>(std::max<int64_t>(0, run.network));
+    if (run.network >= 0 && !moves[network]) continue;
+    const auto t = static_cast<double>(run.network >= 0 ? network_steps[network] : step);
+    const AdamStep s{lr * run.lr_factor / (1 - std::pow(kBeta1, t)), weight_decay, kBeta1, kBeta2,
+                     std::sqrt(1 - std::pow(kBeta2, t)), kEpsilon};
     const int64_t n = run.end - run.begin;
     by_type(value, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;

@@ -106,7 +106,7 @@ constexpr std::size_t kDosesAtATime = 4;
 class MlpDoser final : public Doser {
  public:
   MlpDoser(ParameterStore& store, Initialiser& init, const std::string& stem, int64_t n, int64_t width,
-           int64_t depth, bool everywhere)
+           int64_t depth, bool everywhere, Idle idle = Idle::kMoves)
       : n_(n), everywhere_(everywhere) {
     std::vector<int64_t> sizes(static_cast<std::size_t>(depth), width);
     sizes.insert(sizes.begin(), 1);
@@ -116,6 +116,7 @@ class MlpDoser final : public Doser {
       const std::string name = stem + ".*.network." + std::to_string(2 * i);
       layers_.push_back({store.add(name + ".weight", init.linear({n, out, in}, in), Group::kDosers),
                          store.add(name + ".bias", init.linear({n, out}, in), Group::kDosers)});
+      for (Parameter* p : {layers_.back().weight, layers_.back().bias}) p->idle = idle;
     }
   }
 
@@ -225,7 +226,10 @@ std::unique_ptr<Doser> Doser::make(const Settings& s, ParameterStore& store, Ini
   if (s.doser_type == "logsigm") return std::make_unique<SigmoidDoser>(store, init, "dosers", n, true);
   if (s.doser_type == "amortized") return std::make_unique<AmortizedDoser>(store, init, s, n_inputs);
   return std::make_unique<MlpDoser>(store, init, "dosers", n, s.dosers_width, s.dosers_depth,
-                                    s.model == "chemcpa" && s.parity != "none");
+                                    s.model == "chemcpa" && s.parity != "none",
+                                    s.parity == "chemcpa"      ? Idle::kRests
+                                    : s.parity == "chemcpa_v2" ? Idle::kRestsUntilRun
+                                                               : Idle::kMoves);
 }
 
 std::unique_ptr<Doser> Doser::make_continuous(const Settings& s, ParameterStore& store, Initialiser& init,

@@ -146,7 +146,7 @@ struct Model::Impl {
   /// What this turn's optimisers do to the weights; begin_step() and end_step() count.
   StepLosses step(Turn turn, const Batch& batch, const EffectMatching* matching,
                   const EffectMatching::Draw& draw);
-  void begin_step(Turn turn);
+  void begin_step(Turn turn, const Batch& batch, const EffectMatching::Draw& draw);
   void end_step(Turn turn);
   WorkKey key_of(Turn turn, const Batch& batch, const EffectMatching::Draw& draw) const;
   // Of a group of processes; nothing happens without one.

@@ -78,31 +78,46 @@ Tensor ParameterStore::view(const Tensor& flat, const Parameter& p) const {
   return part.view({p.value.size(1), p.value.size(0)}).t();
 }
 
-void ParameterStore::pack(at::Device device, Use use) {
-  std::array<int64_t, kGroups> sizes{};
-  for (const auto& p : parameters_) {
-    auto& size = sizes[static_cast<std::size_t>(p.group)];
-    auto& runs = adam(p.group).runs;
-    offsets_.push_back(size);
-    if (runs.empty() || runs.back().lr_factor != p.lr_factor)
-      runs.push_back({size, size, p.lr_factor});
-    size += p.value.numel();
-    runs.back().end = size;
+void ParameterStore::add_runs(const Parameter& p) {
+  Adam& a = adam(p.group);
+  const int64_t begin = a.runs.empty() ? 0 : a.runs.back().end, n = p.value.numel();
+  offsets_.push_back(begin);
+  if (p.idle == Idle::kMoves) {
+    if (a.runs.empty() || a.runs.back().lr_factor != p.lr_factor || a.runs.back().network >= 0)
+      a.runs.push_back({begin, begin, p.lr_factor, -1});
+    a.runs.back().end += n;
+    return;
   }
+  const int64_t networks = p.value.size(0);
+  for (int64_t j = 0; j < networks; ++j)
+    a.runs.push_back({begin + j * n / networks, begin + (j + 1) * n / networks, p.lr_factor, j});
+  a.idle = p.idle;
+  a.network_steps.assign(static_cast<std::size_t>(networks), 0);
+  a.moves.assign(static_cast<std::size_t>(networks), false);
+}
+
+void ParameterStore::pack(at::Device device, Use use) {
+  for (const auto& p : parameters_) add_runs(p);
   if (parameters_.empty()) return;
   const auto options = parameters_.front().value.options().device(device).requires_grad(false);
-  for (std::size_t g = 0; g < kGroups; ++g) {
-    adams_[g].value = at::zeros({sizes[g]}, options);
-    adams_[g].grad = at::zeros({sizes[g]}, options);
+  const auto value_type = parameters_.front().value.scalar_type();
+  for (Adam& a : adams_) {
+    const int64_t size = a.runs.empty() ? 0 : a.runs.back().end;
+    a.value = at::zeros({size}, options);
+    a.grad = at::zeros({size}, options);
     if (use == Use::kPredict) continue;
-    adams_[g].exp_avg = at::zeros({sizes[g]}, options);
-    adams_[g].exp_avg_sq = at::zeros({sizes[g]}, options);
-    const auto& runs = adams_[g].runs;
-    const bool alike = std::all_of(runs.begin(), runs.end(), [](const Adam::Run& r) { return r.lr_factor == 1; });
-    if (device.is_cpu() || alike) continue;
-    adams_[g].lr_factors = at::ones({sizes[g]}, options);
-    for (const Adam::Run& run : runs)
-      adams_[g].lr_factors.narrow(0, run.begin, run.end - run.begin).fill_(run.lr_factor);
+    a.exp_avg = at::zeros({size}, options);
+    a.exp_avg_sq = at::zeros({size}, options);
+    if (device.is_cpu()) continue;
+    const auto of_scalars = [&](at::ScalarType type, auto of_run) {
+      const Tensor all = at::empty({size}, type);
+      for (const Adam::Run& run : a.runs) all.narrow(0, run.begin, run.end - run.begin).fill_(of_run(run));
+      return all.to(device);
+    };
+    if (std::any_of(a.runs.begin(), a.runs.end(), [](const Adam::Run& r) { return r.lr_factor != 1; }))
+      a.lr_factors = of_scalars(value_type, [](const Adam::Run& r) { return r.lr_factor; });
+    if (!a.network_steps.empty())
+      a.networks = of_scalars(at::kLong, [](const Adam::Run& r) { return r.network + 1; });
   }
   for (auto& p : parameters_) {
     const Adam& a = adam(p.group);
@@ -174,6 +189,9 @@ void ParameterStore::each_moment(Group group, const Visit& visit) const {
     visit_parts(visit, "exp_avg/", p, view(a.exp_avg, p));
     visit_parts(visit, "exp_avg_sq/", p, view(a.exp_avg_sq, p));
   }
+  if (!a.network_steps.empty())
+    visit("network_steps", {{static_cast<int64_t>(a.network_steps.size())},
+                            {a.network_steps.begin(), a.network_steps.end()}});
 }
 
 NamedArrays ParameterStore::adam_state(Group group) const {
@@ -188,6 +206,11 @@ void ParameterStore::set_adam_state(Group group, const NamedArrays& arrays) {
   Adam& a = adam(group);
   a.step = static_cast<int64_t>(arrays.at("step").values.at(0));
   a.lr = arrays.at("lr").values.at(0);
+  // Older files have none: there all moved in every step.
+  const auto counted = arrays.find("network_steps");
+  for (std::size_t j = 0; j < a.network_steps.size(); ++j)
+    a.network_steps[j] =
+        counted == arrays.end() ? a.step : static_cast<int64_t>(counted->second.values.at(j));
   for (const auto& p : parameters_) {
     if (p.group != group) continue;
     for (const bool second : {false, true}) {
@@ -236,20 +259,26 @@ void ParameterStore::restore(const Snapshot& snapshot) {
   for (Tensor& t : weights()) t.copy_(snapshot.tensors.at(k++));
 }
 
-void ParameterStore::begin_step(const std::vector<Group>& groups) {
-  for (const Group g : groups)
-    if (adam(g).grad.numel() > 0) ++adam(g).step;
+void ParameterStore::begin_step(const std::vector<Group>& groups, const std::vector<bool>& ran) {
+  for (const Group g : groups) adam(g).begin_step(ran);
   const Tensor& value = adam(Group::kAutoencoder).value;
   if (value.is_cpu()) return;
   std::vector<double> rates;
-  for (const Group g : kOptimised)
+  std::vector<int64_t> begins;
+  for (const Group g : kOptimised) {
+    begins.push_back(static_cast<int64_t>(rates.size()));
     for (const double r : adam(g).rates()) rates.push_back(r);
+  }
+  begins.push_back(static_cast<int64_t>(rates.size()));
   Tensor there;
   Upload upload;
   upload.add(to_tensor({{static_cast<int64_t>(rates.size())}, rates}).to(value.scalar_type()), there);
   upload.send(value.device(), device_rates_);
-  int64_t k = 0;
-  for (const Group g : kOptimised) adam(g).device_rates = there.narrow(0, 2 * k++, 2);
+  std::size_t k = 0;
+  for (const Group g : kOptimised) {
+    adam(g).device_rates = there.narrow(0, begins[k], begins[k + 1] - begins[k]).view({-1, 2});
+    ++k;
+  }
 }
 
 void ParameterStore::clear_moments() {
@@ -258,6 +287,7 @@ void ParameterStore::clear_moments() {
     a.exp_avg.zero_();
     a.exp_avg_sq.zero_();
     a.step = 0;
+    std::fill(a.network_steps.begin(), a.network_steps.end(), 0);
   }
 }
 

@@ -20,6 +20,10 @@ const char* group_name(Group group);
 /// one that only predicts has no moments.
 enum class Use { kFit, kResume, kPredict };
 
+/// What becomes of the networks of a stack in steps that do not run them: momentum and weight decay move them, or they
+/// rest (as torch leaves what has no gradient), for good or until the first step that runs them.
+enum class Idle { kMoves, kRests, kRestsUntilRun };
+
 struct Parameter {
   /// Name in the model's state. A '*' stands for the index along the first dimension: such a
   /// parameter is a stack of `size(0)` equally shaped ones, each saved under its own name.
@@ -30,6 +34,7 @@ struct Parameter {
   bool transposed = false;
   /// Multiplies the group's learning rate.
   double lr_factor = 1;
+  Idle idle = Idle::kMoves;  // all stacks of a group that may rest are of the same networks
   bool is_stack() const { return name.find('*') != std::string::npos; }
 };
 
@@ -44,17 +49,26 @@ struct Adam {
   double weight_decay = 0;
   int64_t step = 0;
   Tensor value, grad, exp_avg, exp_avg_sq;  // flat, one entry per scalar parameter
-  /// Runs of scalars that share a learning rate: [begin, end) with its factor.
+  /// Of networks that may rest.
+  Idle idle = Idle::kMoves;
+  std::vector<int64_t> network_steps;
+  std::vector<bool> moves;  // in this step
+  /// Runs of scalars that share learning rate and step: [begin, end) with the rate's factor and the network that
+  /// they are of; -1: of none that may rest.
   struct Run {
     int64_t begin, end;
     double lr_factor;
+    int64_t network;
   };
   std::vector<Run> runs;
   Tensor lr_factors;  // on a device, where some are not 1: those of every scalar
-  /// What of it changes from step to step, for a device: the rate of its moments' ratio, and the factor of
-  /// the second moment's root.
-  std::array<double, 2> rates() const;
-  Tensor device_rates;
+  Tensor networks;    // on a device, where some may rest: 1 + the network of every scalar
+  /// Counts a step; `ran`: whether it runs each network that may rest.
+  void begin_step(const std::vector<bool>& ran);
+  /// What of it changes from step to step, for a device: the rate of its moments' ratio and the factor of the
+  /// second moment's root, then those of networks that may rest; both 0 of one that does.
+  std::vector<double> rates() const;
+  Tensor device_rates;  // x 2
   /// Takes the step that ParameterStore::begin_step() began. On a processor the gradient is 0 afterwards.
   void update();
   /// Scales the gradient down to the norm `most` and returns the norm it had; undefined where 0 leaves it.
@@ -95,7 +109,8 @@ class ParameterStore {
   /// that all are named.
   void set_values(const NamedArrays& arrays, bool complete);
   NamedArrays gradients() const;
-  /// Moments by name ("exp_avg/<name>", "exp_avg_sq/<name>"); with the numbers "step" and "lr".
+  /// Moments by name ("exp_avg/<name>", "exp_avg_sq/<name>"), and "network_steps" where networks may rest; with
+  /// the numbers "step" and "lr".
   void each_moment(Group group, const Visit& visit) const;
   NamedArrays adam_state(Group group) const;
   void set_adam_state(Group group, const NamedArrays& arrays);
@@ -111,13 +126,16 @@ class ParameterStore {
   };
   Snapshot snapshot() const;
   void restore(const Snapshot& snapshot);
-  /// Begins a step of these optimisers: counts it, and tells the device what is new in it.
-  void begin_step(const std::vector<Group>& groups);
+  /// Begins a step of these optimisers: counts it, and tells the device what is new in it. `ran`: whether it runs
+  /// each network that may rest.
+  void begin_step(const std::vector<Group>& groups, const std::vector<bool>& ran = {});
   /// Forgets the moments of all three optimisers.
   void clear_moments();
 
  private:
   Tensor view(const Tensor& flat, const Parameter& p) const;
+  /// Appends the runs of a parameter to those of its group.
+  void add_runs(const Parameter& p);
   std::deque<Parameter> parameters_;
   std::deque<Buffer> buffers_;
   std::deque<int64_t> offsets_;

@@ -178,9 +178,15 @@ static std::vector<Group> groups_of(Turn turn) {
   return out;
 }
 
-void Model::Impl::begin_step(Turn turn) {
+void Model::Impl::begin_step(Turn turn, const Batch& batch, const EffectMatching::Draw& draw) {
   reset_learning_rates();
-  network.store().begin_step(groups_of(turn));
+  std::vector<bool> ran(network.store().adam(Group::kDosers).network_steps.size());
+  const auto add = [&ran](const Slots& slots) {
+    for (std::size_t j = 0; j < ran.size(); ++j) ran[j] = ran[j] || slots.grid.count[j] > 0;
+  };
+  add(batch.slots);
+  if (draw.any) add(draw.slots);
+  network.store().begin_step(groups_of(turn), ran);
 }
 
 void Model::Impl::end_step(Turn turn) {
@@ -201,7 +207,7 @@ StepLosses Model::Impl::step(Turn turn, const Batch& batch, const EffectMatching
 
 StepLosses Model::Impl::update(const Batch& batch) {
   const Turn now = turn();
-  begin_step(now);
+  begin_step(now, batch, {});
   StepLosses losses = step(now, batch, nullptr, {});
   end_step(now);
   return losses;
@@ -210,7 +216,7 @@ StepLosses Model::Impl::update(const Batch& batch) {
 void Model::Impl::update(Batch& batch, const EffectMatching* matching, const EffectMatching::Draw& draw,
                          LossSums& sums, Recorder& recorder) {
   const Turn now = turn();
-  begin_step(now);
+  begin_step(now, batch, draw);
   const auto work = [&] {
     network.prepare(batch);
     sums.add(step(now, batch, matching, draw));
