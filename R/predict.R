@@ -32,7 +32,9 @@
 #' @param ... Not used.
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
 #'   `"sample"`: draws from the model's distribution, of a variational encoder's state too (negative
-#'   draws of genes are set to 0, Gaussian draws use the standard deviation; always the decoded kind).
+#'   draws of genes are set to 0, Gaussian draws use the standard deviation; always the decoded kind). Structural
+#'   zeros of the loss `"zinb"` count in all three; with `parity = "theislab"` in draws only, for there means leave
+#'   them out and nothing is drawn.
 #' @param summarise `"cell"`: one column per condition and source cell, condition by condition;
 #'   `"condition"`: one column per condition, the mean over its source cells.
 #' @param source Where predictions start: `"matched"`, the control cells of `newdata` with the

@@ -86,6 +86,19 @@ test_that("many draws have the predicted means and variances", {
   expect_lt(max(abs(rowMeans(draws) - mean) / error), 5)
 })
 
+test_that("parity = \"theislab\": draws have the structural zeros that means leave out", {
+  cells <- small_cells()
+  fit <- cpa(cells$counts, "condition", control = "control", covariates = "cell_type", split = "split", loss = "zinb",
+             col_data = cells$col_data,
+             settings = cpa_settings(parity = "theislab", epochs = 1, seed = 1, verbose = FALSE, threads = 1))
+  means <- on_counts(fit)
+  expect_equal(unname(colSums(means)), totals_of(means), tolerance = 1e-4)
+  draws <- on_counts(fit, type = "sample", seed = 1, residual = NULL)
+  # At the start half of all counts are taken for structural zeros.
+  expect_gt(sum(draws), 0.2 * sum(means))
+  expect_lt(sum(draws), 0.8 * sum(means))
+})
+
 test_that("scores of a fit on counts are there for all methods", {
   fit <- counts_fit("zinb")
   scores <- evaluate_r2(fit, small_cells()$counts, col_data = small_cells()$col_data, seed = 1)

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 
 #include "caller.h"
 #include "counterfactuals.h"
@@ -16,14 +15,14 @@ namespace {
 constexpr int64_t kArrays = 8;  // of cells x rows that decoding holds
 constexpr uint64_t kStateSeed = 0x5bd1e995;  // draws of states and of values are different streams
 
-/// Draws from the decoded distribution.
+/// Draws from the decoded distribution, by LibTorch's numbers alone: those of the standard library differ between
+/// compilers.
 class Sampler {
  public:
   Sampler(const CellPrediction& how, const Head& head)
       : how_(how),
         head_(head),
-        gaussian_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(how.seed))),
-        counts_(static_cast<uint64_t>(how.seed)) {}
+        random_(at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(how.seed))) {}
 
   Tensor draw(const Decoded& d) {
     const Tensor genes = draw_genes(d);
@@ -56,39 +55,30 @@ class Sampler {
       if (d.log_background.defined())
         background =
             (plain(d.log_background) + plain(d.log_background_sd) * normal(background)).exp();
-      const Tensor is_background =
-          at::rand(mean.sizes(), gaussian_, at::TensorOptions(at::kDouble)) < plain(d.mixing).sigmoid();
-      mean = at::where(is_background, background, background * factor).contiguous();
+      const Tensor is_background = happens(plain(d.mixing).sigmoid());
+      mean = at::where(is_background, background, background * factor);
     }
     return draw_counts(mean, second, Tensor());
   }
 
   Tensor normal(const Tensor& like) {
-    return at::randn(like.sizes(), gaussian_, at::TensorOptions(at::kDouble));
+    return at::randn(like.sizes(), random_, at::TensorOptions(at::kDouble));
+  }
+
+  Tensor happens(const Tensor& probability) {
+    return at::rand(probability.sizes(), random_, at::TensorOptions(at::kDouble)) < probability;
   }
 
   /// Of negative binomials; `absent`: probabilities of structural zeros, or undefined.
   Tensor draw_counts(const Tensor& mean, const Tensor& second, const Tensor& absent) {
-    Tensor out = at::empty_like(mean);
-    const double* zero = absent.defined() ? absent.data_ptr<double>() : nullptr;
-    const double *mu = mean.data_ptr<double>(), *theta = second.data_ptr<double>();
-    double* draws = out.data_ptr<double>();
-    for (int64_t i = 0; i < out.numel(); ++i) {
-      draws[i] = 0;
-      if (zero != nullptr && std::uniform_real_distribution<double>()(counts_) < zero[i]) continue;
-      if (!(mu[i] > 0)) continue;
-      std::gamma_distribution<double> rate(theta[i], mu[i] / theta[i]);
-      const double lambda = rate(counts_);
-      if (lambda > 0)
-        draws[i] = static_cast<double>(std::poisson_distribution<int64_t>(lambda)(counts_));
-    }
-    return out;
+    const Tensor rate = at::_standard_gamma(second, random_) * (mean / second);
+    const Tensor counts = at::poisson(at::where(rate > 0, rate, 0.0), random_);
+    return absent.defined() ? at::where(happens(absent), 0.0, counts) : counts;
   }
 
   CellPrediction how_;
   const Head& head_;
-  at::Generator gaussian_;
-  std::mt19937_64 counts_;
+  at::Generator random_;
 };
 
 }  // namespace
