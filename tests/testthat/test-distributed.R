@@ -205,6 +205,11 @@ test_that("processes that differ are refused, by what differs", {
       rownames(job$cells$x) <- names
       job
     },
+    # Of cells that are not among those whose values are compared.
+    degs = function(job) {
+      job$cells$x[1:9, 10:30] <- 0
+      job
+    },
     # As other processors round.
     rounding = function(job) {
       job$cells$x <- job$cells$x * (1 + 1e-6)
@@ -226,12 +231,13 @@ test_that("processes that differ are refused, by what differs", {
   )
   features <- matrix(c(0, 1, 1, 0, 0.5, 0.2), 2, dimnames = list(c("control", "IFNb"), NULL))
   drugs <- job(verb = "chemcpa", made_by = chemcpa_settings, more = list(molecules = features))
-  said <- refusals(c(rep(list(job()), 6), list(drugs, aged(), aged())), changes)
+  said <- refusals(c(rep(list(job()), 5), list(job(reg_multi_task = 1), job(), drugs, aged(), aged())), changes)
   expect_match(said[["seed"]], "`seed` must be the same in all processes.* rank 0: 5, not 11")
   expect_match(said[["cells"]], "`x` must be the same .* rank 0: \\[120,")
   expect_match(said[["order"]], "`x` must be the same .* in the names of its genes or their order")
   expect_match(said[["scale"]], "`x` must be the same .* in the values of its cells")
   expect_match(said[["genes"]], "`x` must be the same .* in the values of its cells")
+  expect_match(said[["degs"]], "`x` must be the same .* in the differentially expressed genes of its conditions")
   expect_identical(said[["rounding"]], "fit")
   expect_match(said[["features"]], "`molecules` must be the same .* rank 0 in their features")
   expect_match(said[["bins"]], "`col_data` must be the same .* Rank 1 differs from rank 0\\. ")

@@ -31,22 +31,22 @@ class SharedProgress final : public Progress {
 /// FNV-1a
 class Fingerprint {
  public:
-  template <class T>
-  Fingerprint& add(const std::vector<T>& values) {
-    for (const T& v : values) {
-      unsigned char bytes[sizeof(T)];
-      std::memcpy(bytes, &v, sizeof v);
-      for (const unsigned char b : bytes) hash_ = (hash_ ^ b) * 0x100000001b3ULL;
-    }
+  /// Of a vector of numbers or a text.
+  template <class List>
+  Fingerprint& add(const List& values) {
+    for (const auto& v : values) add_bytes(v);
+    add_bytes(values.size());
     return *this;
-  }
-  Fingerprint& add(const std::string& text) {
-    add(std::vector<char>(text.begin(), text.end()));
-    return add(std::vector<std::size_t>{text.size()});
   }
   uint64_t value() const { return hash_; }
 
  private:
+  template <class T>
+  void add_bytes(const T& v) {
+    unsigned char bytes[sizeof(T)];
+    std::memcpy(bytes, &v, sizeof v);
+    for (const unsigned char b : bytes) hash_ = (hash_ ^ b) * 0x100000001b3ULL;
+  }
   uint64_t hash_ = 0xcbf29ce484222325ULL;
 };
 
@@ -83,6 +83,7 @@ constexpr const char* kGenes = "x in the names of its genes or their order";
 constexpr const char* kValues = "x in the values of its cells";
 constexpr const char* kMolecules = "molecules in their features";
 constexpr const char* kContinuous = "col_data in the values of continuous covariates";
+constexpr const char* kDegs = "x in the differentially expressed genes of its conditions (reg_multi_task)";
 constexpr const char* kOrder = "x in the order of its cells in an epoch";
 
 uint64_t gene_names(const std::string& meta) {
@@ -135,8 +136,8 @@ Json continuous(const Design& design) {
 
 /// What must be the same in all processes.
 Json in_common(const Model::Impl& model, const CellSource& cells, const Design& design,
-               const std::vector<int64_t>& train, const EvaluationPlan& plan,
-               const std::string& meta) {
+               const std::vector<int64_t>& train, const EvaluationPlan& plan, const std::string& meta,
+               const DegTargets& degs) {
   Json out = Json::parse(settings_to_json(model.settings));
   for (const char* own : {"checkpoint", "device", "threads"}) out.erase(own);
   out["x"] = {cells.n_genes(), cells.n_cells()};
@@ -152,6 +153,10 @@ Json in_common(const Model::Impl& model, const CellSource& cells, const Design& 
   out[kValues] = some_values(cells, train);
   out[kMolecules] = molecules(model.architecture);
   out[kContinuous] = continuous(design);
+  Fingerprint second_task;
+  second_task.add(degs.group);
+  for (const auto& list : degs.genes) second_task.add(list);
+  out[kDegs] = second_task.value();
   const Sampling sampling(train, design, model.architecture.batch_covariate, model.settings.balance);
   out[kOrder] =
       Fingerprint().add(epoch_order(cells, sampling, model.settings.seed, model.epochs_done + 1)).value();
@@ -214,7 +219,7 @@ FitResult Model::Impl::fit_in_group(const CellSource& cells, const Design& desig
                                     const DegTargets& degs) {
   if (!settings.distributed) return fit(cells, design, train, plan, meta, progress, degs);
   // Before joining, which waits longer than the group does for those that read slowly.
-  const Json common = in_common(*this, cells, design, train, plan, meta);
+  const Json common = in_common(*this, cells, design, train, plan, meta, degs);
   group = ProcessGroup::join([&progress] { return progress.should_stop(); });
   if (!group) return fit(cells, design, train, plan, meta, progress, degs);
   struct Leave {
@@ -227,6 +232,8 @@ FitResult Model::Impl::fit_in_group(const CellSource& cells, const Design& desig
     for (const Group g : kOptimised) {
       Adam& adam = network.store().adam(g);
       group->broadcast(&adam.step, sizeof adam.step);
+      if (!adam.network_steps.empty())
+        group->broadcast(adam.network_steps.data(), adam.network_steps.size() * sizeof adam.step);
       if (!adam.value.defined()) continue;
       group->broadcast(adam.exp_avg);
       group->broadcast(adam.exp_avg_sq);
