@@ -7,6 +7,7 @@
 #include "compert/stored_cells.h"
 #include "compert/transfer.h"
 #include "data/random.h"
+#include "io/hdf5.h"
 #include "protein_screen.h"
 #include "training_screen.h"
 
@@ -23,6 +24,12 @@ Values values_of(const Model& model) {
   Values out;
   for (const auto& [name, array] : model.values()) out[name] = array.values;
   return out;
+}
+
+/// Batches and optimisers' steps so far, by which the adversaries have their turns.
+std::vector<int64_t> position_of(const Model& model) {
+  const auto state = compert::hdf5::File::from_image(model.state("{}"));
+  return {state.attribute_int("training", "iteration"), state.attribute_int("training", "optimizer_steps")};
 }
 
 double library_of(const Model& model) { return model.values().at("mean_library").values.front(); }
@@ -328,11 +335,13 @@ TEST_CASE("weights that the last batch of an epoch breaks are taken back", "[tra
       const compert::DenseCells cells = screen.cells();
       if (before > 0) model.fit(cells, screen.design, screen.train, {}, "", quiet);
       const Values kept = values_of(model);
+      const auto position = position_of(model);
       model.set_run_settings(settings_of(one_batch + "3, " + broken));
       const compert::FitResult result = model.fit(cells, screen.design, screen.train, {}, "", quiet);
       CHECK(result.stopped == compert::Stopped::kNotFinite);
       CHECK(result.message.find("not finite") != std::string::npos);
       CHECK(model.epochs_done() == before);
+      CHECK(position_of(model) == position);
       if (before > 0) CHECK(values_of(model) == kept);
       for (const auto& [name, values] : values_of(model))
         for (const double v : values) REQUIRE(std::isfinite(v));

@@ -167,6 +167,7 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     share_weights();
     const auto epoch_start = network.store().snapshot();
     const bool best_at_start = weights_are_best;
+    const int64_t iteration_at_start = iteration, steps_at_start = optimizer_steps;
     std::vector<int64_t> order;
     may_read([&] {
       if (ahead && epochs_done > first_epoch) ahead->next_epoch();
@@ -175,6 +176,8 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     const auto go_back = [&](std::string why) {
       network.store().restore(epoch_start);
       weights_are_best = best_at_start;
+      iteration = iteration_at_start;
+      optimizer_steps = steps_at_start;
       network.store().clear_moments();
       result.stopped = Stopped::kNotFinite;
       result.message = std::move(why) + " in epoch " + std::to_string(epochs_done + 1);
