@@ -19,8 +19,12 @@ void Network::load_degs(const DegTargets& degs, const int64_t* which, std::size_
   for (std::size_t b = 0; b < n; ++b) {
     const int32_t group = degs.group.at(static_cast<std::size_t>(which[b]));
     if (group < 0) continue;
-    for (const int64_t gene : degs.genes.at(static_cast<std::size_t>(group)))
+    for (const int64_t gene : degs.genes.at(static_cast<std::size_t>(group))) {
+      if (gene < 0 || gene >= genes)
+        throw Error("reg_multi_task", "must come with genes of the model",
+                    "gene " + std::to_string(gene) + " of " + std::to_string(genes));
       target.data_ptr<float>()[static_cast<int64_t>(b) * genes + gene] = 1;
+    }
   }
   Upload upload;
   upload.add(target.to(c10::typeMetaToScalarType(options_.dtype())), out.degs);

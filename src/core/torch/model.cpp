@@ -21,6 +21,15 @@ void check(const Architecture& a) {
     throw Error("perturbation", "must name at least one perturbation");
   for (const int64_t levels : a.covariate_levels)
     if (levels < 1) throw Error("covariates", "must have at least one level each");
+  if (a.batch_covariate < -1 || a.batch_covariate >= static_cast<int64_t>(a.covariate_levels.size()))
+    throw Error("batch_covariate", "must be one of the covariates, or -1",
+                std::to_string(a.batch_covariate) + " given");
+  for (const int32_t p : a.measured_perturbation)
+    if (p < 0 || p >= a.n_perturbations)
+      throw Error("measured_perturbation", "must be perturbations of the model", std::to_string(p) + " given");
+  if (const std::size_t n = a.measured_perturbation.size(); a.measured_dose.size() != n)
+    throw Error("measured_dose", "must hold one dose per measured perturbation",
+                std::to_string(a.measured_dose.size()) + " given for " + std::to_string(n));
   if (a.n_continuous < 0)
     throw Error("continuous", "must not be fewer than none", std::to_string(a.n_continuous) + " given");
 }

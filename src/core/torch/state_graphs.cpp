@@ -1,5 +1,7 @@
 #include "state_graphs.h"
 
+#include "compert/error.h"
+
 namespace compert {
 
 using hdf5::File;
@@ -32,14 +34,24 @@ std::vector<MoleculeGraph> read_graphs(const File& file) {
   const auto atoms = file.read<float>("graphs/atoms"), bonds = file.read<float>("graphs/bonds");
   auto atom = atoms.begin(), bond = bonds.begin();
   auto end = ends.begin();
+  const auto check = [](bool whole) {
+    if (!whole)
+      throw Error("file", "must be a whole fit saved by compert",
+                  "Its graphs of molecules have other sizes than it says", "Is it truncated?");
+  };
+  const auto left = [](auto begin, const auto& of) { return static_cast<double>(of.end() - begin); };
   for (std::size_t k = 0; k + 1 < sizes.size(); k += 2) {
+    check(sizes[k] >= 0 && sizes[k] * kAtomFeatures <= left(atom, atoms) && sizes[k + 1] >= 0 &&
+          sizes[k + 1] * 2 <= left(end, ends) && sizes[k + 1] * kBondFeatures <= left(bond, bonds));
     MoleculeGraph g;
     g.n_atoms = static_cast<int64_t>(sizes[k]);
     g.atoms.assign(atom, atom + g.n_atoms * kAtomFeatures);
     atom += g.n_atoms * kAtomFeatures;
     for (auto b = static_cast<int64_t>(sizes[k + 1]); b > 0; --b) {
-      g.begin.push_back(static_cast<int>(*end++));
-      g.end.push_back(static_cast<int>(*end++));
+      for (std::vector<int>* side : {&g.begin, &g.end}) {
+        check(*end >= 0 && *end < sizes[k]);
+        side->push_back(static_cast<int>(*end++));
+      }
       g.bonds.insert(g.bonds.end(), bond, bond + kBondFeatures);
       bond += kBondFeatures;
     }

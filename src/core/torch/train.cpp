@@ -103,6 +103,13 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
     if (cell < 0 || cell >= static_cast<int64_t>(design.n))
       throw Error("train", "must hold indices of cells", std::to_string(cell) + " of " + std::to_string(design.n));
   Validation::check(plan, architecture);
+  if (settings.adversary_loss != "bce" && design.condition.size() != design.n)
+    throw Error("design", "must have the class of every row's condition for adversaries that guess it",
+                std::to_string(design.condition.size()) + " classes for " + std::to_string(design.n) + " rows");
+  for (const int32_t condition : design.condition)
+    if (settings.adversary_loss != "bce" && (condition < 0 || condition >= architecture.n_conditions()))
+      throw Error("design", "must use classes of conditions of the model",
+                  "class " + std::to_string(condition) + " of " + std::to_string(architecture.n_conditions()));
   if (settings.reg_multi_task > 0 && degs.group.size() != cells.n_cells())
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +
