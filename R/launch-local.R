@@ -25,9 +25,13 @@
 #' @section When a process is lost:
 #' The others stop with an error that names the epoch and the checkpoint: at once when it ended,
 #' after 50 seconds when it does not answer (environment variable `COMPERT_GROUP_TIMEOUT`, in
-#' seconds; joining may take twelve times that, and writing a checkpoint as long as it needs). Start
-#' them again with
+#' seconds; writing a checkpoint may take as long as it needs). Start them again with
 #' `resume_fit(load_fit(checkpoint), x, epochs, distributed = TRUE)` in place of `cpa()`.
+#'
+#' Before a fit one process cannot tell another that is lost from one that still reads its cells, and waits up to
+#' ten minutes for it (`COMPERT_JOIN_TIMEOUT`, in seconds); only the first one, where an earlier fit of the script
+#' met it, must answer in 50 seconds. torchrun and `srun --kill-on-bad-exit=1` end all processes at once when one
+#' of them fails, whatever it was at.
 #'
 #' After the error of one process `launch_local()` gives the others 5 seconds to stop by themselves, and
 #' one that writes a checkpoint up to 50 to do so. All processes must make all the fits: one whose `fun` ends

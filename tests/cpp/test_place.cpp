@@ -1,4 +1,5 @@
 // What processes of a group tell each other of their machines, and attempts that do not end.
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <stdexcept>
@@ -41,4 +42,22 @@ TEST_CASE("an attempt gives its result, its error, or is given up", "[place]") {
   CHECK_THROWS_WITH(compert::attempt(endless, impatient), "Godot did not come");
   end->set_value();
   CHECK(told->get_future().get());
+}
+
+TEST_CASE("times to wait are whole numbers of seconds", "[place]") {
+  const auto with = [](const char* name, const char* value, auto&& ask) {
+    setenv(name, value, 1);
+    struct Reset {
+      const char* name;
+      ~Reset() { unsetenv(name); }
+    } reset{name};
+    return ask();
+  };
+  using compert::patience, compert::patience_to_join;
+  CHECK(patience() == std::chrono::seconds(50));
+  CHECK(patience_to_join() == std::chrono::minutes(10));
+  CHECK(with("COMPERT_GROUP_TIMEOUT", "7", patience) == std::chrono::seconds(7));
+  CHECK(with("COMPERT_JOIN_TIMEOUT", "8", patience_to_join) == std::chrono::seconds(8));
+  CHECK_THROWS_WITH(with("COMPERT_JOIN_TIMEOUT", "1.5", patience_to_join),
+                    ContainsSubstring("whole number in COMPERT_JOIN_TIMEOUT"));
 }

@@ -108,8 +108,6 @@ test_that("a process that ends without a fit is not waited for by those that are
   without <- in_processes(function(cells, settings, fit_of_group, rank) {
     if (Sys.getenv("RANK") == rank) "no fit" else fit_of_group(cells, settings)
   })
-  # By itself joining would end after twelve times that.
-  withr::local_envvar(COMPERT_GROUP_TIMEOUT = "10")
   settings <- group_settings(epochs = 1, distributed = TRUE)
   for (rank in 0:1) {
     start <- Sys.time()

@@ -1,6 +1,7 @@
 // c10d's Gloo behind the interface of group.h, and how its processes find each other.
 #include "group.h"
 
+#include <algorithm>
 #include <cstring>
 #include <future>
 
@@ -25,8 +26,6 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 using Store = c10::intrusive_ptr<c10d::Store>;
 
-/// Joining takes as long as the slowest process needs to read its cells.
-constexpr int kJoinFactor = 12;
 constexpr milliseconds kAttempt{3000}, kPause{50};
 
 /// Younger LibTorch may have been built without the library that it would serve the store by.
@@ -47,9 +46,8 @@ std::string first_line(const std::exception& e) {
     const Place& p, const std::string& what,
     const std::string& advice = "Look at the other processes' messages, and at MASTER_ADDR and MASTER_PORT") {
   throw Error("distributed", "must find all processes of the group",
-              what + " (this one is rank " + std::to_string(p.rank) + " of " +
-                  std::to_string(p.size) + ", the first one's address " + p.host + ":" +
-                  std::to_string(p.port) + ")",
+              what + " (this one is rank " + std::to_string(p.rank) + " of " + std::to_string(p.size) +
+                  ", the first one's address " + p.host + ":" + std::to_string(p.port) + ")",
               advice);
 }
 
@@ -110,7 +108,6 @@ std::vector<std::string> see_all(const Place& p, c10d::Store& store, Attempt& at
 }
 
 using Gloo = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
-
 Gloo connect_all(const Place& p, const Store& store, const std::string& address, milliseconds limit,
                  Attempt& attempt) {
   attempt.now("the others", "Rank 0 does not answer");
@@ -125,25 +122,27 @@ Gloo connect_all(const Place& p, const Store& store, const std::string& address,
                                                      static_cast<int>(p.size), options);
 }
 
-/// The store that this process serves, to its end: a server that ended with a fit could be mistaken for
-/// that of the next. A mere client of it does not outlive the fit: LibTorch's thread never rests, or ends
-/// R, when its server is gone.
-struct Served {
+/// Where this process met the others last, and the store if it serves it, to its end: a server that ended with
+/// a fit could be mistaken for that of the next. A mere client of it does not outlive the fit: LibTorch's thread
+/// never rests, or ends R, when its server is gone.
+struct Met {
   std::string key;
   Store store;
 };
-Served& served() {
-  static auto* out = new Served;
+Met& met() {
+  static auto* out = new Met;
   return *out;
 }
 
 Gloo find_all(const Place& p, const std::function<bool()>& stop) {
   static int64_t groups = 0;
   // torchrun's store outlives the processes that it starts again.
-  const std::string name = "attempt" + p.attempt + "group" + std::to_string(++groups);
-  const std::string key = p.host + " " + std::to_string(p.port);
+  const std::string name = "attempt" + p.attempt + "group" + std::to_string(++groups),
+                    key = p.host + " " + std::to_string(p.port);
   const milliseconds limit = patience();
-  auto until = Clock::now() + kJoinFactor * limit;
+  // Who serves does so to its end: where it was met before it answers, or is lost.
+  const auto last = Clock::now() + patience_to_join();
+  auto until = met().key == key ? std::min(last, Clock::now() + limit) : last;
   const auto give_up = [&](const Attempt& a) {
     if (stop()) stop_joining(p, "Interrupted while waiting for " + a.awaited());
     for (int64_t r = 0; r < p.size; ++r)
@@ -153,9 +152,10 @@ Gloo find_all(const Place& p, const std::function<bool()>& stop) {
     if (Clock::now() > until) stop_joining(p, a.trouble());
   };
   try {
-    Store store = p.serves() && served().key == key ? served().store : Store();
+    Store store = met().key == key ? met().store : Store();
     if (!store.defined()) store = attempt([=](Attempt& a) { return meet(p, limit, a); }, give_up);
-    if (p.serves()) served() = {key, store};
+    met() = {key, p.serves() ? store : Store()};
+    until = last;
     const Store mine = c10::make_intrusive<c10d::PrefixStore>(name, store);
     const auto seen = attempt([=](Attempt& a) { return see_all(p, *mine, a); }, give_up);
     const std::string address = address_for_others(

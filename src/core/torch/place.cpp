@@ -84,11 +84,14 @@ Writing::~Writing() {
   if (!file_.empty()) std::remove(file_.c_str());
 }
 
-std::chrono::milliseconds patience() {
-  const std::string given = environment({"COMPERT_GROUP_TIMEOUT"});
-  return std::chrono::seconds(
-      given.empty() ? 50 : whole_number("COMPERT_GROUP_TIMEOUT", given, 1, 1 << 20));
+static std::chrono::milliseconds time_of(const char* name, int64_t seconds) {
+  if (const std::string given = environment({name}); !given.empty())
+    seconds = whole_number(name, given, 1, 1 << 20);
+  return std::chrono::seconds(seconds);
 }
+
+std::chrono::milliseconds patience() { return time_of("COMPERT_GROUP_TIMEOUT", 50); }
+std::chrono::milliseconds patience_to_join() { return time_of("COMPERT_JOIN_TIMEOUT", 600); }
 
 std::string address_for_others(const std::vector<std::string>& own, int64_t rank,
                                const std::function<std::string(const std::string&)>& route) {

@@ -43,6 +43,8 @@ class Writing {
 
 /// After which a process that does not answer counts as lost.
 std::chrono::milliseconds patience();
+/// After which a process that does not come to a fit counts as lost: the slowest needs time to read its cells.
+std::chrono::milliseconds patience_to_join();
 
 /// The address that process `rank` gives to the others. `own` are the addresses by which each process
 /// is seen from the first one's; `route` tells this machine's address on the way to another. Debian
