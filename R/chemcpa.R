@@ -88,7 +88,10 @@ check_encoder <- function(encoder, settings, call = rlang::caller_env()) {
 #' @param parity `"none"` (fixed behaviour), or the defaults and quirks of theislab/chemCPA:
 #'   `"chemcpa"` (its main branch of January 2025) or `"chemcpa_v2"` (that of the paper). With the `doser_type`
 #'   `"mlp"` a drug's network rests, as there: in every batch without a cell of the drug (`"chemcpa"`), or until
-#'   the first one with such a cell (`"chemcpa_v2"`).
+#'   the first one with such a cell (`"chemcpa_v2"`). One quirk of the former is changed: its batch normalisation
+#'   between features and embedding sees first names of combinations and second ones apart, in the order of the label;
+#'   here in the order of the names, so that `"B+A"` trains as `"A+B"` does.
+#'   `"chemcpa_v2"` has the values that its search on L1000 chose with RDKit features, where its code has others.
 #' @inheritParams cpa_settings
 #' @return A list of class `compert_settings`.
 #' @references theislab/chemCPA, `chemCPA/model.py` and `config/model`; Hetzel et al. (2022), table

@@ -25,8 +25,9 @@
 #'   was made.
 #' @section Errors:
 #' As in [evaluate_r2()]; `pseudo` that is not above 0.
-#' @source `evaluate_logfold_r2` in `chemCPA/train.py` of theislab/chemCPA, where a negative mean
-#'   gives `NaN`.
+#' @source `evaluate_logfold_r2` in `chemCPA/train.py` of theislab/chemCPA v2.0, where a negative mean
+#'   gives `NaN`, and controls are those of the split: the training controls for training conditions, the
+#'   test controls for others. Here they are those of all splits, as far as `newdata` holds them.
 #' @seealso [evaluate_r2()]
 #' @examples
 #' screen <- kang_example()

@@ -103,9 +103,9 @@
 #' @param n_degs Number of DEGs per condition: the genes with the largest Welch |t| of the
 #'   condition's observed cells against the controls of the same covariates ([rank_degs()]).
 #' @param degs Your own DEGs: a named list of gene names, named by perturbation (for every dose), by
-#'   perturbation and dose (`"A@0.5"`), or by covariates and one of these (`"B, IFNb"`). Conditions that it
-#'   does not name
-#'   have no scores of DEGs. Names and genes that are unknown are named in a warning.
+#'   perturbation and dose (`"A@0.5"`, `"A@0.5+B@1"`), or by covariates and one of these (`"B, IFNb"`).
+#'   Conditions that it does not name have no scores of DEGs. Names and genes that are unknown are named in a
+#'   warning.
 #'   The order of the parts of a combination does not matter.
 #' @param min_cells Fewest observed cells of a condition in its split.
 #' @param controls `"matched"`, `"pooled"`, or a vector of cells that all predictions start from, all of

@@ -122,7 +122,8 @@
 #'   the mean of `r2_mean` and `r2_mean_deg`, and with proteins ([multicpa()]) of `r2_mean_protein`;
 #'   `"r2_all"`, with those of the variances; or
 #'   `"cpa_metric"`, theislab/cpa's `r2_mean + r2_var / 2 + exp(difference in kNN purity)`, in which r2 is that
-#'   of reconstructed test cells (at most 2,000 of them), not that of the history's columns.
+#'   of reconstructed test cells (at most 2,000 of them), not that of the history's columns. Where no perturbed
+#'   condition has 5 test cells there is none of them, and training goes on to its last epoch.
 #' @param restore_best `TRUE`: the fit ends with the weights of the best score; `FALSE`: with the last,
 #'   as those references do whose `parity` sets it: `"fb"`, `"chemcpa"`, `"chemcpa_v2"`, `"multicpa"` and
 #'   `"multicpa_fixed"`.
