@@ -27,7 +27,7 @@
 #'
 #' @param embedding Matrix, cells x dimensions, as [cell_embedding()] returns it.
 #' @param labels,batch One value per cell: text, factor or numbers. Where both they and the rows of
-#'   `embedding` have names, these are matched. Levels without cells do not count.
+#'   `embedding` have names, these are matched, and there may be more of them. Levels without cells do not count.
 #' @param k Number of neighbours.
 #' @param ... Not used.
 #' @param by_label `TRUE` gives a table of the labels in place of one number.

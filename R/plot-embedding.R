@@ -1,14 +1,15 @@
 #' Embeddings in the plane, and how alike they are
 #'
 #' `plot_embedding()` shows latent vectors on their first two principal components (or by UMAP),
-#' `plot_similarity()` the cosine of every pair as a heat map, ordered by clustering.
+#' `plot_similarity()` the cosine of every pair as a heat map, ordered by clustering. Vectors of length 0 have no
+#' cosines, as the controls' where these have dose 0, and are left out; the caption names them.
 #'
 #' @param embedding Matrix with one vector per row: [cell_embedding()], [perturbation_embedding()]
 #'   or [covariate_embedding()]. `plot_similarity()` takes what [similarity()] returns by cosines, too.
 #' @param colour One value per row to colour by: text, factor, dates or numbers. Where both they and the rows
-#'   have names, these are matched. `NULL`: one colour. Eight groups have a colour each, which
-#'   colour-blind readers tell apart; of more, colours come again with points of another shape, and more
-#'   than 40 have no legend.
+#'   have names, these are matched, and there may be more of them. `NULL`: one colour. Eight groups have a
+#'   colour each, which colour-blind readers tell apart; of more, colours come again with points of another
+#'   shape, and more than 40 have no legend.
 #' @param ... Not used.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
 #'   points. Of more than 12 points, names that have no room are left out, and the caption tells how

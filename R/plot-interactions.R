@@ -8,7 +8,8 @@
 #'
 #' @param interactions What [interaction_table()] returns, whole or filtered by rows.
 #' @param ... Not used.
-#' @param n_labels Number of names, those of the largest `deviation` (of genes per panel).
+#' @param n_labels Number of names, those of the largest `deviation` (of genes per panel). Names that have no room
+#'   are left out, and the caption tells how many.
 #' @param genes Names of genes to write instead, for tables of genes.
 #' @param max_panels Most panels, for tables of genes: a pair, combination of covariates and `method` each.
 #' @return A ggplot. Its `data` has a row per row of the table that is drawn. Pairs

@@ -20,7 +20,7 @@
 #' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`, which have no DEGs; raw counts of
 #'   them are log(1 + mean), as `r2_mean_protein` has them.
 #' @param n_labels Number of DEGs with a name, in the order of their ranks; of proteins those with the largest
-#'   measured change.
+#'   measured change. Names that have no room are left out, and the caption tells how many.
 #' @param genes Names of genes (proteins) to write instead.
 #' @param residual As in [predict()][predict.compert_fit].
 #' @param max_panels Most panels.
