@@ -97,19 +97,20 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   if (design.n != cells.n_cells())
     throw Error("design", "must have one row per cell",
                 std::to_string(design.n) + " rows, " + std::to_string(cells.n_cells()) + " cells");
-  design.check(architecture.n_perturbations, architecture.covariate_levels, architecture.n_continuous,
-               false);
-  for (const int64_t cell : train)
-    if (cell < 0 || cell >= static_cast<int64_t>(design.n))
-      throw Error("train", "must hold indices of cells", std::to_string(cell) + " of " + std::to_string(design.n));
-  Validation::check(plan, architecture);
-  if (settings.adversary_loss != "bce" && design.condition.size() != design.n)
+  design.check(architecture.n_perturbations, architecture.covariate_levels, architecture.n_continuous, false);
+  const bool guessed = settings.adversary_loss != "bce";
+  if (guessed && design.condition.size() != design.n)
     throw Error("design", "must have the class of every row's condition for adversaries that guess it",
                 std::to_string(design.condition.size()) + " classes for " + std::to_string(design.n) + " rows");
-  for (const int32_t condition : design.condition)
-    if (settings.adversary_loss != "bce" && (condition < 0 || condition >= architecture.n_conditions()))
+  for (const int64_t cell : train) {
+    if (cell < 0 || cell >= static_cast<int64_t>(design.n))
+      throw Error("train", "must hold indices of cells", std::to_string(cell) + " of " + std::to_string(design.n));
+    const int64_t condition = guessed ? design.condition[static_cast<std::size_t>(cell)] : 0;
+    if (guessed && (condition < 0 || condition >= architecture.n_conditions()))
       throw Error("design", "must use classes of conditions of the model",
-                  "class " + std::to_string(condition) + " of " + std::to_string(architecture.n_conditions()));
+                  std::to_string(condition) + " of " + std::to_string(architecture.n_conditions()));
+  }
+  Validation::check(plan, architecture);
   if (settings.reg_multi_task > 0 && degs.group.size() != cells.n_cells())
     throw Error("reg_multi_task", "must come with the differentially expressed genes of every cell",
                 std::to_string(degs.group.size()) + " given for " + std::to_string(cells.n_cells()) +
