@@ -20,7 +20,8 @@
 #' file, each process reads, and decompresses, whole blocks of it, of which it takes its share:
 #' the file is read once per epoch by every process. Only the first, of rank
 #' 0, shows progress and writes the checkpoint. Ctrl-C in any of them, or `max_minutes`, ends the training of all at
-#' the same step with the fit so far.
+#' the same step with the fit so far. Before the training, or a second time, Ctrl-C ends `launch_local()` without a
+#' result.
 #'
 #' @section When a process is lost:
 #' The others stop with an error that names the epoch and the checkpoint: at once when it ended,
