@@ -125,7 +125,7 @@ test_that("evaluate_r2() scores proteins that are predicted from RNA", {
   adt <- cite_cells()$adt
   adt[, cite_cells()$col_data$drug == "control"] <- 0
   expect_equal(scores(cite_rows(adt), from = "rna")$r2_mean_protein[model], rna$r2_mean_protein[model])
-  expect_match(paste(capture.output(print(rna)), collapse = " "),
+  expect_match(paste(withr::with_options(list(width = 250), capture.output(print(rna))), collapse = " "),
                "with own `min_cells`, `from`: controls of the same covariates by RNA alone", fixed = TRUE)
   expect_refused(scores(from = "rna", fit = multi_fit()), "fusion = \"concat\"")
   expect_refused(evaluate_r2(small_fit(), small_cells()$x, from = "rna"), "fit of RNA alone")
