@@ -256,3 +256,17 @@ test_that("doses in single precision are the numbers that were written", {
   expect_equal(obs$dose[4], 2 / 3, tolerance = 1e-7)
   expect_setequal(levels(obs$level)[1:3], c("0.1", "0.3", "1e-09"))
 })
+
+test_that("a size that LZF could not come from is not believed", {
+  python <- python_with("h5py")
+  skip_without(nzchar(python), "python3 with h5py")
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  file.copy(fixture("lzf"), path)
+  script <- withr::local_tempfile(fileext = ".py", lines = '
+import sys, h5py
+with h5py.File(sys.argv[1], "r+") as f:
+    f.create_dataset("uns/huge", (2**33,), "f8", chunks=(65536,), compression="lzf")
+')
+  expect_identical(system2(python, c(shQuote(script), shQuote(path))), 0L)
+  expect_refused(read_h5ad(path, as = "list"), "\"uns/huge\" claims more values than the file can hold")
+})
