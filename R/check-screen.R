@@ -11,6 +11,7 @@
 #' @inheritParams cpa
 #' @param proteins,protein_loss,protein_assay For a screen of RNA and proteins, as [multicpa()] takes them:
 #'   where the proteins are, `NULL` for the usual names; `FALSE` looks at the RNA alone.
+#' @param dose_unit Only checked, as [cpa()] does it.
 #' @param molecules For a screen of drugs, as [cpa()] and [chemcpa()] take them: whether they can be read, and fit
 #'   the perturbations. Those that no cell has are a note.
 #' @param effects `TRUE` compares every condition with the controls of the same covariates, over the genes of all

@@ -33,8 +33,8 @@
 #' @param dose_transform How doses come before the network: `"relative"`, as shares of the highest dose that the
 #'   perturbation has in `x` (of one without cells, the highest of all); `"max"`, as shares u of the highest dose in
 #'   `x`; `"log"`, `log(1 + 1000 u) / log(1001)`; or `"none"`, as they are. `NULL`: `"relative"`, and `"log"` in
-#'   [chemcpa()]; with `parity = "chemcpa"` `"max"`, and with that of another reference `"none"`, which cannot be
-#'   changed but in [chemcpa()].
+#'   [chemcpa()]; with `parity = "chemcpa"` `"max"`, and with that of another reference `"none"`; beside a
+#'   `parity` only [chemcpa()] has a choice.
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param continuous Names of columns with numbers that every cell has, such as age or time; also `~ age`. See
 #'   "Continuous covariates" in [cpa()].
@@ -79,7 +79,7 @@
 #' @section Doses: Doses are asked for and answered in the unit of the dose column. What the network sees
 #'   is their scale of `dose_transform`. By default 1 is the strongest that was measured of every drug, and a linear
 #'   dose response is the share of it. Where doses span decades, `"log"` has steps of one size between them. The
-#'   references take doses as they are. [scgen()] has no network for doses.
+#'   references of `cpa()` and [multicpa()] take doses as they are. [scgen()] has no network for doses.
 #'
 #'   Where controls have dose 0, a part of a combination at dose 0 is not there: cells `"A+B"` at
 #'   `"1+0"` are cells `"A"` at 1, in scores, splits and tables as well (but for the parities of

@@ -20,8 +20,8 @@
 #' @param pseudo Added to every mean before the ratio is taken.
 #' @return A tibble of class `compert_scores` with one row per condition and method, as [evaluate_r2()] returns it:
 #'   the covariates, perturbation and dose under your own column names, `method`, `split`, `seen`, `n_cells`,
-#'   `n_controls` and `note`, with the scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also `r2_logfold_protein` and
-#'   `sign_protein` (`NA` for conditions or controls of which no cell has proteins). `print()` says how it
+#'   `n_controls` and `note`, with the scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also
+#'   `r2_logfold_protein` and `sign_protein` (`NA` for conditions or controls of which no cell has proteins). `print()` says how it
 #'   was made.
 #' @section Errors:
 #' As in [evaluate_r2()]; `pseudo` that is not above 0.
@@ -44,6 +44,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   need_newdata(missing(newdata), "evaluate_effects")
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual))
   options$n_degs <- n_degs
+  options$own_degs <- !is.null(degs)
   check_count(n_degs, "n_degs", min = 2)
   baselines <- check_baselines(baselines)
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)

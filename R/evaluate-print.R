@@ -168,11 +168,11 @@ verdict_of <- function(x, which) {
 }
 
 words_without_degs <- function(x) {
-  model <- x$method == "model"
-  scored <- model & is.finite(x$r2_mean)
-  with <- sum(scored & is.finite(x$r2_mean_deg))
-  if (with < sum(scored)) {
-    paste(count(with), "of", count(sum(scored)), "conditions have DEGs, which two cells and more tell, or `degs`")
+  scored <- x$method == "model" & is.finite(x$r2_mean)
+  without <- sum(scored & !is.finite(x$r2_mean_deg))
+  if (without > 0L) {
+    paste0(count(without), " of ", count_of(sum(scored), "condition"), " without DEGs: they are told by two cells or ",
+           "more, or given in `degs`")
   }
 }
 

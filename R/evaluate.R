@@ -167,6 +167,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
               from = if (from != "all") from)
   options <- r2_options(fit, preset, own)
   options$n_degs <- n_degs
+  options$own_degs <- !is.null(degs)
   check_count(n_degs, "n_degs", min = 2)
   check_seed(seed)
   baselines <- check_baselines(baselines)

@@ -10,8 +10,12 @@ with_test_scores <- function(fit, screen, stopped, call = rlang::caller_env()) {
                   call = call, class = c(class, "compert_unscored"))
     fit
   }
-  tryCatch(score_test_cells(fit, screen), error = function(cnd) unscored(plain_message(cnd)),
-           interrupt = function(cnd) unscored("Scoring was interrupted.", "compert_scoring_interrupted"))
+  tryCatch({
+    if (!identical(stopped, "nan")) tell_divergence(fit, screen, call)
+    score_test_cells(fit, screen)
+  }, error = function(cnd) unscored(plain_message(cnd)), interrupt = function(cnd) {
+    unscored("Scoring was interrupted.", "compert_scoring_interrupted")
+  })
 }
 
 # Averages over the test conditions, per method, and what print() compares.

@@ -179,7 +179,7 @@ death_text <- function(group, rank) {
 # Polls until all have ended, or one has failed and the others have had time to say so as well: 5 seconds, or
 # 15 after the end of a checkpoint that one writes, but less than a minute in all. The first interrupt stops the
 # training, which leaves the fit so far; a second one ends everything, and so does the first where nothing was there
-# yet to stop: the process has died of it.
+# yet to stop.
 wait_for_workers <- function(group) {
   ranks <- seq_len(group$size) - 1
   seen <- 0
@@ -188,9 +188,10 @@ wait_for_workers <- function(group) {
   # An interrupt comes while nothing else is done.
   suspendInterrupts(repeat {
     ends <- lapply(ranks, function(rank) worker_end(group, rank))
-    if (again || (asked && isTRUE(ends[[1]]$died))) break
     running <- vapply(ends, is.null, NA)
-    seen <- relay_output(group, seen, all = !any(running))
+    stopped <- again || (asked && died_of_interrupt(group, ends[[1]]))
+    seen <- relay_output(group, seen, all = stopped || !any(running))
+    if (stopped) break
     if (!any(running)) return(ends)
     if (any(vapply(ends, function(end) !is.null(end$error), NA))) {
       now <- Sys.time()
@@ -206,6 +207,11 @@ wait_for_workers <- function(group) {
     })
   })
   rlang::interrupt()  # while they are suspended it would only be put off
+}
+
+# R's own status after an interrupt, or the signal's.
+died_of_interrupt <- function(group, end) {
+  isTRUE(end$died) && group$processes[[1]]$get_exit_status() %in% c(1L, -2L, 130L)
 }
 
 # Shows what the first process has written since; a line, or a state of the bar, at a time.

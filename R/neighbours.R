@@ -123,13 +123,11 @@ by_row_name <- function(values, embedding, arg, call = rlang::caller_env()) {
   rows <- rownames(embedding)
   names <- names(values)
   if (is.null(rows) || is.null(names) || identical(names, rows)) return(values)
-  strange <- setdiff(names, rows)
   absent <- setdiff(rows, names)
   twice <- unique(c(rows[duplicated(rows)], intersect(names[duplicated(names)], rows)))
   if (length(c(absent, twice)) == 0L) return(values[match(rows, names)])
-  abort_input(paste0("`", arg, "` must have the names of the rows of `embedding`, each once, or none."),
-              c(if (length(strange)) paste0("No row is called ", name_list(strange), "."),
-                if (length(absent)) paste0("It has none for ", name_list(absent), "."),
+  abort_input(paste0("`", arg, "` must have one value for the name of every row of `embedding`, or no names."),
+              c(if (length(absent)) paste0("It has none for ", name_list(absent), "."),
                 if (length(twice)) paste0(name_list(twice), " is there twice.")),
               paste0("Write `unname(", arg, ")` where it is in the order of the rows."), call)
 }

@@ -158,9 +158,9 @@ observed_points <- function(observed, table, value, columns, numbers, verb, call
   apart <- apart[vapply(table[apart], function(v) length(unique(v)) > 1L, NA)]
   if (length(apart)) {
     abort_input(paste0("`observed` must say which `", apart[1L], "` its points are of."),
-                paste0("`response` has several, and `observed` has no such column."),
+                "`response` has several, and `observed` has no such column.",
                 paste0("Ask `observed_response()` for the cells of each by themselves, and add it: observed$",
-                       apart[1L], " <- ", table[[apart[1L]]][1L], "."), call)
+                       apart[1L], " <- ", deparse1(as.vector(table[[apart[1L]]])[1L]), "."), call)
   }
   points$.row <- match(row_keys(points[shared]), row_keys(table[shared]))
   points <- points[!is.na(points$.row) & is.finite(points[[value]]), , drop = FALSE]

@@ -55,7 +55,7 @@ stop_unless_one <- function(table, call = rlang::caller_env()) {
 }
 
 first_degs <- function(fit, screen, rows, n_genes, call = rlang::caller_env()) {
-  at <- evaluation_degs(fit, screen, rows, NULL, n_genes)[[1L]]
+  at <- evaluation_degs(fit, screen, rows, NULL, n_genes, call)[[1L]]
   if (length(at)) return(rownames(screen$x)[at])
   abort_input("`newdata` must hold cells enough to tell which genes respond, where `genes` names none.",
               "There are too few of the condition or of its controls.", "Name them: `genes = c(...)`.", call)

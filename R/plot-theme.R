@@ -177,8 +177,8 @@ need_ggplot <- function(call = rlang::caller_env()) {
 # numbered `grey` are no groups.
 scale_colour_compert <- function(n, grey = integer()) {
   types <- c("solid", "22", "82", "4212", "12")
-  list(ggplot2::scale_colour_manual(values = replace(rep_len(okabe_ito(), max(n, 1L)), grey, "grey80"), na.value = "grey60",
-                                    labels = legend_names),
+  colours <- replace(rep_len(okabe_ito(), max(n, 1L)), grey, "grey80")
+  list(ggplot2::scale_colour_manual(values = colours, na.value = "grey60", labels = legend_names),
        ggplot2::scale_linetype_manual(values = types[turn_of(n) %% 5L + 1L], labels = legend_names))
 }
 

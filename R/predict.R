@@ -33,8 +33,8 @@
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
 #'   `"sample"`: draws from the model's distribution, of a variational encoder's state too (negative
 #'   draws of genes are set to 0, Gaussian draws use the standard deviation; always the decoded kind). Structural
-#'   zeros of the loss `"zinb"` count in all three; with `parity = "theislab"` in draws only, for there means leave
-#'   them out and nothing is drawn.
+#'   zeros of the loss `"zinb"` count in all three; with `parity = "theislab"` in draws only: the means of
+#'   theislab/cpa leave them out, and it draws nothing.
 #' @param summarise `"cell"`: one column per condition and source cell, condition by condition;
 #'   `"condition"`: one column per condition, the mean over its source cells.
 #' @param source Where predictions start: `"matched"`, the control cells of `newdata` with the
@@ -68,13 +68,12 @@
 #'   the columns of the source cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`),
 #'   `cpa_cell` (source cell), the covariates and the batch that were predicted (`cpa_cell_type` for
 #'   `cell_type`), `cpa_draw` where there are several, and `seen`, what training saw of the condition:
-#'   `"condition"`,
-#'   `"parts only"` (every perturbation under these covariates, but not this combination or dose),
+#'   `"condition"`, `"parts only"` (every perturbation under these covariates, but not this combination or dose),
 #'   `"drug new to covariate"`, or `"drug new"` (`NA` where [read_reference_fit()] could not know); dose 0 is
-#'   the control, as [dose_response()] says. With
-#'   `summarise = "condition"` it holds
-#'   `cpa_condition`, `cpa_source`, the covariates and the batch that the condition names, `seen` and
-#'   `n_cells` (source cells); assays are `mean` and `variance`. A baseline of `method = "nearest"` says whose effect
+#'   the control, as [dose_response()] says. With `uncertainty = TRUE` also `cosine`, `nearest_cosine`, `euclidean`
+#'   and `nearest_euclidean`. With `summarise = "condition"` it holds `cpa_condition`, `cpa_source`, the covariates
+#'   and the batch that the condition names, these columns and `n_cells` (source cells); assays are `mean` and
+#'   `variance`. A baseline of `method = "nearest"` says whose effect
 #'   it takes, in `nearest` and `similarity` ([baseline_fit()]). Where names would be the same, yours
 #'   gets `own_`: a column `seen` of the source cells becomes `own_seen`, a covariate `condition`,
 #'   `source`, `cell` or `draw` is `cpa_own_condition`.
@@ -173,20 +172,6 @@ need_condition <- function(gone, newdata, call = rlang::caller_env()) {
 pick_residual <- function(fit, residual, call = rlang::caller_env()) {
   check_flag(residual, "residual", null_ok = TRUE, call = call)
   if (is.null(residual)) isTRUE(fit$meta$residual) else residual
-}
-
-# `min_cells` where distances are asked for, else NULL.
-asked_distances <- function(fit, uncertainty, min_cells, usual, call = rlang::caller_env()) {
-  check_flag(uncertainty, "uncertainty", call = call)
-  check_count(min_cells, "min_cells", call = call)
-  if (!uncertainty) {
-    if (usual) return(NULL)
-    abort_input("`min_cells` must be left out unless `uncertainty = TRUE`.", paste0("It is ", min_cells, "."),
-                "Write `uncertainty = TRUE`, or leave `min_cells` out.", call)
-  }
-  if (!is_baseline(fit)) return(min_cells)
-  abort_input("`uncertainty` must be FALSE for a baseline, which has no latent space.", "It is TRUE.",
-              "Leave it out; the column `seen` says what training saw.", call)
 }
 
 check_samples <- function(n_samples, type, summarise, residual, call = rlang::caller_env()) {

@@ -71,8 +71,8 @@
 #' @param mixup_alpha Mixup of cells in pairs, with shares from Beta(alpha, alpha); 0 turns it off.
 #'   It excludes `reg_alignment` and `reg_counterfactual`, since a mixed cell has no condition.
 #' @param autoencoder_lr,dosers_lr,adversary_lr Learning rates of the three optimisers. Where they are far too high
-#'   training diverges: a warning tells it where the fit predicts test cells with more than ten times the squared
-#'   error that 0 for every gene would have.
+#'   training diverges: a warning tells it where the fit predicts the genes of test cells with more than ten times
+#'   the squared error that 0 for every gene would have.
 #' @param embeddings_lr Learning rate of the embeddings of perturbations and covariates, which
 #'   belong to the autoencoder's optimiser. With a `parity` it is `autoencoder_lr` unless given.
 #' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.

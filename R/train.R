@@ -55,7 +55,6 @@ finish_fit <- function(result, settings, screen, call = rlang::caller_env()) {
   tell_unwritten(result, settings, call)
   fit <- new_fit(result$state)
   fit$meta$run <- list(stopped = result$stopped, message = result$message, device = result$device)
-  if (result$stopped != "nan") tell_divergence(fit, settings, screen, call)
   fit <- with_test_scores(fit, screen, result$stopped, call)
   new_fit(with_core_errors(core_state_with_meta(fit$state, meta_to_json(fit$meta)), call = call))
 }

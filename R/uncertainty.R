@@ -6,8 +6,8 @@
 #' @details
 #' A condition's latent vector is `q = sum_j h_j(dose_j) v_j + sum_k e_k`, over its perturbations j
 #' and covariates k (see [cell_embedding()]); the batch and continuous covariates are left out, as the cells
-#' of all batches and values are one condition. It is compared with the vectors of all training conditions, controls included, that have at least `min_cells`
-#' training cells. The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean
+#' of all batches and values are one condition. It is compared with the vectors of all training conditions, controls
+#' included, that have at least `min_cells` training cells. The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean
 #' distance also of strength. Each of these has distance 0 and names itself; a training condition of fewer
 #' cells does not. Of others that are equally near by one distance, as doses of one drug are by the cosine
 #' where there are no covariates, the nearest by the other distance is named. Distances of different fits
@@ -50,6 +50,23 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   far <- training_distances(fit, asked$parts, asked$doses, asked$covariates, min_cells)
   about <- describe_rows(fit, asked, data.frame(group = seq_along(asked$parts), split = "", n_cells = 0L))
   with_dose_unit(beside_own(about$own, c(list(seen = about$fixed$seen), far)), fit)
+}
+
+# `min_cells` of predict() where distances are asked for, else NULL.
+asked_distances <- function(fit, uncertainty, min_cells, usual, call = rlang::caller_env()) {
+  check_flag(uncertainty, "uncertainty", call = call)
+  check_count(min_cells, "min_cells", call = call)
+  if (!uncertainty) {
+    if (usual) return(NULL)
+    abort_input("`min_cells` must be left out unless `uncertainty = TRUE`.", paste0("It is ", min_cells, "."),
+                "Write `uncertainty = TRUE`, or leave `min_cells` out.", call)
+  }
+  if (is_baseline(fit)) {
+    abort_input("`uncertainty` must be FALSE for a baseline, which has no latent space.", "It is TRUE.",
+                "Leave it out; the column `seen` says what training saw.", call)
+  }
+  reference_conditions(fit, min_cells, call)  # refuses what it cannot have before anything is predicted
+  min_cells
 }
 
 # The columns of distances. `covariates` has no missing values, and may have the batch.

@@ -1,4 +1,5 @@
 // Draws of counts: their moments, and that they are those of LibTorch's generator on every system.
+#include <algorithm>
 #include <cmath>
 
 #include "catch_compat.h"

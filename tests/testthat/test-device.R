@@ -73,6 +73,6 @@ test_that("a network for which there is no memory says what to make smaller", {
   command <- paste("ulimit -v 14000000;", shQuote(file.path(R.home("bin"), "Rscript")), "--vanilla", shQuote(script),
                    paste(shQuote(.libPaths()), collapse = " "))
   run <- processx::run("sh", c("-c", command), timeout = 120, error_on_status = FALSE)
-  expect_match(gsub("\\s+", " ", run$stderr), paste("There must be memory for the network, its optimisers and what a",
-                                                    "step computes.*tried to allocate.*smaller values of dim"))
+  expect_match(gsub("\\s+", " ", run$stderr), paste0("There must be memory for the network and for what is computed",
+                                                    ".*LibTorch tried to allocate.*smaller autoencoder_width"))
 })

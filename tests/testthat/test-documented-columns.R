@@ -17,7 +17,7 @@ with_tables <- list(
   check_screen = returns(function() {
     cells <- small_cells()
     check_screen(cells$x, "condition", covariates = "cell_type", control = "control", split = "split",
-                 col_data = cells$col_data)[c("defects", "design")]
+                 effects = TRUE, col_data = cells$col_data)[c("defects", "design")]
   }),
   compare_r2 = returns(function() list(compare_r2(a = score_small(), b = score_small(), by = "cell_type"))),
   condition = returns(function() list(small_condition()), "cell_type"),
@@ -87,7 +87,7 @@ with_tables <- list(
     c(described(predict(nearest, cells$x, condition("C", dose = 5, cell_type = "T"), summarise = "condition",
                         col_data = cells$col_data)),
       described(of_small(predict, small_condition(), type = "sample", n_samples = 2)),
-      described(of_small(predict, small_condition(), summarise = "condition")))
+      described(of_small(predict, small_condition(), summarise = "condition", uncertainty = TRUE, min_cells = 1)))
   }, names(small_cells()$col_data))
 )
 

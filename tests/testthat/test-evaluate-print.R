@@ -166,7 +166,7 @@ test_that("lines end at the width, and one cell per condition is scored over all
   scores$r2_mean_deg <- scores$r2_lfc_deg <- NA_real_
   scores$r2_mean <- ifelse(scores$method == "model", 0.9, 0.1)
   expect_printed(scores, "the model beats the additive baseline in r2 of the means of all genes: 0.900 against 0.100")
-  expect_printed(scores, "0 of 1 conditions have DEGs, which two cells and more tell, or `degs`")
+  expect_printed(scores, "1 of 1 condition without DEGs: they are told by two cells or more, or given in `degs`")
 })
 
 test_that("a table without rows says what keeps conditions out", {

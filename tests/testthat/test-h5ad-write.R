@@ -297,6 +297,21 @@ test_that("a folder, a device or a pipe is not replaced", {
   expect_true(file.exists(pipe))
 })
 
+test_that("what others have left open is written out at R's end", {
+  skip_without_package("rhdf5")
+  script <- withr::local_tempfile(fileext = ".R", lines = c(
+    sprintf(".libPaths(%s)", deparse1(.libPaths())),
+    "compert::write_h5ad(matrix(rnorm(20), 4), tempfile(fileext = '.h5ad'))",
+    "file <- rhdf5::H5Fcreate(commandArgs(TRUE))",
+    "rhdf5::H5Dwrite(rhdf5::H5Dcreate(file, 'x', 'H5T_NATIVE_INT32', rhdf5::H5Screate_simple(3)), 1:3)"
+  ))
+  path <- withr::local_tempfile(fileext = ".h5")
+  run <- processx::run(file.path(R.home("bin"), "Rscript"), c("--vanilla", script, path), timeout = 120,
+                       error_on_status = FALSE)
+  expect_identical(run$status, 0L, info = run$stderr)
+  expect_equal(as.vector(rhdf5::h5read(path, "x")), 1:3)
+})
+
 test_that("a full disk is told as such, leaves nothing and does not end R with a crash", {
   skip_without(.Platform$OS.type == "unix", "limits on the size of files")
   folder <- withr::local_tempdir()

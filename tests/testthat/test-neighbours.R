@@ -137,7 +137,7 @@ test_that("named labels are matched with named rows; unknown names are refused",
   expect_identical(knn_purity(unname(z), rev(labels), 2), knn_purity(z, unname(rev(labels)), 2))
   names(labels)[3] <- "d3"
   expect_refused(knn_purity(z, labels, 2),
-                 "names of the rows.*No row is called \"d3\".*none for \"c3\".*`unname\\(labels\\)`")
+                 "value for the name of every row.*none for \"c3\".*`unname\\(labels\\)`")
   names(labels)[3] <- "c1"
   expect_refused(knn_purity(z, labels, 2), "none for \"c3\".*\"c1\" is there twice")
   labels <- unname(labels)
@@ -170,7 +170,7 @@ test_that("named labels may be of more than the rows", {
   x <- matrix(c(0, 0.1, 5, 5.1), 4, 1, dimnames = list(c("d", "b", "a", "c"), NULL))
   all <- c(a = "u", z = "v", z = "w", b = "t", c = "u", d = "t")
   expect_identical(check_labels(all, x, "labels"), factor(c("t", "t", "u", "u")))
-  expect_refused(check_labels(c(all, a = "v"), x, "labels"), "each once, or none.*\"a\" is there twice")
+  expect_refused(check_labels(c(all, a = "v"), x, "labels"), "one value for the name of every row.*\"a\" is there twice")
   expect_refused(check_labels(all[-6], x, "labels"), "It has none for \"d\"")
   expect_refused(check_labels(unname(all), x, "labels"), "one value per row")
 })

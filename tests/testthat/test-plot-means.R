@@ -26,7 +26,8 @@ test_that("points are the means that evaluate_r2() scores", {
                        summarise = "condition", col_data = cells$col_data)
   expect_equal(p$data$predicted, unname(predicted[p$data$gene, 1]), tolerance = 1e-5)
   scores <- evaluate_r2(small_fit(), cells$x, split = "ood",
-                        condition = condition(condition = "IFNb", cell_type = "B"), n_degs = 10, baselines = FALSE, col_data = cells$col_data)
+                        condition = condition(condition = "IFNb", cell_type = "B"), n_degs = 10,
+                        baselines = FALSE, col_data = cells$col_data)
   expect_match(p$labels$subtitle, sprintf("r2 = %.2f over all 120 genes, %.2f over 10 DEGs",
                                           scores$r2_mean[1], scores$r2_mean_deg[1]))
   expect_identical(p$labels$title, "B, IFNb (not in training)")

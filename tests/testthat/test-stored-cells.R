@@ -227,7 +227,9 @@ test_that("a look-up that failed in rhdf5 stops no fit in memory and no predicti
   skip_without_package("rhdf5")
   skip_without(.Platform$OS.type != "windows", "processes that end after a time")
   folder <- withr::local_tempdir()
-  saveRDS(small_cells(), file.path(folder, "cells.rds"))
+  cells <- small_cells()
+  saveRDS(cells, file.path(folder, "cells.rds"))
+  write_h5ad(cells$x, file.path(folder, "cells.h5ad"), col_data = cells$col_data)
   script <- file.path(folder, "locked.R")
   writeLines(c(
     "args <- commandArgs(TRUE)",
@@ -236,7 +238,6 @@ test_that("a look-up that failed in rhdf5 stops no fit in memory and no predicti
     "setwd(args[1])",
     "cells <- readRDS('cells.rds')",
     "col_data <- cells$col_data",
-    "write_h5ad(cells$x, 'cells.h5ad', col_data = col_data)",
     "invisible(rhdf5::h5createFile('a.h5'))",
     "file <- rhdf5::H5Fopen('a.h5')",
     "try(rhdf5::H5Dopen(file, 'nothere'), silent = TRUE)",

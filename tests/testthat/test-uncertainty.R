@@ -176,8 +176,9 @@ test_that("every container and every kind of model tells the distances", {
                          min_cells = 5), "col_data")
     expect_identical(distances_in(told), distances_in(prediction_uncertainty(fit, what, min_cells = 5)))
   }
-  both <- ask_both(multi_fit(), uncertainty = TRUE, min_cells = 5)
-  expect_true(all(attr(both, "col_data")$euclidean >= 0))
+  both <- attr(ask_both(multi_fit(), uncertainty = TRUE, min_cells = 5), "col_data")
+  expect_length(both$euclidean, nrow(both))
+  expect_true(all(both$euclidean >= 0))
 })
 
 test_that("distances that there are not are refused", {

@@ -1,7 +1,9 @@
 #include "hdf5.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <future>
 #include <limits>
@@ -25,10 +27,13 @@ std::recursive_mutex& library_lock() {
   return mutex;
 }
 
-// At the end of the process HDF5 would close what is open, and crash on a file that it could not write out (the disk
-// was full). Nothing is left to it: files that are written are closed before.
+/// Whether a file that was written could not be (the disk was full).
+std::atomic<bool> unwritten{false};
+
+// At the end of the process HDF5 closes what is open, and crashes on a file that it could not write out. Asked to leave
+// that out (which it does where nobody has used it before), it closes the files of others here.
 void start_library() {
-  [[maybe_unused]] static const herr_t asked = H5dont_atexit();
+  if (H5dont_atexit() >= 0) std::atexit([] { if (!unwritten) H5close(); });
   H5open();
 }
 
@@ -246,8 +251,13 @@ void File::close() {
 }
 
 void File::fail(const std::string& what, const std::string& path) const {
-  if (writes_to_disk_) fail_writing(what, path);
   const std::string cause = detail::last_error();
+  if (writes_to_disk_) {
+    detail::unwritten = true;
+    throw Error("path", "must name a file that can be written",
+                "On " + what + " \"" + path + "\": " + (cause.empty() ? "HDF5 failed" : cause),
+                "Check that there is room on the disk and that you may write there");
+  }
   throw Error("path", "must name an intact HDF5 file",
               "In \"" + name_ + "\", " + what + " \"" + path + "\" failed" +
                   (cause.empty() ? "" : ": " + cause),

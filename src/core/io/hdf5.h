@@ -194,7 +194,6 @@ class File {
   void put_attribute(const std::string& path, const std::string& name, hid_t type,
                      const Shape& shape, const void* data);
   [[noreturn]] void fail(const std::string& what, const std::string& path) const;
-  [[noreturn]] void fail_writing(const std::string& what, const std::string& path) const;
 
   Handle file_;
   std::string name_;

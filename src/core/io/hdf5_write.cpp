@@ -56,13 +56,6 @@ Handle uncached() {
 
 }  // namespace
 
-void File::fail_writing(const std::string& what, const std::string& path) const {
-  const std::string cause = detail::last_error();
-  throw Error("path", "must name a file that can be written",
-              "On " + what + " \"" + path + "\": " + (cause.empty() ? "HDF5 failed" : cause),
-              "Check that there is room on the disk and that you may write there");
-}
-
 void File::create_group(const std::string& path) {
   const Quiet quiet;
   if (is_group(path)) return;

@@ -51,7 +51,7 @@ void Adam::update() {
   if (!value.is_cpu()) return update_on_device();
   for (const Run& run : runs) {
     const auto network = static_cast<std::size_t>(std::max<int64_t>(0, run.network));
-    if (run.network >= 0 && !moves[network]) continue;
+    if (run.network >= 0 && !moves[network]) continue;  // it did not run: its gradients are 0
     const auto t = static_cast<double>(run.network >= 0 ? network_steps[network] : step);
     const AdamStep s{lr * run.lr_factor / (1 - std::pow(kBeta1, t)), weight_decay, kBeta1, kBeta2,
                      std::sqrt(1 - std::pow(kBeta2, t)), kEpsilon};

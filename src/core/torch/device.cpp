@@ -57,7 +57,7 @@ void check_threads(int64_t n) {
   if (!too_many(n)) return;
   throw Error("threads", "must be at most twice the number of cores, since threads wait for each other",
               std::to_string(n) + " was given, for " + std::to_string(cores()) + (cores() == 1 ? " core" : " cores"),
-              "Leave it out to use every core");
+              "Give threads = 0 to use every core");
 }
 
 void use_threads(int64_t n) {

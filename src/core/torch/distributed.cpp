@@ -217,6 +217,7 @@ FitResult Model::Impl::fit_in_group(const CellSource& cells, const Design& desig
                                     const std::vector<int64_t>& train, const EvaluationPlan& plan,
                                     const std::string& meta, Progress& progress,
                                     const DegTargets& degs) {
+  check_threads(settings.threads);
   if (!settings.distributed) return fit(cells, design, train, plan, meta, progress, degs);
   // Before joining, which waits longer than the group does for those that read slowly.
   const Json common = in_common(*this, cells, design, train, plan, meta, degs);

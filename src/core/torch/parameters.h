@@ -68,7 +68,7 @@ struct Adam {
   /// What of it changes from step to step, for a device: the rate of its moments' ratio and the factor of the
   /// second moment's root, then those of networks that may rest; both 0 of one that does.
   std::vector<double> rates() const;
-  Tensor device_rates;  // x 2
+  Tensor device_rates;  // (1 + networks that may rest) x 2
   /// Takes the step that ParameterStore::begin_step() began. On a processor the gradient is 0 afterwards.
   void update();
   /// Scales the gradient down to the norm `most` and returns the norm it had; undefined where 0 leaves it.

@@ -72,7 +72,7 @@ class Sampler {
   /// Of negative binomials; `absent`: probabilities of structural zeros, or undefined.
   Tensor draw_counts(const Tensor& mean, const Tensor& second, const Tensor& absent) {
     const Tensor rate = at::_standard_gamma(second, random_) * (mean / second);
-    const Tensor counts = at::poisson(at::where(rate > 0, rate, 0.0), random_);
+    const Tensor counts = at::poisson(at::where(at::isfinite(rate), rate, 0.0), random_);
     return absent.defined() ? at::where(happens(absent), 0.0, counts) : counts;
   }
 

@@ -1,5 +1,7 @@
 #include "state_graphs.h"
 
+#include <cmath>
+
 #include "compert/error.h"
 
 namespace compert {
@@ -40,8 +42,10 @@ std::vector<MoleculeGraph> read_graphs(const File& file) {
                   "Its graphs of molecules have other sizes than it says", "Is it truncated?");
   };
   const auto left = [](auto begin, const auto& of) { return static_cast<double>(of.end() - begin); };
-  for (std::size_t k = 0; k + 1 < sizes.size(); k += 2) {
-    check(sizes[k] >= 0 && sizes[k] * kAtomFeatures <= left(atom, atoms) && sizes[k + 1] >= 0 &&
+  const auto is_size = [](double n) { return n >= 0 && n == std::floor(n); };
+  check(sizes.size() % 2 == 0);
+  for (std::size_t k = 0; k < sizes.size(); k += 2) {
+    check(is_size(sizes[k]) && sizes[k] * kAtomFeatures <= left(atom, atoms) && is_size(sizes[k + 1]) &&
           sizes[k + 1] * 2 <= left(end, ends) && sizes[k + 1] * kBondFeatures <= left(bond, bonds));
     MoleculeGraph g;
     g.n_atoms = static_cast<int64_t>(sizes[k]);
@@ -57,6 +61,7 @@ std::vector<MoleculeGraph> read_graphs(const File& file) {
     }
     out.push_back(std::move(g));
   }
+  check(atom == atoms.end() && end == ends.end() && bond == bonds.end());
   return out;
 }
 

@@ -182,7 +182,7 @@ void Model::Impl::begin_step(Turn turn, const Batch& batch, const EffectMatching
   reset_learning_rates();
   std::vector<bool> ran(network.store().adam(Group::kDosers).network_steps.size());
   const auto add = [&ran](const Slots& slots) {
-    for (std::size_t j = 0; j < ran.size(); ++j) ran[j] = ran[j] || slots.grid.count[j] > 0;
+    for (std::size_t j = 0; j < ran.size(); ++j) ran[j] = ran[j] || slots.grid.count.at(j) > 0;
   };
   add(batch.slots);
   if (draw.any) add(draw.slots);

@@ -17,11 +17,10 @@ auto translate(Body&& body) -> decltype(body()) {
     return body();
   } catch (const c10::Error& e) {
     const std::string why = e.what_without_backtrace();
-    if (why.find("allocate") == std::string::npos) throw Error("", "LibTorch failed: " + why);
-    const auto size = why.find("tried to allocate");  // after lines about the place in the code
-    throw Error("", "There must be memory for the network, its optimisers and what a step computes",
-                size == std::string::npos ? why : "LibTorch " + why.substr(size),
-                "Give smaller values of dim, autoencoder_width, decoder_width or batch_size");
+    const auto size = why.find("ried to allocate");  // after lines about the place in the code
+    if (size == std::string::npos) throw Error("", "LibTorch failed: " + why);
+    throw Error("", "There must be memory for the network and for what is computed", "LibTorch t" + why.substr(size),
+                "Close what else needs it; a fit needs less with smaller autoencoder_width, decoder_width or batch_size");
   }
 }
 

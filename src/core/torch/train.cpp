@@ -118,7 +118,6 @@ FitResult Model::Impl::fit(const CellSource& cells, const Design& design,
   if (network.differences() != nullptr)
     network.differences()->check(design.rows(train.data(), train.size()));
   const KeptMemory kept_memory(true);
-  check_threads(settings.threads);
   use_threads(settings.threads);
   const HeldSignals held_signals;
   Recorder recorder(network.options().device());
