@@ -198,7 +198,7 @@ latent_response <- function(fit, grid) {
 }
 
 # `of`: the parts of the registry that they may be from; `features`: whether the verb has such an argument for others.
-check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", "proteins"), features = TRUE) {
+check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", "proteins")) {
   check_strings(genes, "genes", call = call, min = 1L)
   of <- intersect(of, names(Filter(length, fit$meta$registry)))
   known <- unlist(fit$meta$registry[of], use.names = FALSE)
@@ -208,7 +208,7 @@ check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", 
   abort_input(
     paste0("`genes` must be ", paste(of, collapse = " or "), " of the fit."),
     paste0(name_list(unknown), " ", if (length(unknown) == 1L) "is" else "are", " not."),
-    if (features && any(unknown %in% unlist(fit$meta$registry[other]))) {
+    if (any(unknown %in% unlist(fit$meta$registry[other]))) {
       paste0("Of ", other, " write features = \"", other, "\".")
     } else {
       paste0(did_you_mean(unknown[1L], known), paste0("`fit$meta$registry$", of, "`", collapse = " and "),

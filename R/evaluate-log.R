@@ -25,13 +25,14 @@ predict_log_rows <- function(fit, screen, targets, source, options, seed) {
 predicted_cells <- function(fit, screen, target, source, kind, seed, goal = NULL) {
   without_rna <- !is.null(screen$measured) && all(screen$measured[source[[1L]]] == proteins_only)
   drawn <- kind == "decoded" || (without_rna && !is.null(goal))
-  answer <- if (drawn) {
-    run_predict(fit, screen, target, source, FALSE, "sample", draws_per_cell(length(source[[1L]])), seed)
-  } else {
-    run_predict(fit, screen, target, source, TRUE)
-  }
-  cells <- gene_rows(fit$meta$registry, answer$mean)
+  cells <- gene_rows(fit$meta$registry, predicted_values(fit, screen, target, source, drawn, seed))
   if (is.null(goal)) cells else log_normalise(if (drawn) cells else pmax(cells, 0), goal)
+}
+
+# All rows of a fit x cells under one condition: draws, or counterfactuals by difference.
+predicted_values <- function(fit, screen, target, source, drawn, seed) {
+  if (!drawn) return(run_predict(fit, screen, target, source, TRUE)$mean)
+  run_predict(fit, screen, target, source, FALSE, "sample", draws_per_cell(length(source[[1L]])), seed)$mean
 }
 
 # A seed per condition, which is the same whatever others are asked for.

@@ -1,24 +1,28 @@
-#' Distributions of genes: controls, predicted and measured cells
+#' Distributions of genes or proteins: controls, predicted and measured cells
 #'
-#' One panel per gene with three violins: the control cells that the prediction starts from, these cells as the
+#' One panel per gene (protein) with three violins: the control cells that the prediction starts from, these cells as the
 #' model predicts them under the condition, and the cells that were measured. Points are means. A prediction may
 #' meet the mean and miss what cells do: whether all of them respond, or a part.
 #'
 #' @details
 #' Counterfactuals by difference are cells, with the spread of their controls; of decoded ones draws of the model's
-#' distribution are shown, as in [evaluate_r2()]. Fits on counts are shown on log-normalised values. The measured cells
-#' are those of all splits together.
+#' distribution are shown, as in [evaluate_r2()]. Fits on counts are shown on log-normalised values, raw
+#' counts of proteins as log(1 + value). The measured cells are those of all splits together; of proteins, here and among
+#' the controls, those in which they were measured.
 #'
 #' @inheritParams plot_means
 #' @param fit A `compert_fit`.
 #' @param condition A [condition()] with one measured condition: name its covariates, and its dose where there are
 #'   several.
-#' @param genes Names of genes to draw, in this order; `NULL` for the condition's first DEGs.
-#' @param n_genes How many DEGs.
-#' @return A ggplot. Its `data` has a row per gene and cell: `gene`, `cells` (`"Control"`, `"Predicted"`,
+#' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`.
+#' @param genes Names of genes (proteins) to draw, in this order; `NULL` for the condition's first DEGs, and for the
+#'   proteins whose means changed most.
+#' @param n_genes How many of these.
+#' @return A ggplot. Its `data` has a row per gene (protein) and cell: `gene`, `cells` (`"Control"`, `"Predicted"`,
 #'   `"Measured"`), `value`.
 #' @section Errors:
-#' No, or more than one, measured condition; no controls of the same covariates; unknown genes.
+#' No, or more than one, measured condition; no controls of the same covariates; unknown genes; for proteins, cells
+#' of the condition or controls in which none were measured.
 #' @seealso [plot_means()], [distribution_distance()], [rank_degs()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
@@ -28,8 +32,9 @@
 #' plot_genes(fit, screen, stimulated_b)
 #' plot_genes(fit, screen, stimulated_b, genes = c("ISG15", "CD74"))
 #' @export
-plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L, residual = NULL, seed = NULL,
-                       assay = NULL, layer = NULL, col_data = NULL, missing_genes = c("error", "zero")) {
+plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "proteins"), genes = NULL,
+                       n_genes = 6L, residual = NULL, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                       missing_genes = c("error", "zero")) {
   check_no_dots(...)
   need_ggplot()
   validate_fit(fit)
@@ -37,14 +42,23 @@ plot_genes <- function(fit, newdata, condition, ..., genes = NULL, n_genes = 6L,
   need_condition_to_draw(missing(condition))
   check_count(n_genes, "n_genes", min = 2)
   check_seed(seed)
-  genes <- check_genes(fit, genes, of = "genes", features = FALSE)
+  features <- check_features(fit, features)
+  genes <- check_genes(fit, genes, of = features)
   options <- r2_options(fit, "compert", list(min_cells = 1L, residual = residual))
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = measured_roles())
   rows <- evaluation_rows(fit, screen, character(), condition, options)
   stop_unless_one(rows$table)
-  genes <- genes %||% first_degs(fit, screen, rows, n_genes)
-  draw_distributions(gene_cells(fit, screen, rows, options, genes, resolve_seed(seed)),
-                     describe_one(fit, rows), gene_scale(fit, "log"))
+  seed <- resolve_seed(seed)
+  if (features == "genes") {
+    genes <- genes %||% first_degs(fit, screen, rows, n_genes)
+    parts <- cells_of_genes(fit, screen, rows, options, seed)
+    scale <- with_scale_words("Expression", gene_scale(fit, "log"))
+  } else {
+    parts <- cells_of_proteins(fit, screen, rows, options, seed)
+    genes <- genes %||% most_changed(parts, n_genes)
+    scale <- c(log1p = "log(1 + value)", other = "Expression")[[protein_scale(fit, "log")]]
+  }
+  draw_distributions(long_cells(lapply(parts, function(x) x[genes, , drop = FALSE])), describe_one(fit, rows), scale)
 }
 
 stop_unless_one <- function(table, call = rlang::caller_env()) {
@@ -61,26 +75,65 @@ first_degs <- function(fit, screen, rows, n_genes, call = rlang::caller_env()) {
               "There are too few of the condition or of its controls.", "Name them: `genes = c(...)`.", call)
 }
 
-# A row per gene and cell, the controls first.
-gene_cells <- function(fit, screen, rows, options, genes, seed, call = rlang::caller_env()) {
-  control <- evaluation_controls(screen, rows$groups, rows$table, options, call)
-  source <- some_source_cells(control$source, seed)
-  if (lengths(source) == 0L) {
-    abort_input("`newdata` must hold control cells of the condition's covariates.", "There is none.",
-                "Give them: predictions start from them.", call)
-  }
-  measured <- which(rows$of_cell == 1L)
-  targets <- group_targets(fit, rows$groups, rows$table$group, continuous_means(screen, list(measured)))
+# list(Control, Predicted, Measured), genes x cells each; the controls are those that predictions start from.
+cells_of_genes <- function(fit, screen, rows, options, seed, call = rlang::caller_env()) {
+  of <- compared_cells(fit, screen, rows, options, seed, call = call)
   total <- if (options$log_counts) cell_totals(screen$x)
-  predicted <- predicted_cells(fit, screen, targets, source, options$kinds[1L], seed,
+  predicted <- predicted_cells(fit, screen, of$target, list(of$control), options$kinds[1L], seed,
                                if (options$log_counts) stats::median(total[total > 0]))
   values <- if (options$log_counts) log_values(screen) else screen$x
-  of <- function(cells) as.matrix(pick_columns(values, cells))
-  parts <- list(Control = of(source[[1L]]), Predicted = predicted, Measured = of(measured))
-  at <- match(genes, rownames(screen$x))
+  cells <- function(at) as.matrix(pick_columns(values, at))
+  list(Control = cells(of$control), Predicted = with_names(predicted, rownames(screen$x)),
+       Measured = cells(of$measured))
+}
+
+# The same of proteins, on the scale of their means.
+cells_of_proteins <- function(fit, screen, rows, options, seed, call = rlang::caller_env()) {
+  of <- compared_cells(fit, screen, rows, options, seed, with_proteins = TRUE, call)
+  answer <- predicted_values(fit, screen, of$target, list(of$control), options$kinds[1L] == "decoded", seed)
+  scale <- protein_scaling(fit, "log")
+  cells <- function(at) scale(as.matrix(screen$proteins[, at, drop = FALSE]))
+  predicted <- scale(protein_rows(fit$meta$registry, answer))
+  list(Control = cells(of$control), Predicted = with_names(predicted, rownames(screen$proteins)),
+       Measured = cells(of$measured))
+}
+
+# The cells of the one row, the controls that its prediction starts from, and what that is to be.
+compared_cells <- function(fit, screen, rows, options, seed, with_proteins = FALSE, call = rlang::caller_env()) {
+  of_proteins <- function(cells) if (with_proteins) cells[has_proteins(screen)[cells]] else cells
+  words <- if (with_proteins) " with proteins"
+  control <- evaluation_controls(screen, rows$groups, rows$table, options, call)
+  source <- some_source_cells(lapply(control$source, of_proteins), seed)[[1L]]
+  if (length(source) == 0L) {
+    abort_input(paste0("`newdata` must hold control cells", words, " of the condition's covariates."), "There is none.",
+                "Give them: predictions start from them.", call)
+  }
+  cells <- which(rows$of_cell == 1L)
+  measured <- of_proteins(cells)
+  if (length(measured) == 0L) {
+    abort_input("`newdata` must hold cells with proteins of the condition.", "There is none.",
+                "Give the cells in which proteins were measured.", call)
+  }
+  list(control = source, measured = measured,
+       target = group_targets(fit, rows$groups, rows$table$group, continuous_means(screen, list(cells))))
+}
+
+with_names <- function(x, names) {
+  rownames(x) <- names
+  x
+}
+
+# Of measured cells against controls.
+most_changed <- function(parts, n) {
+  change <- abs(rowMeans(parts$Measured) - rowMeans(parts$Control))
+  names(utils::head(sort(change, decreasing = TRUE), n))
+}
+
+# A row per gene and cell, the controls first.
+long_cells <- function(parts) {
   long <- lapply(names(parts), function(name) {
-    x <- parts[[name]][at, , drop = FALSE]
-    data.frame(gene = rep(genes, ncol(x)), cells = name, value = as.vector(x))
+    x <- parts[[name]]
+    data.frame(gene = rep(rownames(x), ncol(x)), cells = name, value = as.vector(x))
   })
   table <- do.call(rbind, long)
   table$cells <- factor(table$cells, names(parts))
@@ -106,7 +159,7 @@ draw_distributions <- function(table, title, scale) {
     ggplot2::scale_x_discrete(limits = levels(table$cells)) +
     ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
     ggplot2::guides(fill = "none") +
-    ggplot2::labs(x = NULL, y = with_scale_words("Expression", scale), title = title,
+    ggplot2::labs(x = NULL, y = scale, title = title,
                   subtitle = paste0(paste0(n, " ", lower_case(names(n)), collapse = ", "),
                                     " cells; points are means")) +
     theme_compert()

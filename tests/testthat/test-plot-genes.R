@@ -67,10 +67,10 @@ test_that("what cannot be drawn is refused", {
   cells <- small_cells()
   expect_refused(drawn_of(ask = condition("IFNb")), "one condition that was measured.*names 3.*Name all covariates")
   expect_refused(drawn_of(genes = "ISG1"), "\"ISG1\"")
-  # There is no `features` to advise.
   expect_refused(plot_genes(multi_fit(), cite_rows(), condition(drug = "A", cell_type = "B"),
                             genes = rownames(cite_cells()$adt)[1], col_data = cite_cells()$col_data),
-                 "must be genes of the fit.*registry\\$genes` lists them")
+                 "must be genes of the fit.*Of proteins write features = \"proteins\"")
+  expect_refused(drawn_of(features = "proteins"), "`features` must be \"genes\" for a fit of RNA alone")
   expect_refused(plot_genes(small_fit(), cells$x, col_data = cells$col_data), "`condition` must say what to draw")
   expect_refused(plot_genes(small_fit()), "`newdata` must be given")
   treated <- cells$col_data$condition == "IFNb"
@@ -79,4 +79,28 @@ test_that("what cannot be drawn is refused", {
   additive <- baseline_fit(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
                            col_data = cells$col_data)
   expect_refused(plot_genes(additive, cells$x, ask_nk(), col_data = cells$col_data), "model that was trained")
+})
+
+test_that("proteins are drawn over the cells that have them, those that changed most by default", {
+  skip_without_package("ggplot2")
+  cells <- cite_cells()
+  ask <- condition(drug = "A", cell_type = "NK")
+  draw <- function(fit = multi_fit(), x = cite_rows(), ...) {
+    plot_genes(fit, x, ask, features = "proteins", ..., residual = TRUE, col_data = cells$col_data)
+  }
+  p <- draw(n_genes = 3)
+  of <- function(drug) which(cells$col_data$drug == drug & cells$col_data$cell_type == "NK")
+  proteins <- log1p(as.matrix(cells$adt))
+  change <- abs(rowMeans(proteins[, of("A")]) - rowMeans(proteins[, of("control")]))
+  expect_identical(unique(p$data$gene), names(sort(change, decreasing = TRUE))[1:3])
+  expect_equal(p$data$value[p$data$cells == "Measured"], as.vector(proteins[unique(p$data$gene), of("A")]),
+               tolerance = 1e-6)
+  expect_equal(p$data$value[p$data$cells == "Control"], as.vector(proteins[unique(p$data$gene), of("control")]),
+               tolerance = 1e-6)
+  answer <- predict(multi_fit(), cite_rows(), ask, residual = TRUE, col_data = cells$col_data)
+  answer <- proteins_of(answer)[unique(p$data$gene), ]
+  expect_equal(p$data$value[p$data$cells == "Predicted"], as.vector(log1p(pmax(answer, 0))), tolerance = 1e-6)
+  expect_s3_class(ggplot2::ggplot_build(draw(genes = rownames(cells$adt)[2])), "ggplot_built")
+  poe <- multi_fit(settings = multi_settings(fusion = "poe"))
+  expect_refused(suppressWarnings(draw(poe, cells$genes)), "must hold control cells with proteins.*There is none")
 })
