@@ -148,7 +148,7 @@ stop_without_conditions <- function(n, keys, call, arg = "condition") {
 resolve_conditions <- function(condition, registry, keys, call = rlang::caller_env(),
                                open_doses = NULL, measured = list()) {
   condition <- as_condition(condition, keys, call)
-  tidy <- tidy_pairs(condition$perturbation, doses_in_unit(condition$dose, registry, call),
+  tidy <- tidy_pairs(one_control(condition$perturbation, keys), doses_in_unit(condition$dose, registry, call),
                      registry$control, keys$idle_zero)
   control <- vapply(tidy$parts, identical, NA, registry$control)
   given <- dose_given(condition$dose)

@@ -1,30 +1,42 @@
-# Who is a control: cells whose perturbation has the control's name, or cells that a logical column
-# marks. Names are compared for equality, doses play no part. (facebookresearch/CPA, cpa/data.py,
+# Who is a control: cells whose perturbation has the control's name, or one of several (then the first is the name of
+# all), or cells that a logical column marks. Names are compared for equality, doses play no part. (facebookresearch/CPA, cpa/data.py,
 # compares dose texts and finds no controls in a numeric column; its later test is by substring.)
 
-# list(control = name of the control perturbation, defects)
+# list(control = name of the control perturbation, defects), `atoms` being the names in the cells.
 find_control <- function(keys, col_data, pairs) {
   atoms <- sort_names(stats::na.omit(unlist(pairs$parts, use.names = FALSE)))
   if (is.null(keys$control)) return(list(control = NULL, defects = control_missing(keys, atoms)))
-  whole <- unique(split_text(keys$control, keys$sep)[[1]])
-  if (length(whole) == 1 && whole %in% atoms) return(control_by_name(whole, pairs))
-  if (keys$control %in% pairs$label) return(control_cut(keys))
-  if (keys$control %in% names(col_data)) {
-    return(control_by_flag(col_data[[keys$control]], keys, pairs))
+  given <- control_names(keys)
+  whole <- lapply(split_text(given, keys$sep), unique)
+  if (all(lengths(whole) == 1L) && all(unlist(whole) %in% atoms)) return(control_by_name(unlist(whole), pairs))
+  cut <- given[lengths(whole) > 1L & given %in% pairs$label]
+  if (length(cut)) return(control_cut(cut[1L], keys))
+  if (length(given) == 1L && given %in% names(col_data)) {
+    return(control_by_flag(col_data[[given]], keys, pairs))
   }
+  absent <- given[!vapply(whole, function(w) length(w) == 1L && w %in% atoms, NA)][1L]
   flags <- Filter(function(name) is_flag(col_data[[name]]), names(col_data))
   list(control = NULL, defects = new_defect(
-    "no such control", "`control` must be a name in the perturbation column, or a logical column.",
-    paste0(dQuote(keys$control, FALSE), " is neither: no cell is a control."),
-    paste0(did_you_mean(keys$control, c(atoms, flags)), columns_have(keys),
+    "no such control", paste0("`control` must be a name in the perturbation column, or ",
+                              if (length(given) > 1L) "several." else "a logical column."),
+    paste0(dQuote(absent, FALSE), if (length(given) > 1L) " is none" else " is neither", ": no cell is a control."),
+    paste0(did_you_mean(absent, c(atoms, if (length(given) == 1L) flags)), columns_have(keys),
            name_list(atoms, 12), ".")))
 }
 
+control_names <- function(keys) c(keys$control, keys$further_controls)
+
+# Parts of labels in which every name of the control is its first.
+one_control <- function(parts, keys) {
+  if (is.null(keys$further_controls)) return(parts)
+  lapply(parts, function(p) replace(p, p %in% keys$further_controls, keys$control))
+}
+
 # The cells have the control's name, which `sep` takes for a combination.
-control_cut <- function(keys) {
+control_cut <- function(name, keys) {
   list(control = NULL, defects = new_defect(
     "control cut in two", "The name of the control must not hold what joins combinations.",
-    paste0(dQuote(keys$control, FALSE), " holds `sep`, ", dQuote(keys$sep, FALSE), "."),
+    paste0(dQuote(name, FALSE), " holds `sep`, ", dQuote(keys$sep, FALSE), "."),
     "Give the controls a name without it, or write sep = NULL where no cell has a combination."))
 }
 
@@ -58,12 +70,12 @@ control_missing <- function(keys, atoms) {
              "It is missing.", hint)
 }
 
-control_by_name <- function(name, pairs) {
-  pure <- vapply(pairs$parts, function(p) all(p == name), NA)
-  if (any(pure, na.rm = TRUE)) return(list(control = name, defects = NULL))
-  list(control = name, defects = new_defect(
+control_by_name <- function(names, pairs) {
+  pure <- vapply(pairs$parts, function(p) all(p %in% names), NA)
+  if (any(pure)) return(list(control = names[1L], defects = NULL))
+  list(control = names[1L], defects = new_defect(
     "no control cells", "There must be control cells.",
-    paste0(dQuote(name, FALSE), " occurs only inside combinations."),
+    paste0(name_list(names), if (length(names) > 1L) " occur" else " occurs", " only inside combinations."),
     "Add cells that had the control alone."))
 }
 
@@ -89,7 +101,7 @@ control_by_flag <- function(flag, keys, pairs) {
   names <- unique(unlist(pairs$parts[codes], use.names = FALSE))
   if (length(names) != 1 || anyNA(names)) {
     return(fail(paste0("The cells it marks have perturbations ", name_list(names), "."),
-                "Give all controls one name in the perturbation column."))
+                paste0("Name what is a control, or each of several: control = c(\"first\", \"second\").")))
   }
   alike <- vapply(pairs$parts, function(p) all(p == names), NA)[pairs$code]
   stray <- which(alike & !flag)

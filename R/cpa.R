@@ -38,7 +38,8 @@
 #' @param covariates Names of columns such as cell type or donor, any number; also `~ cell_type`.
 #' @param continuous Names of columns with numbers that every cell has, such as age or time; also `~ age`. See
 #'   "Continuous covariates" in [cpa()].
-#' @param control Name of the control perturbation, or of a logical column that marks the controls.
+#' @param control Name of the control perturbation, or of a logical column that marks the controls. Of several names, as
+#'   of non-targeting guides, the first is the name of all (`c("NTg4", "NTg7")`).
 #' @param batch Name of a column that is a nuisance: a covariate that [cell_embedding()] can leave
 #'   out, and that predictions keep as it is in each cell.
 #' @param split Name of a column with `"train"`, `"test"` and `"ood"`, as [split_cells()] makes it.

@@ -20,7 +20,7 @@
 #' @param dose Name of the dose column, or of as many as `perturbation` names, or `NULL`.
 #' @param covariates Names of columns, such as cell type or donor. Each combination of their levels
 #'   is treated separately, with its own controls.
-#' @param control Name of the control perturbation, or of a logical column that marks controls.
+#' @param control Name of the control perturbation, several names, or that of a logical column, as in [cpa()].
 #' @param n_genes How many genes to list per condition; `nrow(x)` lists all.
 #' @param by_dose `TRUE` ranks each dose by itself, `FALSE` takes all doses of a perturbation
 #'   together.

@@ -88,7 +88,7 @@ match_conditions <- function(screen, condition, call) {
                        "; the unit of the dose column is not known."),
                 "Give the doses as numbers of that column, and leave `dose_unit` out.", call = call)
   }
-  tidy <- tidy_pairs(condition$perturbation, condition$dose, screen$keys$control,
+  tidy <- tidy_pairs(one_control(condition$perturbation, screen$keys), condition$dose, screen$keys$control,
                      screen$keys$idle_zero)
   known <- unique(unlist(screen$parts, use.names = FALSE))
   strange <- setdiff(unlist(tidy$parts), known)

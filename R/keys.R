@@ -20,7 +20,7 @@ new_keys <- function(perturbation = NULL, dose = NULL, covariates = NULL, contro
   check_string(layer, "layer", null_ok = TRUE, call = call)
   check_string(sep, "sep", null_ok = TRUE, call = call)
   if (!is.null(loss)) loss <- check_choice(loss, c("gauss", "nb", "zinb"), "loss", call = call)
-  if (!is.null(control)) check_string(control, "control", call = call)
+  check_strings(control, "control", min = 1L, call = call)
   check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
                    continuous = continuous, batch = batch, split = split), call)
   if (!is.null(columns)) {
@@ -28,9 +28,10 @@ new_keys <- function(perturbation = NULL, dose = NULL, covariates = NULL, contro
     dose <- if (!is.null(dose)) joint_names$dose
   }
   c(list(perturbation = perturbation, dose = dose, covariates = as.character(covariates),
-         control = if (!is.null(control)) as_utf8(control), batch = batch, split = split, assay = assay,
+         control = if (!is.null(control)) as_utf8(control[1L]), batch = batch, split = split, assay = assay,
          layer = layer, loss = loss, sep = sep), if (!is.null(columns)) list(columns = columns),
-    if (length(continuous)) list(continuous = continuous))
+    if (length(continuous)) list(continuous = continuous),
+    if (length(control) > 1L) list(further_controls = as_utf8(control[-1L])))
 }
 
 # Those of the arguments that a verb was given.

@@ -65,7 +65,7 @@ meta_types <- list(
                covariates = "text{}", continuous = "number{}", dose_range = "number{}", dose_scale = "number",
                dose_top = "number", feature_names = "text"),
   keys = c(covariates = "text", continuous = "text", proteins = "text", columns = "text{}", degs = "text{}",
-           control_dose = "number"),
+           control_dose = "number", further_controls = "text"),
   conditions = c(label = "text", parts = "text[]", doses = "number[]", covariates = "text{}", split = "text",
                  control = "flag", n_cells = "integer"),
   degs = c(parts = "text[]", doses = "number[]", covariates = "text{}", genes = "text[]")

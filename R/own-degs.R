@@ -47,7 +47,7 @@ spell_as_known <- function(degs, known, keys, call) {
 # is there twice, it has dose 2 and the others dose 1.
 tidy_label <- function(label, keys) {
   parts <- split_text(label, keys$sep)
-  tidy <- tidy_pairs(parts, lapply(parts, function(p) rep(1, length(p))), keys$control)
+  tidy <- tidy_pairs(one_control(parts, keys), lapply(parts, function(p) rep(1, length(p))), keys$control)
   part <- unlist(tidy$parts, use.names = FALSE)
   times <- unlist(tidy$doses, use.names = FALSE)
   repeated <- rep(vapply(tidy$doses, function(d) any(d > 1), NA), lengths(tidy$parts))

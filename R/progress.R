@@ -73,6 +73,7 @@ inform_task <- function(task) {
     count_of(ncol(screen$x), "cell"), " x ", count_of(nrow(screen$x), "gene"), protein_text(screen),
     ", ", count_of(length(task$registry$perturbations) - 1, "perturbation"), " and ",
     dQuote(screen$keys$control, FALSE),
+    if (length(screen$keys$further_controls)) paste0(" (with ", name_list(screen$keys$further_controls, 4L), ")"),
     if (length(levels) > 0) paste0(", ", paste0(names(levels), " (", levels, ")", collapse = ", ")),
     paste0(", ", names(task$registry$continuous), " (continuous)", recycle0 = TRUE, collapse = ""),
     "; ", n[["train"]], " train, ", n[["test"]], " test, ", n[["ood"]], " ood",

@@ -35,7 +35,7 @@ call_arguments <- function(fit, verb) {
   given <- list(
     dose = given_columns(keys, "dose"), dose_unit = registry$dose_unit,
     covariates = if (length(keys$covariates)) keys$covariates, continuous = keys$continuous,
-    control = keys$control, batch = keys$batch, split = keys$split,
+    control = control_names(keys), batch = keys$batch, split = keys$split,
     assay = keys$assay, layer = keys$layer,
     loss = meta$settings$loss_ae, proteins = if (is.null(registry$proteins)) FALSE else keys$proteins,
     # Of an array it is the array's own name.

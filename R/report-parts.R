@@ -68,7 +68,7 @@ check_of_fit <- function(fit, x, reading) {
   keys <- keys_of_training(meta, container_kind(x))
   rna <- new_keys(
     given_columns(keys, "perturbation"), given_columns(keys, "dose"), if (length(keys$covariates)) keys$covariates,
-    keys$control, keys$batch, keys$split, reading$assay %||% keys$assay, reading$layer %||% keys$layer, keys$loss,
+    control_names(keys), keys$batch, keys$split, reading$assay %||% keys$assay, reading$layer %||% keys$layer, keys$loss,
     keys$sep, keys$continuous
   )
   both <- if (is.null(meta$registry$proteins)) rna else

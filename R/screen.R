@@ -178,7 +178,7 @@ read_labels <- function(cells, keys, need = all_roles()) {
   if (nrow(defects) > 0) {
     return(list(defects = defects, control = found$control, ok = pairs$ok[pairs$code]))
   }
-  tidy <- tidy_pairs(pairs$parts, pairs$doses, found$control)
+  tidy <- tidy_pairs(one_control(pairs$parts, keys), pairs$doses, found$control)
   is_control <- vapply(tidy$parts, identical, NA, found$control)
   # A fit's cells are read as those of its training; else the controls say what dose 0 is.
   idle_zero <- keys$idle_zero %||% any(unlist(tidy$doses[is_control]) == 0)

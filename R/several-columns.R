@@ -53,7 +53,7 @@ label_columns <- function(table, keys) {
   parts <- lapply(read("perturbation"), function(part) replace(part, part %in% "", NA))
   doses <- read("dose")
   control <- keys$control %||% "control"
-  named <- any(vapply(parts, function(part) control %in% part, NA))
+  named <- any(vapply(parts, function(part) any(c(control, keys$further_controls) %in% part), NA))
   # The name of a column of marks is not one of cells.
   if (!named && control %in% names(table)) control <- "control"
   code <- row_codes(c(parts, doses))

@@ -9,6 +9,56 @@ test_that("controls are found by name, by logical column, and by 0 and 1", {
   }
 })
 
+test_that("several names are one control, alone, in combinations, in new cells and in questions", {
+  cells <- toy_cells()
+  plain <- toy_screen(cells = cells)
+  at <- which(cells$drug == "control")
+  cells$drug[at[1:5]] <- "NT1"
+  cells$drug[at[6:8]] <- "NT1+NT2"
+  cells$drug[at[9:15]] <- "NT2"
+  alone <- which(cells$drug == "A")
+  cells$drug[alone[1:4]] <- "A+NT2"
+  cells$dose[c(at[6:8], alone[1:4])] <- paste(cells$dose[c(at[6:8], alone[1:4])], cells$dose[c(at[6:8], alone[1:4])], sep = "+")
+  screen <- toy_screen(cells = cells, control = c("NT1", "NT2"))
+  expect_identical(screen$keys[c("control", "further_controls")], list(control = "NT1", further_controls = "NT2"))
+  expect_identical(screen$control, plain$control)
+  expect_identical(unique(screen$parts[at]), list("NT1"))
+  expect_identical(screen$parts[alone], plain$parts[alone])
+  expect_refused(toy_screen(cells = cells, control = c("NT1", "NT3")),
+                 "a name in the perturbation column, or several.*\"NT3\" is none.*Did you mean")
+  expect_refused(toy_screen(cells = cells, control = c("NT1", "NT1")), "\"NT1\" is there twice")
+  expect_refused(toy_screen(cells = cells, control = character()), "`control` must be a character vector")
+})
+
+test_that("a fit knows every name of its control", {
+  cells <- small_cells()
+  about <- cells$col_data
+  at <- which(about$condition == "control")
+  about$condition[at[c(TRUE, FALSE)]] <- "NT2"
+  about$condition[at[c(FALSE, TRUE)]] <- "NT1"
+  make <- function(about, control) {
+    cpa(cells$x, "condition", control = control, covariates = "cell_type", split = "split", col_data = about,
+        settings = quick_settings(1))
+  }
+  fit <- make(about, c("NT1", "NT2"))
+  one <- make(transform(about, condition = replace(condition, at, "NT1")), "NT1")
+  expect_identical(fit$meta$registry$perturbations, one$meta$registry$perturbations)
+  again <- new_fit(fit$state)
+  expect_identical(again$meta$keys$further_controls, "NT2")
+  ask <- condition(condition = "IFNb", cell_type = "B")
+  told <- predict(again, cells$x, ask, col_data = about)
+  expect_equal(told, predict(one, cells$x, ask, col_data = transform(about, condition = replace(condition, at, "NT1"))),
+               ignore_attr = TRUE)
+  # Some of the controls, of whatever name, are controls.
+  some <- which(about$condition == "NT2" & about$cell_type == "B")
+  expect_identical(ncol(predict(fit, cells$x[, some], ask, col_data = about[some, ])), length(some))
+  expect_match(report_call(fit), "control = c\\(\"NT1\", \"NT2\"\\)", all = FALSE)
+  expect_identical(predict(fit, cells$x, condition(condition = "NT2", cell_type = "B"), summarise = "condition",
+                           col_data = about)[, 1],
+                   predict(fit, cells$x, condition(condition = "NT1", cell_type = "B"), summarise = "condition",
+                           col_data = about)[, 1])
+})
+
 test_that("columns that mark controls badly are refused", {
   cells <- toy_cells()
   cells$none <- FALSE
