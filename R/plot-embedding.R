@@ -93,9 +93,9 @@ colour_layer <- function(colour, rest = NULL) {
 # Names above, below, beside or askew of their points, wherever no other name or point is, rather
 # within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7
 # inches wide. `which` rows are named, the first ones first; `span`: what both axes reach over; `crowd`: rows that a
-# name would rather not, but may lie over.
+# name would rather not, but may lie over; `margin`: how far beyond the panel there is room.
 place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), span = NULL,
-                        crowd = rep(FALSE, nrow(table))) {
+                        crowd = rep(FALSE, nrow(table)), margin = 0.13) {
   table$name <- short_names(table$name)
   widths <- letter * (nchar(table$name) + 0.3 * nchar(gsub("[^A-Z]", "", table$name)))
   share <- function(v) {
@@ -117,7 +117,7 @@ place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), sp
       hit <- boxes[-i, 1L] < left[k] + width & boxes[-i, 2L] > left[k] & boxes[-i, 3L] < low[k] + 0.05 &
         boxes[-i, 4L] > low[k]
       sum(hit & !crowd[-i]) + min(0.02 * sum(hit & crowd[-i]), 0.4) +
-        0.5 * (left[k] < -0.13 || left[k] + width > 1.13)
+        0.5 * (left[k] < -margin || left[k] + width > 1 + margin)
     }, 0)
     if (min(hits) >= 1 && nrow(table) > 12L) next
     k <- order[which.min(hits)]

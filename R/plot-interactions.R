@@ -72,11 +72,11 @@ draw_pair_plane <- function(table, n_labels, constant) {
   rows <- order(table$method)
   span <- range(0, 1.5, table$coef_1, table$coef_2)
   labels <- place_names(data.frame(x = table$coef_1, y = table$coef_2, name = table$.name), 0.021,
-                        rows[match(named, table$.name[rows])], span)
+                        rows[match(named, table$.name[rows])], span, margin = 0.02)
   left <- length(named) - nrow(labels)
   angle <- seq(0, 2 * pi, length.out = 361L)
   circle <- data.frame(x = sqrt(2) * cos(angle), y = sqrt(2) * sin(angle))
-  # Names may stand over the border, the circle ends at it.
+  # The circle ends at the border.
   circle[pmin(circle$x, circle$y) < span[1L], ] <- NA
   ggplot2::ggplot(table, ggplot2::aes(.data$coef_1, .data$coef_2)) +
     ggplot2::geom_abline(colour = "grey80", linewidth = 0.4, linetype = "22") +

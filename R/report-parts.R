@@ -27,6 +27,9 @@ new_report <- function(fit, x, reading = list(), evaluate = list(), call = rlang
   report$levels <- report_levels(fit)
   report$unmeasured <- attempt(notes, report_unmeasured(fit))
   report$doses <- report_doses(fit)
+  if (any(lengths(screen$parts) == 2L)) {
+    report$pairs <- attempt(notes, rlang::inject(interaction_table(fit, x, !!!reading)))
+  }
   structure(report, class = "compert_report")
 }
 

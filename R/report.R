@@ -4,8 +4,8 @@
 #'
 #' `render_report()` writes what a fit is and what it is worth into a page that can be read without R
 #' and handed on: the main result beside the best baseline, the screen, the training, scores of
-#' held-out conditions with the best and the worst of them, embeddings, dose responses, proteins, how far
-#' conditions that nobody measured lie from the training, and what is needed to do it again. Each
+#' held-out conditions with the best and the worst of them, embeddings, dose responses, combinations, proteins, how
+#' far conditions that nobody measured lie from the training, and what is needed to do it again. Each
 #' picture comes with what a good and a bad one look like. Parts that a fit has not, such as doses, are
 #' left out.
 #'

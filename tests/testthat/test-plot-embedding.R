@@ -40,7 +40,7 @@ test_that("named colours go to the rows of their names", {
   expect_identical(as.character(p$data$colour[match(c("a", "b", "c"), p$data$name)]),
                    c("MEK", "CDK", "HDAC"))
   names(colour)[2] <- "d"
-  expect_refused(plot_embedding(z, colour), "No row is called \"d\".*none for \"a\"")
+  expect_refused(plot_embedding(z, colour), "value for the name of every row.*none for \"a\"")
 })
 
 test_that("a list of one matrix is that matrix, and equal row names are told apart", {

@@ -17,11 +17,13 @@ test_that("other models, and cells without a split, have a report too", {
   report <- new_report(multi_fit(), cite_rows(), list(col_data = cite_cells()$col_data), list(min_cells = 2))
   expect_true("r2_mean_protein" %in% names(report$scores))
   expect_match(report$check$proteins, "5 proteins")
+  expect_identical(unique(report$pairs$method), c("predicted", "observed"))
   expect_match(report_call(report$fit), "^fit <- multicpa\\(\n  x, \"drug\",")
   cells <- small_cells()
   cells$col_data$split <- NULL
   report <- new_report(small_fit(), cells$x, list(col_data = cells$col_data))
   expect_null(report$scores)
+  expect_null(report$pairs)
   expect_null(report$notes$text)
   expect_false(report$disentangled$tested)
 })
