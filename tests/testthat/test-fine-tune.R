@@ -72,7 +72,7 @@ test_that("a drug that the earlier fit only held out keeps its scale", {
 })
 
 test_that("the network cannot stand still while embeddings move", {
-  expect_refused(tune_settings(autoencoder_lr = 0), "`embeddings_lr` must be 0")
+  expect_refused(tune_settings(autoencoder_lr = 0), "`autoencoder_lr` must be above 0.*embeddings_lr is 0.03")
 })
 
 test_that("a larger set of genes gets layers of its own; the rest starts where it was, to the bit", {

@@ -16,7 +16,7 @@ test_that("a column has one role, and every key is a text", {
   expect_refused(new_keys("drug", continuous = ~ log(time)), "`continuous` must be a formula of names.*~log\\(time\\)")
   expect_refused(new_keys("drug", covariates = drug ~ a), "`covariates` must be a formula of names.*drug ~ a")
   expect_refused(new_keys("drug", covariates = ~ a:b), "`covariates` must be a formula of names")
-  expect_refused(new_keys("drug", control = TRUE), "`control` must be one text")
+  expect_refused(new_keys("drug", control = TRUE), "`control` must be a character vector")
   expect_refused(new_keys("drug", loss = "poisson"), "`loss` must be one of")
   expect_identical(new_keys("drug", control = "none", loss = "zinb")$loss, "zinb")
 })
