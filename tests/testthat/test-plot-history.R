@@ -83,10 +83,12 @@ test_that("epochs are whole numbers", {
 test_that("a single series has no legend", {
   skip_without_package("ggplot2")
   legend <- function(series) {
-    table <- data.frame(epoch = rep(1:2, each = length(series)), value = 2, panel = factor("Reconstruction loss"), kind = "loss",
-                        series = factor(series))
+    table <- data.frame(epoch = rep(1:2, each = length(series)), value = 2, panel = factor("Reconstruction loss"),
+                        kind = "loss", series = factor(series))
     drawn <- ggplot2::ggplotGrob(draw_history(table, integer(), TRUE, "CPA: training"))
-    "guide-box" %in% drawn$layout$name && !inherits(drawn$grobs[[match("guide-box", drawn$layout$name)]], "zeroGrob")
+    # Since ggplot2 3.5 there is one for every side of the picture.
+    boxes <- drawn$grobs[startsWith(drawn$layout$name, "guide-box")]
+    !all(vapply(boxes, inherits, NA, "zeroGrob"))
   }
   expect_false(legend("autoencoder"))
   expect_true(legend(c("perturbation", "covariates")))
