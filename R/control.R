@@ -1,8 +1,9 @@
 # Who is a control: cells whose perturbation has the control's name, or one of several (then the first is the name of
-# all), or cells that a logical column marks. Names are compared for equality, doses play no part. (facebookresearch/CPA, cpa/data.py,
-# compares dose texts and finds no controls in a numeric column; its later test is by substring.)
+# all), or cells that a logical column marks. Names are compared for equality, doses play no part.
+# (facebookresearch/CPA, cpa/data.py, compares dose texts and finds no controls in a numeric column; its later test is
+# by substring.)
 
-# list(control = name of the control perturbation, defects), `atoms` being the names in the cells.
+# list(control = name of the control perturbation, defects)
 find_control <- function(keys, col_data, pairs) {
   atoms <- sort_names(stats::na.omit(unlist(pairs$parts, use.names = FALSE)))
   if (is.null(keys$control)) return(list(control = NULL, defects = control_missing(keys, atoms)))

@@ -21,8 +21,8 @@
 #' @return A tibble of class `compert_scores` with one row per condition and method, as [evaluate_r2()] returns it:
 #'   the covariates, perturbation and dose under your own column names, `method`, `split`, `seen`, `n_cells`,
 #'   `n_controls` and `note`, with the scores `r2_logfold_deg` and `sign_deg`, for fits of RNA and proteins also
-#'   `r2_logfold_protein` and `sign_protein` (`NA` for conditions or controls of which no cell has proteins). `print()` says how it
-#'   was made.
+#'   `r2_logfold_protein` and `sign_protein` (`NA` for conditions or controls of which no cell has proteins).
+#'   `print()` says how it was made.
 #' @section Errors:
 #' As in [evaluate_r2()]; `pseudo` that is not above 0.
 #' @source `evaluate_logfold_r2` in `chemCPA/train.py` of theislab/chemCPA v2.0, where a negative mean

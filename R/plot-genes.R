@@ -1,7 +1,7 @@
 #' Distributions of genes or proteins: controls, predicted and measured cells
 #'
-#' One panel per gene (protein) with three violins: the control cells that the prediction starts from, these cells as the
-#' model predicts them under the condition, and the cells that were measured. Points are means. A prediction may
+#' One panel per gene (protein) with three violins: the control cells that the prediction starts from, these cells as
+#' the model predicts them under the condition, and the cells that were measured. Points are means. A prediction may
 #' meet the mean and miss what cells do: whether all of them respond, or a part.
 #'
 #' @details

@@ -7,11 +7,11 @@
 #' A condition's latent vector is `q = sum_j h_j(dose_j) v_j + sum_k e_k`, over its perturbations j
 #' and covariates k (see [cell_embedding()]); the batch and continuous covariates are left out, as the cells
 #' of all batches and values are one condition. It is compared with the vectors of all training conditions, controls
-#' included, that have at least `min_cells` training cells. The cosine distance `1 - cos(q, t)` tells of directions, from 0 to 2; the Euclidean
-#' distance also of strength. Each of these has distance 0 and names itself; a training condition of fewer
-#' cells does not. Of others that are equally near by one distance, as doses of one drug are by the cosine
-#' where there are no covariates, the nearest by the other distance is named. Distances of different fits
-#' cannot be compared with each other.
+#' included, that have at least `min_cells` training cells. The cosine distance `1 - cos(q, t)` tells of
+#' directions, from 0 to 2; the Euclidean distance also of strength. Each of these has distance 0 and names
+#' itself; a training condition of fewer cells does not. Of others that are equally near by one distance, as
+#' doses of one drug are by the cosine where there are no covariates, the nearest by the other distance is
+#' named. Distances of different fits cannot be compared with each other.
 #'
 #' @param fit A `compert_fit`.
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked

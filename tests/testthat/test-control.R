@@ -18,7 +18,8 @@ test_that("several names are one control, alone, in combinations, in new cells a
   cells$drug[at[9:15]] <- "NT2"
   alone <- which(cells$drug == "A")
   cells$drug[alone[1:4]] <- "A+NT2"
-  cells$dose[c(at[6:8], alone[1:4])] <- paste(cells$dose[c(at[6:8], alone[1:4])], cells$dose[c(at[6:8], alone[1:4])], sep = "+")
+  both <- c(at[6:8], alone[1:4])
+  cells$dose[both] <- paste(cells$dose[both], cells$dose[both], sep = "+")
   screen <- toy_screen(cells = cells, control = c("NT1", "NT2"))
   expect_identical(screen$keys[c("control", "further_controls")], list(control = "NT1", further_controls = "NT2"))
   expect_identical(screen$control, plain$control)
