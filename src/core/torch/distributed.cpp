@@ -135,9 +135,8 @@ Json continuous(const Design& design) {
 }
 
 /// What must be the same in all processes.
-Json in_common(const Model::Impl& model, const CellSource& cells, const Design& design,
-               const std::vector<int64_t>& train, const EvaluationPlan& plan, const std::string& meta,
-               const DegTargets& degs) {
+Json in_common(const Model::Impl& model, const FitTask& task) {
+  const auto& [cells, design, train, plan, meta, progress, degs] = task;
   Json out = Json::parse(settings_to_json(model.settings));
   for (const char* own : {"checkpoint", "device", "threads"}) out.erase(own);
   out["x"] = {cells.n_genes(), cells.n_cells()};
@@ -213,16 +212,13 @@ Error Model::Impl::lost_process() const {
                    : "There was no checkpoint yet in " + file + ": start all processes again");
 }
 
-FitResult Model::Impl::fit_in_group(const CellSource& cells, const Design& design,
-                                    const std::vector<int64_t>& train, const EvaluationPlan& plan,
-                                    const std::string& meta, Progress& progress,
-                                    const DegTargets& degs) {
+FitResult Model::Impl::fit_in_group(const FitTask& task) {
   check_threads(settings.threads);
-  if (!settings.distributed) return fit(cells, design, train, plan, meta, progress, degs);
+  if (!settings.distributed) return fit(task);
   // Before joining, which waits longer than the group does for those that read slowly.
-  const Json common = in_common(*this, cells, design, train, plan, meta, degs);
-  group = ProcessGroup::join([&progress] { return progress.should_stop(); });
-  if (!group) return fit(cells, design, train, plan, meta, progress, degs);
+  const Json common = in_common(*this, task);
+  group = ProcessGroup::join([&task] { return task.progress.should_stop(); });
+  if (!group) return fit(task);
   struct Leave {
     std::unique_ptr<ProcessGroup>& group;
     ~Leave() { group.reset(); }
@@ -239,8 +235,8 @@ FitResult Model::Impl::fit_in_group(const CellSource& cells, const Design& desig
       group->broadcast(adam.exp_avg);
       group->broadcast(adam.exp_avg_sq);
     }
-    SharedProgress shared(*group, progress);
-    FitResult out = fit(cells, design, train, plan, meta, shared, degs);
+    SharedProgress shared(*group, task.progress);
+    FitResult out = fit({task.cells, task.design, task.train, task.plan, task.meta, shared, task.degs});
     group->wait_for_all();
     return out;
   } catch (const std::exception&) {

@@ -11,6 +11,17 @@
 
 namespace compert {
 
+/// What Model::fit() was given.
+struct FitTask {
+  const CellSource& cells;
+  const Design& design;               // a row per cell
+  const std::vector<int64_t>& train;  // cells
+  const EvaluationPlan& plan;
+  const std::string& meta;
+  Progress& progress;
+  const DegTargets& degs;
+};
+
 struct Model::Impl {
   Impl(const Architecture& a, const Settings& s, Use use = Use::kFit);
 
@@ -115,13 +126,14 @@ struct Model::Impl {
   /// By Ctrl-C or the time limit, in all processes of a group when in one; kEpochs: training goes on.
   Stopped asked_to_stop(Progress& progress, std::chrono::steady_clock::time_point start) const;
 
-  FitResult fit(const CellSource& cells, const Design& design, const std::vector<int64_t>& train,
-                const EvaluationPlan& plan, const std::string& meta, Progress& progress,
-                const DegTargets& degs);
+  FitResult fit(const FitTask& task);
   /// The same, in a group of processes where `settings.distributed` says so (distributed.cpp).
-  FitResult fit_in_group(const CellSource& cells, const Design& design,
-                         const std::vector<int64_t>& train, const EvaluationPlan& plan,
-                         const std::string& meta, Progress& progress, const DegTargets& degs);
+  FitResult fit_in_group(const FitTask& task);
+  // Of a group of processes; nothing happens without one.
+  /// Everybody has the first process' weights: other processors round otherwise.
+  void share_weights();
+  /// Everybody decides by the first process' times and scores.
+  void share(EpochRecord& record) const;
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
                              const SummaryParts& parts, const Decoding& decoding,
@@ -149,12 +161,7 @@ struct Model::Impl {
   void begin_step(Turn turn, const Batch& batch, const EffectMatching::Draw& draw);
   void end_step(Turn turn);
   WorkKey key_of(Turn turn, const Batch& batch, const EffectMatching::Draw& draw) const;
-  // Of a group of processes; nothing happens without one.
-  /// Everybody has the first process' weights: other processors round otherwise.
-  void share_weights();
-  /// Everybody decides by the first process' times and scores.
-  void share(EpochRecord& record) const;
-  /// Completes the gradients of what every process saw its own rows of only.
+  /// Completes the gradients of what every process of a group saw its own rows of only.
   void sum_gradients();
   Error lost_process() const;
 };

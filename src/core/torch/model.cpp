@@ -158,7 +158,7 @@ FitResult Model::fit(const CellSource& cells, const Design& design,
                      const std::vector<int64_t>& train, const EvaluationPlan& plan,
                      const std::string& meta, Progress& progress, const DegTargets& degs) {
   impl_->check_trainable();
-  return translate([&] { return impl_->fit_in_group(cells, design, train, plan, meta, progress, degs); });
+  return translate([&] { return impl_->fit_in_group({cells, design, train, plan, meta, progress, degs}); });
 }
 
 std::vector<uint8_t> Model::state(const std::string& meta) const {
