@@ -96,6 +96,8 @@ check_encoder <- function(encoder, settings, call = rlang::caller_env()) {
 #' @return A list of class `compert_settings`.
 #' @references theislab/chemCPA, `chemCPA/model.py` and `config/model`; Hetzel et al. (2022), table
 #'   of hyperparameters in the supplement.
+#' @section Errors: As [cpa_settings()].
+#' @seealso [chemcpa()], [cpa_settings()], [default_space()]
 #' @examples
 #' chemcpa_settings(dim = 16)$doser_type
 #' chemcpa_settings(parity = "chemcpa")$reg_adversary

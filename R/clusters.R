@@ -22,7 +22,7 @@
 #' @param embedding Matrix, one row per drug (or cell), as [perturbation_embedding()] gives it.
 #' @param labels One label per row: text, factor or numbers. Where both they and the rows have names,
 #'   these are matched, and there may be more of them, as in a table of all drugs.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param distance `"euclidean"`, or `"cosine"`: silhouettes by 1 - cosine, clusters of rows scaled
 #'   to length 1.
 #' @param method How clusters are found: `"kmeans"` or `"ward"`.

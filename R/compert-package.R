@@ -11,45 +11,58 @@
 #' Another perturbation, dose or cell type is asked for by adding another embedding.
 #'
 #' @section Where to start:
-#' `vignette("compert")` goes through one screen from reading it to looking at the answer. R has its
-#' vignettes where it was installed from an archive that `R CMD build` made; in the folder of the sources
-#' `make vignettes` writes them to `doc/`.
-#' [cpa()] fits, [predict][predict.compert_fit] answers, [evaluate_r2()] says how well, beside
-#' baselines.
-#' [kang_example()] opens the cells that come with the package.
+#' [cpa()] fits, [predict()][predict.compert_fit] answers, [evaluate_r2()] says how well, beside baselines;
+#' `vignette("compert")` does this with the cells of [kang_example()], step by step. Drugs with structures:
+#' `vignette("drugs")`; surface proteins: `vignette("proteins")`; by the names of theislab/cpa:
+#' `vignette("features")`. R has its vignettes where it was installed from an archive that `R CMD build` made; in
+#' the folder of the sources `make vignettes` writes them to `doc/`.
 #'
-#' @section What there is:
-#' * Before a fit: [check_screen()], [split_cells()], [rank_degs()], [read_h5ad()], [read_h5mu()].
-#' * Fits: [cpa()]; [chemcpa()], which reads molecules ([smiles_features()], [pretrain_molecules()],
-#'   [add_molecules()]); [multicpa()], of RNA and proteins ([protein_expression()]); [scgen()], a baseline.
-#'   Their settings: [cpa_settings()], [chemcpa_settings()], [multicpa_settings()],
-#'   [scgen_settings()]; [published_settings()] of tutorials.
-#' * More of a fit: [resume_fit()], [fine_tune()], [add_levels()] for cell types that it has not seen, [tune_fit()] for
-#'   a search of settings ([search_space()], [default_space()]),
-#'   [launch_local()] for several processes, [save_fit()]; [read_reference_fit()] of models that the references trained.
-#' * Answers: [predict()][predict.compert_fit] of a [condition()], [reconstruct()], [dose_response()],
-#'   [dose_response2d()], [observed_response()], [prediction_uncertainty()], [cycle_uncertainty()],
-#'   [molecular_uncertainty()], [interaction_table()].
-#' * Baselines: [baseline_fit()], no effect, effects that add, mean effects, lines between doses and effects of
-#'   similar molecules, behind the same verbs.
-#' * Scores: [evaluate_r2()], [evaluate_effects()], [evaluate_cells()], [compare_r2()], [r2_matrix()],
-#'   [expected_r2()], [distribution_distance()], [disentanglement()], [knn_purity()].
-#' * Latent states: [cell_embedding()], [perturbation_embedding()], [covariate_embedding()],
-#'   [similarity()], [embedding_clusters()], [write_back()].
-#' * Pictures: [plot_r2()], [plot_means()], [plot_genes()], [plot_r2_matrix()], [plot_embedding()], [plot_similarity()],
-#'   [plot_dose_response()], [plot_dose_response2d()], [plot_uncertainty()],
-#'   [plot_interactions()];
-#'   `plot()` and `autoplot()` of a [fit][plot_history] and of a [search][plot_tuning]; all of a fit
-#'   on one page by [render_report()].
-#' * Files for other programs: [write_h5ad()], [write_h5mu()].
-#' * Help with the machine: [compert_sitrep()], [device_info()].
+#' @section Which verb answers which question:
+#' \describe{
+#'   \item{Is my screen in order, and did the perturbations do anything?}{[check_screen()], with `effects = TRUE`;
+#'     [rank_degs()] for the genes.}
+#'   \item{Which cells do I hold out?}{[split_cells()], of a [condition()] or at random.}
+#'   \item{Which model?}{[cpa()] for perturbations that were measured, in combinations, doses or cell types that were
+#'     not; [chemcpa()] for drugs that no cell was treated with ([smiles_features()], [canonical_smiles()],
+#'     [pretrain_molecules()]); [multicpa()] for RNA and proteins ([protein_expression()]). What they have to beat:
+#'     [baseline_fit()], [scgen()].}
+#'   \item{Which settings?}{The defaults of [cpa_settings()], [chemcpa_settings()], [multicpa_settings()],
+#'     [scgen_settings()]; those of tutorials, [published_settings()]; a search, [tune_fit()], over [default_space()]
+#'     or a [search_space()] with [uniform()], [log_uniform()], [integer_uniform()].}
+#'   \item{How did training go?}{[plot()][plot_history] of the fit, its [history][compert_fit], `summary()`,
+#'     [glance()].}
+#'   \item{What would these cells look like under that condition?}{[predict()][predict.compert_fit] of a [condition()]
+#'     or [condition_grid()]. Under their own, or without batch or perturbation: [reconstruct()].}
+#'   \item{At which dose?}{[dose_response()], of two perturbations [dose_response2d()]; measured:
+#'     [observed_response()].}
+#'   \item{Do two perturbations add up?}{[interaction_table()].}
+#'   \item{How good are the predictions?}{[evaluate_r2()]; fold changes and signs: [evaluate_effects()]; single cells:
+#'     [evaluate_cells()]; distributions: [distribution_distance()]; each condition told from the others:
+#'     [r2_matrix()]; several models: [compare_r2()]; random cells in place of a model: [expected_r2()].}
+#'   \item{How far is a condition from what training saw?}{[prediction_uncertainty()], [cycle_uncertainty()]; of a
+#'     drug, [molecular_uncertainty()].}
+#'   \item{Is the basal state free of the perturbation, and are batches mixed?}{[disentanglement()], [knn_purity()],
+#'     [batch_mixing()].}
+#'   \item{What are the latent states, and what is alike?}{[cell_embedding()], [perturbation_embedding()],
+#'     [covariate_embedding()]; [similarity()], [embedding_clusters()]; in your own object: [write_back()]. As tibbles:
+#'     [tidy()], [augment()].}
+#'   \item{How do I draw it?}{[plot_r2()], [plot_r2_matrix()], [plot_means()], [plot_genes()], [plot_embedding()],
+#'     [plot_similarity()], [plot_dose_response()], [plot_dose_response2d()], [plot_interactions()],
+#'     [plot_uncertainty()]; `autoplot()` of fits, scores and [searches][plot_tuning]; all on one page:
+#'     [render_report()].}
+#'   \item{More cells, molecules or levels?}{[resume_fit()] trains on; [fine_tune()] goes on with other cells
+#'     ([transfer_table()]); [add_molecules()] and [add_levels()] train nothing.}
+#'   \item{Where do I keep a fit?}{[save_fit()], [load_fit()]. One that a reference trained: [read_reference_fit()].}
+#'   \item{Files of Python?}{[read_h5ad()], [write_h5ad()], [read_h5mu()], [write_h5mu()].}
+#'   \item{Why is it slow?}{[compert_sitrep()], [device_info()]; several processes: [launch_local()].}
+#'   \item{Real cells to try it with?}{[kang_example()], [drugseq_example()], [cite_example()].}
+#' }
 #'
 #' @references
 #' Lotfollahi M, Klimovskaia Susmelj A, De Donno C, et al. (2023).
 #' Predicting cellular responses to complex perturbations in high-throughput screens.
 #' *Molecular Systems Biology* 19:e11517. \doi{10.15252/msb.202211517}
 #'
-#' @keywords internal
 #' @importFrom Rcpp evalCpp
 #' @importClassesFrom Matrix dgCMatrix
 #' @useDynLib compert, .registration = TRUE

@@ -39,6 +39,10 @@
 #'   `sep`, and whether it was given a dose, and leaves open what covariates only others name.
 #' @references Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517 (counterfactual
 #'   queries of the compositional perturbation autoencoder).
+#' @section Errors: No perturbation; covariates without a name; doses that are not one number per part; a `dose_unit`
+#'   without doses; values of a number that is neither one nor that of the conditions. Where the condition is used:
+#'   no row, columns that are not the screen's, another `sep`, and names that the verb does not know.
+#' @seealso [predict()][predict.compert_fit], [split_cells()], [evaluate_r2()], [prediction_uncertainty()]
 #' @examples
 #' condition(drug = "A+B", dose = c(1, 0.5), cell_type = "K562")
 #' condition(drug = c("A", "B"), cell_type = "K562")

@@ -22,7 +22,7 @@
 #' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped. Or names of several
 #'   columns, `c("guide_1", "guide_2")`, see "Several columns" in [cpa()].
-#' @param ... Must be empty: all later arguments are given by name.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param dose Name of the column with doses: numbers, or texts `"1+0.5"` with one number per part.
 #'   `NULL`: every part has dose 1. See "Doses" in [cpa()]. Of several columns of perturbations one name for
 #'   each: `c("dose_1", "dose_2")`.
@@ -115,6 +115,9 @@
 #' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in
 #'   high-throughput screens. Molecular Systems Biology 19, e11517. Reference implementation:
 #'   facebookresearch/CPA, `cpa/api.py`, `cpa/model.py`, `cpa/data.py`.
+#' @seealso Before: [check_screen()], [split_cells()]. Other models: [chemcpa()], [multicpa()], [scgen()],
+#'   [baseline_fit()]. After: [predict()][predict.compert_fit], [evaluate_r2()], [resume_fit()], [fine_tune()],
+#'   [tune_fit()], [compert_fit].
 #' @examples
 #' cells <- kang_example(as = "list")
 #' fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type",

@@ -16,7 +16,7 @@
 #'   log(1 + value), with a message. Values that are neither are taken as they are, with a warning.
 #' @param perturbation Name of the column that holds the perturbation, `"A+B"` for combinations, or of several
 #'   columns, see "Several columns" in [cpa()].
-#' @param ... Not used; the arguments after it are given by name.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param dose Name of the dose column, or of as many as `perturbation` names, or `NULL`.
 #' @param covariates Names of columns, such as cell type or donor. Each combination of their levels
 #'   is treated separately, with its own controls.
@@ -49,14 +49,16 @@
 #'   }
 #'   A column of yours that has one of these names gets `own_` in front.
 #'   Covariate combinations without controls, and groups of a single cell (which has no variance),
-#'   are left out with a warning that names them. It is an error when nothing is left.
+#'   are left out with a warning that names them.
 #' @references
 #' Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517. The procedure is that of
 #' facebookresearch/CPA, `cpa/helper.py` `rank_genes_groups_by_cov`, and of scanpy's
 #' `rank_genes_groups(rankby_abs = TRUE)` below it.
 #'
 #' Welch (1947) Biometrika 34, 28-35.
-#' @seealso [evaluate_r2()]
+#' @seealso [evaluate_r2()], [check_screen()] (`effects = TRUE`), [plot_genes()]
+#' @section Errors: No condition with two cells and two controls of the same covariates; proteins that are not found;
+#'   what [cpa()] refuses of the columns.
 #' @examples
 #' cells <- kang_example()
 #' rank_degs(cells, "condition", covariates = "cell_type", control = "control", n_genes = 5)

@@ -23,7 +23,7 @@
 #'   or the counts where the other sample holds counts.
 #'   Rows are matched by name where both have names. For proteins give these alone, such as `altExp(x)`.
 #' @param method Distances, some of `"mmd"`, `"wasserstein"` and `"energy"`.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param genes Names of the genes to compare, such as DEGs; `NULL` for all.
 #' @return A number per method, with its name.
 #' @section Errors:

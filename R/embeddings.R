@@ -19,7 +19,7 @@
 #' @param which `"basal"`, `"treated"` or `"corrected"`; or `"custom"`, the basal state with the parts
 #'   that `add` names.
 #' @param add As in [reconstruct()], for `which = "custom"` only.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param condition A [condition()] or [condition_grid()] under which the states are asked for, `NULL` for each
 #'   cell's own. As in [predict()][predict.compert_fit], whatever it leaves out stays as it is in each cell.
 #' @param source With a `condition` the cells that it starts from, as in [predict()][predict.compert_fit]: by

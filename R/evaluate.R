@@ -11,21 +11,19 @@
 #' @section Rows:
 #' `method` is `"model"` (the fit's default kind of counterfactual; with a reference's preset the
 #' decoded kind, which is the only one they have), `"model_decoded"` or `"model_difference"` (the
-#' other kind; with the preset `"compert"` only), `"control"` (the observed controls of the same
-#' covariates: no effect) and `"additive"`: these controls plus, learned on training cells only, the
-#' average over other covariate combinations of mean(condition) - mean(control); for a condition that
-#' was measured under no other covariates, the sum of the shifts of its single perturbations (same
-#' covariates if measured there, else the average over others; nearest dose). Three more have to be asked
-#' for by `baselines`. `"mean"`, for drugs that were left out entirely: the controls plus the average over the
-#' training conditions of all other perturbations (other names; the same one at other doses is left out) of
-#' mean(condition) - mean(control), under the same covariates, at the same dose if any has it, else at all
-#' doses. The dose of a combination is the set of those of its parts. `"interpolation"`: the controls plus
-#' what lies at the dose on the straight line between the shifts at the next lower and the next higher
-#' training dose of the same perturbation under the same covariates, and the variance on the line between
-#' theirs; over the logarithm of the dose, from dose 0 over the dose. `"nearest"`, for drugs that were left out
-#' entirely, if `fit` was made with features of molecules: the controls plus the shift of the other perturbation
-#' whose molecule is the most similar, at the nearest dose, as [baseline_fit()] says; `note` names it.
-#' Where that is impossible the row is `NA` and `note` says why. Where `newdata` has no split column, training
+#' other kind; with the preset `"compert"` only), or one of `baselines`, whose effects are learned on training
+#' cells only. [baseline_fit()] has their formulas:
+#' \describe{
+#'   \item{`"control"`}{No effect: the observed controls of the same covariates.}
+#'   \item{`"additive"`}{The mean effect under other covariates or, where the condition was measured under none, the
+#'     sum of the effects of its single perturbations.}
+#'   \item{`"mean"`}{The mean effect of all other perturbations, for drugs that were left out entirely.}
+#'   \item{`"interpolation"`}{The straight line between the effects at the next lower and the next higher dose of the
+#'     same perturbation; the variance is on the line between theirs.}
+#'   \item{`"nearest"`}{The effect of the perturbation whose molecule is the most similar, for drugs that were left out
+#'     entirely, if `fit` was made with features of molecules; `note` names it.}
+#' }
+#' Where a baseline has no answer its row is `NA` and `note` says why. Where `newdata` has no split column, training
 #' cells are those under the conditions that the fit was trained on, without the scored ones; test cells
 #' among them cannot be told.
 #'

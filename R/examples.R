@@ -12,19 +12,21 @@
 #' `cell_type`, `donor` (`"101"`, `"107"`), `control` and `total`, the cell's counts over the 1,267
 #' genes of the source. There is no split.
 #'
-#' @param ... Must be empty.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param donors `TRUE` for the cells with donors.
 #' @param as `"SingleCellExperiment"` (assays `logcounts`: natural logarithm of 1 + counts per
 #'   10,000; and `counts`), `"list"` (a list with `x`, the log-normalised values, genes x cells,
 #'   `counts` and `col_data`), or `"path"` (the `.h5ad` file itself; that of the donors holds the
 #'   counts only, as `X`).
 #'
-#' @return What `as` says. It is an error when SingleCellExperiment is asked for and not installed.
+#' @return What `as` says.
 #' @source Kang et al. (2018) Multiplexed droplet single-cell RNA-sequencing using natural genetic
 #'   variation. Nature Biotechnology 36, 89-94 (GEO GSE96583). The 1,975 cells are taken from
 #'   `data/valid.h5ad` of github.com/theislab/scgen (commit dd7e178, GPL-3.0), those with donors
 #'   from `data/example_sce.rda` of github.com/HelenaLC/muscat (commit 017b290, GPL-3). How the
 #'   genes were chosen: `system.file("extdata", "README.md", package = "compert")`.
+#' @section Errors: SingleCellExperiment is asked for and not installed.
+#' @seealso [drugseq_example()] for drugs and doses, [cite_example()] for proteins; `vignette("compert")`
 #' @examples
 #' cells <- kang_example(as = "list")
 #' dim(cells$x)
@@ -73,7 +75,7 @@ log_per_10000 <- function(counts, total) {
 #' A well stands where single-cell data have a cell. The wells are shallow, about 840 counts over
 #' these genes, so replicates agree poorly; the screen is for trying the verbs, not for a claim.
 #'
-#' @param ... Must be empty.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param as `"SingleCellExperiment"` (assays `logcounts`: natural logarithm of 1 + counts per
 #'   10,000; and `counts`; the molecules are in `S4Vectors::metadata()`), `"list"`, or `"path"` (the
 #'   `.h5ad` file).
@@ -88,6 +90,7 @@ log_per_10000 <- function(counts, total) {
 #' @source Plate PMMSq033 of github.com/PMCC-BioinformaticsCore/macpie (commit dc619f0, MIT);
 #'   mechanisms from github.com/broadinstitute/lincs-cell-painting (CC0). See
 #'   `system.file("extdata", "README.md", package = "compert")`.
+#' @seealso [chemcpa()], `vignette("drugs")`; [kang_example()], [cite_example()]
 #' @examples
 #' screen <- drugseq_example(as = "list")
 #' table(screen$col_data$dose)
@@ -126,7 +129,7 @@ drugseq_molecules <- function() {
 #' disease contrast between two people, not a treatment: the data serve the mechanics of a model of
 #' both modalities, not a claim on perturbations.
 #'
-#' @param ... Must be empty.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param as `"SingleCellExperiment"` (assays `logcounts`: natural logarithm of 1 + counts per
 #'   10,000; and `counts`; antibody counts in the alternative experiment `"ADT"`), `"list"`, or
 #'   `"path"` (the `.h5ad` file, antibodies in `obsm`).
@@ -136,6 +139,7 @@ drugseq_molecules <- function() {
 #' @section Errors: SingleCellExperiment is asked for and not installed.
 #' @source github.com/SydneyBioX/CiteFuse (commit b607586, GPL-3); Mimitou et al. (2019) Nature Methods
 #'   16, 409-412, GEO GSE126310. See `system.file("extdata", "README.md", package = "compert")`.
+#' @seealso [multicpa()], `vignette("proteins")`; [kang_example()], [drugseq_example()]
 #' @examples
 #' screen <- cite_example(as = "list")
 #' table(screen$col_data$cell_type, screen$col_data$condition)

@@ -16,6 +16,7 @@
 #'   `part`, `mean`, `sd` (over draws), `median`, `n_draws` and `n_conditions`.
 #' @section Errors: No split, or no perturbed condition of two cells in it.
 #' @source theislab/multicpa-reproducibility; Inecik et al. (2022), bioRxiv 2022.07.08.499049.
+#' @seealso [evaluate_r2()], whose baselines predict each condition; [baseline_fit()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",

@@ -36,6 +36,8 @@
 #'   for a fit that has some, features of another kind or name, and all errors of [cpa()].
 #' @references Hetzel et al. (2022) NeurIPS 35; theislab/chemCPA v2.0,
 #'   `chemCPA/experiments_run.py`.
+#' @seealso [resume_fit()] for the same cells, [add_levels()] and [add_molecules()] for names without cells;
+#'   [chemcpa()]; `vignette("drugs")`
 #' @examples
 #' cells <- kang_example(as = "list")
 #' bulk <- cpa(cells$x[1:500, ], "condition", control = "control", covariates = "cell_type",

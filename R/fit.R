@@ -27,6 +27,8 @@
 #'   `condition`, `split`, `control` or `n_cells` gets `own_` in front); `nobs()` the number of
 #'   training cells.
 #' @name compert_fit
+#' @seealso [tidy(), glance(), augment()][tidiers]; [plot()][plot_history] for the history; [save_fit()],
+#'   [resume_fit()]; [predict()][predict.compert_fit], [evaluate_r2()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

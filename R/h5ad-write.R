@@ -27,7 +27,7 @@
 #'   delayed matrix (genes x cells), or the list that [read_h5ad()] gives with `as = "list"`. Of a list, parts that
 #'   have names of cells (genes) are written in the order of those of its first matrix.
 #' @param path Path of the file.
-#' @param ... Must be empty; what follows is given by name.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param assay Name of the assay that becomes `X`; for Seurat, the assay to write.
 #' @param layer For Seurat: name of the layer that becomes `X`.
 #' @param col_data,row_data With a matrix: data frames of the cells and of the genes, a row for each

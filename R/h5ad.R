@@ -17,7 +17,7 @@
 #' Names of cells or genes that occur more than once are made unique, with a warning.
 #'
 #' @param path Path of the file.
-#' @param ... Must be empty; what follows is given by name.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param assays Names of the matrices to read: `"X"` and names of layers. `NULL` reads all.
 #' @param obsm Read the per-cell arrays of `obsm` (`TRUE` or `FALSE`)?
 #' @param raw Read `raw`, the matrix of all genes that scanpy keeps beside `X`?

@@ -49,13 +49,14 @@
 #' @param args List of its arguments.
 #' @param workers Number of processes.
 #' @param threads Threads of each where the settings leave them open; `NULL` shares the cores out.
-#' @return What `fun` returned in the first process. An error of any process is an error here, and
-#'   ends the others. Random numbers begin alike in all processes, at a seed from R's own stream. The
-#'   processes end with the R that started them, however it ends; their temporary files are removed
+#' @return What `fun` returned in the first process. Random numbers begin alike in all processes, at a seed from R's
+#'   own stream. The processes end with the R that started them, however it ends; their temporary files are removed
 #'   when `launch_local()` returns.
 #' @seealso `distributed` of [cpa_settings()].
 #' @source The roles of `torchrun` and of DistributedDataParallel (Li et al. 2020, VLDB 13, 3005),
 #'   which keeps batch normalisation apart in each process.
+#' @section Errors: An error of any process, with its rank; a package that was built without Gloo; `fun` or `args` of
+#'   another kind.
 #' @examples
 #' fit_kang <- function(epochs) {
 #'   cpa(kang_example(), "condition", covariates = "cell_type", control = "control",

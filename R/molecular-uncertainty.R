@@ -15,7 +15,7 @@
 #'   [`perturbation_embedding(fit, dose = )`][perturbation_embedding], at one dose for all.
 #' @param pathway Pathways, named by drug. Drugs without one (`NA`, `""`, or not named) get a value
 #'   of their own but are nobody's neighbours.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param k Number of neighbours; fewer when there are not as many. The reference's ten
 #'   (`n_neighbors = 10` of scanpy) count the drug itself.
 #' @param dims Number of principal components; fewer when there are not as many.

@@ -117,6 +117,8 @@ agreed_setting <- function(settings, name, value, choices, otherwise = settings[
 #' @inheritParams cpa_settings
 #' @return A list of class `compert_settings`.
 #' @references theislab/multicpa, `MultiCPA/model.py` and `MultiCPA/train.py`.
+#' @section Errors: As [cpa_settings()].
+#' @seealso [multicpa()], [cpa_settings()], [default_space()]
 #' @examples
 #' multicpa_settings(fusion = "poe")$recon_weight_pro
 #' multicpa_settings(parity = "multicpa")$kl_weight

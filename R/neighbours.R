@@ -29,7 +29,7 @@
 #' @param labels,batch One value per cell: text, factor or numbers. Where both they and the rows of
 #'   `embedding` have names, these are matched, and there may be more of them. Levels without cells do not count.
 #' @param k Number of neighbours.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param by_label `TRUE` gives a table of the labels in place of one number.
 #' @param pools Number of pools, 1 for no draws.
 #' @param cells Number of cells in a pool.

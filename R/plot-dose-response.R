@@ -4,7 +4,7 @@
 #' change, or genes one by one. Measured means can be laid over the lines.
 #'
 #' @param response What [dose_response()] returns, whole or filtered by rows.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param value Column to draw; `NULL` takes `response`, `norm_of_difference` or `mean`, whichever
 #'   is there.
 #' @param log_dose `TRUE` draws a logarithmic dose axis; dose 0 is a point of its own at a tenth of
@@ -24,6 +24,7 @@
 #' a column of these; of proteins beside genes, or on another scale. Cells that were
 #' brought to another total are a warning.
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
+#' @seealso [dose_response()], [observed_response()], [plot_dose_response2d()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", dose = "dose", covariates = "cell_type", control = "control",

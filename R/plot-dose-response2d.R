@@ -4,7 +4,7 @@
 #' colour, with contour lines. Measured conditions can be laid over it as points in the same colours.
 #'
 #' @param response What [dose_response2d()] returns, whole or filtered by rows.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param value Column to draw; `NULL` takes `norm_of_shift`, `norm_of_difference` or `difference`,
 #'   whichever is there.
 #' @param observed Measured points: what `observed_response(pair = )` returns, with `genes` where

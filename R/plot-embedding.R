@@ -10,7 +10,7 @@
 #'   have names, these are matched, and there may be more of them. `NULL`: one colour. Eight groups have a
 #'   colour each, which colour-blind readers tell apart; of more, colours come again with points of another
 #'   shape, and more than 40 have no legend.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
 #'   points. Of more than 12 points, names that have no room are left out, and the caption tells how
 #'   many.
@@ -24,6 +24,7 @@
 #' A matrix that is not numeric, has values that are not finite, or has fewer than two rows or columns;
 #' distances instead of vectors; `colour` of another length or with other names than the rows.
 #' @source `CompertVisuals.plot_latent_embeddings` in `cpa/plotting.py` of facebookresearch/CPA.
+#' @seealso [cell_embedding()], [similarity()]; [knn_purity()] and [disentanglement()] for numbers
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -7,8 +7,8 @@
 #' @details
 #' Counterfactuals by difference are cells, with the spread of their controls; of decoded ones draws of the model's
 #' distribution are shown, as in [evaluate_r2()]. Fits on counts are shown on log-normalised values, raw
-#' counts of proteins as log(1 + value). The measured cells are those of all splits together; of proteins, here and among
-#' the controls, those in which they were measured.
+#' counts of proteins as log(1 + value). The measured cells are those of all splits together; of proteins, here and
+#' among the controls, those in which they were measured.
 #'
 #' @inheritParams plot_means
 #' @param fit A `compert_fit`.

@@ -6,12 +6,13 @@
 #'
 #' @param object,x A `compert_fit`.
 #' @param type `"loss"`, `"r2"`, or both.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @return A ggplot. `plot()` draws it and returns it invisibly.
 #' @section Errors:
 #' ggplot2 not installed; r2 of a fit whose test cells were not scored.
 #' @source `CPAHistory.plot_losses` and `plot_r2_metrics` in `cpa/plotting.py` of
 #'   facebookresearch/CPA.
+#' @seealso History in [compert_fit]; [cpa_settings()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -7,7 +7,7 @@
 #' perturbations against the sum of the changes under either: on the line effects add up.
 #'
 #' @param interactions What [interaction_table()] returns, whole or filtered by rows.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param n_labels Number of names, those of the largest `deviation` (of genes per panel). Names that have no room
 #'   are left out, and the caption tells how many.
 #' @param genes Names of genes to write instead, for tables of genes.

@@ -4,7 +4,7 @@
 #' that is right it lies on the diagonal.
 #'
 #' @param r2 What [r2_matrix()] returns.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param limits Lower and upper end of the colours; `NULL` for the lowest value (-1 at least) and 1.
 #'   Values beyond take the colour of the end.
 #' @param numbers `TRUE` writes the numbers into the tiles, `NULL` does for at most 12 conditions.

@@ -13,7 +13,8 @@
 #'   `"r2_var_protein"`, `"r2_lfc_protein"` and `"pearson_delta_protein"`, one panel each. A comparison has those
 #'   that it was made
 #'   of, and shows all of them unless some are named.
-#' @param ... Not used; for `autoplot()` and `plot()`, the arguments of `plot_r2()`.
+#' @param ... Must be empty: later arguments are given by name. For `autoplot()` and `plot()`, the arguments of
+#'   `plot_r2()`.
 #' @param methods Methods to show, in this order; `NULL` for all. For a comparison, its models.
 #' @param limits Lower and upper end of the axis, `NULL` for the lowest score (-1 at least) to 1: of each
 #'   panel where rows are drawn, of all panels together for distributions and comparisons, there with 0;
@@ -25,6 +26,7 @@
 #' A table that is not from [evaluate_r2()]; unknown scores or methods; scores that are all `NA`.
 #' @source `plot_r2_matrix` and `plot_scatter` in `cpa/plotting.py` of facebookresearch/CPA show
 #'   such scores without baselines.
+#' @seealso [evaluate_r2()], [compare_r2()]; [plot_means()] for the genes of a condition, [plot_r2_matrix()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",

@@ -6,10 +6,11 @@
 #' there. `autoplot()` is of ggplot2 and needs `library(ggplot2)`.
 #'
 #' @param object,x A `compert_tuning`, from [tune_fit()].
-#' @param ... Not used.
+#' @param ... Must be empty.
 #' @return A ggplot. `plot()` draws it and returns it invisibly.
 #' @section Errors:
 #' ggplot2 not installed.
+#' @seealso [tune_fit()], [tidy()][tidy.compert_tuning]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' cells <- kang_example(as = "list")
 #' found <- tune_fit(cells$x, "condition", control = "control", covariates = "cell_type",

@@ -6,7 +6,7 @@
 #'
 #' @param uncertainty What [prediction_uncertainty()] returns, whole or filtered by rows: single
 #'   perturbations only, or combinations of two only.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param value `"cosine"` (distance of directions, from 0 to 2; of no use for single perturbations of
 #'   a fit without covariates, where doses have one direction) or `"euclidean"` (latent units).
 #' @param log_dose `TRUE` draws logarithmic dose axes; dose 0 is drawn at a tenth of the lowest dose

@@ -29,7 +29,7 @@
 #' @param condition A [condition()] or [condition_grid()] with K conditions. A covariate that it
 #'   leaves out keeps each source cell's own level, or value; a dose that it leaves out is the only trained one of the
 #'   perturbation (see Open doses in [condition()], also for perturbations without training cells).
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param type `"mean"`: expected expression; `"variance"`: expected expression and its variance;
 #'   `"sample"`: draws from the model's distribution, of a variational encoder's state too (negative
 #'   draws of genes are set to 0, Gaussian draws use the standard deviation; always the decoded kind). Structural

@@ -5,7 +5,7 @@
 #' from one vector. Give as many molecules as there are; those of the screen may be among them.
 #'
 #' @param smiles Character vector (or factor) of SMILES.
-#' @param ... Must be empty.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param width,depth Width of the network (and of a molecule's vector) and its rounds of messages.
 #' @param epochs Passes over the molecules.
 #' @param batch_size Molecules in a mini-batch.

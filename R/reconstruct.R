@@ -20,6 +20,8 @@
 #' column of perturbations, unless `add` leaves the perturbation out.
 #' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA; `custom_predict` in
 #'   `cpa/_model.py` of theislab/cpa.
+#' @seealso [predict()][predict.compert_fit] for other conditions, [evaluate_cells()], [cell_embedding()],
+#'   [write_back()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -43,7 +43,7 @@
 #' of single drugs depends on the length of the longest one, which is known from the data only.
 #'
 #' @param file Path of the file that the script wrote.
-#' @param ... Must be empty: all later arguments are given by name.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param genes Names of the genes, in the order of the training data.
 #' @param perturbations Names of all perturbations, the control among them, in any order: the references
 #'   number them in the order of their names.

@@ -21,6 +21,7 @@
 #' unknown settings, or ones that would change the network.
 #' @source Wanted in scverse/scvi-tools#853 and theislab/scgen#96; facebookresearch/CPA keeps no
 #'   optimiser state in its checkpoints.
+#' @seealso [fine_tune()] for other cells, [save_fit()], `checkpoint` of [cpa_settings()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",

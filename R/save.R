@@ -28,7 +28,7 @@
 #'
 #' @param fit A `compert_fit`, or a baseline of [baseline_fit()].
 #' @param file Path of the file, conventionally ending in `.h5`.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param overwrite `TRUE` replaces an existing file. The new file is written beside it first and
 #'   renamed when it is whole, so that an interruption leaves the old one.
 #' @return `save_fit()`: `file`, invisibly. `load_fit()`: what was saved.
@@ -37,6 +37,7 @@
 #' is no fit of this package, and when a later version of the package wrote it.
 #' @source `API.load` and the checkpoint of `cpa/train.py` in facebookresearch/CPA, which keep a
 #'   Python pickle.
+#' @seealso [read_reference_fit()] for models that the references saved; [write_h5ad()] for cells and predictions
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -17,6 +17,7 @@
 #'   cells of single perturbations.
 #' @references Lotfollahi, Wolf, Theis (2019) scGen predicts single-cell perturbation responses.
 #'   Nature Methods 16, 715-721.
+#' @seealso [baseline_fit()] for baselines without a network, [cpa()], [evaluate_r2()]
 #' @examples
 #' cells <- kang_example(as = "list")
 #' fit <- scgen(cells$x, "condition", control = "control", covariates = "cell_type",

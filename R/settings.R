@@ -158,6 +158,9 @@
 #' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in
 #'   high-throughput screens. Molecular Systems Biology 19, e11517.
 #' @importFrom rlang %||%
+#' @section Errors: An unknown name; a value of another kind or out of its range; settings that exclude each other.
+#' @seealso [chemcpa_settings()], [multicpa_settings()] and [scgen_settings()] for other models; [published_settings()];
+#'   [tune_fit()] to search them; `vignette("developer")` for why the defaults are what they are.
 #' @examples
 #' cpa_settings(epochs = 50, dim = 32)
 #' cpa_settings(parity = "fb")$reg_adversary

@@ -12,6 +12,7 @@
 #'   `print()` shows it.
 #' @source After `arrow::arrow_info()` and the situation reports of other R packages with a native
 #'   library.
+#' @seealso [device_info()]; `INSTALL` in the sources for what to change
 #' @examples
 #' compert_sitrep()
 #' @export

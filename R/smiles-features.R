@@ -33,7 +33,7 @@
 #' @param smiles Character vector (or factor), one SMILES per molecule. Its names, for instance the
 #'   drugs', become row names.
 #' @param type `"rdkit"` for descriptors, `"morgan"` for fingerprints.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param strip_salts `TRUE` keeps the largest fragment only.
 #' @param normalise `FALSE` gives descriptors in their own units (daltons, square angstroms, ...),
 #'   all 112.

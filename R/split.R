@@ -123,6 +123,9 @@ auto_split <- function(screen, seed, share = 0.25) {
 #' @return `x` with the new column in its table of cells.
 #' @references Lotfollahi et al. (2023) Molecular Systems Biology 19, e11517 (train, test and ood
 #'   cells); facebookresearch/CPA, `cpa/data.py` (the random quarter).
+#' @section Errors: `hold_out` that no perturbed cell matches, or that names perturbations, levels or columns that
+#'   the table does not have; a `dose_unit` in it; a share that rounds to no condition.
+#' @seealso [condition()], [check_screen()], [cpa()], [evaluate_r2()]
 #' @examples
 #' cells <- data.frame(
 #'   drug = rep(c("control", "A", "B", "A+B"), each = 10),

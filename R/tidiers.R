@@ -6,7 +6,7 @@
 #' @param x A `compert_fit`; for `tidy()` also what [evaluate_r2()], [evaluate_effects()], [evaluate_cells()] or
 #'   [compare_r2()] returns.
 #' @param data For `augment()`: cells in any container that [cpa()] takes.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param dose Doses at which perturbations are embedded; `NULL` for the highest trained dose of each
 #'   ([perturbation_embedding()]).
 #' @inheritParams cell_embedding
@@ -23,6 +23,8 @@
 #'   `.r2_protein` (of raw counts over log(1 + value); `NA` for a cell without proteins); a column of yours
 #'   that has one of these names gets `own_` in front.
 #' @source The generics of the generics package, as broom has them.
+#' @section Errors: For `augment()`, what [reconstruct()] refuses of the cells.
+#' @seealso [compert_fit], [perturbation_embedding()], [evaluate_r2()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

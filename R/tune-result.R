@@ -93,11 +93,12 @@ rungs_table <- function(state, search) {
 #' Look at a search
 #'
 #' @param x A `compert_tuning`, from [tune_fit()].
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param n How many of the best trials are printed.
 #' @return `tidy()`: the table of the trials, one row each, as [tune_fit()] describes it. `print()`:
 #'   `x`, invisibly, after some lines with the best trials.
 #' @source The generics of the generics package, as broom has them.
+#' @seealso [tune_fit()], [plot_tuning]
 #' @examples
 #' cells <- kang_example(as = "list")
 #' found <- tune_fit(cells$x, "condition", control = "control", covariates = "cell_type",

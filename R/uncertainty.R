@@ -17,7 +17,7 @@
 #' @param condition A [condition()] or [condition_grid()]. A covariate that it leaves open is asked
 #'   for at every level; a dose that it leaves open is the only trained one ([condition()]). The batch and
 #'   continuous covariates must be left out.
-#' @param ... Not used.
+#' @param ... Must be empty: later arguments are given by name.
 #' @param min_cells Fewest training cells (batches together) that a training condition must have.
 #' @return A tibble with one row per condition: the covariates, perturbation and dose under your own
 #'   column names, `seen` (see [predict()][predict.compert_fit]), `cosine` and `euclidean` (the

@@ -23,6 +23,7 @@
 #' Other containers; cells or genes that do not go with the fit; no column of perturbations, unless only the
 #' basal state is asked for.
 #' @source `CPA.get_latent_representation` in `cpa/_model.py` of theislab/cpa.
+#' @seealso [cell_embedding()], [reconstruct()], [write_h5ad()]
 #' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -131,6 +131,14 @@ test_that("exported functions are documented with a value, and run an example", 
   }
 })
 
+test_that("the package's help page leads to every export", {
+  skip_without_source_tree()
+  page <- file.path(source_tree(), "man", "compert-package.Rd")
+  skip_without(file.exists(page), "source tree")
+  named <- unlist(regmatches(lines <- readLines(page), gregexpr("[a-z0-9_]+(?=\\(\\))", lines, perl = TRUE)))
+  expect_identical(setdiff(getNamespaceExports("compert"), named), character())
+})
+
 test_that("the citation has every model and the version, and foreign files their licence", {
   text <- format(citation("compert"), style = "text")
   for (author in c("Susmelj", "Hetzel L, B", "Inecik", "Wolf F, Theis")) expect_match(text, author, all = FALSE)
