@@ -53,7 +53,8 @@
 #' `t-test_overestim_var`: scanpy, `rank_genes_groups()`. The square of `effect` is the distance of Chen and Qin
 #' (2010) A two-sample test for high-dimensional data with applications to gene-set testing. Annals of Statistics 38,
 #' 808-835, per gene.
-#' @seealso [rank_degs()], [distribution_distance()]
+#' @seealso [cpa()], [split_cells()], [rank_degs()], [distribution_distance()]
+#' @section Errors: Only for arguments of another kind: what is wrong with the screen is a row of `defects`.
 #' @examples
 #' cells <- data.frame(drug = c("control", "A", "A", "a "), dose = c("1", "1", "x", "1"))
 #' x <- matrix(c(0, 1.2, 0.4, 2.1), 2, 4, dimnames = list(c("g1", "g2"), NULL))

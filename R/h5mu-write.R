@@ -18,8 +18,8 @@
 #' `"rna:condition"`.
 #'
 #' @inheritParams write_h5ad
-#' @param x A SingleCellExperiment or Seurat object, also one that [predict()] returns, or the list that
-#'   [read_h5mu()] gives with `as = "list"`; its `obs` may be missing.
+#' @param x A SingleCellExperiment or Seurat object, also one that [predict()][predict.compert_fit] returns, or the
+#'   list that [read_h5mu()] gives with `as = "list"`; its `obs` may be missing.
 #' @param main Name of the modality of a SingleCellExperiment's own genes. `NULL`: `mainExpName(x)`, else
 #'   `"rna"`.
 #' @param assay Name of the assay that becomes `X` of the main modality, and of others that have one of this

@@ -35,7 +35,8 @@
 #' @param molecules Features of the perturbations, as in [cpa()].
 #' @param settings Hyperparameters, from [multicpa_settings()].
 #' @section Verbs:
-#' * Proteins come back where they came from: [predict()] and [reconstruct()] return an `altExp` (Seurat: an
+#' * Proteins come back where they came from: [predict()][predict.compert_fit] and [reconstruct()] return an `altExp`
+#' (Seurat: an
 #'   assay) of the same name, or for a matrix the attribute `"proteins"`.
 #' * Scores of proteins have columns of their own, with `protein` in their names: in [evaluate_r2()],
 #'   [evaluate_effects()], [evaluate_cells()], [cycle_uncertainty()] and [augment()][tidiers], which
