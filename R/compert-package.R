@@ -1,8 +1,8 @@
 #' compert: compositional perturbation models for single-cell expression
 #'
-#' Fits the compositional perturbation autoencoder to cells that were treated, and answers what
+#' Fits the compositional perturbation autoencoder (CPA) to cells that were treated, and answers what
 #' those cells would look like under a perturbation, a combination or a dose that was not measured
-#' in them.
+#' in them; also as chemCPA, which reads molecules, and MultiCPA, which knows RNA and proteins.
 #'
 #' A cell's expression is encoded into a basal state that is stripped of the perturbation: by an
 #' alignment of basal states between conditions, by adversaries (off by default), or by both. The embedding of
@@ -36,8 +36,9 @@
 #'   \item{At which dose?}{[dose_response()], of two perturbations [dose_response2d()]; measured:
 #'     [observed_response()].}
 #'   \item{Do two perturbations add up?}{[interaction_table()].}
-#'   \item{How good are the predictions?}{[evaluate_r2()]; fold changes and signs: [evaluate_effects()]; single cells:
-#'     [evaluate_cells()]; distributions: [distribution_distance()]; each condition told from the others:
+#'   \item{How good are the predictions?}{[evaluate_r2()]; fold changes and signs: [evaluate_effects()];
+#'   reconstruction of
+#'     single cells: [evaluate_cells()]; distributions: [distribution_distance()]; each condition told from the others:
 #'     [r2_matrix()]; several models: [compare_r2()]; random cells in place of a model: [expected_r2()].}
 #'   \item{How far is a condition from what training saw?}{[prediction_uncertainty()], [cycle_uncertainty()]; of a
 #'     drug, [molecular_uncertainty()].}

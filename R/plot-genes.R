@@ -17,7 +17,7 @@
 #' @param features `"genes"`, or of a fit of RNA and proteins `"proteins"`.
 #' @param genes Names of genes (proteins) to draw, in this order; `NULL` for the condition's first DEGs, and for the
 #'   proteins whose means changed most.
-#' @param n_genes How many of these.
+#' @param n_genes How many genes (proteins) where `genes` is `NULL`.
 #' @return A ggplot. Its `data` has a row per gene (protein) and cell: `gene`, `cells` (`"Control"`, `"Predicted"`,
 #'   `"Measured"`), `value`.
 #' @section Errors:

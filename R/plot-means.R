@@ -7,9 +7,9 @@
 #' @details
 #' What is drawn are the very numbers that [evaluate_r2()] scores: predictions start from the controls
 #' of the same covariates, and fits on counts are compared on log-normalised values. In the subtitle
-#' stand r2 over all genes and over the DEGs. The measured cells are those of all splits together, so
-#' look at `seen` of [predict()][predict.compert_fit]: for a condition of the training the agreement is
-#' no test.
+#' stand r2 over all genes and over the DEGs, of what is drawn (means, or changes with `value = "difference"`). The
+#' measured cells are those of all splits together, so look at `seen` of [predict()][predict.compert_fit]: for a
+#' condition of the training the agreement is no test.
 #'
 #' @inheritParams evaluate_r2
 #' @param newdata The cells of the condition and their controls, in any container that [cpa()] takes.

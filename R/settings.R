@@ -39,7 +39,7 @@
 #' @param encoder_dropout,decoder_dropout,adversary_dropout Dropout rates, from 0 to below 1.
 #' @param variational Whether the encoder gives a normal distribution, held to N(0, 1) by a
 #'   Kullback-Leibler term (predictions start at its mean).
-#' @param dosers_width,dosers_depth The same for the dosers (of type `"mlp"` only).
+#' @param dosers_width,dosers_depth Width and number of the hidden layers of the dosers (of type `"mlp"` only).
 #' @param embedding_encoder_width,embedding_encoder_depth Width and number of the hidden layers from
 #'   a molecule's features to its embedding; depth 0 is a linear map.
 #' @param embedding_encoder_norm Normalisation in there and in the amortized doser.
@@ -47,7 +47,7 @@
 #'   and its rounds of messages (`molecule_encoder` of [chemcpa()]).
 #' @param use_drugs_idx For `parity = "chemcpa"`: perturbations as lists, or as one-hot doses
 #'   (`FALSE`), which differ in what batch normalisation sees.
-#' @param adversary_width,adversary_depth The same for the adversaries.
+#' @param adversary_width,adversary_depth Width and number of the hidden layers of the adversaries.
 #' @param adversary_loss What the perturbation adversary guesses: `"bce"`, each perturbation by
 #'   itself; `"cce"`, the whole condition (perturbations without doses) by cross entropy weighted by
 #'   the conditions' rarity; `"focal"`, the same by focal loss.
@@ -75,7 +75,7 @@
 #'   the squared error that 0 for every gene would have.
 #' @param embeddings_lr Learning rate of the embeddings of perturbations and covariates, which
 #'   belong to the autoencoder's optimiser. With a `parity` it is `autoencoder_lr` unless given.
-#' @param autoencoder_wd,dosers_wd,adversary_wd Their weight decays.
+#' @param autoencoder_wd,dosers_wd,adversary_wd Weight decays of the three optimisers.
 #' @param adversary_steps Length of the alternating cycle: one step of the autoencoder, then
 #'   `adversary_steps - 1` steps of the adversaries. With 1 the adversaries are never trained; 0
 #'   makes both steps in every batch. With `parity = "chemcpa"` or `"chemcpa_v2"` it is the other way round, as
@@ -161,6 +161,26 @@
 #' @section Errors: An unknown name; a value of another kind or out of its range; settings that exclude each other.
 #' @seealso [chemcpa_settings()], [multicpa_settings()] and [scgen_settings()] for other models; [published_settings()];
 #'   [tune_fit()] to search them; `vignette("developer")` for why the defaults are what they are.
+#' @section By topic:
+#' \describe{
+#'   \item{Length of training}{`epochs`, `max_minutes`, `checkpoint_freq`, `patience`, `stopping_metric`,
+#'   `restore_best`,
+#'     `best_tolerance`, `checkpoint`}
+#'   \item{Size of the network}{`dim`, `autoencoder_width`, `autoencoder_depth`, `decoder_width`, `decoder_depth`,
+#'     `decoder_skip`, norms, dropout rates, `variational`}
+#'   \item{Doses and numbers}{`doser_type`, `dosers_width`, `dosers_depth`, `continuous_doser`}
+#'   \item{What frees basal states of the perturbation}{`reg_alignment`, `reg_counterfactual`, `counterfactual_targets`,
+#'     `counterfactual_shrinkage`; or adversaries: `reg_adversary`, `reg_adversary_cov`, all that begin with
+#'   `adversary_`,
+#'     `penalty_adversary`, `pretrain_epochs`, `pretrain_steps`}
+#'   \item{Steps}{learning rates, weight decays, `batch_size`, `balance`, `lr_schedule`, `step_size_lr`, `lr_gamma`,
+#'     `clip_grad_norm`, `mixup_alpha`, `mixup_warmup_epochs`}
+#'   \item{The machine}{`device`, `precision`, `threads`, `distributed`, `seed`, `verbose`}
+#'   \item{Other models}{molecules: those that begin with `embedding_encoder_` and `molecule_`, `reg_multi_task`,
+#'     `use_drugs_idx`; proteins: `fusion`, `protein_loss`, `protein_background`, `recon_weight_pro`; variational
+#'   encoders:
+#'     those that begin with `kl_`}
+#' }
 #' @examples
 #' cpa_settings(epochs = 50, dim = 32)
 #' cpa_settings(parity = "fb")$reg_adversary
