@@ -103,13 +103,11 @@
 #'   csr and dense matrices of `.h5ad` files, 10x files, and the HDF5Array, TENxMatrix and H5ADMatrix
 #'   seeds of delayed matrices, also inside a SingleCellExperiment, of which cells and different genes may have
 #'   been chosen. A large DelayedMatrix with other delayed operations is computed once, into a temporary
-#'   file. Every epoch shuffles blocks of neighbouring cells (as many as a chunk of the file holds, but
-#'   256 to 1,024), and then the cells of as many blocks as make a window of 64 MB (4,096 to 65,536
-#'   cells), while a thread of its own reads the next window, at the end the next epoch's first one.
-#'   Where one window holds all training cells the fit is the one of cells in memory, else only the
-#'   order of the batches differs. [predict()][predict.compert_fit] and all other verbs of a fit,
-#'   [rank_degs()] and [tune_fit()] read the same way. Matrices stored gene by gene (csc) and
-#'   cells with proteins are read whole.
+#'   file. Every epoch shuffles blocks of 256 to 1,024 neighbouring cells, and then the cells within windows
+#'   of 64 MB (4,096 to 65,536 cells), while the next window is read. Only the order of the batches differs from
+#'   a fit of cells in memory, and not even that where one window holds all training cells.
+#'   [predict()][predict.compert_fit] and all other verbs of a fit, [rank_degs()] and [tune_fit()] read the same
+#'   way. Matrices stored gene by gene (csc) and cells with proteins are read whole.
 #' @section Errors: All defects of the input are reported in one error; [check_screen()] lists them
 #'   as a table beforehand.
 #' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in

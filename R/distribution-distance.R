@@ -37,6 +37,7 @@
 #' b_cells <- condition(condition = "IFNb", cell_type = "B")
 #' draws <- predict(fit, screen$x, b_cells, type = "sample", seed = 1, col_data = screen$col_data)
 #' of <- function(what) screen$col_data$cell_type == "B" & screen$col_data$condition == what
+#' # Predicted cells against those that were measured, and what it is without a prediction: their controls.
 #' distribution_distance(draws, screen$x[, of("IFNb")])
 #' distribution_distance(screen$x[, of("control")], screen$x[, of("IFNb")])
 #' @export

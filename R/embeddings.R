@@ -59,7 +59,7 @@
 #' dim(cell_embedding(fit, screen, "basal"))
 #' stimulated <- cell_embedding(fit, screen, "treated", condition = condition("IFNb", cell_type = c("B", "NK")))
 #' table(attr(stimulated, "col_data")$cpa_cell_type)
-#' drugs <- perturbation_embedding(fit)
+#' perturbation_embedding(fit)[, 1:4]
 #' similarity(covariate_embedding(fit, "cell_type"))
 #' @export
 cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected", "custom"), ...,

@@ -10,8 +10,8 @@
 #' source cell, take its basal state, add the embeddings of the new condition, decode. With
 #' `residual = TRUE` it is the counterfactual *by difference*,
 #' `observed cell + decoded(new condition) - decoded(own condition)`, which keeps what the
-#' autoencoder does not reconstruct; values slightly below 0 can occur. The default is the one that
-#' the fit stores (`fit$meta$residual`).
+#' autoencoder does not reconstruct; values slightly below 0 can occur. The default is by difference, but decoded
+#' for fits of [multicpa()] and with the `parity` of a reference (`fit$meta$residual`, and the printed fit, say which).
 #'
 #' @section Variances:
 #' Per cell, the variance is the decoder's, in squared units of the expression (negative binomial:

@@ -19,13 +19,14 @@
 #' @source `set_hparams_` in the first commit of facebookresearch/CPA; `examples/tune_script.py` of
 #'   theislab/cpa; the experiments `lincs_rdkit_hparam` and `finetuning_num_genes` of theislab/chemCPA
 #'   v2.0; `seml/seml_config_vol_1.yaml` of theislab/multicpa.
-#' @seealso [search_space()]
+#' @seealso [search_space()], [tune_fit()], Sensible ranges in [cpa_settings()]
 #' @examples
 #' default_space()
 #' default_space(chemcpa_settings(dim = 32))
 #' space <- default_space(multicpa_settings())
 #' space$dim <- c(16, 32, 64)
 #' space$autoencoder_width <- NULL
+#' space
 #' @export
 default_space <- function(settings = cpa_settings()) {
   check_settings(settings, model_names())
