@@ -17,6 +17,22 @@
 #' `vignette("features")`. R has its vignettes where it was installed from an archive that `R CMD build` made; in
 #' the folder of the sources `make vignettes` writes them to `doc/`.
 #'
+#' @section Words:
+#' \describe{
+#'   \item{condition}{A perturbation, or several together, with their doses, in cells of given covariates.}
+#'   \item{covariate, batch}{What a cell is beside its perturbation, such as its type or donor; a batch is a covariate
+#'     that answers can leave out.}
+#'   \item{train, test, ood}{Parts of the split: cells that training learns from; other cells, mostly of the same
+#'     conditions, that choose the best epoch; cells held out, which training never sees (out of distribution).}
+#'   \item{basal state, treated state}{The latent state of a cell without, and with, the embeddings of its perturbation
+#'     and covariates.}
+#'   \item{source cells}{The cells that a prediction starts from: controls of the same covariates, unless others are
+#'   named.} \item{decoded, by difference}{The two kinds of prediction, see [predict()][predict.compert_fit].}
+#'   \item{effect}{The difference between the mean expression of a condition and that of its controls.}
+#'   \item{DEGs}{The genes that a condition changes most, see [rank_degs()].}
+#'   \item{measured, observed}{Of the cells of the screen, in contrast to predicted ones.}
+#' }
+#'
 #' @section Which verb answers which question:
 #' \describe{
 #'   \item{Is my screen in order, and did the perturbations do anything?}{[check_screen()], with `effects = TRUE`;
