@@ -26,12 +26,14 @@
 #' @source `plot_contvar_response` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @seealso [dose_response()], [observed_response()], [plot_dose_response2d()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
-#' screen <- kang_example()
-#' fit <- cpa(screen, "condition", dose = "dose", covariates = "cell_type", control = "control",
-#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
-#' plot_dose_response(dose_response(fit))
-#' curve <- dose_response(fit, screen, space = "genes", genes = "ISG15", n_points = 5)
-#' plot_dose_response(curve, observed = observed_response(fit, screen, genes = "ISG15"))
+#' wells <- drugseq_example()
+#' fit <- cpa(wells, "condition", dose = "dose", dose_unit = "uM", control = "control",
+#'            settings = cpa_settings(epochs = 30, seed = 1, verbose = FALSE))
+#' two <- c("Trametinib", "Abemaciclib")
+#' plot_dose_response(dose_response(fit, perturbation = two), log_dose = TRUE)
+#' curve <- dose_response(fit, wells, perturbation = two, genes = "SELENBP1")
+#' measured <- observed_response(fit, wells, perturbation = two, genes = "SELENBP1")
+#' plot_dose_response(curve, observed = measured, log_dose = TRUE)
 #' @export
 plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, observed = NULL) {
   check_no_dots(...)

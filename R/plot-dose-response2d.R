@@ -21,11 +21,12 @@
 #' @seealso [plot_dose_response()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' wells <- drugseq_example()
-#' fit <- cpa(wells, "condition", dose = "dose", control = "control",
-#'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' fit <- cpa(wells, "condition", dose = "dose", dose_unit = "uM", control = "control",
+#'            settings = cpa_settings(epochs = 30, seed = 1, verbose = FALSE))
 #' two <- c("Trametinib", "Abemaciclib")
-#' map <- dose_response2d(fit, wells, space = "genes", perturbation = two, n_points = 5)
-#' plot_dose_response2d(map, observed = observed_response(fit, wells, pair = two))
+#' map <- dose_response2d(fit, wells, perturbation = two, genes = "SELENBP1", dose = c(0, 0.1, 0.3, 1, 3, 10))
+#' measured <- observed_response(fit, wells, pair = two, genes = "SELENBP1")
+#' plot_dose_response2d(map, observed = measured, log_dose = TRUE)
 #' @export
 plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, log_dose = FALSE) {
   check_no_dots(...)
