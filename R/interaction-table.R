@@ -92,6 +92,7 @@
 #' wells <- drugseq_example()
 #' fit <- cpa(wells, "condition", dose = "dose", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' # No pair was measured in this screen: there are predictions only.
 #' both <- condition(condition = "Abemaciclib+Trametinib", dose = c(1, 10))
 #' interaction_table(fit, wells, both)
 #' interaction_table(fit, wells, both, by = "gene", genes = c("CASK", "SELENBP1"))

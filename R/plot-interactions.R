@@ -24,6 +24,7 @@
 #' wells <- drugseq_example()
 #' fit <- cpa(wells, "condition", dose = "dose", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
+#' # No pair was measured in this screen: there are predictions only.
 #' both <- condition(condition = c("Abemaciclib+Trametinib", "Erlotinib hydrochloride+Trametinib"),
 #'                   dose = list(c(10, 10), c(10, 10)))
 #' plot_interactions(interaction_table(fit, wells, both))

@@ -27,6 +27,7 @@
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' reconstruct(fit, screen)
+#' reconstruct(fit, screen, add = "cell_type")   # the cells as if untreated
 #' @export
 reconstruct <- function(fit, newdata, ..., add = TRUE, type = c("mean", "variance"),
                         from = c("all", "rna", "proteins"), assay = NULL, layer = NULL,
