@@ -30,7 +30,8 @@
 #' @references Hetzel et al. (2022) Predicting cellular responses to novel drug perturbations at a
 #'   single-cell resolution. NeurIPS 35. Reference implementation: theislab/chemCPA,
 #'   `chemCPA/model.py`.
-#' @seealso [add_molecules()], [fine_tune()], [smiles_features()], [drugseq_example()]
+#' @seealso `vignette("drugs")`; [smiles_features()], [pretrain_molecules()], [add_molecules()], [fine_tune()],
+#'   [molecular_uncertainty()]; `baseline_fit(method = "nearest")`
 #' @examples
 #' screen <- drugseq_example(as = "list")
 #' fit <- chemcpa(screen$x, "condition", dose = "dose", control = "control",

@@ -51,7 +51,7 @@
 #' what [predict()][predict.compert_fit] refuses of both.
 #' @source `get_latent`, `get_drug_embeddings`, `mix_drugs`, `get_covars_embeddings` and
 #'   `get_covars_embeddings_combined` in `cpa/api.py` of facebookresearch/CPA.
-#' @seealso [plot_embedding()], [plot_similarity()], [write_back()]
+#' @seealso [plot_embedding()], [knn_purity()], [disentanglement()], [embedding_clusters()], [write_back()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -140,7 +140,7 @@
 #'   `chemCPA/train.py` of theislab/chemCPA, and `MultiCPA/train.py` of theislab/multicpa. A technical duplicate
 #'   stands beside models in CellSimBench (shiftbioscience/Perturbation-Models-Outperform-Baselines).
 #' @seealso [baseline_fit()] for baselines that predict, [compare_r2()] for several models,
-#'   [evaluate_effects()], [evaluate_cells()], [plot_r2()], [rank_degs()]
+#'   [evaluate_effects()], [evaluate_cells()], [r2_matrix()], [plot_r2()], [plot_means()], [rank_degs()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",

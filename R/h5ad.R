@@ -38,7 +38,7 @@
 #' layer that is not there, each stop with a message that says so.
 #'
 #' @references The format: <https://anndata.readthedocs.io/en/latest/fileformat-prose.html>
-#' @seealso [write_h5ad()]; [read_h5mu()] for files of several modalities.
+#' @seealso [write_h5ad()]; [read_h5mu()] for files of several modalities. [cpa()] takes the path of a file as well.
 #' @examples
 #' path <- tempfile(fileext = ".h5ad")
 #' counts <- matrix(rpois(20, 1), 5, dimnames = list(paste0("gene", 1:5), paste0("cell", 1:4)))

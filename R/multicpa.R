@@ -58,7 +58,7 @@
 #'   Perturbation Autoencoder. bioRxiv 2022.07.08.499049. Gayoso et al. (2021) Joint probabilistic
 #'   modeling of single-cell multi-omic data with totalVI. Nature Methods 18, 272-282.
 #' @source theislab/multicpa, `MultiCPA/model.py`.
-#' @seealso [protein_expression()], [expected_r2()]
+#' @seealso `vignette("proteins")`; [protein_expression()], [expected_r2()], [read_h5mu()]
 #' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
 #' screen <- cite_example()   # antibodies in its alternative experiment "ADT"
 #' fit <- multicpa(screen, "condition", control = "control", covariates = "cell_type",

@@ -32,7 +32,7 @@
 #' Unknown names; no cells of what is asked for; a screen without the dose column of the fit.
 #' @source `get_response_reference` and `get_reference_from_combo` in `cpa/api.py` of
 #'   facebookresearch/CPA, which give one row per split.
-#' @seealso [dose_response()], [plot_dose_response()]
+#' @seealso [dose_response()], [dose_response2d()], [plot_dose_response()], [plot_dose_response2d()]
 #' @examples
 #' wells <- drugseq_example()
 #' fit <- cpa(wells, "condition", dose = "dose", control = "control",

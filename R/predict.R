@@ -89,7 +89,8 @@
 #' warning.
 #' @source `API.predict` in `cpa/api.py` of facebookresearch/CPA; Lotfollahi et al. (2023),
 #'   Molecular Systems Biology 19:e11517.
-#' @seealso [reconstruct()], [evaluate_r2()], [dose_response()], [prediction_uncertainty()]
+#' @seealso [condition()], [reconstruct()], [evaluate_r2()], [plot_means()], [dose_response()],
+#'   [prediction_uncertainty()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

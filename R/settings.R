@@ -3,18 +3,17 @@
 #' All settings of [cpa()] with their checks. An argument that is left `NULL` takes the core's
 #' default; `print()` shows every value with its meaning, values that differ from the default
 #' beside it, and leaves out what acts in another model only. Names are those of
-#' facebookresearch/CPA (`cpa/model.py`, `set_hparams_`) where it has the setting; the vignette
-#' `features` has those of theislab/cpa beside them.
+#' facebookresearch/CPA (`cpa/model.py`, `set_hparams_`) where it has the setting;
+#' `vignette("features")` has those of theislab/cpa beside them.
 #'
 #' @param ... Must be empty: settings are given by name, and an unknown name is an error that tells
 #'   the nearest known one, or what the setting of theislab/cpa with this name is called here.
 #' @param parity `"none"` (fixed behaviour, the default), or the defaults and the quirks of a
 #'   reference: `"fb"` for facebookresearch/CPA, `"theislab"` for theislab/cpa; those of
 #'   [chemcpa_settings()] and [multicpa_settings()] are told there. Other settings are laid over the
-#'   defaults that this one
-#'   selects. `"fb"` has the dose curves of that reference's Python interface and the length of its command line's
-#'   runs. Scores during training follow one rule whatever the parity: conditions of at least 5 test cells,
-#'   predicted from controls of the same covariates; the references' own are in [evaluate_r2()] (`preset`).
+#'   defaults that this one selects. `"fb"` has the dose curves of that reference's Python interface and the length
+#'   of its command line's runs. Scores during training follow one rule whatever the parity: conditions of at least 5
+#'   test cells, predicted from controls of the same covariates; the references' own are in [evaluate_r2()] (`preset`).
 #' @param loss_ae Likelihood: `"gauss"` (log-normalised values), `"nb"` (raw counts, with library
 #'   size and one dispersion per gene) or `"zinb"` (the same with structural zeros). Usually left to
 #'   the `loss` argument of [cpa()].

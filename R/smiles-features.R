@@ -56,7 +56,7 @@
 #'   ones, `Chi0`, `Chi1` and `BalabanJ` are computed here from their definitions. chemCPA's `rdkit`
 #'   features have 200 descriptors and drop a column by the same rule. Rogers and Hahn (2010)
 #'   Extended-connectivity fingerprints. Journal of Chemical Information and Modeling 50, 742-754.
-#' @seealso [cpa()], whose `molecules` takes the matrix.
+#' @seealso [chemcpa()] and [cpa()], whose `molecules` take the matrix or SMILES.
 #' @examples
 #' drugs <- c(aspirin = "CC(=O)Oc1ccccc1C(=O)O", caffeine = "Cn1cnc2c1c(=O)n(C)c(=O)n2C",
 #'            metformin = "CN(C)C(=N)NC(N)=N.Cl")

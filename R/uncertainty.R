@@ -28,8 +28,8 @@
 #' Unknown names; a batch or the value of a continuous covariate; no training condition with as many cells.
 #' @source `compute_uncertainty` in `cpa/api.py` of facebookresearch/CPA, without its slips: there
 #'   the threshold is ignored, and vectors of conditions below it repeat the one before.
-#' @seealso `uncertainty = TRUE` of [predict()][predict.compert_fit] for the distances beside predictions;
-#'   [molecular_uncertainty()]
+#' @seealso [plot_uncertainty()]; `uncertainty = TRUE` of [predict()][predict.compert_fit] for the distances beside
+#'   predictions; [cycle_uncertainty()], [molecular_uncertainty()]
 #' @examples
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control", split = "split",
