@@ -136,7 +136,7 @@ baseline_fit <- function(x, perturbation, ..., method = c("additive", "control",
   settings <- list(model = paste(method, "baseline"), method = method, loss_ae = screen$loss,
                    parity = "none", seed = seed)
   settings$protein_loss <- screen$keys$protein_loss
-  registry <- new_registry(screen, doses, known_molecules(molecules))
+  registry <- new_registry(screen, doses, known_molecules(molecules, keys))
   registry$n_features <- molecules$n
   new_baseline(screen, new_meta(screen, registry, settings, NULL),
                learn_molecules(molecules, registry, rlang::current_env()))

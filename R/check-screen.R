@@ -95,16 +95,16 @@ look_at_molecules <- function(molecules, read, call) {
       parts <- sort_names(c(unlist(screen$parts[!duplicated(screen$code)]), screen$keys$control))
       warn_same_molecules(known, parts, call)
       warn_unscaled_features(known, parts, call)
-      defects <- c(defects, list(idle_molecules(known, parts)))
+      defects <- c(defects, list(idle_molecules(known_molecules(known, screen$keys), parts)))
       perturbation_features(known, list(perturbations = parts, control = screen$keys$control,
                                         sep = screen$keys$sep), call)
     }
   }, warning = keep("warning")), compert_input_error = keep("error"))
-  list(defects = bind_defects(defects), described = known_molecules(known))
+  list(defects = bind_defects(defects), described = known_molecules(known, screen$keys))
 }
 
-idle_molecules <- function(known, parts) {
-  idle <- setdiff(known_molecules(known), parts)
+idle_molecules <- function(described, parts) {
+  idle <- setdiff(described, parts)
   if (length(idle) == 0L) return(NULL)
   new_defect("molecules without cells", "Molecules are matched with perturbations by name.",
              paste0("No cell has ", name_list(idle), "."),

@@ -27,10 +27,17 @@ find_control <- function(keys, col_data, pairs) {
 
 control_names <- function(keys) c(keys$control, keys$further_controls)
 
-# Parts of labels in which every name of the control is its first.
+# "control" (with "DMSO"): the name of all controls, and those that stand for it in the cells.
+control_words <- function(keys) {
+  further <- keys$further_controls
+  paste0(dQuote(keys$control, FALSE), if (length(further)) paste0(" (with ", name_list(further, 4L), ")"))
+}
+
+# Names, or parts of labels, in which every name of the control is its first.
 one_control <- function(parts, keys) {
   if (is.null(keys$further_controls)) return(parts)
-  lapply(parts, function(p) replace(p, p %in% keys$further_controls, keys$control))
+  first <- function(p) replace(p, p %in% keys$further_controls, keys$control)
+  if (is.list(parts)) lapply(parts, first) else first(parts)
 }
 
 # The cells have the control's name, which `sep` takes for a combination.
@@ -38,7 +45,8 @@ control_cut <- function(name, keys) {
   list(control = NULL, defects = new_defect(
     "control cut in two", "The name of the control must not hold what joins combinations.",
     paste0(dQuote(name, FALSE), " holds `sep`, ", dQuote(keys$sep, FALSE), "."),
-    "Give the controls a name without it, or write sep = NULL where no cell has a combination."))
+    paste0("Give the controls a name without it; where each part is a control, write control = ",
+           deparse1(unique(split_text(name, keys$sep)[[1L]])), "; where no cell has a combination, sep = NULL.")))
 }
 
 is_flag <- function(column) is.logical(column) || (is.numeric(column) && all(column %in% c(0, 1)))

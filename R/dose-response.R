@@ -179,6 +179,7 @@ known_perturbations <- function(fit, perturbation, call = rlang::caller_env()) {
   registry <- fit$meta$registry
   check_strings(perturbation, "perturbation", call = call, min = 1L)
   names <- perturbation %||% setdiff(registry$perturbations, registry$control)
+  names <- unique(one_control(names, fit$meta$keys))
   unknown <- setdiff(names, registry$perturbations)
   if (length(unknown) == 0L) return(names)
   abort_input(

@@ -146,6 +146,7 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   }
   names <- perturbation %||% registry$perturbations
   check_strings(names, "perturbation", call = call)
+  names <- one_control(names, fit$meta$keys)
   unknown <- setdiff(names, registry$perturbations)
   if (length(unknown)) abort_unknown_perturbation(registry, unknown, as.list(names), call)
   if (is.null(dose)) dose <- strongest_doses(fit, names)

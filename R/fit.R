@@ -95,7 +95,7 @@ format.compert_fit <- function(x, ...) {
       "; ", count(length(registry$genes)), " genes (", meta$assay, ")"
     ),
     format_proteins(meta),
-    paste0("Perturbations: ", enumerate(registry$perturbations, registry$control),
+    paste0("Perturbations: ", enumerate(registry$perturbations, meta$keys),
            if (isTRUE(registry$n_features > 0)) paste0("; ", count_of(registry$n_features, "feature"), " each")),
     if (!is.null(registry$dose_unit)) paste0("Doses:         in ", registry$dose_unit),
     format_covariates(registry),
@@ -164,13 +164,12 @@ residual_words <- function(residual) {
 }
 
 # "2 (A, B), control \"DMSO\"", cut after `most` names, or before if they are long.
-enumerate <- function(x, control, most = 6L, letters = 120L) {
-  others <- setdiff(x, control)
+enumerate <- function(x, keys, most = 6L, letters = 120L) {
+  others <- setdiff(x, keys$control)
   shown <- utils::head(others, max(1L, min(most, sum(cumsum(nchar(others) + 2L) <= letters))))
   rest <- length(others) - length(shown)
   more <- if (rest > 0L) paste0(" and ", rest, " more") else ""
-  paste0(length(others), " (", paste(shown, collapse = ", "), more, "), control ",
-         dQuote(control, FALSE))
+  paste0(length(others), " (", paste(shown, collapse = ", "), more, "), control ", control_words(keys))
 }
 
 #' @rdname compert_fit

@@ -20,7 +20,7 @@ new_keys <- function(perturbation = NULL, dose = NULL, covariates = NULL, contro
   check_string(layer, "layer", null_ok = TRUE, call = call)
   check_string(sep, "sep", null_ok = TRUE, call = call)
   if (!is.null(loss)) loss <- check_choice(loss, c("gauss", "nb", "zinb"), "loss", call = call)
-  check_strings(control, "control", min = 1L, call = call)
+  if (!is.null(control)) check_strings(control, "control", null_ok = FALSE, call, min = 1L)
   check_roles(list(perturbation = perturbation, dose = dose, covariates = covariates,
                    continuous = continuous, batch = batch, split = split), call)
   if (!is.null(columns)) {

@@ -121,9 +121,9 @@ distinct_names <- function(names) {
 }
 
 # Molecules that predictions can name, whether a cell had them or not.
-known_molecules <- function(molecules) {
+known_molecules <- function(molecules, keys) {
   if (is.null(molecules)) return(character())
-  molecules$names[!molecules$free]
+  setdiff(molecules$names[!molecules$free], keys$further_controls)
 }
 
 # Names that the perturbation column was split into.
@@ -197,7 +197,7 @@ add_molecules <- function(fit, molecules) {
   }
   read <- read_more_molecules(molecules, registry, todo = "or leave it out")
   if (!is.null(read$in_cells)) abort_unnamed_smiles(molecules, rlang::current_env())
-  known <- intersect(read$names, registry$perturbations)
+  known <- intersect(read$names, c(registry$perturbations, fit$meta$keys$further_controls))
   if (length(known)) {
     abort_input("`molecules` must have names that the fit does not know.",
                 paste0("It knows ", name_list(known), "."), "Leave them out or rename them.")

@@ -40,7 +40,7 @@ report_subject <- function(report) {
     " in ", count_of(sum(unlist(meta$n_cells)), "cell"), " of a screen with ",
     count_of(length(setdiff(registry$perturbations, registry$control)), "perturbation"),
     if (any(lengths(meta$conditions$parts) > 1L)) " (some in combination)",
-    ", the control \"", md(registry$control), "\" and ",
+    ", the control ", md(control_words(meta$keys)), " and ",
     if (length(covariates) == 0L) "no covariates" else paste0(
       "the covariate", if (length(covariates) > 1L) "s", " ",
       paste0(md(names(covariates)), " (", ifelse(names(covariates) %in% registry$batch, "the batch, ", ""),

@@ -52,8 +52,10 @@ label_columns <- function(table, keys) {
   read <- function(role) lapply(given_columns(keys, role), function(name) level_names(table[[name]]))
   parts <- lapply(read("perturbation"), function(part) replace(part, part %in% "", NA))
   doses <- read("dose")
+  # Of no name of the control a dose is asked for.
+  for (k in seq_along(doses)) doses[[k]][is.na(doses[[k]]) & parts[[k]] %in% keys$further_controls] <- "0"
   control <- keys$control %||% "control"
-  named <- any(vapply(parts, function(part) any(c(control, keys$further_controls) %in% part), NA))
+  named <- any(vapply(parts, function(part) any(control_names(keys) %in% part), NA))
   # The name of a column of marks is not one of cells.
   if (!named && control %in% names(table)) control <- "control"
   code <- row_codes(c(parts, doses))

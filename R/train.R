@@ -72,7 +72,8 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   read <- read_screen(x, keys, col_data, call = call)
   molecules <- molecules_of_cells(molecules, read, call)
   scgen <- settings$model == "scgen"
-  defects <- all_defects(read, known_molecules(molecules), doses$transform == "none" && !scgen)
+  described <- known_molecules(molecules, keys)
+  defects <- all_defects(read, described, doses$transform == "none" && !scgen)
   # scGen takes the mean of others for a perturbation that training never meets.
   if (scgen) defects <- defects[defects$check != "untrained perturbation", ]
   abort_defects(defects, call)
@@ -86,7 +87,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   }
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
-  registry <- new_registry(screen, doses, known_molecules(molecules))
+  registry <- new_registry(screen, doses, described)
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
   registry$feature_names <- molecules$columns

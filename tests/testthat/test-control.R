@@ -28,7 +28,9 @@ test_that("several names are one control, alone, in combinations, in new cells a
   expect_refused(toy_screen(cells = cells, control = c("NT1", "NT3")),
                  "a name in the perturbation column, or several.*\"NT3\" is none.*Did you mean")
   expect_refused(toy_screen(cells = cells, control = c("NT1", "NT1")), "\"NT1\" is there twice")
-  expect_refused(toy_screen(cells = cells, control = character()), "`control` must be a character vector")
+  expect_refused(toy_screen(cells = cells, control = character()),
+                 "`control` must be a character vector without repeats\\.")
+  expect_refused(toy_screen(cells = cells, control = "NT1+NT2"), "holds `sep`.*write control = c\\(\"NT1\", \"NT2\"\\)")
 })
 
 test_that("a fit knows every name of its control", {
@@ -54,10 +56,28 @@ test_that("a fit knows every name of its control", {
   some <- which(about$condition == "NT2" & about$cell_type == "B")
   expect_identical(ncol(predict(fit, cells$x[, some], ask, col_data = about[some, ])), length(some))
   expect_match(report_call(fit), "control = c\\(\"NT1\", \"NT2\"\\)", all = FALSE)
+  expect_match(format(fit), "1 \\(IFNb\\), control \"NT1\" \\(with \"NT2\"\\)", all = FALSE)
+  expect_identical(dose_response(fit, perturbation = c("NT2", "NT1")), dose_response(one, perturbation = "NT1"))
+  expect_refused(dose_response2d(fit, perturbation = c("IFNb", "NT2")), "One of them is the control")
+  expect_identical(perturbation_embedding(fit, c("NT2", "IFNb")), perturbation_embedding(one, c("NT1", "IFNb")))
   expect_identical(predict(fit, cells$x, condition(condition = "NT2", cell_type = "B"), summarise = "condition",
                            col_data = about)[, 1],
                    predict(fit, cells$x, condition(condition = "NT1", cell_type = "B"), summarise = "condition",
                            col_data = about)[, 1])
+})
+
+test_that("a molecule of any of the controls is no perturbation", {
+  cells <- small_cells()
+  about <- cells$col_data
+  about$condition[which(about$condition == "control")[1:9]] <- "water"
+  features <- cbind(f = c(control = 0, water = 1, IFNb = 1, Z = 0.5))
+  fit <- cpa(cells$x, "condition", control = c("control", "water"), covariates = "cell_type", split = "split",
+             molecules = features, col_data = about, settings = quick_settings(1))
+  expect_identical(fit$meta$registry$perturbations, c("IFNb", "Z", "control"))
+  expect_refused(add_molecules(fit, features["water", , drop = FALSE]), "names that the fit does not know.*\"water\"")
+  found <- check_screen(cells$x, "condition", control = c("control", "water"), covariates = "cell_type",
+                        molecules = features, col_data = about)$defects
+  expect_identical(found$given[found$check == "molecules without cells"], "No cell has \"Z\".")
 })
 
 test_that("columns that mark controls badly are refused", {

@@ -6,7 +6,7 @@ test_that("a fit prints what it was made of", {
   expect_match(text, paste0(n[["train"]], " training, ", n[["test"]], " test, ", n[["ood"]],
                             " ood; 120 genes"))
   expect_match(text, "Perturbations: 1 (IFNb), control \"control\"", fixed = TRUE)
-  expect_identical(enumerate(c(letters[1:9], "ctrl"), "ctrl", 2L),
+  expect_identical(enumerate(c(letters[1:9], "ctrl"), list(control = "ctrl"), 2L),
                    "9 (a, b and 7 more), control \"ctrl\"")
   expect_match(text, "cell_type \\(3\\)")
   expect_match(text, "3 epochs, best [1-3], .*seed 11")
@@ -69,10 +69,11 @@ test_that("the print names what is best on the test cells, no effect among it", 
 })
 
 test_that("long names are fewer names", {
-  expect_identical(enumerate(c(letters[1:8], "x"), "x"), "8 (a, b, c, d, e, f and 2 more), control \"x\"")
+  x <- list(control = "x")
+  expect_identical(enumerate(c(letters[1:8], "x"), x), "8 (a, b, c, d, e, f and 2 more), control \"x\"")
   long <- paste(strrep("long name ", 5), 1:4)
-  expect_identical(enumerate(long, "x"), paste0("4 (", long[1], ", ", long[2], " and 2 more), control \"x\""))
-  expect_identical(enumerate(strrep("a", 500), "x"), paste0("1 (", strrep("a", 500), "), control \"x\""))
+  expect_identical(enumerate(long, x), paste0("4 (", long[1], ", ", long[2], " and 2 more), control \"x\""))
+  expect_identical(enumerate(strrep("a", 500), x), paste0("1 (", strrep("a", 500), "), control \"x\""))
 })
 
 test_that("print has no line beyond the width of the console", {

@@ -89,6 +89,18 @@ test_that("controls may have a name in the columns, none, or marks in another co
   expect_refused(read(cells, NULL), "Write control = \"control\"")
 })
 
+test_that("of no name of the control a dose is asked for", {
+  cells <- two_columns()
+  one <- as_screen(toy_log(), toy_keys(perturbation = guides, dose = amounts), cells)
+  for (name in guides) {
+    at <- which(cells[[name]] %in% "control")
+    cells[[name]][at[c(TRUE, FALSE)]] <- "empty"
+  }
+  cells[which(toy_cells()$drug == "control")[1:2], guides] <- "empty"
+  both <- as_screen(toy_log(), toy_keys(perturbation = guides, dose = amounts, control = c("control", "empty")), cells)
+  for (part in c("parts", "doses", "control")) expect_identical(both[[part]], one[[part]], info = part)
+})
+
 test_that("verbs that read a table take the columns", {
   cells <- two_columns()
   split <- function(hold_out, dose = amounts) {
