@@ -6,8 +6,17 @@
 abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_env(),
                         class = NULL) {
   marks <- rep(c("", "x", "i"), c(length(must), length(given), length(todo)))
-  bullets <- rlang::set_names(escape_braces(c(must, given, todo)), marks)
+  bullets <- rlang::set_names(escape_braces(as_called(c(must, given, todo), call)), marks)
   cli::cli_abort(bullets, call = call, class = c(class, "compert_input_error"))
+}
+
+# What verbs share calls the cells `newdata` or `x`; told is the argument that the verb `call` has.
+as_called <- function(text, call) {
+  has <- function(name) is.environment(call) && exists(name, envir = call, inherits = FALSE)
+  own <- Find(has, c("newdata", "data", "x"))
+  other <- if (identical(own, "newdata")) "x" else "newdata"
+  if (is.null(own) || has(other)) return(text)
+  gsub(paste0("`", other, "`"), paste0("`", own, "`"), text, fixed = TRUE)
 }
 
 # For texts that cli lays out, and that are to be taken literally.

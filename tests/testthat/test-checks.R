@@ -68,3 +68,15 @@ test_that("an error of the core gets the same form and the user's call", {
   expect_identical(error_parts(verb("`dim` must be positive\nx 0"))$todo, "Look it up.")
   expect_error(with_core_errors(stop("other")), "other")
 })
+
+test_that("messages that verbs share name the cells as the verb does", {
+  cells <- small_cells()
+  fit <- small_fit()
+  few <- cells$x[-1, ]
+  expect_refused(predict(fit, few, condition("IFNb"), col_data = cells$col_data), "`newdata` must have the genes")
+  expect_refused(cell_embedding(fit, few, col_data = cells$col_data), "`x` must have the genes")
+  expect_refused(augment(fit, few, col_data = cells$col_data), "`data` must have the genes")
+  short <- cells$col_data[1:3, ]
+  expect_refused(predict(fit, cells$x, condition("IFNb"), col_data = short), "per column of `newdata`.*`newdata` has")
+  expect_refused(cpa(cells$x, "condition", control = "control", col_data = short), "per column of `x`.*`x` has")
+})

@@ -167,6 +167,6 @@ test_that("states under conditions that there are not are refused", {
   expect_refused(embed("basal"), "must be left out for `which = \"basal\"`")
   expect_refused(embed(what = NULL, source = "all"), "`source` must come with a `condition`")
   expect_refused(embed(what = condition("IFNg")), "Did you mean \"IFNb\"")
-  expect_refused(embed(source = "none"), "Not cells of `newdata`: \"none\"")
+  expect_refused(embed(source = "none"), "Not cells of `x`: \"none\".*column names of `x`")
   expect_warning(embed(what = condition("IFNb", dose = 3)), class = "compert_extrapolation")
 })
