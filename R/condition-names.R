@@ -26,3 +26,13 @@ constant_names <- function(scores) {
   if (!any(parts$differs) || length(same) == 0L) return(NULL)
   paste0(names(same), ": ", vapply(same, function(v) short_names(v[1L], 40L), ""), collapse = ", ")
 }
+
+# The columns of each row as one text, numbers with the name of their column: "NK, age 30".
+joined_words <- function(table, columns) {
+  if (length(columns) == 0L) return(rep("", nrow(table)))
+  words <- lapply(columns, function(name) {
+    value <- table[[name]]
+    if (is.numeric(value)) paste(name, format_dose(value)) else as.character(value)
+  })
+  do.call(paste, c(words, sep = ", "))
+}

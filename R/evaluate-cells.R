@@ -41,9 +41,7 @@ evaluate_cells <- function(fit, newdata, ..., split = c("test", "ood"), conditio
   validate_fit(fit)
   need_newdata(missing(newdata), "evaluate_cells")
   options <- r2_options(fit, "compert", list(min_cells = min_cells))
-  options$n_degs <- n_degs
-  options$own_degs <- !is.null(degs)
-  check_count(n_degs, "n_degs", min = 2)
+  options <- with_degs(options, n_degs, degs)
   split <- check_split_names(split)
   screen <- read_to_score(fit, newdata, assay, layer, col_data, missing_genes, condition)
   rows <- evaluation_rows(fit, screen, split, condition, options, rlang::current_env())

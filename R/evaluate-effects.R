@@ -43,9 +43,7 @@ evaluate_effects <- function(fit, newdata, ..., split = c("test", "ood"), condit
   validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "evaluate_effects")
   options <- r2_options(fit, "compert", list(min_cells = min_cells, residual = residual))
-  options$n_degs <- n_degs
-  options$own_degs <- !is.null(degs)
-  check_count(n_degs, "n_degs", min = 2)
+  options <- with_degs(options, n_degs, degs)
   baselines <- check_baselines(baselines)
   check_number(pseudo, "pseudo", min = .Machine$double.xmin)
   check_seed(seed)

@@ -70,13 +70,20 @@ r2_options <- function(fit, preset, own, call = rlang::caller_env()) {
   options$preset <- preset
   options$mean_of_draws <- preset == "fb" && options$variance == "sampled"
   options$changed <- names(given)
-  options$own_degs <- FALSE
   options$log_counts <- is_count_loss(loss) && options$scale == "log"
   if (options$log_counts && !is.null(own$variance)) {
     abort_input("`variance` must be left out on the log scale.",
                 "The variance of counts is taken from draws there.",
                 "Set `scale = \"model\"` to choose it.", call)
   }
+  options
+}
+
+# Those of a table that scores DEGs.
+with_degs <- function(options, n_degs, degs, call = rlang::caller_env()) {
+  check_count(n_degs, "n_degs", min = 2, call = call)
+  options$n_degs <- n_degs
+  options$own_degs <- !is.null(degs)
   options
 }
 
@@ -87,7 +94,7 @@ preset_words <- function(options, source = source_words(options), more = NULL) {
   }
   paste0("preset \"", options$preset, "\"", changed, ": ", source,
          if (options$log_counts) ", log-normalised counts", ", at least ",
-         count_of(options$min_cells, "cell"), ", ", if (options$own_degs) "your own" else options$n_degs, " DEGs",
+         count_of(options$min_cells, "cell"), ", ", if (isTRUE(options$own_degs)) "your own" else options$n_degs, " DEGs",
          if (!is.null(options$ddof)) paste(", ddof", options$ddof),
          if (options$clamp_negative) ", negative r2 set to 0", more)
 }

@@ -164,9 +164,7 @@ evaluate_r2 <- function(fit, newdata, ..., preset = c("compert", "fb", "fb_api",
               clamp_negative = clamp_negative, residual = residual, scale = scale,
               from = if (from != "all") from)
   options <- r2_options(fit, preset, own)
-  options$n_degs <- n_degs
-  options$own_degs <- !is.null(degs)
-  check_count(n_degs, "n_degs", min = 2)
+  options <- with_degs(options, n_degs, degs)
   check_seed(seed)
   baselines <- check_baselines(baselines)
   split <- check_split_names(split)

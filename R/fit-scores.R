@@ -20,8 +20,7 @@ with_test_scores <- function(fit, screen, stopped, call = rlang::caller_env()) {
 
 # Averages over the test conditions, per method, and what print() compares.
 score_test_cells <- function(fit, screen) {
-  options <- r2_options(fit, "compert", list())
-  options$n_degs <- 50L
+  options <- with_degs(r2_options(fit, "compert", list()), 50L, NULL)
   table <- evaluate_screen(fit, screen, "test", options, seed = fit$meta$seed)
   if (nrow(table) == 0L) return(fit)
   means <- method_averages(table)

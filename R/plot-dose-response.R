@@ -219,10 +219,7 @@ response_layout <- function(table, known, most_lines = 8L, most_panels = 48L) {
   names <- c(gene, "perturbation", own)
   varied <- names[vapply(table[names], function(v) length(unique(v)) > 1L, NA)]
   constant <- vapply(setdiff(names, varied), function(name) as.character(table[[name]][1L]), "")
-  join <- function(columns) {
-    if (length(columns) == 0L) return(rep("", nrow(table)))
-    do.call(paste, c(unname(lapply(table[columns], as.character)), sep = ", "))
-  }
+  join <- function(columns) joined_words(table, columns)
   count <- function(columns) length(unique(join(columns)))
   own <- intersect(own, varied)
   gene <- intersect(gene, varied)

@@ -79,8 +79,8 @@ map_table <- function(table, value, log_dose, points = NULL) {
   table$.value <- table[[value]]
   own <- setdiff(names(table), c("perturbation_1", "perturbation_2", map_numbers()))
   own <- union(intersect("gene", own), own)
-  panel <- if (length(own)) do.call(paste, c(unname(lapply(table[own], as.character)), sep = ", "))
-  table$.panel <- factor(panel %||% rep("", nrow(table)), unique(panel %||% ""))
+  panel <- joined_words(table, own)
+  table$.panel <- factor(panel, unique(panel))
   lowest <- lapply(c("dose_1", "dose_2"), function(name) {
     if (log_dose) lowest_dose(c(table[[name]], points[[name]]))
   })

@@ -41,11 +41,7 @@ report_subject <- function(report) {
     count_of(length(setdiff(registry$perturbations, registry$control)), "perturbation"),
     if (any(lengths(meta$conditions$parts) > 1L)) " (some in combination)",
     ", the control ", md(control_words(meta$keys)), " and ",
-    if (length(covariates) == 0L) "no covariates" else paste0(
-      "the covariate", if (length(covariates) > 1L) "s", " ",
-      paste0(md(names(covariates)), " (", ifelse(names(covariates) %in% registry$batch, "the batch, ", ""),
-             vapply(lengths(covariates), count_of, "", "level"), ")", collapse = ", ")),
-    paste0(", ", md(names(registry$continuous)), " (continuous)", recycle0 = TRUE, collapse = ""),
+    report_covariates(registry),
     ". It has ", count_of(conditions$n, "perturbed condition"),
     " (perturbation", if (!is.null(meta$keys$dose)) ", dose",
     if (length(setdiff(names(covariates), registry$batch))) ", covariates", "); ",
@@ -55,6 +51,15 @@ report_subject <- function(report) {
       paste0(" This report was made of ", count_of(report$n_cells, "cell"), ".")
     }
   )
+}
+
+report_covariates <- function(registry) {
+  levels <- registry$covariates
+  told <- c(paste0(md(names(levels)), " (", ifelse(names(levels) %in% registry$batch, "the batch, ", ""),
+                   vapply(lengths(levels), count_of, "", "level"), ")", recycle0 = TRUE),
+            paste0(md(names(registry$continuous)), " (continuous)", recycle0 = TRUE))
+  if (length(told) == 0L) return("no covariates")
+  paste0("the covariate", if (length(told) > 1L) "s", " ", paste(told, collapse = ", "))
 }
 
 # Perturbed conditions of the screen, batches together, and how many of them training saw.

@@ -24,3 +24,9 @@ test_that("what all rows have is told apart from their names", {
   # A single condition has all of it in its name.
   expect_null(constant_names(named_rows()[1:3, ]))
 })
+
+test_that("numbers are told with their column, and no columns are no words", {
+  table <- data.frame(cell_type = c("B", "NK"), age = c(30, 0.5))
+  expect_identical(joined_words(table, c("cell_type", "age")), c("B, age 30", "NK, age 0.5"))
+  expect_identical(joined_words(table, character()), c("", ""))
+})

@@ -156,12 +156,12 @@ test_that("values of a continuous covariate are lines, and measured points say w
   one <- curve_table("A")
   one <- one[one$cell_type == "B", ]
   ages <- rbind(cbind(one, age = 30), cbind(one, age = 70))
-  expect_identical(levels(plot_dose_response(ages)$data$.line), c("30", "70"))
+  expect_identical(levels(plot_dose_response(ages)$data$.line), c("age 30", "age 70"))
   points <- cbind(one[1, ], seen = "condition")
   expect_refused(plot_dose_response(ages, observed = points), "must say which `age`.*observed\\$age <- 30")
   points$age <- 70
   drawn <- ggplot2::ggplot_build(plot_dose_response(ages, observed = points))$plot$layers
-  expect_identical(as.character(drawn[[2]]$data$.line), "70")
+  expect_identical(as.character(drawn[[2]]$data$.line), "age 70")
   expect_silent(plot_dose_response(ages[ages$age == 30, ], observed = points["age" != names(points)]))
 })
 

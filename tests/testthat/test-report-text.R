@@ -51,3 +51,12 @@ test_that("long designs are cut to those with the fewest and the most cells", {
   expect_match(defect_list(new_defect("x", "A must.", "It is *b*.", "Do.", "warning")),
                "- **warning** A must. It is \\*b\\*. Do.", fixed = TRUE)
 })
+
+test_that("covariates with levels, a batch and continuous ones are one list", {
+  expect_identical(report_covariates(list(covariates = list(), continuous = list())), "no covariates")
+  expect_identical(report_covariates(list(covariates = list(), continuous = list(age = 1))),
+                   "the covariate age (continuous)")
+  expect_identical(report_covariates(list(covariates = list(type = c("B", "T"), run = "r"), batch = "run",
+                                          continuous = list(age = 1))),
+                   "the covariates type (2 levels), run (the batch, 1 level), age (continuous)")
+})
