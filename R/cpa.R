@@ -135,6 +135,16 @@
 #' about$cytokine <- ifelse(about$condition == "IFNb", "IFNb", NA)
 #' about$drug <- NA_character_
 #' check_screen(cells$x, c("cytokine", "drug"), control = "none", covariates = "cell_type", col_data = about)
+#'
+#' # Two vehicles that are one control, and doses over two decades, which the network sees as logarithms.
+#' drugs <- drugseq_example(as = "list")
+#' wells <- drugs$col_data
+#' wells$condition <- ifelse(wells$condition == "control", paste(wells$vehicle), paste(wells$condition))
+#' fit <- cpa(drugs$x, "condition", dose = "dose", dose_unit = "uM", dose_transform = "log",
+#'            control = c("Media", "DMSO"), col_data = wells,
+#'            settings = cpa_settings(epochs = 1, seed = 1, verbose = FALSE))
+#' fit
+#' dose_response(fit, perturbation = "Trametinib", n_points = 2)
 #' @export
 cpa <- function(x, perturbation, ..., dose = NULL, covariates = NULL, continuous = NULL, control,
                 batch = NULL, split = NULL, assay = NULL, layer = NULL, loss = NULL, molecules = NULL,

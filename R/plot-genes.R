@@ -31,6 +31,11 @@
 #' stimulated_b <- condition(condition = "IFNb", cell_type = "B")
 #' plot_genes(fit, screen, stimulated_b)
 #' plot_genes(fit, screen, stimulated_b, genes = c("ISG15", "CD74"))
+#'
+#' # Surface proteins.
+#' both <- cite_example()
+#' fit <- multicpa(both, "condition", control = "control", settings = multicpa_settings(epochs = 1, verbose = FALSE))
+#' plot_genes(fit, both, condition("CTCL"), features = "proteins")
 #' @export
 plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "proteins"), genes = NULL,
                        n_genes = 6L, residual = NULL, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
