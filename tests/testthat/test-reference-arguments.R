@@ -56,6 +56,9 @@ test_that("a verb with settings in `...` tells its arguments as well", {
   expect_refused(tune("condition", max_epochs = 2), "`max_epochs` is `epochs` here")
   expect_refused(tune("condition", settings = cpa_settings()), "Give settings one by one, by name")
   expect_refused(tune("condition", loss = "nb"), "The likelihood is `loss_ae` among settings")
+  expect_refused(tune("condition", dose_transform = "log"),
+                 "\"dose_transform\" is no setting.*It is an argument of `cpa\\(\\)`, `chemcpa\\(\\)`, `multicpa\\(\\)`")
+  expect_refused(chemcpa_settings(molecules = "smiles"), "is an argument of `cpa\\(\\)`, `chemcpa")
 })
 
 test_that("every name of the table is one of ours", {
