@@ -118,10 +118,10 @@ range_text <- function(min, max) {
 check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
   if (identical(x, choices)) return(choices[1])
   if (is.character(x) && length(x) == 1 && !is.na(x) && x %in% choices) return(x)
-  near <- if (is.character(x) && length(x) == 1) did_you_mean(x, choices) else ""
+  near <- if (is.character(x) && length(x) == 1) nearest_name(x, choices)
   abort_input(paste0("`", arg, "` must be one of ", name_list(choices, 20), "."),
               paste0("It is ", describe(x), "."),
-              paste0(near, "Write ", arg, " = ", dQuote(choices[1], FALSE), "."), call = call)
+              paste0("Write ", arg, " = ", dQuote(near %||% choices[1], FALSE), "."), call = call)
 }
 
 # Some of `choices`, at least one.
@@ -132,7 +132,8 @@ check_among <- function(x, choices, arg, call = rlang::caller_env()) {
     paste0("`", arg, "` must be some of ", name_list(choices, 20L), "."),
     if (length(unknown)) paste0("Not among them: ", name_list(unknown), ".") else
       paste0("It is ", describe(x), "."),
-    paste0("Write ", arg, " = ", dQuote(choices[1L], FALSE), "."), call
+    paste0("Write ", arg, " = ", dQuote((if (length(unknown)) nearest_name(unknown[1L], choices)) %||% choices[1L],
+                                        FALSE), "."), call
   )
 }
 

@@ -27,7 +27,9 @@ test_that("a choice is resolved or refused with the nearest one", {
   choose <- function(loss = c("gauss", "nb")) check_choice(loss, c("gauss", "nb"), "loss")
   expect_identical(choose(), "gauss")
   expect_identical(choose("nb"), "nb")
-  expect_refused(choose("gaus"), "Did you mean \"gauss\"")
+  expect_refused(choose("NB"), "must be one of \"gauss\", \"nb\".*Write loss = \"nb\"\\.$")
+  expect_refused(choose("zzz"), "Write loss = \"gauss\"\\.$")
+  expect_refused(check_among(c("one", "twos"), c("one", "two"), "x"), "Not among them: \"twos\".*Write x = \"two\"\\.$")
   expect_refused(choose(3), "one of \"gauss\", \"nb\"")
 })
 
