@@ -15,14 +15,15 @@ find_control <- function(keys, col_data, pairs) {
   if (length(given) == 1L && given %in% names(col_data)) {
     return(control_by_flag(col_data[[given]], keys, pairs))
   }
+  several <- length(given) > 1L
   absent <- given[!vapply(whole, function(w) length(w) == 1L && w %in% atoms, NA)][1L]
-  flags <- Filter(function(name) is_flag(col_data[[name]]), names(col_data))
+  flags <- if (!several) Filter(function(name) is_flag(col_data[[name]]), names(col_data))
   list(control = NULL, defects = new_defect(
-    "no such control", paste0("`control` must be a name in the perturbation column, or ",
-                              if (length(given) > 1L) "several." else "a logical column."),
-    paste0(dQuote(absent, FALSE), if (length(given) > 1L) " is none" else " is neither", ": no cell is a control."),
-    paste0(did_you_mean(absent, c(atoms, if (length(given) == 1L) flags)), columns_have(keys),
-           name_list(atoms, 12), ".")))
+    "no such control",
+    if (several) "`control` must be names in the perturbation column." else
+      "`control` must be a name in the perturbation column, or a logical column.",
+    paste0(dQuote(absent, FALSE), if (several) " is none." else " is neither: no cell is a control."),
+    paste0(did_you_mean(absent, c(atoms, flags)), columns_have(keys), name_list(atoms, 12), ".")))
 }
 
 control_names <- function(keys) c(keys$control, keys$further_controls)
@@ -110,7 +111,7 @@ control_by_flag <- function(flag, keys, pairs) {
   names <- unique(unlist(pairs$parts[codes], use.names = FALSE))
   if (length(names) != 1 || anyNA(names)) {
     return(fail(paste0("The cells it marks have perturbations ", name_list(names), "."),
-                paste0("Name what is a control, or each of several: control = c(\"first\", \"second\").")))
+                "Name what is a control, or each of several: control = c(\"first\", \"second\")."))
   }
   alike <- vapply(pairs$parts, function(p) all(p == names), NA)[pairs$code]
   stray <- which(alike & !flag)

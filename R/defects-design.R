@@ -14,14 +14,14 @@ size_defects <- function(screen) {
   n <- ncol(screen$x)
   least <- function(check, what, have, need, todo) {
     if (have >= need) return(NULL)
-    new_defect(check, paste0("A screen must have at least ", need, " ", what, "."),
+    new_defect(check, paste0("A screen must have at least ", count_of(need, what), "."),
                paste0("It has ", have, "."), todo)
   }
   bind_defects(
-    least("too few cells", "cells", n, 4, "Give all cells of the screen, controls included."),
-    least("too few genes", "genes", nrow(screen$x), 2,
+    least("too few cells", "cell", n, 4, "Give all cells of the screen, controls included."),
+    least("too few genes", "gene", nrow(screen$x), 2,
           "Matrices have genes in rows and cells in columns: t(x) turns one over."),
-    least("no perturbed cells", "perturbed cells", sum(!screen$control), 1,
+    least("no perturbed cells", "perturbed cell", sum(!screen$control), 1,
           "The model learns from perturbed cells; controls alone teach no perturbation.")
   )
 }
@@ -140,10 +140,10 @@ name_like_defects <- function(screen) {
   bind_defects(
     twins,
     if (length(others) > 0) {
-      new_defect("second control", "All controls should have one name.",
-                 paste0("Besides ", dQuote(screen$keys$control, FALSE), " there is ",
-                        name_list(others), "."),
-                 "If these are controls, give them the control's name.", severity = "warning")
+      new_defect("second control", "Every name of the controls should be given.",
+                 paste0("Besides ", control_words(screen$keys), " there is ", name_list(others), "."),
+                 paste0("If these are controls, write control = ", deparse1(c(control_names(screen$keys), others)), "."),
+                 severity = "warning")
     },
     if (length(blanks) > 0) {
       new_defect("blanks around names", "Names should not begin or end with a blank.",

@@ -26,7 +26,7 @@ test_that("several names are one control, alone, in combinations, in new cells a
   expect_identical(unique(screen$parts[at]), list("NT1"))
   expect_identical(screen$parts[alone], plain$parts[alone])
   expect_refused(toy_screen(cells = cells, control = c("NT1", "NT3")),
-                 "a name in the perturbation column, or several.*\"NT3\" is none.*Did you mean")
+                 "`control` must be names in the perturbation column\\..*\"NT3\" is none\\..*Did you mean")
   expect_refused(toy_screen(cells = cells, control = c("NT1", "NT1")), "\"NT1\" is there twice")
   expect_refused(toy_screen(cells = cells, control = character()),
                  "`control` must be a character vector without repeats\\.")

@@ -37,6 +37,20 @@ test_that("what names differ in is named, and sentences fit one name and several
                "Predictions for them would be random; keep some of their cells")
 })
 
+test_that("further names that look like controls are told, with the call that names them all", {
+  cells <- toy_cells()
+  at <- which(cells$drug == "control")
+  cells$drug[at[1:3]] <- "DMSO"
+  cells$drug[at[4:6]] <- "mock"
+  cells$drug[at[7:9]] <- "water"
+  found <- check_toy(cells, control = c("control", "water"))$defects
+  found <- found[found$check == "second control", ]
+  expect_identical(found$given, "Besides \"control\" (with \"water\") there is \"DMSO\", \"mock\".")
+  expect_match(found$todo, "write control = c(\"control\", \"water\", \"DMSO\", \"mock\").", fixed = TRUE)
+  all <- check_toy(cells, control = c("control", "water", "DMSO", "mock"))$defects
+  expect_false("second control" %in% all$check)
+})
+
 test_that("numbers are not names that are nearly alike", {
   cells <- toy_cells()
   cells$hours <- rep(c("1.5", "15", "-1", "1"), each = 8, length.out = 60)
@@ -83,6 +97,8 @@ test_that("screens that cannot be fitted have an error each", {
   }
   controls <- toy_cells()[toy_cells()$drug == "control", ]
   expect_identical(errors(controls, toy_log()[, rownames(controls)]), "no perturbed cells")
+  expect_match(check_toy(controls, toy_log()[, rownames(controls)])$defects$must, "at least 1 perturbed cell\\.$",
+               all = FALSE)
   expect_identical(errors(toy_cells()[1:3, ], toy_log()[, 1:3]), "too few cells")
   expect_identical(errors(x = toy_log()[1, , drop = FALSE]), "too few genes")
   cells <- toy_cells()
