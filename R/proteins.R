@@ -46,7 +46,7 @@ match_proteins <- function(screen, fit, from = "all", call = rlang::caller_env()
   }
   check_fusion(screen, fit$meta$settings$fusion, call)
   if (from != "rna" && isTRUE(screen$without_proteins)) {
-    cli::cli_warn(c("`newdata` has no proteins: its cells are taken by their RNA alone.",
+    cli::cli_warn(c(as_called("`newdata` has no proteins: its cells are taken by their RNA alone.", call),
                     i = "Proteins are looked for under the names of the fit's training data."),
                   call = call, class = "compert_rna_only")
   }
@@ -60,7 +60,8 @@ warn_other_proteins <- function(screen, meta, call) {
   if (meta$settings$protein_loss != "gauss" || is.null(before)) return(invisible())
   if (identical(screen$protein_counts, before) || all(screen$proteins == 0)) return(invisible())
   are <- function(counts) if (counts) "whole numbers" else "no whole numbers"
-  cli::cli_warn(c("Proteins of `newdata` should be on the scale of those of training, which were {are(before)}.",
+  must <- "Proteins of `newdata` should be on the scale of those of training, which were {are(before)}."
+  cli::cli_warn(c(as_called(must, call),
                   "x" = "They are {are(!before)}.",
                   i = paste("What the fit tells of other values means nothing. An array of `obsm` has one",
                             "kind of values, which may be other than the assay of the training.")),

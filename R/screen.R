@@ -13,7 +13,7 @@ as_screen <- function(x, keys, col_data = NULL, ..., need = all_roles(), expects
   abort_defects(read$defects, call)
   odd <- read$defects$given[read$defects$check == "unusual scale"]
   if (length(odd) && length(expects_log)) {
-    cli::cli_warn(c(expects_log[["must"]], "x" = escape_braces(odd), i = expects_log[["todo"]]),
+    cli::cli_warn(c(as_called(expects_log[["must"]], call), "x" = escape_braces(odd), i = expects_log[["todo"]]),
                   call = call, class = "compert_other_scale")
   }
   read$screen

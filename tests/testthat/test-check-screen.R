@@ -57,6 +57,12 @@ test_that("a screen with every defect at once reports them all in one look", {
   expect_output(print(check), "no column\\s+\"lost\"")
 })
 
+test_that("print has no line of its own beyond the width of the console", {
+  withr::local_options(width = 40)
+  shown <- capture.output(print(check_toy()))
+  expect_lte(max(nchar(shown[seq_len(match("No defects.", shown))])), 40L)
+})
+
 test_that("counts are recognised and print says what was read", {
   check <- check_toy(x = toy_counts())
   expect_identical(check$loss, "nb")

@@ -78,6 +78,9 @@ test_that("messages that verbs share name the cells as the verb does", {
   expect_refused(predict(fit, few, condition("IFNb"), col_data = cells$col_data), "`newdata` must have the genes")
   expect_refused(cell_embedding(fit, few, col_data = cells$col_data), "`x` must have the genes")
   expect_refused(augment(fit, few, col_data = cells$col_data), "`data` must have the genes")
+  large <- cells$x * 100
+  expect_warning(cell_embedding(fit, large, col_data = cells$col_data), "`x` should be on the scale")
+  expect_warning(reconstruct(fit, large, col_data = cells$col_data), "`newdata` should be on the scale")
   short <- cells$col_data[1:3, ]
   expect_refused(predict(fit, cells$x, condition("IFNb"), col_data = short), "per column of `newdata`.*`newdata` has")
   expect_refused(cpa(cells$x, "condition", control = "control", col_data = short), "per column of `x`.*`x` has")
