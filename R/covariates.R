@@ -157,7 +157,9 @@ check_values <- function(fit, continuous, space, call = rlang::caller_env()) {
   good <- good && length(values) > 0L && all(lengths(continuous) > 0L) && all(is.finite(values))
   if (good && all(names %in% known) && !anyDuplicated(names)) return(lapply(as.list(continuous), unique))
   abort_input("`continuous` must hold finite numbers, named by continuous covariates of the fit, each once.",
-              paste0("It is ", describe(continuous), if (good) paste0(", with the names ", name_list(names)), "."),
+              paste0("It is ", describe(continuous), if (good) {
+                if (all(nzchar(names))) paste0(", with the names ", name_list(names)) else ", without a name for each"
+              }, "."),
               paste0("Write continuous = c(", known[1L], " = 1), or list(", known[1L], " = c(1, 2)) for several; the ",
                      "names are ", name_list(known), "."), call)
 }

@@ -128,6 +128,7 @@ test_that("values that there are not are refused", {
                       TRUE)) {
     expect_refused(ask(continuous = values, fit = fit), wrong)
   }
+  expect_refused(ask(continuous = 50, fit = fit), "It is `50`, without a name for each\\.")
   expect_refused(ask(continuous = c(age = 50), space = "latent", fit = fit), "left out for `space = \"latent\"`")
   expect_refused(ask(continuous = c(age = 50), fit = fit_aged(data, continuous = NULL)), "It has none")
   simple <- baseline_fit(data$x, "drug", control = "control", covariates = "cell_type", split = "split",
