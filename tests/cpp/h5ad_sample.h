@@ -117,4 +117,17 @@ inline void remove(const std::string& path, const std::string& object) {
   H5Fclose(file);
 }
 
+template <class T>
+void replace(const std::string& path, const std::string& dataset, hid_t type, const std::vector<T>& values) {
+  remove(path, dataset);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const hsize_t n = values.size();
+  const hid_t space = H5Screate_simple(1, &n, nullptr);
+  const hid_t data = H5Dcreate2(file, dataset.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  H5Dclose(data);
+  H5Sclose(space);
+  H5Fclose(file);
+}
+
 }  // namespace h5ad_sample

@@ -120,3 +120,18 @@ TEST_CASE("numbers of tables are those that were written, in any precision", "[h
   CHECK(std::get<Values>(item("single")).numbers == std::vector<double>{0.3, 16777216});
   CHECK(std::get<Values>(item("half")).numbers == std::vector<double>{0.1, 2.5});
 }
+
+TEST_CASE("names and categories that are large numbers keep every digit", "[h5ad]") {
+  const TemporaryPath path;
+  write(path.text(), sample());
+  const std::vector<std::int64_t> cells = {3087301500023100194, 3087301500023100195, 1000000000000000};
+  replace(path.text(), "obs/_index", H5T_NATIVE_INT64, cells);
+  const std::vector<std::uint64_t> groups = {18446744073709551614U, 18446744073709551615U};
+  replace(path.text(), "obs/group/categories", H5T_NATIVE_UINT64, groups);
+  const Contents found = read(path.text());
+  CHECK(found.obs.index ==
+        std::vector<std::string>{"3087301500023100194", "3087301500023100195", "1000000000000000"});
+  CHECK(found.obs.columns.at(0).values.texts ==
+        std::vector<std::string>{"18446744073709551614", "18446744073709551615"});
+  CHECK(found.skipped.empty());
+}

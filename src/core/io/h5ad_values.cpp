@@ -96,6 +96,14 @@ std::string number_text(double value) {
   return text;
 }
 
+/// Of identifiers, which may be too large for a double.
+template <typename T>
+std::vector<std::string> whole_numbers(const Source& source, const std::string& path) {
+  std::vector<std::string> out;
+  for (const T number : source.file.read<T>(path)) out.push_back(std::to_string(number));
+  return out;
+}
+
 void read_integers(const Source& source, const std::string& path, Values& out) {
   const std::vector<std::int64_t> wide = source.file.read<std::int64_t>(path, &out.shape);
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
@@ -114,10 +122,9 @@ void read_integers(const Source& source, const std::string& path, Values& out) {
   out.numbers = source.file.read<double>(path);
 }
 
-bool read_enumeration(const Source& source, const std::string& path, const hdf5::Type& type,
+void read_enumeration(const Source& source, const std::string& path, const hdf5::Type& type,
                       Values& out) {
-  std::vector<std::int64_t> codes;
-  codes = source.file.read<std::int64_t>(path, &out.shape);
+  const std::vector<std::int64_t> codes = source.file.read<std::int64_t>(path, &out.shape);
   out.type = ValueType::categorical;
   out.texts = type.levels;
   for (const std::int64_t code : codes) {
@@ -125,7 +132,6 @@ bool read_enumeration(const Source& source, const std::string& path, const hdf5:
     out.integers.push_back(at == type.values.end() ? -1
                                                    : static_cast<int>(at - type.values.begin()));
   }
-  return true;
 }
 
 std::optional<Values> read_array(const Source& source, const std::string& path) {
@@ -184,6 +190,13 @@ bool read_flag(const Source& source, const std::string& path, const std::string&
   return source.file.has_attribute(path, name) && source.file.attribute_int(path, name) != 0;
 }
 
+bool is_nullable(const Source& source, const std::string& path) {
+  if (!source.file.is_group(path)) return false;
+  const std::string type = encoding(source, path);
+  const auto has = [&](const char* name) { return source.file.is_dataset(join(path, name)); };
+  return type.compare(0, 9, "nullable-") == 0 || (type.empty() && has("values") && has("mask"));
+}
+
 std::optional<Values> read_nullable(const Source& source, const std::string& path) {
   std::optional<Values> out = read_array(source, join(path, "values"));
   if (!out || !source.file.exists(join(path, "mask"))) return out;
@@ -226,6 +239,12 @@ void repair_texts(const Source& source, const std::string& path, std::vector<std
 }
 
 std::vector<std::string> read_texts(const Source& source, const std::string& path) {
+  if (is_nullable(source, path)) return read_texts(source, join(path, "values"));
+  if (source.file.is_dataset(path) && old_categories(source, path).empty()) {
+    const hdf5::Type type = source.file.type(path);
+    if (type.kind == hdf5::Kind::integer)
+      return type.is_signed ? whole_numbers<std::int64_t>(source, path) : whole_numbers<std::uint64_t>(source, path);
+  }
   std::optional<Values> values = read_values(source, path);
   if (!values) source.damaged(path, "holds no text");
   if (values->type == ValueType::text) return std::move(values->texts);
@@ -234,10 +253,8 @@ std::vector<std::string> read_texts(const Source& source, const std::string& pat
   for (const std::int32_t number : values->integers) {
     if (values->type == ValueType::boolean) {
       out.emplace_back(number != 0 ? "TRUE" : "FALSE");
-    } else if (values->type == ValueType::categorical) {
-      out.push_back(number < 0 ? "NA" : values->texts[static_cast<std::size_t>(number)]);
     } else {
-      out.push_back(std::to_string(number));
+      out.push_back(number < 0 ? "NA" : values->texts[static_cast<std::size_t>(number)]);
     }
   }
   return out;
@@ -252,16 +269,13 @@ std::optional<Values> read_values(const Source& source, const std::string& path)
     return out;
   }
   const std::string type = encoding(source, path);
-  const auto has = [&](const char* name) { return source.file.is_dataset(join(path, name)); };
-  if (type == "categorical" ||
-      (type.empty() && has("codes") && source.file.exists(join(path, "categories")))) {
+  if (type == "categorical" || (type.empty() && source.file.is_dataset(join(path, "codes")) &&
+                                source.file.exists(join(path, "categories")))) {
     Values out = read_categorical(source, path, join(path, "codes"), join(path, "categories"));
     out.ordered = read_flag(source, path, "ordered");
     return out;
   }
-  if (type.compare(0, 9, "nullable-") == 0 || (type.empty() && has("values") && has("mask"))) {
-    return read_nullable(source, path);
-  }
+  if (is_nullable(source, path)) return read_nullable(source, path);
   source.skip(path, type.empty() ? "neither an array nor a known group"
                                  : "encoding \"" + type + "\" is not known");
   return std::nullopt;
