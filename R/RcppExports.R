@@ -37,10 +37,6 @@ core_smiles_morgan <- function(smiles, radius, n_bits) {
     .Call(`_compert_core_smiles_morgan`, smiles, radius, n_bits)
 }
 
-core_smiles_graphs <- function(smiles) {
-    .Call(`_compert_core_smiles_graphs`, smiles)
-}
-
 core_h5ad_outline <- function(path, group = "") {
     .Call(`_compert_core_h5ad_outline`, path, group)
 }

@@ -100,16 +100,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// core_smiles_graphs
-Rcpp::List core_smiles_graphs(const std::vector<std::string>& smiles);
-RcppExport SEXP _compert_core_smiles_graphs(SEXP smilesSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< const std::vector<std::string>& >::type smiles(smilesSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_smiles_graphs(smiles));
-    return rcpp_result_gen;
-END_RCPP
-}
 // core_h5ad_outline
 Rcpp::List core_h5ad_outline(const std::string& path, const std::string& group);
 RcppExport SEXP _compert_core_h5ad_outline(SEXP pathSEXP, SEXP groupSEXP) {
@@ -722,7 +712,6 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_canonical_smiles", (DL_FUNC) &_compert_core_canonical_smiles, 2},
     {"_compert_core_smiles_descriptors", (DL_FUNC) &_compert_core_smiles_descriptors, 1},
     {"_compert_core_smiles_morgan", (DL_FUNC) &_compert_core_smiles_morgan, 3},
-    {"_compert_core_smiles_graphs", (DL_FUNC) &_compert_core_smiles_graphs, 1},
     {"_compert_core_h5ad_outline", (DL_FUNC) &_compert_core_h5ad_outline, 2},
     {"_compert_core_read_h5ad", (DL_FUNC) &_compert_core_read_h5ad, 7},
     {"_compert_core_h5ad_modalities", (DL_FUNC) &_compert_core_h5ad_modalities, 1},

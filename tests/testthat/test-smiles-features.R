@@ -145,15 +145,6 @@ test_that("a fit takes the features as its molecules", {
   expect_identical(nrow(perturbation_embedding(fit)), 3L)
 })
 
-test_that("graphs of molecules have atoms, bonds and features", {
-  skip_without_rdkit()
-  graph <- core_smiles_graphs("CC=O")[[1]]
-  expect_identical(dim(graph$atoms), c(3L, 34L))
-  expect_identical(graph$begin, c(1L, 2L))
-  expect_identical(graph$end, c(2L, 3L))
-  expect_equal(graph$bonds, rbind(c(1, 0, 0, 0, 0, 0), c(0, 1, 0, 0, 0, 0)))
-})
-
 test_that("without RDKit the call says how to get it", {
   skip_if(core_has_rdkit(), "with RDKit")
   expect_refused(smiles_features("C"), "RDKit is needed.*librdkit-dev")
