@@ -9,6 +9,7 @@
 #include "glue_convert.h"
 #include "glue_interrupt.h"
 
+using compert_glue::ask_for_interrupt;
 using compert_glue::cell_source;
 using compert_glue::CellPoints;
 
@@ -17,7 +18,7 @@ namespace {
 compert::GroupStats stats_of_groups(SEXP x, const Rcpp::IntegerVector& group, int n_groups) {
   if (n_groups < 0) throw compert::Error("n_groups", "must not be negative");
   return compert::group_stats(*cell_source(x), std::vector<int32_t>(group.begin(), group.end()),
-                              static_cast<std::size_t>(n_groups), compert_glue::ask_for_interrupt);
+                              static_cast<std::size_t>(n_groups), ask_for_interrupt);
 }
 
 Rcpp::NumericMatrix genes_by_groups(const std::vector<double>& values,
@@ -100,7 +101,7 @@ Rcpp::List core_rank_degs(SEXP x, const Rcpp::IntegerVector& group, int n_groups
   for (int k = 0; k < n_groups; ++k) {
     groups[k] = ranking(stats, static_cast<std::size_t>(k), reference[k],
                         static_cast<std::size_t>(n_top), p_values);
-    compert_glue::ask_for_interrupt();
+    ask_for_interrupt();
   }
   return Rcpp::List::create(Rcpp::Named("n") = Rcpp::IntegerVector(stats.n.begin(), stats.n.end()),
                             Rcpp::Named("groups") = groups);
@@ -119,7 +120,7 @@ Rcpp::List core_empty_margins(SEXP x) {
     which.clear();
     for (std::size_t c = begin; c < std::min(begin + kBlock, cells->n_cells()); ++c)
       which.push_back(static_cast<int64_t>(c));
-    compert_glue::ask_for_interrupt();
+    ask_for_interrupt();
     cells->fetch(which.data(), which.size(), batch);
     for (std::size_t b = 0; b < which.size(); ++b) {
       bool any = false;
@@ -174,17 +175,17 @@ Rcpp::NumericVector core_log_fold(const Rcpp::NumericVector& truth,
 // [[Rcpp::export(rng = false)]]
 double core_mmd(SEXP x, SEXP y) {
   const CellPoints a(x, "x"), b(y, "y");
-  return compert::mmd(a.points(), b.points());
+  return compert::mmd(a.points(), b.points(), compert::mmd_bandwidths(), ask_for_interrupt);
 }
 
 // [[Rcpp::export(rng = false)]]
 double core_wasserstein(SEXP x, SEXP y) {
   const CellPoints a(x, "x"), b(y, "y");
-  return compert::wasserstein(a.points(), b.points());
+  return compert::wasserstein(a.points(), b.points(), ask_for_interrupt);
 }
 
 // [[Rcpp::export(rng = false)]]
 double core_energy(SEXP x, SEXP y) {
   const CellPoints a(x, "x"), b(y, "y");
-  return compert::energy_distance(a.points(), b.points());
+  return compert::energy_distance(a.points(), b.points(), ask_for_interrupt);
 }

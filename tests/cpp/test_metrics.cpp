@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "catch_compat.h"
@@ -207,4 +209,20 @@ TEST_CASE("distances refuse empty samples and unequal genes", "[metrics]") {
   CHECK_THROWS_AS(compert::mmd(two, two, {0.0}), compert::Error);
   CHECK_THROWS_AS(compert::energy_distance(none, two), compert::Error);
   CHECK_THROWS_AS(compert::wasserstein(one, two), compert::Error);
+}
+
+TEST_CASE("a pause may end a distance", "[metrics]") {
+  const Vector a = normal(300, 1), b = normal(300, 2);
+  const compert::Points x = points(a, 3), y = points(b, 3);
+  int left = 0;
+  const auto pause = [&] {
+    if (--left == 0) throw std::runtime_error("stop");
+  };
+  const auto stops = [&](const std::function<double()>& distance) {
+    left = 3;
+    CHECK_THROWS_WITH(distance(), "stop");
+  };
+  stops([&] { return compert::mmd(x, y, compert::mmd_bandwidths(), pause); });
+  stops([&] { return compert::energy_distance(x, y, pause); });
+  stops([&] { return compert::wasserstein(x, y, pause); });
 }

@@ -57,10 +57,11 @@ void tile_distances(const Points& x, std::size_t x0, std::size_t x1, const Point
 
 /// Mean of f(squared distance) over all pairs of one point of `x` and one of `y`.
 template <class F>
-double mean_between(const Points& x, const Points& y, F f) {
+double mean_between(const Points& x, const Points& y, const Pause& pause, F f) {
   double tile[kTile * kTile];
   double sum = 0;
   for (std::size_t i = 0; i < x.n; i += kTile) {
+    if (pause) pause();
     const std::size_t i1 = std::min(i + kTile, x.n);
     for (std::size_t j = 0; j < y.n; j += kTile) {
       const std::size_t j1 = std::min(j + kTile, y.n);
@@ -77,10 +78,11 @@ double mean_between(const Points& x, const Points& y, F f) {
 
 /// The same within one sample, self pairs included: half the pairs are computed.
 template <class F>
-double mean_within(const Points& x, F f) {
+double mean_within(const Points& x, const Pause& pause, F f) {
   double tile[kTile * kTile];
   double sum = 0;
   for (std::size_t i = 0; i < x.n; i += kTile) {
+    if (pause) pause();
     const std::size_t i1 = std::min(i + kTile, x.n);
     for (std::size_t j = i; j < x.n; j += kTile) {
       const std::size_t j1 = std::min(j + kTile, x.n);
@@ -132,25 +134,26 @@ double mixture_kernel(double squared, const std::vector<double>& alphas) {
   return sum;
 }
 
-double mmd(const Points& x, const Points& y, const std::vector<double>& alphas) {
+double mmd(const Points& x, const Points& y, const std::vector<double>& alphas, const Pause& pause) {
   check_points(x, y);
   for (double alpha : alphas) {
     if (!(alpha > 0)) throw Error("alphas", "must be positive", std::to_string(alpha));
   }
   const auto kernel = [&](double squared) { return mixture_kernel(squared, alphas); };
-  return mean_within(x, kernel) + mean_within(y, kernel) - 2 * mean_between(x, y, kernel);
+  return mean_within(x, pause, kernel) + mean_within(y, pause, kernel) - 2 * mean_between(x, y, pause, kernel);
 }
 
-double energy_distance(const Points& x, const Points& y) {
+double energy_distance(const Points& x, const Points& y, const Pause& pause) {
   check_points(x, y);
   const auto norm = [](double squared) { return std::sqrt(squared); };
-  return 2 * mean_between(x, y, norm) - mean_within(x, norm) - mean_within(y, norm);
+  return 2 * mean_between(x, y, pause, norm) - mean_within(x, pause, norm) - mean_within(y, pause, norm);
 }
 
-std::vector<double> wasserstein_by_gene(const Points& x, const Points& y) {
+std::vector<double> wasserstein_by_gene(const Points& x, const Points& y, const Pause& pause) {
   check_points(x, y);
   std::vector<double> out(x.dim), a(x.n), b(y.n);
   for (std::size_t g = 0; g < x.dim; ++g) {
+    if (pause) pause();
     bool defined = true;
     for (std::size_t i = 0; i < x.n; ++i) a[i] = x.values[i * x.dim + g];
     for (std::size_t j = 0; j < y.n; ++j) b[j] = y.values[j * y.dim + g];
@@ -167,8 +170,8 @@ std::vector<double> wasserstein_by_gene(const Points& x, const Points& y) {
   return out;
 }
 
-double wasserstein(const Points& x, const Points& y) {
-  const std::vector<double> by_gene = wasserstein_by_gene(x, y);
+double wasserstein(const Points& x, const Points& y, const Pause& pause) {
+  const std::vector<double> by_gene = wasserstein_by_gene(x, y, pause);
   double sum = 0;
   for (double d : by_gene) sum += d;
   return sum / static_cast<double>(by_gene.size());

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "compert/pause.h"
+
 namespace compert {
 
 /// Coefficient of determination over genes, 1 - sum (t - p)^2 / sum (t - mean t)^2. Not symmetric,
@@ -72,15 +74,16 @@ double mixture_kernel(double squared, const std::vector<double>& alphas);
 /// - 2 mean k(x, y), where k is the *sum* of Gaussian kernels of all `alphas`. Distances are taken
 /// tile by tile; no n x n matrix is ever held.
 /// Throws `Error` when a side is empty or the dimensions differ (also the next two).
-double mmd(const Points& x, const Points& y, const std::vector<double>& alphas = mmd_bandwidths());
+double mmd(const Points& x, const Points& y, const std::vector<double>& alphas = mmd_bandwidths(),
+           const Pause& pause = {});
 
 /// Energy distance 2 mean |x - y| - mean |x - x'| - mean |y - y'| with Euclidean norms, means over
 /// all pairs (V-statistic: never negative, and 0 for equal samples).
-double energy_distance(const Points& x, const Points& y);
+double energy_distance(const Points& x, const Points& y, const Pause& pause = {});
 
 /// Wasserstein-1 distance of the two empirical distributions of each coordinate.
-std::vector<double> wasserstein_by_gene(const Points& x, const Points& y);
+std::vector<double> wasserstein_by_gene(const Points& x, const Points& y, const Pause& pause = {});
 /// Mean of wasserstein_by_gene().
-double wasserstein(const Points& x, const Points& y);
+double wasserstein(const Points& x, const Points& y, const Pause& pause = {});
 
 }  // namespace compert
