@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #endif
 
+#include <climits>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -96,6 +97,9 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   std::size_t n = 0;
   for (const auto& list : lists) n += list.size();
   if (type == "sample") n *= static_cast<std::size_t>(n_samples);
+  if (n > static_cast<std::size_t>(INT_MAX))  // which a matrix of R counts its columns with
+    throw compert::Error("condition", "must ask for fewer than 2^31 cells", std::to_string(n) + " would be predicted",
+                         "Give fewer conditions or draws at a time, or ask for means with `summarise`");
   NumericMatrix mean = unset_matrix(genes, n);
   List out = List::create(Rcpp::Named("mean") = mean);
   double* variance_out = nullptr;
