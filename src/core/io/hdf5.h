@@ -84,7 +84,6 @@ class File {
   /// Dimensions of a dataset; empty for a scalar, {0} for an empty dataspace.
   Shape shape(const std::string& path) const;
   Type type(const std::string& path) const;
-  bool is_string(const std::string& path) const { return type(path).kind == Kind::string; }
 
   /// All values of a numeric dataset in row-major order, converted by HDF5 (values out of range
   /// are clipped, so read what must be checked as int64_t or double). T: double, float, int8_t,
@@ -102,9 +101,6 @@ class File {
   /// least: those of a chunk, 1 where any part can be read by itself (no chunks, or one dimension and
   /// nothing to inflate).
   std::size_t keep_open(const std::string& path);
-  /// One value: a scalar dataset or one of length 1.
-  template <typename T>
-  T read_scalar(const std::string& path) const;
   /// Strings of fixed or variable length, ASCII or UTF-8.
   std::vector<std::string> read_strings(const std::string& path, Shape* shape = nullptr) const;
   std::string read_string(const std::string& path) const;
@@ -146,7 +142,6 @@ class File {
                                              const std::string& name) const;
   double attribute_number(const std::string& path, const std::string& name) const;
   std::int64_t attribute_int(const std::string& path, const std::string& name) const;
-  std::vector<double> attribute_numbers(const std::string& path, const std::string& name) const;
   std::vector<std::int64_t> attribute_ints(const std::string& path, const std::string& name) const;
   /// Path of the object that an attribute holding an object reference points to.
   std::string attribute_target(const std::string& path, const std::string& name) const;
@@ -160,8 +155,6 @@ class File {
   void set_attribute(const std::string& path, const std::string& name, bool value);
   void set_attribute(const std::string& path, const std::string& name,
                      const std::vector<std::string>& values);
-  void set_attribute(const std::string& path, const std::string& name,
-                     const std::vector<double>& values);
   void set_attribute(const std::string& path, const std::string& name,
                      const std::vector<std::int64_t>& values);
 

@@ -86,11 +86,6 @@ std::int64_t File::attribute_int(const std::string& path, const std::string& nam
   return single(attribute_values<std::int64_t>(path, name), path, name);
 }
 
-std::vector<double> File::attribute_numbers(const std::string& path,
-                                            const std::string& name) const {
-  return attribute_values<double>(path, name);
-}
-
 std::vector<std::int64_t> File::attribute_ints(const std::string& path,
                                                const std::string& name) const {
   return attribute_values<std::int64_t>(path, name);
@@ -172,12 +167,6 @@ void File::set_attribute(const std::string& path, const std::string& name,
   raw.reserve(values.size());
   for (const std::string& value : values) raw.push_back(value.c_str());
   put_attribute(path, name, type.id(), Shape{values.size()}, raw.data());
-}
-
-void File::set_attribute(const std::string& path, const std::string& name,
-                         const std::vector<double>& values) {
-  const Quiet quiet;
-  put_attribute(path, name, H5T_NATIVE_DOUBLE, Shape{values.size()}, values.data());
 }
 
 void File::set_attribute(const std::string& path, const std::string& name,

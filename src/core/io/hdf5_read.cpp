@@ -139,16 +139,6 @@ std::vector<T> File::read(const std::string& path, Shape* shape) const {
 }
 
 template <typename T>
-T File::read_scalar(const std::string& path) const {
-  const std::vector<T> values = read<T>(path);
-  if (values.size() != 1) {
-    throw Error("path", "must hold a single value at \"" + path + "\"",
-                "\"" + name_ + "\" has " + std::to_string(values.size()) + " there");
-  }
-  return values[0];
-}
-
-template <typename T>
 std::vector<T> File::read_member(const std::string& path, const std::string& member) const {
   const Quiet quiet;
   std::size_t width = 1;
@@ -176,7 +166,6 @@ std::vector<T> File::read_member(const std::string& path, const std::string& mem
 
 #define COMPERT_INSTANTIATE(T)                                                                    \
   template std::vector<T> File::read<T>(const std::string&, Shape*) const;                        \
-  template T File::read_scalar<T>(const std::string&) const;                                      \
   template std::vector<T> File::read_member<T>(const std::string&, const std::string&) const;
 
 COMPERT_FOR_NUMBERS(COMPERT_INSTANTIATE)

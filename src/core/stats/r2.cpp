@@ -91,11 +91,6 @@ double pearson(const std::vector<double>& a, const std::vector<double>& b) {
   return std::isnan(r) ? kNaN : std::max(-1.0, std::min(1.0, r));
 }
 
-double pearson_squared(const std::vector<double>& a, const std::vector<double>& b) {
-  const double r = pearson(a, b);
-  return r * r;
-}
-
 double sign_agreement(const std::vector<double>& a, const std::vector<double>& b) {
   check_pair(a.size(), b.size());
   std::size_t same = 0;
@@ -119,11 +114,6 @@ std::vector<double> log_fold(const std::vector<double>& mean, const std::vector<
     out[g] = std::log2((at_least_zero(mean[g]) + pseudo) / (at_least_zero(control[g]) + pseudo));
   }
   return out;
-}
-
-double log_fold_r2(const std::vector<double>& truth, const std::vector<double>& prediction,
-                   const std::vector<double>& control, double pseudo) {
-  return r2(log_fold(truth, control, pseudo), log_fold(prediction, control, pseudo));
 }
 
 R2Scores r2_scores(const std::vector<double>& true_mean, const std::vector<double>& true_variance,

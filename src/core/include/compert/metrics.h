@@ -20,20 +20,14 @@ constexpr double kTorchmetricsFlat = 1e-4;
 
 /// Pearson correlation; NaN when either side is constant. Throws like r2().
 double pearson(const std::vector<double>& a, const std::vector<double>& b);
-/// Squared Pearson correlation (the other "r2" of the literature).
-double pearson_squared(const std::vector<double>& a, const std::vector<double>& b);
 
 /// Share of places where both values have the same sign and neither is 0. Throws like r2().
 double sign_agreement(const std::vector<double>& a, const std::vector<double>& b);
 
 /// log2((mean + pseudo) / (control + pseudo)) per gene. Negative means count as 0: a model with a
-/// Gaussian head predicts such means, and their logarithm would be NaN.
+/// Gaussian head predicts such means, and their logarithm would be NaN, as in `evaluate_logfold_r2` of chemCPA.
 std::vector<double> log_fold(const std::vector<double>& mean, const std::vector<double>& control,
                              double pseudo = 1e-5);
-/// r2() of the log2 folds of truth and prediction over the same control (chemCPA
-/// `evaluate_logfold_r2`, there NaN where a predicted mean is negative).
-double log_fold_r2(const std::vector<double>& truth, const std::vector<double>& prediction,
-                   const std::vector<double>& control, double pseudo = 1e-5);
 
 /// The four scores of one condition: over all genes and over its DE genes, of the means and of the
 /// variances. A score that is undefined (fewer than two DE genes) is NaN.
