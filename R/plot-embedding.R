@@ -2,7 +2,8 @@
 #'
 #' `plot_embedding()` shows latent vectors on their first two principal components (or by UMAP),
 #' `plot_similarity()` the cosine of every pair as a heat map, ordered by clustering. Vectors of length 0 have no
-#' cosines, as the controls' where these have dose 0, and are left out; the caption names them.
+#' cosines, as the controls' where these have dose 0, and are left out; the caption names them. Of more than 400
+#' vectors, squares of neighbours are averaged, so that a genome-wide screen has a picture too.
 #'
 #' @param embedding Matrix with one vector per row: [cell_embedding()], [perturbation_embedding()]
 #'   or [covariate_embedding()]. `plot_similarity()` takes what [similarity()] returns by cosines, too.
@@ -107,25 +108,32 @@ place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), sp
   y <- share(table$y)
   sides <- data.frame(hjust = c(0.5, 0.5, -0.12, 1.12, 0, 1, 0, 1),
                       vjust = c(-0.8, 1.8, 0.5, 0.5, -0.8, -0.8, 1.8, 1.8))
-  boxes <- cbind(x - 0.006, x + 0.006, y - 0.012, y + 0.012)
+  # Of points, and of names in the order in which they are placed.
+  used <- nrow(table)
+  boxes <- rbind(cbind(x - 0.006, x + 0.006, y - 0.012, y + 0.012), matrix(NA_real_, length(which), 4L))
+  crowd <- c(crowd, rep(FALSE, length(which)))
   chosen <- rep(NA_integer_, nrow(table))
   for (i in which) {
     width <- widths[i]
     left <- x[i] - sides$hjust * width
     low <- y[i] + c(0.02, -0.07, -0.025, -0.025, 0.02, 0.02, -0.07, -0.07)
     order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L, 7L, 8L, 5L, 6L) else 1:8
+    # Of a genome only these few can be hit.
+    near <- setdiff(which(boxes[, 1L] < max(left) + width & boxes[, 2L] > min(left) &
+                            boxes[, 3L] < max(low) + 0.05 & boxes[, 4L] > min(low)), i)
+    there <- boxes[near, , drop = FALSE]
     hits <- vapply(order, function(k) {
-      hit <- boxes[-i, 1L] < left[k] + width & boxes[-i, 2L] > left[k] & boxes[-i, 3L] < low[k] + 0.05 &
-        boxes[-i, 4L] > low[k]
-      sum(hit & !crowd[-i]) + min(0.02 * sum(hit & crowd[-i]), 0.4) +
+      hit <- there[, 1L] < left[k] + width & there[, 2L] > left[k] & there[, 3L] < low[k] + 0.05 & there[, 4L] > low[k]
+      sum(hit & !crowd[near]) + min(0.02 * sum(hit & crowd[near]), 0.4) +
         0.5 * (left[k] < -margin || left[k] + width > 1 + margin)
     }, 0)
     if (min(hits) >= 1 && nrow(table) > 12L) next
     k <- order[which.min(hits)]
     chosen[i] <- k
-    boxes <- rbind(boxes, c(left[k], left[k] + width, low[k], low[k] + 0.05))
-    crowd <- c(crowd, FALSE)
+    used <- used + 1L
+    boxes[used, ] <- c(left[k], left[k] + width, low[k], low[k] + 0.05)
   }
+  boxes <- boxes[seq_len(used), , drop = FALSE]
   # How far names reach beyond the points, to either side.
   structure(cbind(table, sides[chosen, ])[!is.na(chosen), , drop = FALSE],
             beyond = c(-min(boxes[, 1L]), max(boxes[, 2L]) - 1))
@@ -175,55 +183,4 @@ with_stream <- function(seed, expr) {
   }
   set.seed(seed)
   expr
-}
-
-# What similarity() returns by cosines: no embedding has the same names in rows and columns.
-is_similarity <- function(x, call = rlang::caller_env()) {
-  square <- is.matrix(x) && is.numeric(x) && nrow(x) > 1L && !is.null(rownames(x)) &&
-    identical(rownames(x), colnames(x)) && isTRUE(all.equal(x, t(x)))
-  if (!square) return(FALSE)
-  if (all(abs(diag(x) - 1) < 1e-6, na.rm = TRUE) && all(abs(x) <= 1 + 1e-6, na.rm = TRUE)) return(TRUE)
-  if (!all(diag(x) %in% 0)) return(FALSE)
-  abort_input("`embedding` must hold vectors, or their cosines.", "It holds distances.",
-              "Give the vectors, or `similarity(embedding)`.", call)
-}
-
-#' @rdname plot_embedding
-#' @export
-plot_similarity <- function(embedding, ...) {
-  check_no_dots(...)
-  need_ggplot()
-  embedding <- only_matrix(embedding)
-  if (is_similarity(embedding)) {
-    value <- embedding
-  } else {
-    check_embedding(embedding)
-    value <- similarity(embedding)
-  }
-  names <- make.unique(rownames(embedding) %||% as.character(seq_len(nrow(embedding))), " ")
-  # A vector of length 0, as the controls' at dose 0, points nowhere.
-  without <- names[rowSums(!is.na(value)) == 0L]
-  if (length(without) < length(names) - 1L) {
-    value <- value[!names %in% without, !names %in% without, drop = FALSE]
-    names <- setdiff(names, without)
-  }
-  far <- 1 - value
-  far[is.na(far)] <- 1
-  order <- names[stats::hclust(stats::as.dist(far), "average")$order]
-  table <- data.frame(row = factor(rep(names, length(names)), rev(order)),
-                      column = factor(rep(names, each = length(names)), order),
-                      cosine = as.vector(value))
-  p <- ggplot2::ggplot(table, ggplot2::aes(.data$column, .data$row, fill = .data$cosine)) +
-    ggplot2::geom_tile() +
-    ggplot2::scale_fill_gradient2(low = "#D55E00", mid = "white", high = "#0072B2",
-                                  limits = c(-1, 1), na.value = "grey85") +
-    ggplot2::coord_fixed() +
-    names_axis("x", names, slant = TRUE) +
-    names_axis("y", names) +
-    ggplot2::labs(x = NULL, y = NULL, fill = "Cosine", caption = if (length(without)) paste0(
-      "Without direction: ", paste(short_names(without), collapse = ", "))) +
-    theme_compert() +
-    ggplot2::theme(panel.grid = ggplot2::element_blank(), legend.position = "right")
-  if (length(names) > 12L) return(p)
-  p + tile_numbers(table, table$cosine, abs(table$cosine) > 0.75, length(names))
 }

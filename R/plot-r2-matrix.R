@@ -11,7 +11,7 @@
 #' @return A ggplot, the rows of `r2` from top to bottom. What all conditions have in common stands in the
 #'   subtitle, and what is compared (means or variances, of which genes or proteins) over the legend.
 #' @section Errors:
-#' Not a numeric matrix with names.
+#' Not a numeric matrix with names; more than 1,000 rows or columns, which no picture has room for.
 #' @source `plot_r2_matrix` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @seealso [plot_r2()], [plot_similarity()]
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -28,6 +28,11 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
   if (!good) {
     abort_input("`r2` must be a numeric matrix with names, made by `r2_matrix()`.",
                 paste0("It is ", describe(r2), "."), "Give what `r2_matrix()` returns.")
+  }
+  if (max(dim(r2)) > 1000L) {
+    abort_input("`r2` must have at most 1,000 rows and columns to be drawn.",
+                paste0("It is ", count(nrow(r2)), " x ", count(ncol(r2)), "."),
+                "Name the conditions in question: r2_matrix(fit, cells, condition = condition(...)).")
   }
   limits <- limits %||% c(max(-1, min(r2, 1, na.rm = TRUE)), 1)
   if (limits[1L] == limits[2L]) limits[1L] <- 0

@@ -22,16 +22,6 @@ test_that("few points are labelled, and rays start at the origin", {
   expect_identical(unique(c(rays$xend, rays$yend)), 0)
 })
 
-test_that("the similarity map is complete and ordered by clusters", {
-  skip_without_package("ggplot2")
-  z <- rbind(a = c(1, 0), b = c(-1, 0.1), c = c(1, 0.1), d = c(-1, 0))
-  p <- plot_similarity(z)
-  expect_identical(nrow(p$data), 16L)
-  order <- levels(p$data$column)
-  expect_identical(abs(match("a", order) - match("c", order)), 1L)
-  expect_equal(p$data$cosine[p$data$row == "a" & p$data$column == "a"], 1)
-})
-
 test_that("named colours go to the rows of their names", {
   skip_without_package("ggplot2")
   z <- rbind(a = c(1, 0), b = c(-1, 0.1), c = c(1, 0.1))
@@ -84,6 +74,8 @@ test_that("wrong input is refused", {
   expect_error(plot_embedding(matrix(1:4, 2), colour = 1:3), "It has 3 for 2 rows")
   expect_error(plot_embedding(matrix(1:4, 2), method = "tsne"), "`method` must be one of")
   expect_error(plot_similarity(matrix(NA_real_, 2, 2)), "`embedding` must hold finite")
+  z <- matrix(c(1, 0, 2, 1, NA, 0), 3)
+  expect_refused(plot_embedding(z), "must hold finite numbers.*1 of 3 rows.*row 2")
 })
 
 test_that("a handful of points keep their names, and the caption counts those left out", {
@@ -160,14 +152,6 @@ test_that("the bar of numbers is long enough for its labels", {
   expect_identical(as.numeric(width), 16)
 })
 
-test_that("numbers on dark tiles are white", {
-  skip_without_package("ggplot2")
-  z <- rbind(a = c(1, 0), b = c(0.3, 1), c = c(-1, 0))
-  text <- plot_similarity(z)$layers[[2]]$data
-  expect_identical(text$.ink, ifelse(abs(text$cosine) > 0.75, "white", "grey10"))
-  expect_setequal(text$.ink, c("white", "grey10"))
-})
-
 test_that("a component that is not there is drawn at 0", {
   skip_without_package("ggplot2")
   z <- rbind(a = c(0.1, 0.7, 0.3), b = c(0.2, -0.5, 1 / 3))
@@ -183,44 +167,11 @@ test_that("many colours have their legend on the right, too many none", {
   expect_identical(none$labels$caption, "No legend for 41 colours")
 })
 
-test_that("a heat map leaves out names that would lie over others", {
-  skip_without_package("ggplot2")
-  z <- rbind(a = c(1, 0), b = c(-1, 0.1), `a name, that is much too long for it` = c(1, 0.1))
-  for (axis in c("x", "y")) {
-    scale <- plot_similarity(z)$scales$get_scales(axis)
-    expect_true(guide_field(scale, "check.overlap"))
-    expect_match(scale$labels("a name that is much too long for it"), "...", fixed = TRUE)
-  }
-})
-
-test_that("cosines are drawn as they are, distances and values that are not finite are refused", {
-  skip_without_package("ggplot2")
-  z <- matrix(c(1, 0, 2, 1, -1, 0, 3, 1, 2), 3, dimnames = list(c("a", "b", "c"), NULL))
-  expect_equal(plot_similarity(similarity(z))$data, plot_similarity(z)$data)
-  expect_equal(plot_similarity(similarity(z)[1:2, 1:2])$data$cosine, as.vector(similarity(z)[1:2, 1:2]))
-  z0 <- rbind(z, control = 0)
-  expect_equal(plot_similarity(similarity(z0))$data, plot_similarity(z0)$data)
-  expect_refused(plot_similarity(similarity(z, "euclidean")), "must hold vectors, or their cosines.*It holds distances")
-  z[2, 2] <- NA
-  expect_refused(plot_similarity(z), "must hold finite numbers.*1 of 3 rows.*row 2")
-  expect_refused(plot_embedding(z), "must hold finite numbers.*1 of 3 rows.*row 2")
-})
-
 test_that("dates are groups of their own", {
   skip_without_package("ggplot2")
   p <- plot_embedding(matrix(c(1:6, 2, 4), 4), as.Date("2024-01-02") + c(0, 0, 1, 1))
   expect_identical(levels(p$data$colour), c("2024-01-02", "2024-01-03"))
   expect_silent(ggplot2::ggplot_build(p))
-})
-
-test_that("vectors without direction are left out of the heat map, which says so", {
-  skip_without_package("ggplot2")
-  z <- rbind(a = c(1, 0), control = c(0, 0), b = c(-1, 0.1), c = c(1, 0.1))
-  p <- plot_similarity(z)
-  expect_setequal(levels(p$data$row), c("a", "b", "c"))
-  expect_identical(nrow(p$data), 9L)
-  expect_identical(p$labels$caption, "Without direction: control")
-  expect_null(plot_similarity(z[-2, ])$labels$caption)
 })
 
 test_that("the rest of the groups is grey, below the others, and named colours may be of more", {
@@ -237,4 +188,22 @@ test_that("the rest of the groups is grey, below the others, and named colours m
 test_that("names in capitals have more room", {
   table <- data.frame(x = c(0, 0.1), y = 0, name = c("MAP2K3", "KMT2A"))
   expect_gt(attr(place_names(table), "beyond")[1], attr(place_names(transform(table, name = tolower(name))), "beyond")[1])
+})
+test_that("names are placed as if every box were looked at", {
+  placed <- withr::with_seed(1, data.frame(x = stats::rnorm(80), y = stats::rnorm(80), name = paste0("NAME", 1:80)))
+  named <- place_names(placed)
+  expect_gt(nrow(named), 20L)
+  expect_lt(nrow(named), 80L)
+  # Whoever has none could not have one: all sides lie over a point or a name that is there.
+  box <- function(k, side) {
+    width <- 0.0135 * (nchar(named$name[k]) + 0.3 * 4)
+    low <- (named$y[k] - min(placed$y)) / diff(range(placed$y))
+    left <- (named$x[k] - min(placed$x)) / diff(range(placed$x)) - named$hjust[k] * width
+    low <- low + if (named$vjust[k] == 0.5) -0.025 else if (named$vjust[k] < 0) 0.02 else -0.07
+    c(left, left + width, low, low + 0.05)
+  }
+  boxes <- t(vapply(seq_len(nrow(named)), box, numeric(4L)))
+  over <- outer(boxes[, 1], boxes[, 2], `<`) & outer(boxes[, 2], boxes[, 1], `>`) &
+    outer(boxes[, 3], boxes[, 4], `<`) & outer(boxes[, 4], boxes[, 3], `>`)
+  expect_identical(sum(over), nrow(named))
 })

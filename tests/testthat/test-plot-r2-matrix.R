@@ -45,4 +45,6 @@ test_that("what is no such matrix is refused", {
   expect_refused(plot_r2_matrix(matrix(1, 2, 2)), "made by `r2_matrix\\(\\)`")
   expect_refused(plot_r2_matrix(data.frame(a = 1)), "made by `r2_matrix\\(\\)`")
   expect_refused(plot_r2_matrix(some_r2(), limits = c(1, 0)), "`limits` must be")
+  large <- matrix(1, 1001, 2, dimnames = list(1:1001, 1:2))
+  expect_refused(plot_r2_matrix(large), "at most 1,000 rows.*It is 1,001 x 2.*r2_matrix\\(fit, cells, condition =")
 })
