@@ -165,6 +165,10 @@ core_r2 <- function(truth, prediction, flat = 0) {
     .Call(`_compert_core_r2`, truth, prediction, flat)
 }
 
+core_r2_columns <- function(truth, prediction) {
+    .Call(`_compert_core_r2_columns`, truth, prediction)
+}
+
 core_cell_r2 <- function(truth, prediction, genes, flat = 0) {
     .Call(`_compert_core_cell_r2`, truth, prediction, genes, flat)
 }

@@ -38,6 +38,13 @@ safe_r2 <- function(truth, prediction, flat = 0) {
   core_r2(truth, prediction, flat)
 }
 
+# safe_r2() of each column of `predictions`.
+safe_r2_columns <- function(truth, predictions) {
+  if (length(truth) < 2L || anyNA(truth)) return(rep(NA_real_, ncol(predictions)))
+  scores <- core_r2_columns(truth, predictions)
+  replace(scores, is.nan(scores), NA_real_)
+}
+
 # No score when one side is constant (a prediction without any effect has no direction).
 safe_pearson <- function(truth, prediction) {
   if (length(truth) < 2L || anyNA(truth) || anyNA(prediction)) return(NA_real_)

@@ -68,12 +68,13 @@ r2_matrix <- function(fit, newdata, ..., rows = c("predicted", "measured"),
     abort_input("There must be two conditions to compare.", paste0("There is ", n, "."),
                 "Name more of them, or leave `condition` out.")
   }
-  chosen <- if (!is.null(n_degs)) means$degs else
-    rep(list(if (is.null(genes)) TRUE else match(genes, fit$meta$registry[[features]])), n)
-  truth <- means$truth[[statistic]]
-  given <- if (rows == "predicted") means$predicted[[statistic]] else truth
+  chosen <- if (is.null(genes)) TRUE else match(genes, fit$meta$registry[[features]])
+  truth <- means$truth[[statistic]][chosen, , drop = FALSE]
+  given <- if (rows == "predicted") means$predicted[[statistic]][chosen, , drop = FALSE] else truth
   r2 <- vapply(seq_len(n), function(j) {
-    vapply(seq_len(n), function(i) safe_r2(truth[chosen[[j]], j], given[chosen[[j]], i]), 0)
+    if (is.null(n_degs)) return(safe_r2_columns(truth[, j], given))
+    deg <- means$degs[[j]]
+    safe_r2_columns(truth[deg, j], given[deg, , drop = FALSE])
   }, numeric(n))
   structure(matrix(r2, n, dimnames = list(means$names, means$names)), rows = rows,
             of = compared_words(fit, statistic, features, genes, n_degs), constant = means$constant)

@@ -487,6 +487,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_r2_columns
+Rcpp::NumericVector core_r2_columns(const Rcpp::NumericVector& truth, const Rcpp::NumericMatrix& prediction);
+RcppExport SEXP _compert_core_r2_columns(SEXP truthSEXP, SEXP predictionSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const Rcpp::NumericVector& >::type truth(truthSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::NumericMatrix& >::type prediction(predictionSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_r2_columns(truth, prediction));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_cell_r2
 double core_cell_r2(SEXP truth, SEXP prediction, const Rcpp::IntegerVector& genes, double flat);
 RcppExport SEXP _compert_core_cell_r2(SEXP truthSEXP, SEXP predictionSEXP, SEXP genesSEXP, SEXP flatSEXP) {
@@ -744,6 +755,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_rank_degs", (DL_FUNC) &_compert_core_rank_degs, 6},
     {"_compert_core_empty_margins", (DL_FUNC) &_compert_core_empty_margins, 1},
     {"_compert_core_r2", (DL_FUNC) &_compert_core_r2, 3},
+    {"_compert_core_r2_columns", (DL_FUNC) &_compert_core_r2_columns, 2},
     {"_compert_core_cell_r2", (DL_FUNC) &_compert_core_cell_r2, 4},
     {"_compert_core_pearson", (DL_FUNC) &_compert_core_pearson, 2},
     {"_compert_core_log_fold", (DL_FUNC) &_compert_core_log_fold, 4},

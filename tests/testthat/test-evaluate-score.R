@@ -59,3 +59,18 @@ test_that("groups without cells have no statistics", {
   taken <- take_groups(stats, c(2, 1))
   expect_identical(taken$mean, cbind(c(NA, NA), c(1, 2)))
 })
+
+test_that("columns are scored together as one by one", {
+  truth <- withr::with_seed(1, stats::rnorm(7))
+  of <- withr::with_seed(2, matrix(stats::rnorm(28), 7))
+  of[, 2] <- truth
+  of[3, 4] <- NA
+  one_by_one <- function(truth) apply(of, 2, function(x) safe_r2(truth, x))
+  expect_identical(safe_r2_columns(truth, of), one_by_one(truth))
+  expect_identical(safe_r2_columns(truth, of)[c(2, 4)], c(1, NA))
+  expect_identical(safe_r2_columns(rep(1, 7), of), one_by_one(rep(1, 7)))
+  expect_identical(safe_r2_columns(replace(truth, 1, NA), of), rep(NA_real_, 4))
+  expect_identical(safe_r2_columns(truth[1], of[1, , drop = FALSE]), rep(NA_real_, 4))
+  expect_identical(safe_r2_columns(truth, of[, 0]), numeric())
+  expect_error(core_r2_columns(truth, of[1:3, ]), "must have a row for each")
+})
