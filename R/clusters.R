@@ -79,14 +79,14 @@ unit_rows <- function(embedding, call = rlang::caller_env()) {
 
 # One width per row. Half the squared distance of unit vectors is 1 - cosine.
 silhouette_widths <- function(points, labels, squared = FALSE) {
-  member <- outer(as.integer(labels), seq_len(nlevels(labels)), `==`) + 0
-  size <- colSums(member)
   own <- as.integer(labels)
+  size <- tabulate(own, nlevels(labels))
+  at <- match(seq_along(size), unique(own))
   columns <- t(points)
   vapply(seq_len(nrow(points)), function(i) {
     d2 <- colSums((columns - columns[, i])^2)
     d <- if (squared) d2 / 2 else sqrt(d2)
-    sums <- as.vector(d %*% member)
+    sums <- rowsum(d, own, reorder = FALSE)[at]
     if (size[own[i]] == 1) return(0)
     a <- sums[own[i]] / (size[own[i]] - 1)
     b <- min((sums / size)[-own[i]])

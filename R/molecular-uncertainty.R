@@ -40,18 +40,19 @@ molecular_uncertainty <- function(embedding, pathway, ..., k = 9L, dims = 15L) {
   pathway <- pathway_of(pathway, drugs)
   known <- which(!is.na(pathway))
   points <- standard_scores(embedding, dims)
-  rows <- lapply(seq_along(drugs), function(i) {
-    others <- setdiff(known, i)
-    far <- sqrt(colSums((t(points[others, , drop = FALSE]) - points[i, ])^2))
-    near <- utils::head(order(far), k)
-    share <- tabulate(match(pathway[others[near]], unique(pathway[known]))) / length(near)
+  columns <- t(points[known, , drop = FALSE])
+  code <- match(pathway[known], unique(pathway[known]))
+  of <- vapply(seq_along(drugs), function(i) {
+    far <- sqrt(colSums((columns - points[i, ])^2))
+    near <- order(far)
+    near <- utils::head(near[known[near] != i], k)
+    share <- tabulate(code[near]) / length(near)
     share <- share[share > 0]
-    entropy <- max(0, -sum(share * log2(share)))
-    total <- sum(far[near])
-    data.frame(uncertainty = if (total > 1) entropy / log(total) else NA_real_, entropy = entropy,
-               distance = total, nearest = drugs[others[near[1L]]], k = length(near))
-  })
-  tibble::as_tibble(cbind(data.frame(drug = drugs, pathway = pathway), do.call(rbind, rows)))
+    c(max(0, -sum(share * log2(share))), sum(far[near]), known[near[1L]], length(near))
+  }, numeric(4L))
+  tibble::tibble(drug = drugs, pathway = pathway,
+                 uncertainty = ifelse(of[2L, ] > 1, of[1L, ] / log(of[2L, ]), NA_real_), entropy = of[1L, ],
+                 distance = of[2L, ], nearest = drugs[of[3L, ]], k = as.integer(of[4L, ]))
 }
 
 check_drug_names <- function(embedding, call = rlang::caller_env()) {

@@ -40,6 +40,14 @@ test_that("silhouettes follow their definition, singletons have 0", {
   expect_equal(scores$silhouette[3], mean(width[labels == "x"]))
 })
 
+test_that("silhouettes follow their definition with many labels, in any order of their levels", {
+  points <- withr::with_seed(2, matrix(stats::rnorm(90), 30))
+  labels <- rep(paste0("l", 9:1), length.out = 30)
+  expected <- plain_silhouette(points, labels)
+  expect_equal(silhouette_widths(points, factor(labels)), expected, tolerance = 1e-12)
+  expect_equal(silhouette_widths(points, factor(labels, unique(labels))), expected, tolerance = 1e-12)
+})
+
 test_that("cosine distances are those of directions", {
   points <- blobs(apart = 1)
   labels <- rep(c("x", "y", "z"), each = 8)

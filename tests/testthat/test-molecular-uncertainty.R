@@ -49,6 +49,21 @@ test_that("columns without spread are left out; coincident drugs have no value",
   expect_identical(molecular_uncertainty(z, pathway)$uncertainty, rep(NA_real_, 24))
 })
 
+test_that("every drug has its own neighbours", {
+  z <- drugs()
+  pathway <- stats::setNames(rep(c("HDAC", "MEK", NA, "CDK"), 6), rownames(z))
+  out <- molecular_uncertainty(z, pathway, k = 4)
+  far <- as.matrix(stats::dist(standard_scores(z, 15L)))
+  known <- which(!is.na(pathway))
+  for (i in seq_len(nrow(z))) {
+    near <- setdiff(known[order(far[i, known])], i)[1:4]
+    expect_equal(out$distance[i], sum(far[i, near]))
+    expect_identical(out$nearest[i], rownames(z)[near[1]])
+    share <- table(pathway[near]) / 4
+    expect_equal(out$entropy[i], -sum(share * log2(share)))
+  }
+})
+
 test_that("wrong questions are refused", {
   z <- drugs()
   pathway <- stats::setNames(rep("HDAC", 24), rownames(z))
