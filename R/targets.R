@@ -57,10 +57,12 @@ under_condition <- function(screen, targets, k) {
   screen
 }
 
-# Among `pool`, the cells whose covariates are those asked for; NA asks for any level.
+# Among `pool`, the cells whose covariates are those asked for; NA asks for any level. Conditions that ask for the
+# same share one vector: thousands of them start from the same controls.
 matched_cells <- function(screen, pool, asked, names) {
   names <- intersect(names, names(asked))
-  lapply(seq_len(nrow(asked)), function(k) {
+  place <- if (length(names)) row_codes(asked[names]) else rep(1L, nrow(asked))
+  cells <- lapply(which(!duplicated(place)), function(k) {
     keep <- rep(TRUE, length(pool))
     for (name in names) {
       level <- asked[[name]][k]
@@ -68,6 +70,7 @@ matched_cells <- function(screen, pool, asked, names) {
     }
     pool[keep]
   })
+  cells[place]
 }
 
 stop_unmatched <- function(cells, targets, screen, call) {

@@ -133,38 +133,40 @@ condition_vectors <- function(fit, conditions) {
 # of `known` that is the same condition, or NA. Some rows at a time: a screen may have 10^4 conditions.
 latent_distances <- function(asked, known, own = rep(NA_integer_, nrow(asked)), pairs = 2e6) {
   rows <- seq_len(nrow(asked))
+  squares <- list(asked = rowSums(asked^2), known = rowSums(known^2))
+  columns <- t(known)
   parts <- lapply(unname(split(rows, ceiling(rows * nrow(known) / pairs))), function(i) {
-    nearest_vectors(asked[i, , drop = FALSE], known, own[i])
+    cross <- tcrossprod(asked[i, , drop = FALSE], known)
+    vapply(seq_along(i), function(k) {
+      nearest_vector(asked[i[k], ], columns, cross[k, ], squares$asked[i[k]], squares$known, own[i[k]])
+    }, numeric(4L))
   })
-  do.call(Map, c(list(c), parts))
+  of <- do.call(cbind, parts)
+  none <- of[1L, ] > 3
+  list(cosine = ifelse(none, NA_real_, pmax(of[1L, ], 0)), at_cosine = as.integer(ifelse(none, NA, of[2L, ])),
+       euclidean = of[3L, ], at_euclidean = as.integer(of[4L, ]))
 }
 
-nearest_vectors <- function(asked, known, own) {
-  cross <- tcrossprod(asked, known)
-  squares <- outer(rowSums(asked^2), rowSums(known^2), "+")
-  cosine <- 1 - cross / outer(sqrt(rowSums(asked^2)), sqrt(rowSums(known^2)))
+# The smallest distance by cosine and which of `columns` has it, and the same of Euclidean distances. `cross`:
+# products with the columns; `square`, `squares`: squared lengths.
+nearest_vector <- function(asked, columns, cross, square, squares, own) {
+  cosine <- 1 - cross / (sqrt(square) * sqrt(squares))
   # No distance of directions is as large as 4.
   cosine[!is.finite(cosine)] <- 4
-  itself <- cbind(seq_along(own), own)[!is.na(own), , drop = FALSE]
   # Rounding would leave some 1e-16.
-  cosine[itself] <- ifelse(cosine[itself] > 3, 4, 0)
-  smallest <- function(d) d[cbind(seq_along(own), max.col(-d, ties.method = "first"))]
+  if (!is.na(own)) cosine[own] <- if (cosine[own] > 3) 4 else 0
+  squares <- square + squares
   euclidean <- pmax(squares - 2 * cross, 0)
   # Of vectors that nearly coincide the difference of squares is rounding.
-  close <- which(euclidean <= smallest(euclidean) + 1e-10 * squares, arr.ind = TRUE)
-  euclidean[close] <- rowSums((asked[close[, 1L], , drop = FALSE] - known[close[, 2L], , drop = FALSE])^2)
+  close <- which(euclidean <= min(euclidean) + 1e-10 * squares)
+  euclidean[close] <- colSums((asked - columns[, close, drop = FALSE])^2)
   euclidean <- sqrt(euclidean)
   # Nor is it to decide between equally near ones.
   pick <- function(d, other) {
-    other[itself] <- -1
-    other[d > smallest(d) + 1e-10] <- Inf
-    at <- max.col(-other, ties.method = "first")
-    list(at = at, d = d[cbind(seq_along(at), at)])
+    if (!is.na(own)) other[own] <- -1
+    at <- which(d <= min(d) + 1e-10)
+    at <- at[which.min(other[at])]
+    c(d[at], at)
   }
-  near <- pick(cosine, euclidean)
-  close <- pick(euclidean, cosine)
-  none <- near$d > 3
-  list(cosine = ifelse(none, NA_real_, pmax(near$d, 0)),
-       at_cosine = ifelse(none, NA_integer_, near$at),
-       euclidean = close$d, at_euclidean = close$at)
+  c(pick(cosine, euclidean), pick(euclidean, cosine))
 }

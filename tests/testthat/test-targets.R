@@ -18,6 +18,17 @@ test_that("matched cells are those of the asked covariates", {
   expect_identical(source_cells(fit, screen, targets, "all"), rep(list(which(screen$control)), 2))
 })
 
+test_that("matched cells of many conditions are those of each, levels that are left open included", {
+  screen <- additive_screen()
+  level <- screen$covariates$cell_type
+  pool <- which(screen$control)
+  asked <- data.frame(cell_type = c("K562", NA, "A549", "K562", NA, "other"))
+  expected <- lapply(asked$cell_type, function(l) if (is.na(l)) pool else pool[level[pool] == l])
+  expect_identical(matched_cells(screen, pool, asked, "cell_type"), expected)
+  expect_identical(matched_cells(screen, pool, asked, character()), rep(list(pool), 6))
+  expect_identical(matched_cells(screen, pool, asked[0, , drop = FALSE], "cell_type"), list())
+})
+
 test_that("a batch never restricts the source cells", {
   toy <- additive_cells()
   toy$col_data$run <- rep(c("r1", "r2"), length.out = nrow(toy$col_data))
