@@ -128,10 +128,12 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
   check_count(n_points, "n_points", min = 2, call = call)
   if (!is.null(dose)) check_grid(dose, call)
   names <- known_perturbations(fit, perturbation, call)
-  trained <- if (is.null(dose)) trained_doses(fit, names)
-  doses <- lapply(names, function(name) {
-    dose %||% answered_doses(fit, dose_curve(fit, name, trained[[name]], n_points), trained[[name]])
-  })
+  doses <- if (is.null(dose)) {
+    Map(function(trained, equal) answered_doses(fit, dose_curve(equal, trained, n_points), trained),
+        trained_doses(fit, names)[names], dose_steps(fit, names, n_points))
+  } else {
+    rep(list(dose), length(names))
+  }
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
 }
@@ -145,8 +147,7 @@ check_grid <- function(dose, call = rlang::caller_env()) {
 
 # Equal steps, the trained doses, and equal ratios from the lowest of these to the highest: doses of
 # screens are decades apart, and equal steps hardly reach the lower ones.
-dose_curve <- function(fit, name, trained, n_points) {
-  equal <- dose_steps(fit, name, n_points)
+dose_curve <- function(equal, trained, n_points) {
   doses <- unique(trained[trained > 0])
   if (length(doses) < 2L) return(equal)
   ratios <- exp(seq(log(min(doses)), log(max(doses)), length.out = n_points + 2L))
@@ -168,10 +169,10 @@ answered_doses <- function(fit, doses, trained) {
   doses[!measured | doses == 0]
 }
 
-# From 0 to the highest dose that training saw, of a perturbation that it did not see to what corresponds
+# Per name, from 0 to the highest dose that training saw, of a perturbation that it did not see to what corresponds
 # to that of the others.
-dose_steps <- function(fit, name, n_points) {
-  seq(0, trained_ranges(fit$meta$registry, name)[2L], length.out = n_points)
+dose_steps <- function(fit, names, n_points) {
+  lapply(trained_ranges(fit$meta$registry, names)[, 2L], function(highest) seq(0, highest, length.out = n_points))
 }
 
 # Names of perturbations, checked; all but the control for `NULL`.

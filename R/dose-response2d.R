@@ -80,7 +80,7 @@ dose_grid2d <- function(fit, pair, dose, n_points, call = rlang::caller_env()) {
   check_count(n_points, "n_points", min = 2, call = call)
   if (is.null(dose)) {
     trained <- trained_doses(fit, pair)
-    dose <- lapply(pair, function(name) answered_doses(fit, dose_steps(fit, name, n_points), trained[[name]]))
+    dose <- Map(answered_doses, list(fit), dose_steps(fit, pair, n_points), trained[pair])
   }
   if (!is.list(dose)) dose <- list(dose, dose)
   if (length(dose) != 2L) {

@@ -32,13 +32,14 @@ only_dose <- function(fit) {
   doses_at <- doses_of(trained)
   atom <- as.character(unlist(trained$parts))
   dose <- as.double(unlist(trained$doses))
+  registry <- fit$meta$registry
+  shares <- unique(dose / own_scale(registry, atom))
   function(parts, call) {
     whole <- doses_at(parts)
     if (length(whole) == 1L) return(whole)
     if (length(whole) > 1L) abort_open_dose(fit, parts, whole, call)
     list(vapply(parts, function(part) {
-      seen <- if (part %in% atom) dose[atom == part] else
-        corresponding_doses(fit$meta$registry, dose, atom, part)
+      seen <- if (part %in% atom) dose[atom == part] else doses_of_shares(registry, shares, part)
       seen <- sort(unique(seen))
       if (length(seen) == 1L) return(seen)
       if (length(seen) == 0L) return(1)
@@ -69,32 +70,38 @@ abort_open_dose <- function(fit, parts, doses, call, alone = TRUE, own = TRUE) {
   )
 }
 
-# Doses of `from` (a name per dose) as doses of `to` that are the same to the network, which sees relative
-# doses as shares; without the digits that rounding adds.
-corresponding_doses <- function(registry, dose, from, to) {
-  if (!identical(registry$dose_transform, "relative")) return(dose)
-  scale <- rlang::set_names(as.double(registry$dose_scale), registry$perturbations)
-  signif(unname(dose / scale[from]) * scale[[to]], 12)
+# The highest dose of each perturbation where the network sees shares of it, else 1.
+own_scale <- function(registry, names) {
+  if (!identical(registry$dose_transform, "relative")) return(rep(1, length(names)))
+  as.double(registry$dose_scale)[match(names, registry$perturbations)]
 }
 
-# Whether a perturbation's range is that of cells which training saw treated; where controls have dose 0,
+# `shares` of own_scale() as doses of `to`, without the digits that rounding adds.
+doses_of_shares <- function(registry, shares, to) {
+  dose <- shares * own_scale(registry, to)
+  if (identical(registry$dose_transform, "relative")) signif(dose, 12) else dose
+}
+
+# Per range of doses whether it is that of cells which training saw treated; where controls have dose 0,
 # cells at dose 0 are controls.
-was_treated <- function(range, registry) {
-  has_doses(range) && (range[2L] > 0 || !isTRUE(registry$dose_range[[registry$control]][1L] == 0))
+was_treated <- function(ranges, registry) {
+  idle_zero <- isTRUE(registry$dose_range[[registry$control]][1L] == 0)
+  vapply(ranges, function(range) has_doses(range) && (range[2L] > 0 || !idle_zero), NA)
 }
 
 # The ranges of doses that training saw of perturbations, a row each; of one without training cells, what
 # corresponds to that of all others.
 trained_ranges <- function(registry, names) {
-  treated <- vapply(registry$dose_range, was_treated, NA, registry = registry)
-  others <- registry$dose_range[treated & names(treated) != registry$control]
-  from <- rep(names(others), lengths(others))
-  range_of <- function(name) {
-    if (isTRUE(treated[name])) return(registry$dose_range[[name]])
-    if (length(others) == 0L) return(c(1, 1))
-    range(corresponding_doses(registry, unlist(others), from, name))
-  }
-  t(vapply(names, range_of, c(0, 0), USE.NAMES = FALSE))
+  ranges <- registry$dose_range
+  treated <- names(ranges)[was_treated(ranges, registry)]
+  others <- setdiff(treated, registry$control)
+  shares <- unlist(ranges[others], use.names = FALSE) / rep(own_scale(registry, others), each = 2L)
+  ends <- if (length(others)) range(shares) else c(1, 1)
+  own <- names %in% treated
+  out <- matrix(1, length(names), 2L)
+  for (k in if (length(others)) 1:2) out[!own, k] <- doses_of_shares(registry, ends[k], names[!own])
+  for (k in 1:2) out[own, k] <- vapply(ranges[names[own]], `[`, 0, k)
+  out
 }
 
 control_dose <- function(registry) max(registry$dose_range[[registry$control]], 0)

@@ -208,7 +208,7 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
   slack <- 1e-8 * high
   out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
   if (length(out) == 0L) return(invisible())
-  own <- vapply(registry$dose_range[asked$part], was_treated, NA, registry = registry)
+  own <- was_treated(registry$dose_range[asked$part], registry)
   lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": ",
                   ifelse(own, "trained on ", "not trained on, others on what corresponds to "),
                   format_dose(low),

@@ -163,9 +163,8 @@ nearest_vector <- function(asked, columns, cross, square, squares, own) {
   euclidean <- sqrt(euclidean)
   # Nor is it to decide between equally near ones.
   pick <- function(d, other) {
-    if (!is.na(own)) other[own] <- -1
     at <- which(d <= min(d) + 1e-10)
-    at <- at[which.min(other[at])]
+    if (length(at) > 1L) at <- at[which.min(ifelse(at %in% own, -1, other[at]))]
     c(d[at], at)
   }
   c(pick(cosine, euclidean), pick(euclidean, cosine))

@@ -122,3 +122,22 @@ test_that("a range of doses is that of training, and of the others where there i
   registry$dose_transform <- "log"
   expect_identical(trained_ranges(registry, "C"), t(c(0.1, 10)))
 })
+
+test_that("ranges of many perturbations are those of each by itself", {
+  registry <- list(perturbations = c("A", "B", "C", "D", "E", "control"), control = "control",
+                   dose_range = list(A = c(0.1, 1), B = c(3, 30), C = c(NA_real_, NA_real_), D = c(0, 0),
+                                     control = c(0, 0)),
+                   dose_scale = c(2, 30, 5, 0.1, 7, 1), dose_transform = "relative")
+  ranges <- trained_ranges(registry, c("E", "B", "D", "A", "C", "control"))
+  # Shares of their highest doses from 0.05 (A) to 1 (B).
+  expect_equal(ranges, rbind(c(0.35, 7), c(3, 30), c(0.005, 0.1), c(0.1, 1), c(0.25, 5), c(0.05, 1)))
+  for (name in registry$perturbations) {
+    expect_identical(trained_ranges(registry, name)[1, ], ranges[match(name, c("E", "B", "D", "A", "C", "control")), ])
+  }
+  expect_identical(was_treated(registry$dose_range, registry), c(A = TRUE, B = TRUE, C = FALSE, D = FALSE, control = FALSE))
+  registry$dose_transform <- "log"
+  expect_identical(trained_ranges(registry, c("C", "A")), rbind(c(0.1, 30), c(0.1, 1)))
+  expect_identical(trained_ranges(registry, character()), matrix(1, 0, 2))
+  registry$dose_range[c("A", "B")] <- list(c(0, 0))
+  expect_identical(trained_ranges(registry, c("A", "control")), matrix(1, 2, 2))
+})
