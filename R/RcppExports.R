@@ -133,6 +133,10 @@ core_embed <- function(state, x, design, perturbation, without) {
     .Call(`_compert_core_embed`, state, x, design, perturbation, without)
 }
 
+core_embed_targets <- function(state, x, design, target, source, perturbation, without) {
+    .Call(`_compert_core_embed_targets`, state, x, design, target, source, perturbation, without)
+}
+
 core_perturbation_embedding <- function(state, perturbation, dose) {
     .Call(`_compert_core_perturbation_embedding`, state, perturbation, dose)
 }
@@ -205,8 +209,8 @@ core_read_cells <- function(x, cells) {
     .Call(`_compert_core_read_cells`, x, cells)
 }
 
-core_transfer <- function(state, design, n_genes, n_genes_inner, settings, map, meta) {
-    .Call(`_compert_core_transfer`, state, design, n_genes, n_genes_inner, settings, map, meta)
+core_transfer <- function(state, design, n_genes, settings, map, meta) {
+    .Call(`_compert_core_transfer`, state, design, n_genes, settings, map, meta)
 }
 
 core_add_perturbations <- function(state, features, smiles, meta) {

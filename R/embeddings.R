@@ -80,16 +80,6 @@ cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected", "c
   embed_targets(fit, screen, targets, source_cells(fit, screen, targets, source), which, parts)
 }
 
-check_state_condition <- function(condition, source, which, call = rlang::caller_env()) {
-  if (is.null(condition) && !identical(source, "matched")) {
-    abort_input("`source` must come with a `condition`.", "There is none.",
-                "Leave `source` out, and give the cells in question as `x`.", call)
-  }
-  if (is.null(condition) || which != "basal") return(invisible())
-  abort_input("`condition` must be left out for `which = \"basal\"`: basal states do not depend on it.",
-              "It was given.", "Write which = \"treated\", or leave `condition` out.", call)
-}
-
 # The composition of each kind of latent state.
 latent_parts <- function(fit, which, add = NULL, call = rlang::caller_env()) {
   if (which != "custom" && !is.null(add)) {

@@ -74,8 +74,8 @@ fine_tune <- function(fit, x, perturbation, ..., molecules = NULL, dose = NULL, 
                         lapply(known, names_in_fit, task$registry$genes, gene_names, rlang::current_env()))
   task$meta$registry$genes_inner <- if (map$genes == "append") known$inner
   started <- with_core_errors(core_transfer(
-    fit$state, task$design, length(task$registry$genes), map$n_inner, settings_json(task$settings), map,
-    meta_to_json(task$meta)
+    fit$state, c(task$design, list(n_genes_inner = map$n_inner)), length(task$registry$genes),
+    settings_json(task$settings), map, meta_to_json(task$meta)
   ))
   task$meta$transfer <- c(list(genes = map$genes, matched = map$matched, of = length(map$own_gene),
                                unmatched = utils::head(map$unmatched, 20),

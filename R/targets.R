@@ -31,30 +31,25 @@ source_cells <- function(fit, screen, targets, source, call = rlang::caller_env(
   cells
 }
 
-# The latent states of the source cells under each condition, with the names and the description that predictions have.
-embed_targets <- function(fit, screen, targets, cells, which, parts, call = rlang::caller_env()) {
-  states <- lapply(seq_along(cells), function(k) {
-    distinct <- unique(cells[[k]])
-    under <- under_condition(subset_screen(screen, distinct), targets, k)
-    embed_screen(fit, under, which, parts, call)[match(cells[[k]], distinct), , drop = FALSE]
-  })
-  about <- describe_cells(fit, screen, targets, cells)
-  z <- do.call(rbind, states)
-  rownames(z) <- rownames(about)
-  structure(z, col_data = about)
+check_state_condition <- function(condition, source, which, call = rlang::caller_env()) {
+  if (is.null(condition) && !identical(source, "matched")) {
+    abort_input("`source` must come with a `condition`.", "There is none.",
+                "Leave `source` out, and give the cells in question as `x`.", call)
+  }
+  if (is.null(condition) || which != "basal") return(invisible())
+  abort_input("`condition` must be left out for `which = \"basal\"`: basal states do not depend on it.",
+              "It was given.", "Write which = \"treated\", or leave `condition` out.", call)
 }
 
-# The cells as if they had been measured under a condition.
-under_condition <- function(screen, targets, k) {
-  n <- ncol(screen$x)
-  screen[c("parts", "doses", "code")] <- list(rep(targets$parts[k], n), rep(targets$doses[k], n), rep(1L, n))
-  for (role in c("covariates", "continuous")) {
-    for (name in names(screen[[role]])) {
-      asked <- targets$covariates[[name]][k]
-      if (!is.na(asked)) screen[[role]][[name]] <- rep(asked, n)
-    }
-  }
-  screen
+# The latent states of the source cells under each condition, with the names and the description that predictions have.
+embed_targets <- function(fit, screen, targets, cells, which, parts, call = rlang::caller_env()) {
+  own <- source_screen(fit, decoded_start(fit, screen, targets, parts$without), cells, call)
+  z <- with_core_errors(
+    core_embed_targets(fit$state, own$x, own$design, targets$design, own$sources, parts$perturbation, parts$without),
+    call = call
+  )
+  about <- describe_cells(fit, screen, targets, cells)
+  structure(name_embedding(t(z), rownames(about), which), col_data = about)
 }
 
 # Among `pool`, the cells whose covariates are those asked for; NA asks for any level. Conditions that ask for the

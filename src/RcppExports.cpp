@@ -395,6 +395,22 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_embed_targets
+NumericMatrix core_embed_targets(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool perturbation, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_embed_targets(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP perturbationSEXP, SEXP withoutSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
+    Rcpp::traits::input_parameter< const List& >::type target(targetSEXP);
+    Rcpp::traits::input_parameter< const List& >::type source(sourceSEXP);
+    Rcpp::traits::input_parameter< bool >::type perturbation(perturbationSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_embed_targets(state, x, design, target, source, perturbation, without));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_perturbation_embedding
 NumericMatrix core_perturbation_embedding(const RawVector& state, const IntegerMatrix& perturbation, const NumericMatrix& dose);
 RcppExport SEXP _compert_core_perturbation_embedding(SEXP stateSEXP, SEXP perturbationSEXP, SEXP doseSEXP) {
@@ -601,18 +617,17 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_transfer
-List core_transfer(const RawVector& state, const List& design, double n_genes, double n_genes_inner, const std::string& settings, const List& map, const std::string& meta);
-RcppExport SEXP _compert_core_transfer(SEXP stateSEXP, SEXP designSEXP, SEXP n_genesSEXP, SEXP n_genes_innerSEXP, SEXP settingsSEXP, SEXP mapSEXP, SEXP metaSEXP) {
+List core_transfer(const RawVector& state, const List& design, double n_genes, const std::string& settings, const List& map, const std::string& meta);
+RcppExport SEXP _compert_core_transfer(SEXP stateSEXP, SEXP designSEXP, SEXP n_genesSEXP, SEXP settingsSEXP, SEXP mapSEXP, SEXP metaSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
     Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
     Rcpp::traits::input_parameter< double >::type n_genes(n_genesSEXP);
-    Rcpp::traits::input_parameter< double >::type n_genes_inner(n_genes_innerSEXP);
     Rcpp::traits::input_parameter< const std::string& >::type settings(settingsSEXP);
     Rcpp::traits::input_parameter< const List& >::type map(mapSEXP);
     Rcpp::traits::input_parameter< const std::string& >::type meta(metaSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_transfer(state, design, n_genes, n_genes_inner, settings, map, meta));
+    rcpp_result_gen = Rcpp::wrap(core_transfer(state, design, n_genes, settings, map, meta));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -747,6 +762,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 7},
     {"_compert_core_proteins", (DL_FUNC) &_compert_core_proteins, 6},
     {"_compert_core_embed", (DL_FUNC) &_compert_core_embed, 5},
+    {"_compert_core_embed_targets", (DL_FUNC) &_compert_core_embed_targets, 7},
     {"_compert_core_perturbation_embedding", (DL_FUNC) &_compert_core_perturbation_embedding, 3},
     {"_compert_core_doser_response", (DL_FUNC) &_compert_core_doser_response, 3},
     {"_compert_core_covariate_embedding", (DL_FUNC) &_compert_core_covariate_embedding, 1},
@@ -765,7 +781,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_stored_matrix", (DL_FUNC) &_compert_core_stored_matrix, 2},
     {"_compert_core_tenx_labels", (DL_FUNC) &_compert_core_tenx_labels, 1},
     {"_compert_core_read_cells", (DL_FUNC) &_compert_core_read_cells, 2},
-    {"_compert_core_transfer", (DL_FUNC) &_compert_core_transfer, 7},
+    {"_compert_core_transfer", (DL_FUNC) &_compert_core_transfer, 6},
     {"_compert_core_add_perturbations", (DL_FUNC) &_compert_core_add_perturbations, 4},
     {"_compert_core_add_levels", (DL_FUNC) &_compert_core_add_levels, 5},
     {"_compert_core_new_model", (DL_FUNC) &_compert_core_new_model, 5},

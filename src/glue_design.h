@@ -67,6 +67,7 @@ inline compert::Architecture architecture_of(const Rcpp::List& design, std::size
   compert::Architecture a;
   a.n_proteins = Rcpp::as<int>(design["n_proteins"]);
   a.n_genes = static_cast<int64_t>(n_rows) - a.n_proteins;
+  if (design.containsElementNamed("n_genes_inner")) a.n_genes_inner = Rcpp::as<int>(design["n_genes_inner"]);
   a.n_perturbations = Rcpp::as<int>(design["n_perturbations"]);
   const Rcpp::IntegerVector levels = design["covariate_levels"];
   a.covariate_levels.assign(levels.begin(), levels.end());

@@ -161,6 +161,21 @@ NumericMatrix core_embed(const RawVector& state, SEXP x, const List& design, boo
   return out;
 }
 
+// The same of source cells under conditions.
+// [[Rcpp::export(rng = false)]]
+NumericMatrix core_embed_targets(const RawVector& state, SEXP x, const List& design, const List& target,
+                                 const List& source, bool perturbation, const Rcpp::IntegerVector& without) {
+  const compert::Model& model = fitted(state);
+  const auto cells = cell_source(x);
+  const auto lists = compert_glue::cell_lists(source);
+  std::size_t n = 0;
+  for (const auto& list : lists) n += list.size();
+  NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(n));
+  model.embed(*cells, design_of(design), design_of(target), lists, composition(perturbation, without), out.begin(),
+              ask_for_interrupt);
+  return out;
+}
+
 // [[Rcpp::export(rng = false)]]
 NumericMatrix core_perturbation_embedding(const RawVector& state, const IntegerMatrix& perturbation,
                                           const NumericMatrix& dose) {

@@ -32,15 +32,13 @@ compert::Correspondence correspondence_of(const List& x) {
 }  // namespace
 
 /// A new model for `design` that starts from what a trained one knows. `map`: see
-/// compert::Correspondence; `n_genes_inner`: genes between layers for other genes, or 0.
+/// compert::Correspondence.
 // [[Rcpp::export(rng = false)]]
-List core_transfer(const RawVector& state, const List& design, double n_genes, double n_genes_inner,
-                   const std::string& settings, const List& map, const std::string& meta) {
+List core_transfer(const RawVector& state, const List& design, double n_genes, const std::string& settings,
+                   const List& map, const std::string& meta) {
   const compert::Model trained = compert::Model::from_state(compert_glue::bytes(state));
-  compert::Architecture sizes =
-      compert_glue::architecture_of(design, static_cast<std::size_t>(n_genes));
-  sizes.n_genes_inner = static_cast<int64_t>(n_genes_inner);
-  compert::Model fresh(sizes, compert::settings_from_json(settings));
+  compert::Model fresh(compert_glue::architecture_of(design, static_cast<std::size_t>(n_genes)),
+                       compert::settings_from_json(settings));
   std::vector<std::string> name;
   std::vector<double> values, kept;
   std::vector<bool> frozen;

@@ -213,7 +213,10 @@ TEST_CASE("Predictions pause between blocks of cells, and can be ended there") {
       [&](const compert::Pause& pause) {
         model.reconstruct(screen.cells(), screen.own, screen.source[0], values.data(), nullptr, {}, pause);
       },
-      [&](const compert::Pause& pause) { model.embed(screen.cells(), screen.own, {}, values.data(), pause); }};
+      [&](const compert::Pause& pause) { model.embed(screen.cells(), screen.own, {}, values.data(), pause); },
+      [&](const compert::Pause& pause) {
+        model.embed(screen.cells(), screen.own, screen.target, screen.source, {}, values.data(), pause);
+      }};
   for (const auto& call : calls) {
     int pauses = 0;
     call([&] { ++pauses; });
@@ -259,6 +262,46 @@ TEST_CASE("Cells of predictions are read in the caller's thread") {
   for (int i = 0; i < 100; ++i) model.embed(cells, screen.own, {}, latent.data());
   CHECK(cells.here >= 200);
   CHECK(cells.elsewhere == 0);
+}
+
+TEST_CASE("States under conditions are those of relabelled cells, each of which is read once") {
+  struct Counted final : compert::CellSource {
+    explicit Counted(const compert::DenseCells& of) : cells(of) {}
+    std::size_t n_cells() const override { return cells.n_cells(); }
+    std::size_t n_genes() const override { return cells.n_genes(); }
+    double density() const override { return cells.density(); }
+    void fetch(const int64_t* which, std::size_t n, compert::CellBatch& out) const override {
+      read += n;
+      cells.fetch(which, n, out);
+    }
+    compert::DenseCells cells;
+    mutable std::size_t read = 0;
+  };
+  const Screen screen;
+  const compert::Model model = screen.model(of("gauss", "linear", true));
+  for (const compert::Composition& parts :
+       {compert::Composition{true, {}}, compert::Composition{false, {}}, compert::Composition{true, {0}}}) {
+    std::size_t n = 0;
+    for (const auto& list : screen.source) n += list.size();
+    const Counted cells(screen.cells());
+    Vector states(6 * n);
+    model.embed(cells, screen.own, screen.target, screen.source, parts, states.data());
+    CHECK(cells.read == kCells);
+    std::size_t at = 0;
+    for (std::size_t k = 0; k < screen.source.size(); ++k) {
+      compert::Design relabelled = screen.own;
+      relabelled.perturbation.assign(kCells, screen.target.perturbation[k]);
+      relabelled.dose.assign(kCells, screen.target.dose[k]);
+      if (screen.target.covariate[k] >= 0) relabelled.covariate.assign(kCells, screen.target.covariate[k]);
+      Vector expected(6 * kCells);
+      model.embed(screen.cells(), relabelled, parts, expected.data());
+      double worst = 0;
+      for (const int64_t cell : screen.source[k])
+        for (std::size_t d = 0; d < 6; ++d, ++at)
+          worst = std::max(worst, std::abs(states[at] - expected[static_cast<std::size_t>(cell) * 6 + d]));
+      CHECK(worst < 1e-12);
+    }
+  }
 }
 
 TEST_CASE("Without conditions nothing is predicted") {

@@ -20,9 +20,9 @@ constexpr int64_t kBetweenPauses = 256;  // conditions
 /// In which order conditions of a block may be visited.
 enum class Order { kGiven, kAny };
 
-/// Latent states of cells under a condition, and the decoder's last hidden layer for them.
+/// Latent states of cells under a condition.
 struct Latent {
-  Tensor treated, hidden, library;
+  Tensor treated, library;
 };
 
 /// A block of source cells with what all conditions share.
@@ -69,6 +69,7 @@ class Counterfactuals {
     arrange(source);
     network.load_design(target, target_batch_);
     effect_ = network.perturbation_effect(target_batch_.slots);
+    if (!decoding.composition.perturbation) effect_ = at::zeros_like(effect_);
     continuous_ = network.continuous_effects(target_batch_);
   }
 
@@ -106,12 +107,15 @@ class Counterfactuals {
   Latent own_latent(const Block& block) const {
     const Tensor treated = block.basal + network_.perturbation_effect(block.batch.slots) +
                            network_.covariate_effect(block.batch);
-    return {treated, decoder_.before_last(treated), block.library};
+    return {treated, block.library};
   }
+
+  /// The decoder's last hidden layer for these states.
+  Tensor hidden(const Latent& latent) const { return decoder_.before_last(latent.treated); }
 
   Reconstructed reconstruct(const Block& block) const {
     const Latent own = own_latent(block);
-    const Decoded decoded = network_.decode(own.treated, own.hidden, own.library);
+    const Decoded decoded = network_.decode(own.treated, hidden(own), own.library);
     Reconstructed out;
     out.mean = network_.expected(decoded, decoding_.ignore_zeros);
     out.variance = network_.variance(decoded, decoding_.ignore_zeros);
@@ -241,7 +245,7 @@ class Counterfactuals {
     const Tensor treated = part.of(block.basal) + effect_[static_cast<int64_t>(k)] +
                            network_.covariate_effect(levels, continuous(k, part.of(block.continuous)),
                                                      decoding_.composition);
-    return {treated, decoder_.before_last(treated), part.of(block.library)};
+    return {treated, part.of(block.library)};
   }
 
   /// `own`: what the values of the source cells add; those that the condition names replace them.

@@ -13,11 +13,11 @@ void write_rows(const Tensor& values, double* out) {
   std::copy(t.data_ptr<double>(), t.data_ptr<double>() + t.numel(), out);
 }
 
-/// What a composition adds to the basal states of a batch.
-Tensor added(const Network& network, const Batch& batch, const Composition& composition) {
-  const Tensor covariates = network.covariate_effect(batch, composition);
-  return composition.perturbation ? covariates + network.perturbation_effect(batch.slots)
-                                  : covariates;
+/// The states of a batch with what a composition adds, in the order in which Counterfactuals sum.
+Tensor treated_states(const Network& network, const Batch& batch, const Composition& composition) {
+  Tensor state = network.encode(batch, false).basal;
+  if (composition.perturbation) state = state + network.perturbation_effect(batch.slots);
+  return state + network.covariate_effect(batch, composition);
 }
 
 /// visit(begin, batch, treated) for the cells `which`, a block at a time: their treated states under
@@ -33,8 +33,7 @@ void for_blocks(const Model::Impl& impl, const CellSource& cells, const Design& 
   for (std::size_t begin = 0; begin < which.size(); begin += kBlock) {
     const std::size_t n = std::min<std::size_t>(kBlock, which.size() - begin);
     impl.network.load(cells, which.data() + begin, n, own.rows(which.data() + begin, n), batch);
-    visit(begin, batch,
-          impl.network.encode(batch, false).basal + added(impl.network, batch, composition));
+    visit(begin, batch, treated_states(impl.network, batch, composition));
     caller.ask();
   }
 }
@@ -98,6 +97,28 @@ void Model::embed(const CellSource& cells, const Design& own, const Composition&
                [&](std::size_t begin, const Batch&, const Tensor& treated) {
                  write_rows(treated, out + begin * static_cast<std::size_t>(dim()));
                });
+  });
+}
+
+void Model::embed(const CellSource& cells, const Design& own, const Design& target,
+                  const std::vector<std::vector<int64_t>>& source, const Composition& composition, double* out,
+                  const Pause& pause) const {
+  translate([&] {
+    const Caller caller(impl_->settings.threads, pause);
+    const auto columns = static_cast<std::size_t>(dim());
+    std::vector<std::size_t> first{0};
+    for (const auto& list : source) first.push_back(first.back() + list.size());
+    Decoding decoding;
+    decoding.composition = composition;
+    Counterfactuals all(impl_->network, cells, own, target, source, decoding);
+    all.run(Order::kAny, 1, [&] { caller.ask(); }, [](const Block&) {},
+            [&](std::size_t k, const Part& part, const Latent& latent) {
+              std::vector<double> rows(part.place.size() * columns);
+              write_rows(latent.treated, rows.data());
+              for (std::size_t i = 0; i < part.place.size(); ++i)
+                std::copy_n(rows.data() + i * columns, columns,
+                            out + (first[k] + static_cast<std::size_t>(part.place[i])) * columns);
+            });
   });
 }
 

@@ -107,9 +107,11 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
     // With a variational encoder every draw starts at a basal state of its own.
     const bool draw_states = sampled && network.variational();
     std::size_t first_copy = 0;
+    Counterfactuals all(network, cells, own, target, source, decoding,
+                        draw_states ? &states : nullptr);
     Reconstructed own_cells;  // of the block, for counterfactuals by difference
     const auto visit = [&](std::size_t k, const Part& part, const Latent& latent) {
-      const Decoded d = network.decode(latent.treated, latent.hidden, latent.library);
+      const Decoded d = network.decode(latent.treated, all.hidden(latent), latent.library);
       const Tensor decoded_mean = network.expected(d, decoding.ignore_zeros);
       const auto scatter = [&](const Tensor& values, double* out, std::size_t copy) {
         const Tensor t = values.to(at::kCPU).contiguous();
@@ -137,8 +139,6 @@ void Model::predict_cells(const CellSource& cells, const Design& own, const Desi
           scatter(network.variance(d, decoding.ignore_zeros), variance, copy);
       }
     };
-    Counterfactuals all(network, cells, own, target, source, decoding,
-                        draw_states ? &states : nullptr);
     const auto begin = [&](const Block& block) {
       if (how.residual) own_cells = all.reconstruct(block);
     };

@@ -30,7 +30,8 @@ class Summaries {
       : network_(network), decoding_(decoding), parts_(parts) {}
   virtual ~Summaries() = default;
   virtual void begin(const Counterfactuals& all, const Block& block) = 0;
-  virtual void add(Moments& to, const Part& part, const Latent& latent) const = 0;
+  /// `hidden`: the decoder's last hidden layer for these states.
+  virtual void add(Moments& to, const Part& part, const Latent& latent, const Tensor& hidden) const = 0;
   /// How many arrays of cells x rows add() holds.
   virtual int64_t arrays() const = 0;
 
@@ -49,8 +50,8 @@ class DecodedSummaries final : public Summaries {
     own_ = all.reconstruct(block);
     own_variance_ = sum(own_.variance);
   }
-  void add(Moments& to, const Part& part, const Latent& latent) const override {
-    const Decoded d = network_.decode(latent.treated, latent.hidden, latent.library);
+  void add(Moments& to, const Part& part, const Latent& latent, const Tensor& hidden) const override {
+    const Decoded d = network_.decode(latent.treated, hidden, latent.library);
     const Tensor mean = network_.expected(d, decoding_.ignore_zeros);
     to.mean.add(mean);
     to.variance.add_(sum(network_.variance(d, decoding_.ignore_zeros)));
@@ -87,29 +88,29 @@ class GaussianSummaries final : public Summaries {
   void begin(const Counterfactuals& all, const Block& block) override {
     if (!parts_.difference) return;
     batch_ = &block.batch;
-    own_ = all.own_latent(block).hidden;
+    own_ = all.hidden(all.own_latent(block));
     own_variance_ = outputs_[0].variances(own_);
   }
 
-  void add(Moments& to, const Part& part, const Latent& latent) const override {
-    const auto n = static_cast<double>(latent.hidden.size(0));
+  void add(Moments& to, const Part& part, const Latent& latent, const Tensor& hidden) const override {
+    const auto n = static_cast<double>(hidden.size(0));
     std::vector<Tensor> mean, squares, variance;
     for (std::size_t k = 0; k < outputs_.size(); ++k) {
-      const Tensor hidden = k == 0 ? latent.hidden : further_[k - 1].before_last(latent.treated);
-      const OutputMoments::Sums sums = outputs_[k].of(hidden, parts_.spread);
+      const Tensor last = k == 0 ? hidden : further_[k - 1].before_last(latent.treated);
+      const OutputMoments::Sums sums = outputs_[k].of(last, parts_.spread);
       mean.push_back(sums.mean);
       squares.push_back(sums.squares);
       variance.push_back(sums.variance);
     }
     to.mean.merge(n, at::cat(mean), at::cat(squares));
     to.variance.add_(at::cat(variance));
-    if (parts_.difference) add_difference(to, part, latent, n);
+    if (parts_.difference) add_difference(to, part, hidden, n);
   }
   int64_t arrays() const override { return 1; }
 
  private:
-  void add_difference(Moments& to, const Part& part, const Latent& latent, double n) const {
-    const Tensor own = part.of(own_), d = latent.hidden - own, centre = d.mean(0), centred = d - centre;
+  void add_difference(Moments& to, const Part& part, const Tensor& hidden, double n) const {
+    const Tensor own = part.of(own_), d = hidden - own, centre = d.mean(0), centred = d - centre;
     Tensor sum = at::zeros({genes_}, at::kDouble), square = at::zeros({genes_}, at::kDouble);
     const Tensor& weight = outputs_[0].weight();
     Tensor crossed = at::zeros_like(weight, at::MemoryFormat::Contiguous);
@@ -192,7 +193,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
   all.run(Order::kAny, summaries->arrays(), pause,
           [&](const Block& block) { summaries->begin(all, block); },
           [&](std::size_t k, const Part& part, const Latent& latent) {
-            summaries->add(moments[k], part, latent);
+            summaries->add(moments[k], part, latent, all.hidden(latent));
           });
   const auto collect = [&](bool asked, auto&& of) {
     std::vector<Tensor> rows;

@@ -137,7 +137,7 @@ class Model {
 
   /// Statistics of the predictions for every condition k of `target` from the cells `source[k]`.
   /// Every distinct cell is encoded once. `own` is the design of all cells. `pause` is called between
-  /// blocks of cells (and of conditions), here and in the next four.
+  /// blocks of cells (and of conditions), here and in the next five.
   ConditionSummary summarise(const CellSource& cells, const Design& own, const Design& target,
                              const std::vector<std::vector<int64_t>>& source,
                              const Decoding& decoding = {}, const SummaryParts& parts = {},
@@ -161,6 +161,10 @@ class Model {
                         const Composition& composition = {}, const Pause& pause = {}) const;
   /// Latent states, cells x dim: the basal state with what `composition` adds to it.
   void embed(const CellSource& cells, const Design& own, const Composition& composition, double* out,
+             const Pause& pause = {}) const;
+  /// The same of the cells `source[k]` under every condition k of `target`, one after the other.
+  void embed(const CellSource& cells, const Design& own, const Design& target,
+             const std::vector<std::vector<int64_t>>& source, const Composition& composition, double* out,
              const Pause& pause = {}) const;
 
   int64_t dim() const { return settings().dim; }
