@@ -10,11 +10,14 @@
 #' @param colour One value per row to colour by: text, factor, dates or numbers. Where both they and the rows
 #'   have names, these are matched, and there may be more of them. `NULL`: one colour. Eight groups have a
 #'   colour each, which colour-blind readers tell apart; of more, colours come again with points of another
-#'   shape, and more than 40 have no legend.
+#'   shape, and more than 40 have no legend: `highlight` picks some.
+#' @param highlight Names of groups of `colour`, or of rows where there is no `colour`: these are coloured and
+#'   written beside their points, in this order in the legend; all others are one group, grey and below them.
+#'   `NULL`: no difference.
 #' @param ... Must be empty: later arguments are given by name.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
-#'   points. Of more than 12 points, names that have no room are left out, and the caption tells how
-#'   many.
+#'   points (of those with a `highlight` only). Of more than 12 points, names that have no room are left
+#'   out, and the caption tells how many.
 #' @param method `"pca"`, `"umap"` (needs uwot), or `"none"` for a matrix that has two columns.
 #' @param rays `TRUE` draws a line from the origin to every point, as the references do for
 #'   perturbations (`"pca"` is not centred then).
@@ -23,7 +26,8 @@
 #' @return A ggplot.
 #' @section Errors:
 #' A matrix that is not numeric, has values that are not finite, or has fewer than two rows or columns;
-#' distances instead of vectors; `colour` of another length or with other names than the rows.
+#' distances instead of vectors; `colour` of another length or with other names than the rows; a `highlight` that is
+#' no group, or of numbers, which are no groups.
 #' @source `CompertVisuals.plot_latent_embeddings` in `cpa/plotting.py` of facebookresearch/CPA.
 #' @seealso [cell_embedding()], [similarity()]; [knn_purity()] and [disentanglement()] for numbers
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -32,9 +36,10 @@
 #'            settings = cpa_settings(epochs = 2, verbose = FALSE))
 #' cells <- cell_embedding(fit, screen, "basal")
 #' plot_embedding(cells, colour = screen$cell_type)
+#' plot_embedding(cells, colour = screen$cell_type, highlight = c("B", "NK"))
 #' plot_similarity(covariate_embedding(fit, "cell_type"))
 #' @export
-plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
+plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, label = NULL,
                            method = c("pca", "umap", "none"), rays = FALSE, legend = NULL,
                            seed = 1L) {
   check_no_dots(...)
@@ -46,17 +51,27 @@ plot_embedding <- function(embedding, colour = NULL, ..., label = NULL,
   check_embedding(embedding, 2L)
   rest <- attr(colour, "rest")
   colour <- check_colour(colour, embedding)
+  if (!is.null(highlight)) {
+    colour <- highlighted(highlight, colour, rownames(embedding))
+    rest <- attr(colour, "rest")
+  }
   plane <- to_plane(embedding, method, rays, seed)
   table <- data.frame(x = plane$at[, 1L], y = plane$at[, 2L],
                       name = rownames(embedding) %||% seq_len(nrow(embedding)))
-  table$colour <- if (is.character(colour)) factor(colour) else colour %||% factor("all")
-  draw_plane(table, plane$axes, label %||% (nrow(table) <= 60L), rays, legend, rest)
+  table$colour <- if (is.character(colour)) factor(colour) else
+    colour %||% factor("all")
+  named <- is.null(highlight) | table$colour %in% highlight
+  draw_plane(table, plane$axes, named & (label %||% (sum(named) <= 60L)), rays, legend, rest)
 }
 
-# A ggplot keeps the frame that it was made in: this one is without the embedding. `rest`: the level of what is
-# in no group of its own, which is grey and lies below the others.
+# A ggplot keeps the frame that it was made in: this one is without the embedding. `label`: which rows are named.
+# `rest`: the level of what is in no group of its own, which is grey and lies below the others.
 draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
-  if (!is.null(rest)) table <- table[order(table$colour != rest), , drop = FALSE]
+  if (!is.null(rest)) {
+    above <- order(table$colour != rest)
+    table <- table[above, , drop = FALSE]
+    label <- label[above]
+  }
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y, colour = .data$colour))
   if (rays) {
     p <- p + ggplot2::geom_segment(ggplot2::aes(xend = 0, yend = 0), linewidth = 0.3, alpha = 0.6)
@@ -64,11 +79,11 @@ draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
   p <- p + ggplot2::geom_point(if (!is.numeric(table$colour)) ggplot2::aes(shape = .data$colour), size = size,
                                alpha = if (nrow(table) > 200L) 0.7 else 1)
-  if (label) {
+  if (any(label)) {
     # A legend on the right leaves less width.
     legend_takes <- if (is.numeric(table$colour)) 0 else legend_share(unique(as.character(table$colour)))
-    named <- place_names(table, 0.0125 / (0.92 - legend_takes))
-    left <- nrow(table) - nrow(named)
+    named <- place_names(table, 0.0125 / (0.92 - legend_takes), which(label), crowd = !label)
+    left <- sum(label) - nrow(named)
     p <- p + ggplot2::geom_text(ggplot2::aes(label = .data$name, hjust = .data$hjust,
                                              vjust = .data$vjust), named, size = 3,
                                 show.legend = FALSE) +
@@ -89,54 +104,31 @@ colour_layer <- function(colour, rest = NULL) {
   }
   names <- unique(as.character(colour))
   list(scale_colour_compert(length(names), match(rest, levels(colour))), scale_shape_compert(length(names)),
-       names_legend(names, override.aes = list(size = 2.5, alpha = 1), also = "shape"))
+       names_legend(names, override.aes = list(size = 2.5, alpha = 1), also = "shape",
+                    advice = "`highlight` picks some"))
 }
 
-# Names above, below, beside or askew of their points, wherever no other name or point is, rather
-# within the panel than beyond it. A handful of points have theirs in any case. Sizes are those on a page 7
-# inches wide. `which` rows are named, the first ones first; `span`: what both axes reach over; `crowd`: rows that a
-# name would rather not, but may lie over; `margin`: how far beyond the panel there is room.
-place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), span = NULL,
-                        crowd = rep(FALSE, nrow(table)), margin = 0.13) {
-  table$name <- short_names(table$name)
-  widths <- letter * (nchar(table$name) + 0.3 * nchar(gsub("[^A-Z]", "", table$name)))
-  share <- function(v) {
-    span <- span %||% range(v)
-    (v - span[1L]) / max(diff(span), 1e-9)
+# The groups that are named, in their order; all others are one.
+highlighted <- function(highlight, groups, rows, call = rlang::caller_env()) {
+  if (is.numeric(groups)) {
+    abort_input("`highlight` must go with a `colour` of groups.", "`colour` has numbers, which are a scale.",
+                "Write colour = factor(...) where they are groups, or leave `highlight` out.", call)
   }
-  x <- share(table$x)
-  y <- share(table$y)
-  sides <- data.frame(hjust = c(0.5, 0.5, -0.12, 1.12, 0, 1, 0, 1),
-                      vjust = c(-0.8, 1.8, 0.5, 0.5, -0.8, -0.8, 1.8, 1.8))
-  # Of points, and of names in the order in which they are placed.
-  used <- nrow(table)
-  boxes <- rbind(cbind(x - 0.006, x + 0.006, y - 0.012, y + 0.012), matrix(NA_real_, length(which), 4L))
-  crowd <- c(crowd, rep(FALSE, length(which)))
-  chosen <- rep(NA_integer_, nrow(table))
-  for (i in which) {
-    width <- widths[i]
-    left <- x[i] - sides$hjust * width
-    low <- y[i] + c(0.02, -0.07, -0.025, -0.025, 0.02, 0.02, -0.07, -0.07)
-    order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L, 7L, 8L, 5L, 6L) else 1:8
-    # Of a genome only these few can be hit.
-    near <- setdiff(which(boxes[, 1L] < max(left) + width & boxes[, 2L] > min(left) &
-                            boxes[, 3L] < max(low) + 0.05 & boxes[, 4L] > min(low)), i)
-    there <- boxes[near, , drop = FALSE]
-    hits <- vapply(order, function(k) {
-      hit <- there[, 1L] < left[k] + width & there[, 2L] > left[k] & there[, 3L] < low[k] + 0.05 & there[, 4L] > low[k]
-      sum(hit & !crowd[near]) + min(0.02 * sum(hit & crowd[near]), 0.4) +
-        0.5 * (left[k] < -margin || left[k] + width > 1 + margin)
-    }, 0)
-    if (min(hits) >= 1 && nrow(table) > 12L) next
-    k <- order[which.min(hits)]
-    chosen[i] <- k
-    used <- used + 1L
-    boxes[used, ] <- c(left[k], left[k] + width, low[k], low[k] + 0.05)
+  if (is.null(groups %||% rows)) {
+    abort_input("`highlight` must go with `colour`, or with names of the rows of `embedding`.", "There are neither.",
+                "Give the groups of the rows as `colour`.", call)
   }
-  boxes <- boxes[seq_len(used), , drop = FALSE]
-  # How far names reach beyond the points, to either side.
-  structure(cbind(table, sides[chosen, ])[!is.na(chosen), , drop = FALSE],
-            beyond = c(-min(boxes[, 1L]), max(boxes[, 2L]) - 1))
+  groups <- as.character(groups %||% rows)
+  check_among(highlight, unique(groups), "highlight", call)
+  main_and_rest(groups, unique(highlight))
+}
+
+# A factor of the groups `main`, the others as one: the last level, and the attribute `rest`.
+main_and_rest <- function(groups, main) {
+  others <- setdiff(groups, main)
+  if (length(others) == 0L) return(factor(groups, main))
+  rest <- count_of(length(others), "other")
+  structure(factor(ifelse(groups %in% main, groups, rest), c(main, rest)), rest = rest)
 }
 
 # The colours in the order of the rows.

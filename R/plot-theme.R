@@ -138,14 +138,15 @@ constant_subtitle <- function(parts) {
 turn_of <- function(n) (seq_len(max(n, 1L)) - 1L) %/% length(okabe_ito())
 
 # The legend of coloured names: below the plot, or on the right where it has no room there. One name
-# needs none, and more than 40 cannot be told apart. `also`: what else tells the names apart.
-names_legend <- function(names, ..., also = "linetype") {
+# needs none, and more than 40 cannot be told apart: `advice` says what to do then. `also`: what else tells the
+# names apart.
+names_legend <- function(names, ..., also = "linetype", advice = NULL) {
   n <- length(names)
   guides <- function(...) do.call(ggplot2::guides, stats::setNames(list(...), c("colour", also)))
   none <- guides("none", "none")
   if (n == 1L) return(none)
   if (n > 40L) {
-    return(list(none, ggplot2::labs(caption = paste("No legend for", n, "colours"))))
+    return(list(none, ggplot2::labs(caption = paste(c(paste("No legend for", n, "colours"), advice), collapse = "; "))))
   }
   list(
     # Alike, so that they are one legend.

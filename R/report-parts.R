@@ -119,14 +119,10 @@ report_sample <- function(fit, screen) {
 main_groups <- function(names, control = NULL, most = 7L) {
   order <- names(sort(table(names), decreasing = TRUE))
   order <- union(intersect(control, order), order)
-  rest <- NULL
-  if (length(order) > most + 1L) {
-    rest <- paste(length(order) - most, "others")
-    names[names %in% order[-seq_len(most)]] <- rest
-    order <- c(order[seq_len(most)], rest)
-  }
+  groups <- main_and_rest(as.character(names), if (length(order) > most + 1L) order[seq_len(most)] else order)
   # Long names would leave no room for the picture.
-  structure(factor(names, order, labels = make.unique(short_names(order, 16L), " ")), rest = rest)
+  levels(groups) <- make.unique(short_names(levels(groups), 16L), " ")
+  groups
 }
 
 # Of test cells, if there are enough of them for most perturbations. The nearest neighbours name many

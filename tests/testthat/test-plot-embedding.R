@@ -112,18 +112,6 @@ test_that("names stay within the panel, and may cross its border", {
   expect_lte(ggplot2::ggplot_build(p)$layout$panel_params[[1]]$x.range[1], -reach)
 })
 
-test_that("close names are placed askew of their points rather than over each other", {
-  names <- c("CD8 T cells, 101", "CD8 T cells, 107", "CD4 T cells, 101", "CD4 T cells, 107", "far")
-  table <- data.frame(x = c(0.02, 0, 0.07, 0.05, 1), y = c(0, 0.07, 0.02, -0.01, 1), name = names)
-  placed <- place_names(table)[1:4, ]
-  left <- placed$x - placed$hjust * 0.0135 * nchar(placed$name)
-  low <- placed$y + ifelse(placed$vjust < 0, 0.02, ifelse(placed$vjust > 1, -0.07, -0.025))
-  meets <- outer(1:4, 1:4, function(i, j) {
-    i < j & abs(left[i] - left[j]) < 0.0135 * 16 & abs(low[i] - low[j]) < 0.05
-  })
-  expect_identical(sum(meets), 0L)
-})
-
 test_that("names have the room that a legend on the right leaves", {
   skip_without_package("ggplot2")
   withr::local_pdf(NULL, width = 7, height = 5)
@@ -164,7 +152,7 @@ test_that("many colours have their legend on the right, too many none", {
   p <- plot_embedding(z, rep(paste0("d", 1:9), length.out = 82), method = "none")
   expect_identical(p$theme$legend.position, "right")
   none <- plot_embedding(z, rep(paste0("d", 1:41), 2), method = "none")
-  expect_identical(none$labels$caption, "No legend for 41 colours")
+  expect_identical(none$labels$caption, "No legend for 41 colours; `highlight` picks some")
 })
 
 test_that("dates are groups of their own", {
@@ -185,9 +173,38 @@ test_that("the rest of the groups is grey, below the others, and named colours m
   expect_identical(as.character(plot_embedding(z, colour)$data$colour), unname(colour[letters[1:6]]))
 })
 
-test_that("names in capitals have more room", {
-  table <- data.frame(x = c(0, 0.1), y = 0, name = c("MAP2K3", "KMT2A"))
-  expect_gt(attr(place_names(table), "beyond")[1], attr(place_names(transform(table, name = tolower(name))), "beyond")[1])
+test_that("groups that are named are coloured, in their order, and all others are grey below them", {
+  skip_without_package("ggplot2")
+  z <- withr::with_seed(1, matrix(rnorm(164), 82))
+  groups <- c(rep(paste0("d", 1:40), 2), NA, NA)
+  p <- plot_embedding(z, groups, highlight = c("d7", "d2"), method = "none")
+  expect_identical(levels(p$data$colour), c("d7", "d2", "39 others"))
+  expect_equal(p$data[79:82, c("x", "y")], as.data.frame(z[c(2, 7, 42, 47), ]), ignore_attr = TRUE)
+  drawn <- points_of(p)$colour
+  expect_identical(drawn, c(rep("grey80", 78), okabe_ito()[c(2, 1, 2, 1)]))
+  expect_null(p$labels$caption)
+  # Those only have names beside them.
+  expect_setequal(p$layers[[2]]$data$name, c("2", "7", "42", "47"))
+  expect_length(plot_embedding(z, groups, highlight = "d7", method = "none", label = FALSE)$layers, 1L)
+  all <- plot_embedding(z[1:2, ], c("a", "b"), highlight = c("b", "a", "b"), method = "none")
+  expect_identical(levels(all$data$colour), c("b", "a"))
+})
+
+test_that("rows are highlighted by their names", {
+  skip_without_package("ggplot2")
+  z <- withr::with_seed(1, matrix(rnorm(20), 10, dimnames = list(paste0("drug", 1:10), NULL)))
+  p <- plot_embedding(z, highlight = c("drug3", "drug10"), method = "none", rays = TRUE)
+  expect_identical(as.character(p$data$colour), c(rep("8 others", 8), "drug3", "drug10"))
+  expect_identical(p$data$name[9:10], c("drug3", "drug10"))
+})
+
+test_that("a highlight that is no group is refused", {
+  z <- cbind(1:3, 3:1)
+  expect_refused(plot_embedding(z, c("a", "b", "c"), highlight = "d"),
+                 "`highlight` must be some of \"a\", \"b\", \"c\".*Not among them: \"d\"")
+  expect_refused(plot_embedding(z, c("a", "b", "c"), highlight = 1), "It is `1`")
+  expect_refused(plot_embedding(z, 1:3, highlight = "1"), "must go with a `colour` of groups.*colour = factor")
+  expect_refused(plot_embedding(z, highlight = "1"), "There are neither")
 })
 test_that("names are placed as if every box were looked at", {
   placed <- withr::with_seed(1, data.frame(x = stats::rnorm(80), y = stats::rnorm(80), name = paste0("NAME", 1:80)))
