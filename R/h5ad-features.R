@@ -40,3 +40,21 @@ add_features <- function(parts, values, features, name, what, lost) {
   if (length(lost)) parts$notes[name] <- paste("written without its", name_list(lost))
   parts
 }
+
+array_stem <- function(place) sub("_(counts|expression|expression_raw)$", "", place)
+
+# The names of the columns of an array of obsm are not in the array: add_features() and totalVI keep them in
+# `uns`. NULL where there are not as many.
+names_in_uns <- function(place, uns, columns) {
+  keys <- intersect(paste0(unique(c(place, array_stem(place))), "_names"), names(uns))
+  if (length(keys) == 0L) return(NULL)
+  names <- uns[[keys[1L]]]
+  if (is.atomic(names) && length(names) == columns && !anyNA(names)) as.character(names)
+}
+
+name_arrays <- function(obsm, uns) {
+  for (place in names(obsm)) {
+    if (!is.data.frame(obsm[[place]])) colnames(obsm[[place]]) <- names_in_uns(place, uns, ncol(obsm[[place]]))
+  }
+  obsm
+}

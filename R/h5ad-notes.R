@@ -47,7 +47,7 @@ sce_notes <- function(x) {
     note_each(SingleCellExperiment::colPairNames(x), "pairs of cells", "colPairs/"),
     note_each(SingleCellExperiment::rowPairNames(x), "pairs of genes", "rowPairs/"),
     unlist(Map(function(value, name) {
-      lost <- reduction_loss(value)
+      lost <- reduction_loss(value, names_in_uns(name, S4Vectors::metadata(x), ncol(value)))
       if (length(lost)) rlang::set_names(paste("written without its", name_list(lost)), name)
     }, arrays, names(arrays), USE.NAMES = FALSE)))
 }
@@ -63,15 +63,15 @@ class_notes <- function(x, arrays) {
   note_each(names(lost)[lengths(lost) > 0], paste("a part that only", class(x)[1], "has"))
 }
 
-# What a reduction has beside its numbers and the cells' names.
-reduction_loss <- function(x) {
+# What a reduction has beside its numbers and the cells' names. `kept`: names of columns that are in `uns`.
+reduction_loss <- function(x, kept) {
   if (is.data.frame(x) || methods::is(x, "DataFrame")) return(NULL)
   if (methods::is(x, "LinearEmbeddingMatrix")) return(c("loadings", "factor data"))
   beside <- if (is.matrix(x)) setdiff(names(attributes(x)), c("dim", "dimnames"))
   names <- colnames(x)
   # "PC1", "PC2" only number the columns.
   numbered <- all(sub("^.*?([0-9]+)$", "\\1", names) == seq_along(names))
-  c(if (!numbered) "column names", beside)
+  c(if (!numbered && !identical(names, kept)) "column names", beside)
 }
 
 seurat_notes <- function(x, object, genes) {

@@ -13,6 +13,9 @@
 #' whole numbers integer, or double beyond 2^31; nullable columns have `NA` where the mask says so.
 #' Numbers of tables and categories in single or half precision become the shortest decimal that is
 #' stored so: a dose of 0.1 is 0.1, not 0.100000001490116.
+#' The columns of an array of `obsm` have no names of their own: those of `"ADT"` are looked for in `uns` as
+#' `"ADT_names"`, where [write_h5ad()] puts them, of `"protein_expression"` or `"protein_counts"` also as
+#' `"protein_names"`, where totalVI has them.
 #' `obsp`, `varp`, `varm` and what R cannot hold are left out, and a warning names each of them.
 #' Names of cells or genes that occur more than once are made unique, with a warning.
 #'
@@ -91,11 +94,12 @@ read_h5ad_parts <- function(path, assays = NULL, obsm = TRUE, uns = TRUE, raw = 
     if (!is.null(x)) dimnames(x) <- list(genes, cells)
     x
   }
+  uns <- h5ad_nested(file$uns)
   list(X = named(file$x, file$var$index),
        layers = lapply(file$layers, named, genes = file$var$index),
        obs = h5ad_frame(file$obs), var = h5ad_frame(file$var),
-       obsm = lapply(file$obsm, h5ad_obsm, cells = cells),
-       uns = h5ad_nested(file$uns),
+       obsm = name_arrays(lapply(file$obsm, h5ad_obsm, cells = cells), uns),
+       uns = uns,
        raw = if (!is.null(file$raw_x)) {
          list(X = named(file$raw_x, file$raw_var$index), var = h5ad_frame(file$raw_var))
        },

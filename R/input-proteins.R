@@ -146,14 +146,11 @@ find_proteins.character <- function(x, cells, keys, call) {
   list(x = array_proteins(parts$obsm[[place]], place, parts$uns, cells), place = place, assay = place)
 }
 
-# Cells x proteins turned over. Names that the columns lack may be in `uns`, where totalVI keeps them.
+# Cells x proteins turned over.
 array_proteins <- function(values, place, uns, cells) {
   values <- as.matrix(values)
-  names <- colnames(values)
-  stem <- sub("_(counts|expression|expression_raw)$", "", place)
-  for (key in paste0(unique(c(place, stem)), "_names")) names <- names %||% uns[[key]]
-  names <- as.character(names)
-  if (length(names) != ncol(values)) names <- paste0(stem, "_", seq_len(ncol(values)))
+  names <- colnames(values) %||% names_in_uns(place, uns, ncol(values)) %||%
+    paste0(array_stem(place), "_", seq_len(ncol(values)))
   values <- t(values)
   dimnames(values) <- list(names, colnames(cells$x))
   values

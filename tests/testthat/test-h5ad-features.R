@@ -76,3 +76,20 @@ test_that("layers in pieces are not named as left out, as the whole is written",
   expect_identical(parts$notes[["ADT"]], "written without its \"data\"")
   expect_identical(unname(parts$obsm$ADT), unname(t(cite_cells()$adt)))
 })
+
+test_that("columns of arrays have the names that uns has for them", {
+  skip_without_package("SingleCellExperiment")
+  x <- toy_counts(4)
+  array <- matrix(as.double(1:8), 4)
+  uns <- list(ADT_names = c("CD3", "CD4"), protein_names = factor(c("a", "b")), long_names = c("a", "b", "c"),
+              two_names = list(first = "a", second = "b"))
+  places <- c("ADT", "protein_expression", "long", "two", "X_pca")
+  path <- withr::local_tempfile(fileext = ".h5ad")
+  write_h5ad(list(X = x, obsm = rlang::set_names(rep(list(array), 5), places), uns = uns), path)
+  expect_silent(sce <- read_h5ad(path))
+  names <- lapply(SingleCellExperiment::reducedDims(sce), colnames)
+  expect_identical(as.list(names)[places], list(ADT = c("CD3", "CD4"), protein_expression = c("a", "b"), long = NULL,
+                                                two = NULL, X_pca = NULL))
+  expect_silent(again <- read_back(sce))
+  expect_identical(colnames(again$obsm$ADT), c("CD3", "CD4"))
+})
