@@ -192,7 +192,7 @@ design_table <- function(screen, effects = NULL) {
   own[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
   doses <- screen$doses[first]
   slots <- lapply(seq_len(max(lengths(doses), 0L)), function(j) vapply(doses, `[`, 0, j))
-  by <- c(list(!screen$control[first]), unname(as.list(own)), slots)
+  by <- c(list(!screen$control[first]), unname(lapply(own, function(v) match(v, by_number(sort_names(v))))), slots)
   dose <- dose_text(doses, screen$keys$sep)
   if (!is.null(screen$keys$dose)) own[[screen$keys$dose]] <- dose
   code <- match(group, group[first])

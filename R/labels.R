@@ -6,6 +6,12 @@
 # C-locale order, the same on every machine.
 sort_names <- function(x) sort(unique(as_utf8(as.character(x))), method = "radix")
 
+# Sorted names by their value where all of them are numbers: "2" before "10".
+by_number <- function(sorted) {
+  number <- suppressWarnings(as.double(sorted))
+  if (anyNA(number)) sorted else sorted[order(number)]
+}
+
 # Texts from read.csv(), readLines() or source() have no mark of their encoding: such bytes are no names
 # in another locale, and order() refuses them.
 as_utf8 <- function(x) {

@@ -58,7 +58,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, labe
   plane <- to_plane(embedding, method, rays, seed)
   table <- data.frame(x = plane$at[, 1L], y = plane$at[, 2L],
                       name = rownames(embedding) %||% seq_len(nrow(embedding)))
-  table$colour <- if (is.character(colour)) factor(colour) else
+  table$colour <- if (is.character(colour)) factor(colour, by_number(sort(unique(colour)))) else
     colour %||% factor("all")
   named <- is.null(highlight) | table$colour %in% highlight
   draw_plane(table, plane$axes, named & (label %||% (sum(named) <= 60L)), rays, legend, rest)

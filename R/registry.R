@@ -2,7 +2,8 @@
 # screen and kept in the fit. Nothing about coding lives outside a fit, so two fits in one session
 # cannot disturb each other. (theislab/cpa, cpa/_model.py, keeps its encoders on the class.)
 
-# Names are sorted in C-locale order (facebookresearch/CPA sorts too: spec of its one-hot columns);
+# Names are sorted in C-locale order (facebookresearch/CPA sorts too: spec of its one-hot columns), levels that are
+# numbers by these;
 # the control is an ordinary perturbation with its own code. Codes are positions minus 1.
 #
 # `dose_range` is of training cells; `dose_scale` and `dose_top` are of all.
@@ -24,7 +25,7 @@ new_registry <- function(screen, doses = list(transform = "relative"), further =
     proteins = rownames(screen$proteins),
     perturbations = perturbations,
     control = screen$keys$control,
-    covariates = lapply(screen$covariates, sort_names),
+    covariates = lapply(screen$covariates, function(x) by_number(sort_names(x))),
     batch = screen$keys$batch,
     n_slots = max(lengths(parts), 1L),
     dose_range = trained,

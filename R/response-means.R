@@ -10,7 +10,7 @@ gene_response <- function(fit, screen, grid, source, residual, genes, of, scale,
   names <- condition_covariates(fit)
   places <- unique(screen$covariates[screen$control, names, drop = FALSE])
   if (length(names) == 0L || nrow(places) == 0L) places <- data.frame(row.names = 1L)
-  places <- at_values(places[order(row_keys(places)), , drop = FALSE], continuous)
+  places <- at_values(in_level_order(places, fit$meta$registry$covariates), continuous)
   at <- rep(seq_len(nrow(places)), each = nrow(grid))
   what <- rep(seq_len(nrow(grid)), nrow(places))
   levels <- places[at, , drop = FALSE]
@@ -30,6 +30,12 @@ gene_response <- function(fit, screen, grid, source, residual, genes, of, scale,
   rows <- beside_own(levels, c(grid[what, ], list(n_cells = lengths(cells))))
   table <- with_dose_unit(add_response(rows, means, genes, fit$meta$registry, of), fit)
   with_single_dose(with_scale(table, fit, screen, scale, of), fit, unlist(doses))
+}
+
+# The rows of a table of levels in the order that the fit has them in.
+in_level_order <- function(places, levels) {
+  codes <- lapply(names(places), function(name) match(places[[name]], levels[[name]]))
+  places[do.call(order, c(codes, list(seq_len(nrow(places))))), , drop = FALSE]
 }
 
 response_targets <- function(fit, parts, doses, levels, call) {

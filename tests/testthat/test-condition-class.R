@@ -62,17 +62,17 @@ test_that("numbers are levels however they are stored", {
   cells$time <- rep(c(24L, 100000L), each = 4, length.out = 60)
   keys <- toy_keys(covariates = "time")
   registry <- new_registry(as_screen(toy_log(), keys, cells))
-  expect_identical(registry$covariates$time, c("100000", "24"))
+  expect_identical(registry$covariates$time, c("24", "100000"))
   code <- function(asked) resolve_conditions(asked, registry, keys)$target$covariates
   for (time in list(1e5, 100000L, "100000", factor("100000"))) {
-    expect_identical(code(condition("A", time = time)), matrix(0L))
-    expect_identical(code(condition_grid("A", time = time)), matrix(0L))
-    expect_identical(code(data.frame(drug = "A", time = time)), matrix(0L))
+    expect_identical(code(condition("A", time = time)), matrix(1L))
+    expect_identical(code(condition_grid("A", time = time)), matrix(1L))
+    expect_identical(code(data.frame(drug = "A", time = time)), matrix(1L))
   }
   cells$time <- as.double(cells$time)
   screen <- as_screen(toy_log(), keys, cells)
-  expect_identical(encode_screen(registry, screen)$covariates[1, 1:8], rep(1:0, each = 4))
-  expect_identical(encode_covariates(registry, list(time = c(1e5, 24)), 2), matrix(0:1, 1))
+  expect_identical(encode_screen(registry, screen)$covariates[1, 1:8], rep(0:1, each = 4))
+  expect_identical(encode_covariates(registry, list(time = c(1e5, 24)), 2), matrix(1:0, 1))
 })
 
 test_that("covariates may be called dose and perturbation", {

@@ -141,3 +141,9 @@ test_that("letters are made small alike in every locale", {
   code <- lapply(files, function(file) all.names(parse(file, encoding = "UTF-8")))
   expect_false(any(c("tolower", "casefold") %in% unlist(code)))
 })
+
+test_that("levels that are numbers are in the order of numbers, others in that of text", {
+  expect_identical(by_number(c("1", "10", "2")), c("1", "2", "10"))
+  expect_identical(by_number(c("1", "10", "2", "x")), c("1", "10", "2", "x"))
+  expect_identical(by_number(character()), character())
+})

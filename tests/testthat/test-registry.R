@@ -11,6 +11,21 @@ test_that("the registry is sorted in C order, with the control among the perturb
   expect_identical(registry$genes, paste0("gene", 1:12))
 })
 
+test_that("levels that are numbers are in their order, in tables of screens and responses too", {
+  cells <- toy_cells()
+  cells$donor <- rep(c(10, 2, 1), length.out = nrow(cells))
+  expect_identical(new_registry(toy_screen(cells = cells, batch = "donor"))$covariates$donor, c("1", "2", "10"))
+  x <- small_cells()
+  x$col_data$day <- rep(c(10, 2), length.out = ncol(x$x))
+  looked <- check_screen(x$x, "condition", control = "control", covariates = "day", col_data = x$col_data)
+  expect_identical(looked$design$day, c("2", "10", "2", "10"))
+  fit <- cpa(x$x, "condition", control = "control", covariates = "day", split = "split", col_data = x$col_data,
+             settings = quick_settings(1))
+  expect_identical(rownames(covariate_embedding(fit, "day")), c("2", "10"))
+  table <- dose_response(fit, x$x, space = "genes", genes = rownames(x$x)[1], n_points = 2, col_data = x$col_data)
+  expect_identical(unique(table$day), c("2", "10"))
+})
+
 test_that("a design has one column per cell, empty slots are -1 with dose 0", {
   screen <- toy_screen()
   registry <- new_registry(screen, list(transform = "none"))
