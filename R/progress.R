@@ -24,12 +24,12 @@ first_speaks <- function(settings) {
   settings
 }
 
-# A function for core_fit() that moves the bar, or NULL. It answers FALSE where Ctrl-C came meanwhile: the
-# core then ends with the fit so far. The bar belongs to the frame `envir` and ends with it, after an
+# A function for core_fit() that moves the bar, or without one tells once how long it may take, or NULL. It
+# answers FALSE where Ctrl-C came meanwhile: the core then ends with the fit so far. The bar belongs to the frame `envir` and ends with it, after an
 # error too.
 progress_reporter <- function(verbose, envir = rlang::caller_env()) {
   force(envir)
-  if (!show_progress(verbose)) return(NULL)
+  if (!show_progress(verbose)) return(if (show_messages(verbose)) time_reporter())
   bar <- NULL
   r2 <- NA_real_
   show <- function(step) {
@@ -46,6 +46,25 @@ progress_reporter <- function(verbose, envir = rlang::caller_env()) {
     TRUE
   }
   function(step) tryCatch(show(step), interrupt = function(cnd) FALSE)
+}
+
+time_reporter <- function() {
+  told <- FALSE
+  function(step) {
+    if (!told) inform_time(step)
+    told <<- TRUE
+    TRUE
+  }
+}
+
+# Of a minute or more.
+inform_time <- function(step) {
+  if (!isTRUE(step$seconds_left >= 60)) return(invisible())
+  others <- step$epochs - step$epoch
+  cli::cli_inform(c(i = paste0(
+    "The first epoch took ", duration_text(step$seconds_left / others), ": about ", duration_text(step$seconds_left),
+    " for ", count_of(others, "more epoch"), ", or less where `patience` or `max_minutes` ends them."
+  )))
 }
 
 # "loss 0.123, adversaries 0.69 1.95, r2 0.91, 3m left"

@@ -149,7 +149,8 @@
 #' @param seed One whole number that rules split, initialisation and shuffling. `NULL` draws it with
 #'   `sample.int()`, so that `set.seed()` governs; a number leaves R's stream untouched.
 #' @param verbose `TRUE` shows a progress bar, `FALSE` says nothing at all; `NULL` shows the bar in
-#'   an interactive session, or as `options(compert.verbose = )` says, and never while knitting.
+#'   an interactive session, or as `options(compert.verbose = )` says, and never while knitting. Where it is
+#'   not shown one line tells after the first epoch how long the others may take, if that is a minute or more.
 #'
 #' @return A list of class `compert_settings` with every setting, completed and checked. `seed`
 #'   stays `NULL` until the fit when it was not given.

@@ -11,7 +11,7 @@ test_that("the bar's text has losses, r2 when there is one, and the time left", 
 
 test_that("there is a bar when asked for, never while knitting, none when not interactive", {
   expect_null(progress_reporter(FALSE))
-  expect_null(progress_reporter(NULL))
+  withr::with_options(list(compert.verbose = FALSE), expect_null(progress_reporter(NULL)))
   expect_true(is.function(progress_reporter(TRUE)))
   withr::with_options(list(knitr.in.progress = TRUE), {
     expect_null(progress_reporter(TRUE))
@@ -51,4 +51,14 @@ test_that("Ctrl-C while the bar moves ends the training with the fit so far", {
     settings = settings)), class = "compert_stopped_interrupt")
   expect_gt(nrow(fit$history), 1)
   expect_lt(max(fit$history$seconds), 55)
+})
+
+test_that("without a bar the first epoch tells how long the others may take, if that is a minute or more", {
+  withr::local_options(rlang_interactive = FALSE)
+  tell <- progress_reporter(NULL)
+  first <- step(epoch = 1, epochs = 200, seconds_left = 199 * 35)
+  expect_message(expect_true(tell(first)), "first epoch took 35s: about 1h 56m for 199 more epochs, or less where")
+  expect_silent(expect_true(tell(first)))
+  expect_silent(progress_reporter(NULL)(step(epoch = 1, seconds_left = 59)))
+  expect_silent(progress_reporter(NULL)(step(epoch = 1, seconds_left = NA_real_)))
 })
