@@ -3,9 +3,9 @@
 # Pairs are sorted by name here. What else the user said of a row is a note (an attribute) on the
 # row's own elements, so that `[`, rbind() and dplyr carry it along. On the perturbation: `key`, the
 # column name that it was written under, and `written`, a text that was split, with the `sep` it was
-# split at and whether that was `given`; `crossed` where condition_grid() made the row. On the dose:
-# `unit`, and `default` where none was given (where there is a dose column, holding out "A" without a
-# dose means all its doses). Covariates have the names of condition_columns().
+# split at, whether that was `given`, and the name that it had; `crossed` where condition_grid() made the
+# row. On the dose: `unit`, and `default` where none was given (where there is a dose column, holding out
+# "A" without a dose means all its doses). Covariates have the names of condition_columns().
 new_condition <- function(parts, doses, covariates = list()) {
   tidy <- tidy_pairs(parts, doses)
   out <- tibble::tibble(perturbation = Map(keep_notes, tidy$parts, parts),
@@ -108,8 +108,9 @@ check_names_in_screen <- function(x, keys, call) {
   if (length(smiles) > 0) {
     abort_input("A condition must name perturbations, not their molecules.",
                 paste0("`", smiles[1], "` is no column of the fit."),
-                paste0("Give the molecule a name, add_molecules(fit, c(\"New drug\" = \"CCO\")), and write ",
-                       "condition(", keys$perturbation, " = \"New drug\")."), call = call)
+                paste0("Only one state of a fit, as of predict(), is asked for by `smiles`; elsewhere write ",
+                       "condition(", keys$perturbation, " = \"New drug\"), which ",
+                       "add_molecules(fit, c(\"New drug\" = \"CCO\")) makes known."), call = call)
   }
   if (length(key) > 0) {
     abort_input("The perturbation of a condition must come first, under the name of its column.",

@@ -12,6 +12,7 @@
 #'   column is called `perturbation`, `dose`,
 #'   `dose_unit` or `sep` is named with `own_` in front (`own_dose`); a perturbation column of such
 #'   a name is left out: `condition("A")`. Perturbations in several columns are `perturbation` together.
+#'   A molecule that the fit has not seen is asked for by its `smiles`, see Molecules.
 #' @param dose Dose, in the unit of the dose column: one number per part (`c(1, 0.5)` for
 #'   `"A+B"`; for `"A"` each number makes a condition), texts such as `"1+0.5"`, or a list of numeric vectors, one
 #'   per condition. `NULL`
@@ -32,6 +33,14 @@
 #' doses are relative (see Doses in [cpa()]) the same share of its own highest dose. The control has its
 #' own dose. Without a dose column a dose is how often the name is written, 1 for `"A"` and 2 for `"A+A"`; the
 #' table of a condition shows an open dose so.
+#'
+#' @section Molecules:
+#' A fit that computes embeddings from SMILES ([chemcpa()]) predicts molecules that it does not know, where
+#' one state is asked for. `condition("New drug", dose = 1, smiles = "CCO")` gives the molecule of a name,
+#' `NA` for names that the fit knows; `condition(smiles = "CCO", dose = 1)` has the SMILES in place of the
+#' perturbation, which they name, too, or `smiles = c("New drug" = "CCO")`. SMILES are split at no `sep` but one
+#' that is given. The fit that was asked stays as it is: [add_molecules()] makes one that knows molecules from then
+#' on, also in combinations. A screen with a column called `smiles` has its names there, as any column.
 #' @return A tibble of class `compert_condition` with one row per condition and columns
 #'   `perturbation` (list of character vectors), `dose` (list of numeric vectors), and one column
 #'   per covariate. The order of parts never matters: `"B+A"` with doses 2 and 1 is `"A+B"` with 1
@@ -118,11 +127,13 @@ split_condition_args <- function(args, call = rlang::caller_env()) {
 # given as a list holds the parts as they are.
 written_parts <- function(given, sep, sep_given, call = rlang::caller_env()) {
   value <- if (is.atomic(given$value)) level_names(given$value) else given$value
+  # Molecules have signs of their charges.
+  if (lower_case(given$key) == "smiles" && !sep_given) sep <- NULL
   parts <- condition_parts(value, sep, call)
-  Map(function(p, text) {
-    written <- if (!is.list(value)) list(text = text, sep = sep, given = sep_given)
+  Map(function(p, text, name) {
+    written <- if (!is.list(value)) list(text = text, sep = sep, given = sep_given, name = if (nzchar(name)) name)
     structure(p, key = given$key, written = written)
-  }, parts, value, USE.NAMES = FALSE)
+  }, parts, value, rlang::names2(given$value), USE.NAMES = FALSE)
 }
 
 check_unit_of <- function(dose, unit, call = rlang::caller_env()) {

@@ -61,7 +61,9 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   need <- c(if ("back" %in% direction) c("perturbation", "dose"), "covariates", "batch")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = need)
   measured <- measured_conditions(fit, screen)
-  targets <- make_targets(fit, condition, open_doses = any_dose(measured, only_dose(fit)))
+  asked <- with_molecules(fit, condition)
+  fit <- asked$fit
+  targets <- make_targets(fit, asked$condition, open_doses = any_dose(measured, only_dose(fit)))
   stop_at_batch(fit, targets, rlang::current_env())
   asked <- measured_levels(every_level(fit, targets), measured)
   trips <- data.frame(row = rep(seq_along(asked$parts), each = length(direction)),

@@ -206,14 +206,20 @@ add_molecules <- function(fit, molecules) {
     abort_input("`molecules` must all be molecules: nothing is learned here.",
                 paste0(name_list(read$names[read$free]), " is NA."), "Leave it out.")
   }
-  refuse_drugs_everywhere(fit$meta$settings, rlang::current_env())
+  know_more(fit, read)
+}
+
+# The fit that knows more molecules, as read_molecules() has them.
+know_more <- function(fit, read, call = rlang::caller_env()) {
+  refuse_drugs_everywhere(fit$meta$settings, call)
+  registry <- fit$meta$registry
   meta <- fit$meta
   meta$registry$perturbations <- c(registry$perturbations, read$names)
   meta$registry$dose_range[read$names] <- list(c(NA_real_, NA_real_))
   meta$registry$dose_scale <- c(registry$dose_scale, rep(registry$dose_top, length(read$names)))
   features <- if (is.null(read$features)) matrix(0, 0, 0) else t(read$features)
   new_fit(with_core_errors(
-    core_add_perturbations(fit$state, features, read$smiles %||% character(), meta_to_json(meta))
+    core_add_perturbations(fit$state, features, read$smiles %||% character(), meta_to_json(meta)), call
   ))
 }
 

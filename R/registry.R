@@ -130,7 +130,8 @@ how_to_know <- function(name, registry) {
   if (registry$feature_kind == "matrix") {
     return(paste0("Make a molecule known by its features: add_molecules(fit, x), with a row ", given, " in x."))
   }
-  paste0("Make a molecule known by its SMILES: add_molecules(fit, c(", given, " = \"...\")).")
+  paste0("Give a molecule by its SMILES: condition(", given, ", smiles = \"...\"), or add_molecules(fit, c(", given,
+         " = \"...\")).")
 }
 
 # Those of `names` that were split at the separator that they hold: all pieces are `parts`, and some

@@ -44,7 +44,9 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
                 "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
   }
   check_count(min_cells, "min_cells")
-  targets <- make_targets(fit, condition)
+  asked <- with_molecules(fit, condition)
+  fit <- asked$fit
+  targets <- make_targets(fit, asked$condition)
   stop_at_batch(fit, targets, cells = FALSE)
   asked <- every_level(fit, targets)
   far <- training_distances(fit, asked$parts, asked$doses, asked$covariates, min_cells)

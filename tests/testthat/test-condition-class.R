@@ -130,7 +130,7 @@ test_that("wrong columns, order and names are refused", {
 
 test_that("molecules are no part of a condition, unless a column is called smiles", {
   resolve <- function(condition, keys = toy_keys()) resolve_conditions(condition, toy_registry(), keys)
-  way <- "not their molecules.*add_molecules\\(.*condition\\(drug = \"New drug\"\\)"
+  way <- "not their molecules.*condition\\(drug = \"New drug\"\\).*add_molecules\\("
   expect_refused(resolve(condition(smiles = "CCO")), way)
   expect_refused(resolve(condition(drug = "A", SMILES = "CCO")), way)
   keys <- toy_keys()

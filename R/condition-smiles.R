@@ -1,0 +1,66 @@
+# Molecules in conditions, which a fit need not know: `smiles` as the perturbation or beside its name.
+
+# list(fit, condition): the fit knows the molecules, and the condition has their names.
+with_molecules <- function(fit, condition, call = rlang::caller_env()) {
+  asked <- list(fit = fit, condition = condition)
+  if (!inherits(condition, "compert_condition")) return(asked)
+  asked <- name_molecules(condition, fit$meta$keys, call)
+  # A SMILES that is a name of the fit is that perturbation.
+  known <- names(asked$smiles) %in% fit$meta$registry$perturbations
+  smiles <- asked$smiles[!(known & names(asked$smiles) == asked$smiles)]
+  if (length(smiles)) fit <- add_smiles(fit, smiles, call)
+  list(fit = fit, condition = asked$condition)
+}
+
+add_smiles <- function(fit, smiles, call) {
+  registry <- fit$meta$registry
+  kind <- registry$feature_kind
+  if (!isTRUE(kind %in% c("rdkit", "graph"))) {
+    abort_input("`smiles` in a condition must be asked of a fit that computes embeddings from SMILES.",
+                if (is_baseline(fit)) "The fit is a baseline." else
+                  if (isTRUE(registry$n_features > 0)) "It was made with a matrix of features." else
+                    "Its embeddings are a free table.",
+                if (isTRUE(registry$n_features > 0)) how_to_know(names(smiles)[1L], registry) else
+                  "Fit with `chemcpa(..., molecules = )`, and SMILES of all perturbations.", call)
+  }
+  known <- intersect(names(smiles), registry$perturbations)
+  if (length(known)) {
+    abort_input("`smiles` in a condition must be of molecules that the fit does not know.",
+                paste0("It knows ", name_list(known), "."), "Leave its `smiles` out, or write NA.", call)
+  }
+  read_smiles(smiles, FALSE, "error", call, todo = "or leave it out")
+  know_more(fit, read_more_molecules(smiles, registry, call = call), call)
+}
+
+# list(condition without `smiles`, smiles by the names that stand for them there)
+name_molecules <- function(condition, keys, call) {
+  key <- vapply(condition$perturbation, function(p) attr(p, "key") %||% "", "")
+  own <- lower_case(key) == "smiles" & key != keys$perturbation
+  column <- setdiff(names(condition)[lower_case(names(condition)) == "smiles"], condition_columns(keys))
+  smiles <- character()
+  for (k in which(own)) {
+    text <- as.vector(condition$perturbation[[k]])
+    # Of a list every part is a molecule.
+    name <- if (length(text) == 1L) attr(condition$perturbation[[k]], "written")$name %||% text else text
+    smiles <- c(smiles, stats::setNames(text, name))
+    condition$perturbation[[k]] <- name
+  }
+  for (k in if (length(column)) which(!is.na(condition[[column[1L]]]))) {
+    name <- as.vector(condition$perturbation[[k]])
+    if (own[k] || length(name) != 1L) {
+      abort_input("`smiles` in a condition must be beside the name of one perturbation.",
+                  if (own[k]) "It is there twice." else paste0("It is beside ", name_list(name), "."),
+                  "Of a combination make new molecules known by add_molecules(), and leave `smiles` out.", call)
+    }
+    smiles <- c(smiles, stats::setNames(condition[[column[1L]]][k], name))
+  }
+  condition[column] <- NULL
+  smiles <- smiles[!duplicated(data.frame(names(smiles), smiles))]
+  twice <- names(smiles)[duplicated(names(smiles))]
+  if (length(twice)) {
+    abort_input("`smiles` in a condition must be one for each name.",
+                paste0(dQuote(twice[1L], FALSE), " has ", name_list(smiles[names(smiles) == twice[1L]]), "."),
+                "Give the molecules names of their own.", call)
+  }
+  list(condition = condition, smiles = smiles)
+}
