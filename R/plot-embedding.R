@@ -11,12 +11,11 @@
 #'   have names, these are matched, and there may be more of them. `NULL`: one colour. Eight groups have a
 #'   colour each, which colour-blind readers tell apart; of more, colours come again with points of another
 #'   shape, and more than 40 have no legend: `highlight` picks some.
-#' @param highlight Names of groups of `colour`, or of rows where there is no `colour`: these are coloured and
-#'   written beside their points, in this order in the legend; all others are one group, grey and below them.
-#'   `NULL`: no difference.
 #' @param ... Must be empty: later arguments are given by name.
+#' @param highlight Names of groups of `colour`, or of rows where there is no `colour`: these are coloured, in this
+#'   order in the legend; all others are one group, grey, below them and without names. `NULL`: no difference.
 #' @param label `TRUE` writes row names beside points, `FALSE` does not, `NULL` does for at most 60
-#'   points (of those with a `highlight` only). Of more than 12 points, names that have no room are left
+#'   points (highlighted rows, where there are any). Of more than 12 points, names that have no room are left
 #'   out, and the caption tells how many.
 #' @param method `"pca"`, `"umap"` (needs uwot), or `"none"` for a matrix that has two columns.
 #' @param rays `TRUE` draws a line from the origin to every point, as the references do for
@@ -51,6 +50,7 @@ plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, labe
   check_embedding(embedding, 2L)
   rest <- attr(colour, "rest")
   colour <- check_colour(colour, embedding)
+  rows <- is.null(colour)
   if (!is.null(highlight)) {
     colour <- highlighted(highlight, colour, rownames(embedding))
     rest <- attr(colour, "rest")
@@ -61,7 +61,8 @@ plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, labe
   table$colour <- if (is.character(colour)) factor(colour, by_number(sort(unique(colour)))) else
     colour %||% factor("all")
   named <- is.null(highlight) | table$colour %in% highlight
-  draw_plane(table, plane$axes, named & (label %||% (sum(named) <= 60L)), rays, legend, rest)
+  few <- (if (rows) sum(named) else nrow(table)) <= 60L
+  draw_plane(table, plane$axes, named & (label %||% few), rays, legend, rest)
 }
 
 # A ggplot keeps the frame that it was made in: this one is without the embedding. `label`: which rows are named.

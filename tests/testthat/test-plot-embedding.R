@@ -183,19 +183,21 @@ test_that("groups that are named are coloured, in their order, and all others ar
   drawn <- points_of(p)$colour
   expect_identical(drawn, c(rep("grey80", 78), okabe_ito()[c(2, 1, 2, 1)]))
   expect_null(p$labels$caption)
-  # Those only have names beside them.
-  expect_setequal(p$layers[[2]]$data$name, c("2", "7", "42", "47"))
-  expect_length(plot_embedding(z, groups, highlight = "d7", method = "none", label = FALSE)$layers, 1L)
+  # Those only have names beside them, where cells are to have any.
+  expect_length(p$layers, 1L)
+  labelled <- plot_embedding(z, groups, highlight = c("d7", "d2"), method = "none", label = TRUE)
+  expect_setequal(labelled$layers[[2]]$data$name, c("2", "7", "42", "47"))
   all <- plot_embedding(z[1:2, ], c("a", "b"), highlight = c("b", "a", "b"), method = "none")
   expect_identical(levels(all$data$colour), c("b", "a"))
 })
 
 test_that("rows are highlighted by their names", {
   skip_without_package("ggplot2")
-  z <- withr::with_seed(1, matrix(rnorm(20), 10, dimnames = list(paste0("drug", 1:10), NULL)))
+  z <- withr::with_seed(1, matrix(rnorm(140), 70, dimnames = list(paste0("drug", 1:70), NULL)))
   p <- plot_embedding(z, highlight = c("drug3", "drug10"), method = "none", rays = TRUE)
-  expect_identical(as.character(p$data$colour), c(rep("8 others", 8), "drug3", "drug10"))
-  expect_identical(p$data$name[9:10], c("drug3", "drug10"))
+  expect_identical(as.character(p$data$colour), c(rep("68 others", 68), "drug3", "drug10"))
+  expect_identical(p$data$name[69:70], c("drug3", "drug10"))
+  expect_setequal(p$layers[[3]]$data$name, c("drug3", "drug10"))
 })
 
 test_that("a highlight that is no group is refused", {
