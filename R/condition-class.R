@@ -30,17 +30,30 @@ condition_columns <- function(keys) {
   stats::setNames(own_names(names, c("perturbation", "dose", "dose_unit", "sep")), names)
 }
 
-# Anything that says conditions -- a condition(), or a data frame with the screen's own columns --
-# as a condition in the names of `keys`, its texts split as those of the screen are. The
+# Texts alone name perturbations.
+texts_as_condition <- function(x) if (is.character(x) || is.factor(x)) condition(unname(x)) else x
+
+# A condition of the fit as it is written, for errors.
+example_condition <- function(fit) {
+  keys <- fit$meta$keys
+  levels <- vapply(fit$meta$registry$covariates, `[`, "", 1L)
+  column <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
+  first <- setdiff(fit$meta$registry$perturbations, keys$control)[1L]
+  names <- c(column, condition_columns(keys)[names(levels)])
+  rlang::expr_text(rlang::call2("condition", !!!rlang::set_names(unname(c(first, levels)), names)), width = 500L)
+}
+
+# Anything that says conditions -- a condition(), names of perturbations, or a data frame with the screen's
+# own columns -- as a condition in the names of `keys`, its texts split as those of the screen are. The
 # perturbation argument must be called as the screen's column is (or "perturbation").
 as_condition <- function(x, keys, call = rlang::caller_env()) {
-  x <- plain_table(x)
+  x <- texts_as_condition(plain_table(x))
   if (is.data.frame(x)) stop_without_conditions(nrow(x), keys, call)
   ready <- inherits(x, "compert_condition")
   if (ready) {
     check_names_in_screen(x, keys, call)
   } else if (!is.data.frame(x)) {
-    abort_input("`condition` must come from condition() or condition_grid().",
+    abort_input("`condition` must come from condition() or condition_grid(), or be names of perturbations.",
                 paste0("It is ", describe(x), "."),
                 paste0("Write condition(", keys$perturbation, " = \"...\"); rbind() puts several ",
                        "together."), call = call)

@@ -24,6 +24,10 @@
 #'   nothing does. Left out, names are joined as in the screen; where that is not by `"+"`, doses of a
 #'   combination need it. A `sep` that reads a text otherwise than the screen does is an error.
 #'
+#' @section Shorter:
+#' Where a verb asks for a condition, texts alone are perturbations: `"A+B"` is `condition("A+B")`. A data frame
+#' with the screen's own columns, as `expand.grid()` or `unique()` make it, has a condition in each row.
+#'
 #' @section Open doses:
 #' Where measured conditions are chosen, as by [split_cells()], [evaluate_r2()], [plot_means()] and
 #' [cycle_uncertainty()], a condition without a dose means every dose that was measured. Where one state is

@@ -53,7 +53,7 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   need_newdata(missing(newdata), "cycle_uncertainty")
   if (missing(condition)) {
     abort_input("`condition` must say where the round trip goes.", "It is missing.",
-                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
+                paste0("Write ", example_condition(fit), "."))
   }
   check_among(direction, c("forward", "back"), "direction")
   check_count(n_cells, "n_cells")

@@ -23,6 +23,7 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
     check_number(hold_out, "hold_out", 0, 1, call = call)
     hold_out <- list(share = hold_out)
   }
+  hold_out <- texts_as_condition(hold_out)
   hold_out <- if (rlang::is_bare_list(hold_out)) lapply(hold_out, plain_table) else plain_table(hold_out)
   held <- if (is.data.frame(hold_out)) {
     hold_conditions(screen, hold_out, call)
@@ -38,10 +39,9 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
   } else if (is.list(hold_out)) {
     match_filter(screen, hold_out, seed, call)
   } else {
-    abort_input("`hold_out` must be a condition(), a list of filters, or a share.",
+    abort_input("`hold_out` must be a condition(), names of perturbations, a list of filters, or a share.",
                 paste0("It is ", describe(hold_out), "."),
-                if (is.character(hold_out)) "Write hold_out = condition(c(\"A\", \"A+B\")) for whole conditions." else
-                  "Write hold_out = list(cell_type = \"B\", drug = \"A\").", call = call)
+                "Write hold_out = list(cell_type = \"B\", drug = \"A\").", call = call)
   }
   held <- held & !screen$control
   if (!any(held) && !identical(hold_out, list(share = 0))) {

@@ -44,7 +44,7 @@ plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "prot
   need_ggplot()
   validate_fit(fit)
   need_newdata(missing(newdata), "plot_genes")
-  need_condition_to_draw(missing(condition))
+  need_condition_to_draw(missing(condition), fit)
   check_count(n_genes, "n_genes", min = 2)
   check_seed(seed)
   features <- check_features(fit, features)

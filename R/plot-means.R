@@ -46,7 +46,7 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   need_ggplot()
   validate_fit(fit, baseline = TRUE)
   need_newdata(missing(newdata), "plot_means")
-  need_condition_to_draw(missing(condition))
+  need_condition_to_draw(missing(condition), fit)
   value <- check_choice(value, c("mean", "difference"), "value")
   check_count(n_labels, "n_labels", min = 0)
   check_count(n_degs, "n_degs", min = 2)
@@ -60,10 +60,10 @@ plot_means <- function(fit, newdata, condition, ..., value = c("mean", "differen
   draw_means(table, means_labels(table, genes, n_labels), value, means$scale, features)
 }
 
-need_condition_to_draw <- function(gone, call = rlang::caller_env()) {
+need_condition_to_draw <- function(gone, fit, call = rlang::caller_env()) {
   if (!gone) return(invisible())
   abort_input("`condition` must say what to draw.", "It is missing.",
-              "Write `condition(drug = \"A\", cell_type = \"K562\")`.", call)
+              paste0("Write ", example_condition(fit), "."), call)
 }
 
 # Measured and predicted means of conditions, genes x conditions, with their controls, DEGs and names; of all cells

@@ -107,6 +107,10 @@ inform_task <- function(task) {
                                      if (length(named)) "Name log-normalised values" else "Log-normalise",
                                      " for loss = \"gauss\"."))
   }
+  if (task$automatic && !is.null(spare <- unused_split(screen$col_data))) {
+    bullets <- c(bullets, "!" = paste0("Column ", dQuote(spare$name, FALSE), " holds out ", count_of(spare$n, "cell"),
+                                       ", which are not held out here: split = ", dQuote(spare$name, FALSE), " does."))
+  }
   if (is.null(task$plan)) {
     bullets <- c(bullets, "!" = paste("No perturbed condition has 5 test cells: training is not",
                                       "validated and runs all its epochs."))

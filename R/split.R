@@ -24,6 +24,17 @@ read_split <- function(column, name, todo = NULL) {
     n = sum(is.na(value))))
 }
 
+# The first column that by its words holds cells out: its name, and how many cells.
+unused_split <- function(table) {
+  for (name in names(table)) {
+    column <- table[[name]]
+    if (!is.character(column) && !is.factor(column)) next
+    meaning <- split_meaning(unique(as.character(column)))
+    if (anyNA(meaning) || !all(c("train", "ood") %in% meaning)) next
+    return(list(name = name, n = sum(read_split(column, name)$value == "ood")))
+  }
+}
+
 # Uniform numbers in [0, 1) for items 1..n under a seed: a 32-bit integer hash (the finaliser of
 # MurmurHash3, public domain, A. Appleby) of the item's number. R's own stream stays untouched, and
 # the result is the same on every machine.
@@ -96,9 +107,9 @@ auto_split <- function(screen, seed, share = 0.25) {
 #' @param x A SingleCellExperiment, SummarizedExperiment, Seurat object, or a data frame with one
 #'   row per cell (the `col_data` of a matrix).
 #' @param hold_out What nobody shall see in training, one of
-#'   * a [condition()], [condition_grid()] or a data frame with the screen's own columns: these
-#'     conditions; covariates that a row does not name may have any value, and so may doses where
-#'     there is a column of them. Where controls have dose 0, a part at dose 0 is not there: `"A+B"`
+#'   * a [condition()], [condition_grid()], names of perturbations (`c("A", "A+B")`) or a data frame with the
+#'     screen's own columns: these conditions; covariates that a row does not name may have any value, and
+#'     so may doses where there is a column of them. Where controls have dose 0, a part at dose 0 is not there: `"A+B"`
 #'     at `"1+0"` is held out with `"A"` at 1, and not with `"A+B"`.
 #'     A row that no cell matches, beside others that some do, is a warning, but not of a
 #'     `condition_grid()`, which crosses everything;

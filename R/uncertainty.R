@@ -41,7 +41,7 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
   validate_fit(fit)
   if (missing(condition)) {
     abort_input("`condition` must name the conditions that are asked for.", "It is missing.",
-                "Write `condition(drug = \"A\", cell_type = \"K562\")`.")
+                paste0("Write ", example_condition(fit), "."))
   }
   check_count(min_cells, "min_cells")
   asked <- with_molecules(fit, condition)

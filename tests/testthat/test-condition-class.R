@@ -124,8 +124,17 @@ test_that("wrong columns, order and names are refused", {
   expect_refused(resolve(condition(drug = "A", celltype = "T")), "Did you mean \"cell_type\"")
   expect_refused(resolve(condition(drug = "A", cell_type = "TT")), "\"TT\" was not in training")
   expect_refused(resolve(condition(drug = "A+C")), "\"C\" \\(in \"A\\+C\"\\) was never perturbed")
-  expect_refused(resolve("A"), "must come from condition")
+  expect_refused(resolve(1), "must come from condition\\(\\) or condition_grid\\(\\), or be names of perturbations")
   expect_refused(resolve(data.frame(x = 1)), "must have a column \"drug\"")
+})
+
+test_that("names of perturbations alone are conditions", {
+  resolve <- function(condition) resolve_conditions(condition, toy_registry(), toy_keys())
+  expect_identical(resolve(c("B+A", "A")), resolve(condition(drug = c("B+A", "A"))))
+  expect_identical(resolve(factor(c(x = "A"), levels = c("B", "A"))), resolve(condition("A")))
+  expect_refused(resolve("Z"), "\"Z\" was never perturbed")
+  expect_refused(resolve(character()), "must be a text such as.*It is 0 texts")
+  expect_refused(resolve(NA_character_), "NA")
 })
 
 test_that("molecules are no part of a condition, unless a column is called smiles", {

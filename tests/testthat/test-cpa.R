@@ -41,6 +41,17 @@ test_that("one line says what is fitted; verbose = FALSE says nothing", {
   expect_match(gsub("\\s+", " ", paste(named, collapse = " ")), "`assay` names raw counts: the negative")
 })
 
+test_that("a fit without a split tells a column that holds cells out", {
+  cells <- toy_cells(160)
+  cells$part <- rep(c("train", "test", "ood"), c(120, 30, 10))
+  said <- function(...) {
+    text <- capture_messages(fit_toy(cells = cells, settings = quick(verbose = NULL), ...))
+    gsub("\\s+", " ", paste(text, collapse = " "))
+  }
+  expect_match(said(), "Column \"part\" holds out 10 cells, which are not held out here: split = \"part\" does")
+  expect_no_match(said(split = "part"), "holds out")
+})
+
 test_that("one seed, one fit; another seed, another; set.seed() governs where none is given", {
   withr::with_seed(1, {
     before <- .Random.seed

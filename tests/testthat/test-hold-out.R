@@ -57,9 +57,11 @@ test_that("without a dose column a condition has the doses that its label says",
   expect_setequal(held(list(contains = "A")), c("A", "A+A"))
 })
 
-test_that("names in place of a condition get the call that they need", {
-  expect_refused(split_toy(hold_out = c("A", "A+B")), "It is 2 texts.*hold_out = condition\\(c\\(\"A\", \"A\\+B\"")
-  expect_refused(split_toy(hold_out = mean), "hold_out = list")
+test_that("names of perturbations alone are whole conditions", {
+  expect_identical(held(split_toy(hold_out = c("A", "B+A"))), held(split_toy(hold_out = condition(c("A", "A+B")))))
+  expect_setequal(held(split_toy(hold_out = factor("A"))), c("A T", "A NK"))
+  expect_refused(split_toy(hold_out = "Q"), "No cell has perturbation \"Q\"")
+  expect_refused(split_toy(hold_out = mean), "names of perturbations, a list of filters.*hold_out = list")
 })
 
 test_that("a share of no condition is told as that", {
@@ -94,7 +96,7 @@ test_that("what cannot be held out is refused", {
   expect_refused(split_toy(hold_out = condition("A", cell_type = "TT")), "No cell has \"TT\"")
   expect_refused(split_toy(hold_out = list(cell = "T")), "Did you mean \"cell_type\"")
   expect_refused(split_toy(hold_out = list("T")), "must have names")
-  expect_refused(split_toy(hold_out = "A"), "must be a condition")
+  expect_refused(split_toy(hold_out = TRUE), "must be a condition")
   expect_refused(split_toy(hold_out = 2), "from 0 to 1")
   expect_refused(split_toy(test = 1), "from 0 to 0.99")
   expect_refused(split_cells(list(), "drug", control = "control"), "data frame with one row")

@@ -176,7 +176,7 @@ test_that("columns of the user's that are called like these get own_ in front", 
 test_that("wrong questions are refused", {
   expect_refused(interaction_table(dosed_fit()), "`newdata` must be given")
   expect_refused(interaction_table(dosed_fit(), dosed_cells()$x, col_data = dosed_cells()$col_data, "gene"),
-                 "`condition` must come from condition\\(\\)")
+                 "\"gene\" was neither given as a molecule nor perturbed")
   expect_refused(dosed_pairs(condition("A", dose = 1)), "\"A@1\" has one part that acts.*two different names")
   expect_refused(dosed_pairs(condition("A+B+C", dose = c(1, 1, 5))), "has 3 parts")
   expect_refused(dosed_pairs(condition("A+E", dose = c(1, 1))), "E")

@@ -71,7 +71,7 @@ test_that("what cannot be drawn is refused", {
                             genes = rownames(cite_cells()$adt)[1], col_data = cite_cells()$col_data),
                  "must be genes of the fit.*Of proteins write features = \"proteins\"")
   expect_refused(drawn_of(features = "proteins"), "`features` must be \"genes\" for a fit of RNA alone")
-  expect_refused(plot_genes(small_fit(), cells$x, col_data = cells$col_data), "`condition` must say what to draw")
+  expect_refused(plot_genes(small_fit(), cells$x, col_data = cells$col_data), "must say what to draw.*Write condition\\(condition = \"IFNb\", cell_type = \"B\"\\)")
   expect_refused(plot_genes(small_fit()), "`newdata` must be given")
   treated <- cells$col_data$condition == "IFNb"
   expect_refused(plot_genes(small_fit(), cells$x[, treated], ask_nk(), genes = "ISG15",

@@ -47,6 +47,11 @@ test_that("a split column is read with its usual words, others are listed", {
   expect_match(bad$given, "Column \"part\" holds \"dev\", \"NA\"")
 })
 
+test_that("a column that holds cells out is found by its words", {
+  expect_null(unused_split(data.frame(a = c("train", "test"), b = c("ood", "B"), c = c("ood", NA))))
+  expect_identical(unused_split(data.frame(n = 1:3, a = factor(c("training", "holdout", "ood")))), list(name = "a", n = 2L))
+})
+
 test_that("the new column is none that has a role, and a DataFrame is a table too", {
   cells <- data.frame(drug = rep(c("none", "A"), each = 4), dose = "1", type = c("a", "b"), mark = rep(0:1, each = 4))
   split <- function(name, x = cells, ...) {
