@@ -152,10 +152,15 @@ check_no_dots <- function(..., .call = rlang::caller_env(),
                 paste0("Write name = value; the names are ", name_list(valid, 40), "."),
                 call = .call)
   }
+  extra <- utils::head(extra[nzchar(rlang::names2(extra))], 12L)
+  advice <- vapply(names(extra), function(name) unknown_argument(name, extra[[name]], valid, .settings), "")
   abort_input(paste0("Arguments must be ", valid_words(valid, .call), "."),
-              paste0("There is no argument `", name, "`."),
-              setting_advice(name, extra[[1]], .settings) %||% reference_advice(name, valid, .settings) %||%
-                paste0(did_you_mean(name, valid), "Leave it out or correct its name."), call = .call)
+              paste0("There is no argument `", names(extra), "`."), unname(advice), call = .call)
+}
+
+unknown_argument <- function(name, value, valid, settings) {
+  setting_advice(name, value, settings) %||% reference_advice(name, valid, settings) %||%
+    paste0(did_you_mean(name, valid), "Leave it out or correct its name.")
 }
 
 # The names, or where they stand if they are many.

@@ -36,7 +36,7 @@ reference_arguments <- function() {
     "theislab/cpa" = c(adata = "x", perturbation_key = "perturbation", control_group = "control",
                        dosage_key = "dose", categorical_covariate_keys = "covariates",
                        batch_key = "batch", split_key = "split", smiles_key = "molecules",
-                       deg_uns_key = "degs"),
+                       deg_uns_key = "degs", deg_uns_cat_key = "degs", is_count_data = "loss"),
     "facebookresearch/CPA" = c(dose_key = "dose", covariate_keys = "covariates"),
     "theislab/chemCPA" = c(degs_key = "degs"),
     Seurat = c(slot = "layer")

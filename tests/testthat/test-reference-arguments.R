@@ -16,6 +16,10 @@ test_that("arguments of the references are told by ours, settings with where the
   expect_refused(fit("drug", max_epochs = 10),
                  "`epochs` here. It is a setting: write settings = cpa_settings\\(epochs = ...\\)")
   expect_refused(fit("drug", dim = 3), "write settings = cpa_settings\\(dim = 3\\)")
+  expect_refused(fit(perturbation_key = "drug", control_group = "control", is_count_data = TRUE, n_latent = 8, zz = 1),
+                 paste0("no argument `perturbation_key`.*no argument `control_group`.*no argument `zz`.*",
+                        "`perturbation_key` is `perturbation` here.*`control_group` is `control` here.*",
+                        "`is_count_data` is `loss` here.*cpa_settings\\(dim = ...\\).*Leave it out"))
   # A verb that has neither has no such advice.
   expect_no_match(conditionMessage(expect_error(save_fit(1, "a", max_epochs = 2))), "theislab")
 })
