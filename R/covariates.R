@@ -124,19 +124,31 @@ condition_numbers <- function(x, name, call = rlang::caller_env()) {
 # One warning for values outside what training saw.
 warn_continuous_range <- function(fit, targets, call = rlang::caller_env()) {
   known <- fit$meta$registry$continuous
-  lines <- unlist(lapply(names(known), function(name) {
+  if (length(known) == 0L) return(invisible())
+  out <- lapply(rlang::set_names(names(known)), function(name) {
     range <- known[[name]][3:4]
     slack <- 1e-8 * diff(range)
     asked <- unique(targets$covariates[[name]])
-    out <- asked[!is.na(asked) & (asked < range[1L] - slack | asked > range[2L] + slack)]
-    paste0(name, " = ", out, ": trained from ", format_dose(range[1L]), " to ", format_dose(range[2L]),
-           recycle0 = TRUE)
-  }))
-  if (length(lines) == 0L) return(invisible())
-  lines <- escape_braces(utils::head(lines, 5L))
-  cli::cli_warn(c("Some values lie outside the trained range; predictions there are extrapolations.",
-                  stats::setNames(lines, rep("x", length(lines)))), call = call, class = "compert_extrapolation")
+    asked[!is.na(asked) & (asked < range[1L] - slack | asked > range[2L] + slack)]
+  })
+  if (sum(lengths(out)) == 0L) return(invisible())
+  trained <- vapply(known, function(range) paste("trained from", paste(format_dose(range[3:4]), collapse = " to ")), "")
+  warn_extrapolation("values", paste(rep(names(out), lengths(out)), "="), as.character(unlist(out)),
+                     rep(trained, lengths(out)), call)
 }
+
+# One warning, with a line for what has the same `subject` and the same range.
+warn_extrapolation <- function(what, subject, values, trained, call) {
+  line <- paste(subject, trained, sep = "\r")
+  first <- which(!duplicated(line))
+  several <- vapply(base::split(values, factor(line, line[first])), short_list, "")
+  lines <- paste0(subject[first], " ", several, ": ", trained[first])
+  more <- length(lines) - 5L
+  bullets <- escape_braces(c(utils::head(lines, 5L), if (more > 0L) paste(count(more), "more")))
+  cli::cli_warn(c(paste("Some", what, "lie outside the trained range; predictions there are extrapolations."),
+                  stats::setNames(bullets, rep("x", length(bullets)))), call = call, class = "compert_extrapolation")
+}
+
 
 # Values of continuous covariates that a response is asked for at, as a named list; NULL for none.
 check_values <- function(fit, continuous, space, call = rlang::caller_env()) {

@@ -21,6 +21,7 @@ as_seurat <- function(values, about, fit, proteins = NULL) {
   for (name in names(assays)[-1L]) {
     object[[name]] <- assays[[name]]
   }
+  SeuratObject::Idents(object) <- "cpa_condition"
   SeuratObject::Misc(object, "cpa") <- output_notes(fit)
   object
 }

@@ -22,6 +22,18 @@
 #' proteins as a mixture is that at a fixed background, and with a variational encoder means and
 #' variances are those at the mean of the state; draws (`type = "sample"`) spread with both.
 #'
+#' @section Beside measured cells:
+#' An answer keeps the source cells' own columns: what was predicted is in `cpa_condition`. For Seurat:
+#' ```
+#' predicted <- SeuratObject::RenameAssays(predict(fit, x, "A+B"), mean = "RNA")
+#' predicted$condition <- predicted$cpa_condition
+#' both <- merge(x, predicted, add.cell.ids = c("measured", "predicted"))
+#' ```
+#' Predicted cells are their source cells, all moved by nearly the same amount. Tests between cells, as of
+#' Seurat's `FindMarkers()`, and principal components of scaled genes make much of the smallest change that all
+#' share. Rank genes by the size of the change from the predicted control, which is a condition like others
+#' (`c("control", "A+B")`), and ask measured cells for p values ([rank_degs()]).
+#'
 #' @param object A `compert_fit`, or a baseline of [baseline_fit()].
 #' @param newdata The cells to start from, in any container that [cpa()] takes, with the columns
 #'   that the fit was made with. Genes are matched by name: their order is free and further genes
@@ -62,7 +74,7 @@
 #' @return An object like `newdata` with the fit's genes as rows, on the scale of the training data:
 #'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
-#'   assays of these names; for a matrix, a matrix (of variances for `type = "variance"`) with the
+#'   assays of these names and `cpa_condition` as identities; for a matrix, a matrix (of variances for `type = "variance"`) with the
 #'   columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
 #'   `metadata(x)$cpa$scale`, or `Misc(x, "cpa")$scale` of Seurat, of the others). The description holds
 #'   the columns of the source cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`),
@@ -211,15 +223,10 @@ warn_dose_range <- function(fit, targets, below = TRUE, call = rlang::caller_env
   out <- which((below & asked$dose < low - slack) | asked$dose > high + slack)
   if (length(out) == 0L) return(invisible())
   own <- was_treated(registry$dose_range[asked$part], registry)
-  lines <- paste0("\"", asked$part, "\" at dose ", format_dose(asked$dose), ": ",
-                  ifelse(own, "trained on ", "not trained on, others on what corresponds to "),
-                  format_dose(low),
-                  ifelse(low < high, paste0(" to ", format_dose(high)), ""))[out]
-  cli::cli_warn(c(
-    "Some doses lie outside the trained range; predictions there are extrapolations.",
-    stats::setNames(escape_braces(utils::head(lines, 5L)),
-                    rep("x", min(5L, length(lines))))
-  ), call = call, class = "compert_extrapolation")
+  trained <- paste0(ifelse(own, "trained on ", "not trained on, others on what corresponds to "), format_dose(low),
+                    ifelse(low < high, paste0(" to ", format_dose(high)), ""))
+  warn_extrapolation("doses", paste(dQuote(asked$part, FALSE), "at dose")[out], format_dose(asked$dose)[out],
+                     trained[out], call)
 }
 
 cell_values <- function(answer, type) {

@@ -4,9 +4,13 @@
 name_list <- function(x, max = 6) {
   x <- unique(as.character(x))
   if (length(x) == 0) return("none")
-  quoted <- dQuote(x, FALSE)
-  if (length(x) <= max) return(paste(quoted, collapse = ", "))
-  paste0(paste(utils::head(quoted, max), collapse = ", "), " and ", count(length(x) - max), " more")
+  short_list(dQuote(x, FALSE), max)
+}
+
+# 1, 2 and 3 more
+short_list <- function(x, max = 6) {
+  if (length(x) <= max) return(paste(x, collapse = ", "))
+  paste0(paste(utils::head(x, max), collapse = ", "), " and ", count(length(x) - max), " more")
 }
 
 # The entry of `choices` that looks like `x`, or NULL when none is near.

@@ -11,6 +11,7 @@ test_that("a Seurat object comes back with an assay per kind of value", {
   expect_equal(as.matrix(data), plain, ignore_attr = TRUE)
   expect_identical(unique(answer$cpa_source), "counterfactual", ignore_attr = TRUE)
   expect_identical(unname(answer$cell_type), rep("B", ncol(answer)))
+  expect_identical(levels(SeuratObject::Idents(answer)), "IFNb")
   expect_identical(SeuratObject::Misc(answer, "cpa"), output_notes(small_fit()))
   expect_identical(SeuratObject::Misc(answer, "cpa")$scale, "log")
 })

@@ -189,6 +189,8 @@ test_that("unknown names, wrong types and empty sources are refused", {
 test_that("a dose outside the trained range warns once, with the range", {
   expect_warning(ask(condition(condition = "IFNb", dose = 3)), class = "compert_extrapolation",
                  regexp = "\"IFNb\" at dose 3: trained on 1$")
+  expect_warning(ask(condition(condition = "IFNb", dose = 2:9)), class = "compert_extrapolation",
+                 regexp = "\"IFNb\" at dose 2, 3, 4, 5, 6, 7 and 2 more: trained on 1$")
   expect_no_warning(ask())
 })
 
