@@ -28,7 +28,7 @@
 #'   another kind of container what is usual there.
 #' @param missing_genes `"error"`, or `"zero"` to take up to a tenth of the fit's genes as 0 when
 #'   the cells lack them.
-#' @param perturbation Names of perturbations, a [condition()] (for combinations and doses), or
+#' @param perturbation Names of perturbations, a [condition()] (for doses; names of combinations are one), or
 #'   `NULL` for all, control included.
 #' @param dose One dose for all, or one per name. `NULL`: of each perturbation the highest dose that
 #'   training saw, of one without training cells what corresponds to the highest of all others (where
@@ -129,9 +129,10 @@ perturbation_vectors <- function(fit, parts, doses, call = rlang::caller_env()) 
   t(with_core_errors(core_perturbation_embedding(fit$state, design$perturbation, design$dose), call))
 }
 
-# Names (or a condition) and doses as list(names, parts, doses).
+# Names (or a condition, as "A+B" is) and doses as list(names, parts, doses).
 asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_env()) {
   registry <- fit$meta$registry
+  if (is.null(dose) && !all(perturbation %in% registry$perturbations)) perturbation <- texts_as_condition(perturbation)
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
     asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit),

@@ -111,10 +111,19 @@ abort_unknown_perturbation <- function(registry, unknown, parts, call) {
     c(if (length(meant)) {
       paste0(name_list(meant[1]), " holds the separator ", dQuote(registry$sep, FALSE),
              ": write condition(list(", dQuote(meant[1], FALSE), ")).")
-    }, paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
+    }, label_advice(unknown[1], known), paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
               "; the control is ", dQuote(registry$control, FALSE), "."),
       how_to_know(unknown[1], registry)),
     call = call, class = "compert_unknown_perturbation")
+}
+
+# "A@1", as tables have it, in place of condition("A", dose = 1).
+label_advice <- function(label, known) {
+  name <- sub("@[^@]*$", "", label)
+  if (name == label || !name %in% known) return(NULL)
+  dose <- sub("^.*@", "", label)
+  paste0("Doses stand beside the names: condition(", dQuote(name, FALSE), ", dose = ", dose, "), for a combination ",
+         "dose = c(", dose, ", ...).")
 }
 
 # What makes a fit know a perturbation.

@@ -86,6 +86,9 @@ test_that("without a dose a perturbation is embedded at its highest trained dose
   expect_identical(tidy(fit)$dose[tidy(fit)$dimension == 1], c(1, 10, 5, 10, 0))
   expect_identical(perturbation_embedding(fit, condition("B"))[1, ], at("B", 10))
   expect_refused(perturbation_embedding(fit, condition("A")), "trained doses of \"A\"")
+  # A pair is a condition, also by its name alone.
+  expect_identical(perturbation_embedding(fit, c("A+B", "B")), perturbation_embedding(fit, condition(c("A+B", "B"))))
+  expect_equal(perturbation_embedding(fit, "A+B")[1, ], at("A", 1) + at("B", 10), tolerance = 1e-5)
   fit$meta$settings$parity <- "fb"
   expect_identical(strongest_doses(fit, c("B", "control")), c(1, 1))
 })
