@@ -5,6 +5,8 @@
 new_keys <- function(perturbation = NULL, dose = NULL, covariates = NULL, control = NULL, batch = NULL,
                      split = NULL, assay = NULL, layer = NULL, loss = NULL, sep = "+",
                      continuous = NULL, call = rlang::caller_env()) {
+  refuse_values(list(perturbation = perturbation, dose = dose, covariates = covariates, continuous = continuous,
+                     batch = batch, split = split), call)
   covariates <- formula_names(covariates, "covariates", call)
   continuous <- formula_names(continuous, "continuous", call)
   columns <- several_columns(perturbation, dose, c(covariates, continuous, batch, split), call)
@@ -32,6 +34,16 @@ new_keys <- function(perturbation = NULL, dose = NULL, covariates = NULL, contro
          layer = layer, loss = loss, sep = sep), if (!is.null(columns)) list(columns = columns),
     if (length(continuous)) list(continuous = continuous),
     if (length(control) > 1L) list(further_controls = as_utf8(control[-1L])))
+}
+
+# x$condition in place of "condition".
+refuse_values <- function(roles, call) {
+  values <- vapply(roles, function(x) is.factor(x) || inherits(x, "Rle") || (is.atomic(x) && length(x) > 100L), NA)
+  if (!any(values)) return(invisible())
+  arg <- names(roles)[values][1L]
+  abort_input(paste0("`", arg, "` must be the name of a column of the cells' table, not the column itself."),
+              paste0("It is ", describe(roles[[arg]]), "."), paste0("Write ", arg, " = \"...\", with its name."),
+              call = call)
 }
 
 # Those of the arguments that a verb was given.
@@ -82,8 +94,8 @@ column_defects <- function(keys, columns, need) {
     if (n == 1L) return(NULL)
     new_defect("missing column", paste0("`", arg, "` must name a column of the cells' table."),
                paste0("There is no column ", dQuote(name, FALSE), "."),
-               paste0(did_you_mean(name, columns), "The columns are ",
-                      name_list(columns, 12), "."))
+               paste0(did_you_mean(name, columns), "The columns are ", name_list(columns, 12), ".",
+                      if (name == "ident") " Identities of Seurat become one by x$ident <- Idents(x)."))
   }
   bind_defects(unlist(lapply(names(roles), function(arg) {
     lapply(roles[[arg]], function(name) one(arg, name))

@@ -32,7 +32,8 @@
 #' Predicted cells are their source cells, all moved by nearly the same amount. Tests between cells, as of
 #' Seurat's `FindMarkers()`, and principal components of scaled genes make much of the smallest change that all
 #' share. Rank genes by the size of the change from the predicted control, which is a condition like others
-#' (`c("control", "A+B")`), and ask measured cells for p values ([rank_degs()]).
+#' (`c("control", "A+B")`), and ask measured cells for p values ([rank_degs()]). Methods for counts, as edgeR, take
+#' draws of a fit on counts (`type = "sample"`), which are whole numbers, summed over the cells of each replicate.
 #'
 #' @param object A `compert_fit`, or a baseline of [baseline_fit()].
 #' @param newdata The cells to start from, in any container that [cpa()] takes, with the columns

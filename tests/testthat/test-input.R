@@ -20,6 +20,10 @@ test_that("what is no container is refused with what is one", {
   }
 })
 
+test_that("objects in a list are to be joined", {
+  expect_refused(read_cells(list(a = diag(2), b = diag(2)), toy_keys()), "class `list`.*merge.*do.call\\(cbind, x\\)")
+})
+
 test_that("the wrong scale is a defect, an unusual one a warning", {
   about <- function(x, loss) {
     values <- inspect_values(x)

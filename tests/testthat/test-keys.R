@@ -13,6 +13,8 @@ test_that("a column has one role, and every key is a text", {
                  "\"drug\" is given as `perturbation` and as `dose`")
   expect_refused(new_keys("drug", covariates = "a", batch = "a"), "`covariates` and as `batch`")
   expect_refused(new_keys(NULL), "`perturbation` must be one text")
+  expect_refused(new_keys(factor("A")), "the name of a column.*not the column itself.*class `factor`.*perturbation = ")
+  expect_refused(new_keys("drug", covariates = rep("T", 101)), "`covariates` must be the name of a column.*101 texts")
   expect_refused(new_keys("drug", continuous = ~ log(time)), "`continuous` must be a formula of names.*~log\\(time\\)")
   expect_refused(new_keys("drug", covariates = drug ~ a), "`covariates` must be a formula of names.*drug ~ a")
   expect_refused(new_keys("drug", covariates = ~ a:b), "`covariates` must be a formula of names")
@@ -28,6 +30,11 @@ test_that("each column that is absent is a defect of its own, for the roles that
   expect_match(missing$given, "\"dos\"|\"b\"|\"part\"")
   expect_match(missing$todo[1], "Did you mean \"dose\"")
   expect_identical(nrow(column_defects(keys, c("drug", "a"), "perturbation")), 0L)
+})
+
+test_that("identities of Seurat are told how they become a column", {
+  expect_match(column_defects(new_keys("ident"), "drug", "perturbation")$todo, "by x\\$ident <- Idents\\(x\\)")
+  expect_no_match(column_defects(new_keys("dru"), "drug", "perturbation")$todo, "Idents")
 })
 
 test_that("a name that two columns have is no name of one", {
