@@ -110,6 +110,7 @@
 #'   way. Matrices stored gene by gene (csc) and cells with proteins are read whole.
 #' @section Errors: All defects of the input are reported in one error; [check_screen()] lists them
 #'   as a table beforehand.
+#' @concept CPA.setup_anndata
 #' @references Lotfollahi et al. (2023) Predicting cellular responses to complex perturbations in
 #'   high-throughput screens. Molecular Systems Biology 19, e11517. Reference implementation:
 #'   facebookresearch/CPA, `cpa/api.py`, `cpa/model.py`, `cpa/data.py`.

@@ -33,7 +33,8 @@ match_genes <- function(x, registry, missing_genes = c("error", "zero"),
       paste0("It lacks ", count(length(absent)), " of ",
              count_of(length(genes), "gene"), " (", format(100 * share, digits = 2), " %): ",
              name_list(absent), "."),
-      if (share <= 0.1) "Write missing_genes = \"zero\" to take them as 0." else
+      if (share <= 0.1) "Write missing_genes = \"zero\" to take them as 0." else if (share < 0.5)
+        "Give the cells with all genes of training, before a choice among these." else
         "Genes are matched by row name; give the same kind of names as in training.",
       call = call)
   }

@@ -18,6 +18,7 @@
 #' @section Errors:
 #' Missing genes, and perturbations or covariate levels that are added and that the fit never saw; no
 #' column of perturbations, unless `add` leaves the perturbation out.
+#' @concept custom_predict
 #' @source `ComPert.predict` in `cpa/model.py` of facebookresearch/CPA; `custom_predict` in
 #'   `cpa/_model.py` of theislab/cpa.
 #' @seealso [predict()][predict.compert_fit] for other conditions, [evaluate_cells()], [cell_embedding()],

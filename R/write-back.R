@@ -24,6 +24,7 @@
 #' basal state is asked for.
 #' @source `CPA.get_latent_representation` in `cpa/_model.py` of theislab/cpa.
 #' @seealso [cell_embedding()], [reconstruct()], [write_h5ad()]
+#' @concept get_latent_representation
 #' @examplesIf requireNamespace("SingleCellExperiment", quietly = TRUE)
 #' screen <- kang_example()
 #' fit <- cpa(screen, "condition", covariates = "cell_type", control = "control",

@@ -8,7 +8,8 @@ test_that("genes are matched by name", {
   expect_identical(zero[1, ], x[1, ] * 0)
   expect_identical(zero[-1, ], x[-1, ])
   expect_identical(as.matrix(match_genes(as_sparse(x[-1, ]), registry, "zero")), zero)
-  expect_refused(match_genes(x[1:3, ], registry, "zero"), "lacks 9 of 12 genes")
+  expect_refused(match_genes(x[1:3, ], registry, "zero"), "lacks 9 of 12 genes.*the same kind of names")
+  expect_refused(match_genes(x[1:8, ], registry, "zero"), "lacks 4 of 12 genes.*with all genes of training")
 })
 
 test_that("genes and proteins that only Seurat's dashes set apart are the same", {

@@ -71,3 +71,10 @@ test_that("every name of the table is one of ours", {
   verbs <- unique(c(names(formals(cpa)), names(formals(chemcpa))))
   for (known in reference_arguments()) expect_identical(setdiff(known, verbs), character())
 })
+
+test_that("a search of the help for theislab/cpa's verbs finds ours", {
+  page <- function(verb) utils::help.search(verb, package = "compert", agrep = FALSE)$matches$Topic
+  expect_identical(unique(page("setup_anndata")), "cpa")
+  expect_identical(unique(page("custom_predict")), "reconstruct")
+  expect_identical(unique(page("get_latent_representation")), "write_back")
+})
