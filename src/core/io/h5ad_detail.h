@@ -2,6 +2,8 @@
 
 // What the translation units of the .h5ad reader and writer share; nobody else includes this.
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -59,6 +61,26 @@ std::string encoding(const Source& source, const std::string& path);
 /// A dense or sparse matrix; nothing (and a note) where `path` is no matrix of numbers.
 std::optional<Matrix> read_matrix(const Source& source, const std::string& path);
 bool is_sparse(const Source& source, const std::string& path);
+
+/// Entries of one place of a row, next to each other after sorting, become their sum.
+template <typename T>
+void add_up(std::vector<std::int64_t>& offsets, std::vector<std::int32_t>& indices, std::vector<T>& values) {
+  std::size_t to = 0, from = 0;
+  for (std::size_t row = 0; row + 1 < offsets.size(); ++row) {
+    const std::size_t first = to;
+    for (; from < static_cast<std::size_t>(offsets[row + 1]); ++from) {
+      if (to > first && indices[to - 1] == indices[from]) {
+        values[to - 1] += values[from];
+        continue;
+      }
+      indices[to] = indices[from];
+      values[to++] = values[from];
+    }
+    offsets[row + 1] = static_cast<std::int64_t>(to);
+  }
+  indices.resize(to);
+  values.resize(to);
+}
 
 /// An array, categorical or nullable array; nothing (and a note) where it is none of these.
 std::optional<Values> read_values(const Source& source, const std::string& path);

@@ -45,26 +45,6 @@ bool is_sorted_by_row(const Matrix& m) {
   return true;
 }
 
-// Entries of one place, next to each other after sorting, become their sum.
-void add_up(Matrix& m) {
-  std::size_t to = 0;
-  auto from = std::size_t{0};
-  for (std::size_t row = 0; row < m.n_rows; ++row) {
-    const std::size_t first = to;
-    for (; from < static_cast<std::size_t>(m.offsets[row + 1]); ++from) {
-      if (to > first && m.indices[to - 1] == m.indices[from]) {
-        m.values[to - 1] += m.values[from];
-        continue;
-      }
-      m.indices[to] = m.indices[from];
-      m.values[to++] = m.values[from];
-    }
-    m.offsets[row + 1] = static_cast<std::int64_t>(to);
-  }
-  m.indices.resize(to);
-  m.values.resize(to);
-}
-
 }  // namespace
 
 Matrix to_csr(Matrix matrix) {
@@ -91,7 +71,7 @@ Matrix to_csr(Matrix matrix) {
     matrix = turn(matrix, matrix.n_rows, matrix.n_columns);
     matrix = turn(matrix, matrix.n_columns, matrix.n_rows);
   }
-  if (!is_sorted_by_row(matrix)) add_up(matrix);
+  if (!is_sorted_by_row(matrix)) detail::add_up(matrix.offsets, matrix.indices, matrix.values);
   return matrix;
 }
 

@@ -18,25 +18,6 @@ constexpr double kChunks = 4;  // of a block: those at its ends are read for its
 constexpr std::size_t kMostAtOnce = 1 << 22;  // values of one read
 constexpr std::size_t kGap = 1 << 12;         // values that are read over rather than skipped
 
-/// Values of the same gene of a cell, next to each other, become their sum.
-void add_up(CellBatch& out) {
-  std::size_t to = 0, from = 0;
-  for (std::size_t b = 0; b < out.n_cells(); ++b) {
-    const std::size_t first = to, end = static_cast<std::size_t>(out.offsets[b + 1]);
-    for (; from < end; ++from) {
-      if (to > first && out.genes[to - 1] == out.genes[from]) {
-        out.values[to - 1] += out.values[from];
-        continue;
-      }
-      out.genes[to] = out.genes[from];
-      out.values[to++] = out.values[from];
-    }
-    out.offsets[b + 1] = static_cast<int64_t>(to);
-  }
-  out.genes.resize(to);
-  out.values.resize(to);
-}
-
 /// Whether genes ascend, each once, from 0 or more to fewer than `n_genes`.
 bool is_row(const int32_t* genes, std::size_t n, std::size_t n_genes) {
   if (n == 0) return true;
@@ -230,7 +211,7 @@ void StoredCells::fetch(const int64_t* cells, std::size_t n, CellBatch& out) con
     impl_->by_runs(cells, n, [&](const auto& order, std::size_t first, std::size_t last) {
       if (impl_->read_run(cells, order, first, last, out)) repeats = true;
     });
-    if (repeats) add_up(out);
+    if (repeats) h5ad::detail::add_up(out.offsets, out.genes, out.values);
     return;
   }
   std::vector<Impl::Row> rows(n);
