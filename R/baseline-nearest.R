@@ -39,19 +39,17 @@ learn_molecules <- function(molecules, registry, call) {
   named_features(t(known$features), known$has_features, registry$perturbations)
 }
 
-# The single perturbations that have a shift, by covariates (`here`), and the similarity of all names in the
-# groups, NA where it is not known.
+# The single perturbations that have a shift, by covariates (`here`), and the molecules of all names in the groups,
+# scaled to length 1, NA where there are none. Similarities of all pairs would be a matrix of drugs x drugs.
 similar_singles <- function(known, groups) {
   names <- unique(unlist(groups$parts))
-  alike <- similarity(groups$molecules[match(names, rownames(groups$molecules)), , drop = FALSE])
-  diag(alike) <- 1
-  dimnames(alike) <- list(names, names)
   single <- sort(as.integer(unlist(known$single)))
   place <- match(groups$place, unique(groups$place))
   name <- rep(0L, groups$n)
   alone <- lengths(groups$parts) == 1L
   name[alone] <- match(unlist(groups$parts[alone]), names)
-  list(similarity = alike, name = name, place = place, here = split_by_number(single, place[single], max(place)))
+  list(unit = unit_rows(groups$molecules[match(names, rownames(groups$molecules)), , drop = FALSE]), names = names,
+       name = name, place = place, here = split_by_number(single, place[single], max(place)))
 }
 
 # The sum over the parts of what the most similar other perturbation does alone under the same covariates, at the
@@ -61,11 +59,12 @@ nearest_shift <- function(known, groups, g) {
   hits <- near$here[[near$place[g]]]
   hits <- hits[near$name[hits] != near$name[g]]
   if (length(hits) == 0L) return(list(note = "no training cells of another perturbation under the same covariates"))
-  parts <- groups$parts[[g]]
-  alike <- near$similarity[near$name[hits], match(parts, colnames(near$similarity)), drop = FALSE]
+  parts <- match(groups$parts[[g]], near$names)
+  alike <- cosines(near$unit[near$name[hits], , drop = FALSE], near$unit[parts, , drop = FALSE])
+  alike[outer(near$name[hits], parts, `==`)] <- 1
   best <- apply(alike, 2L, function(a) if (all(is.na(a))) NA_real_ else max(a, na.rm = TRUE))
   if (anyNA(best)) {
-    return(list(note = paste0("no molecule of ", name_list(parts[is.na(best)]),
+    return(list(note = paste0("no molecule of ", name_list(near$names[parts[is.na(best)]]),
                               " to compare with those of other perturbations under the same covariates")))
   }
   # Features of fits are in single precision.

@@ -51,7 +51,7 @@ embedding_clusters <- function(embedding, labels, ..., distance = c("euclidean",
                 paste0("All ", length(labels), " rows are of ", name_list(levels(labels)), "."),
                 "Give labels that differ between rows.")
   }
-  if (distance == "cosine") embedding <- unit_rows(embedding)
+  if (distance == "cosine") embedding <- directions(embedding)
   width <- silhouette_widths(embedding, labels, squared = distance == "cosine")
   cluster <- find_clusters(embedding, nlevels(labels), method)
   counts <- table(labels, cluster)
@@ -66,15 +66,24 @@ embedding_clusters <- function(embedding, labels, ..., distance = c("euclidean",
   )
 }
 
-unit_rows <- function(embedding, call = rlang::caller_env()) {
-  length <- sqrt(rowSums(embedding^2))
-  zero <- which(length == 0)
-  if (length(zero)) {
-    abort_input("Every row of `embedding` must have a direction for the cosine distance.",
-                paste0(length(zero), " rows are 0; the first is row ", zero[1L], "."),
-                "Leave them out, or use `distance = \"euclidean\"`.", call)
-  }
-  embedding / length
+# Rows scaled to length 1; NA where they have none.
+unit_rows <- function(x) {
+  length <- sqrt(rowSums(x^2))
+  length[length == 0] <- NA
+  x / length
+}
+
+# Of rows of length 1.
+cosines <- function(a, b = a) pmax(pmin(tcrossprod(a, b), 1), -1)
+
+directions <- function(embedding, call = rlang::caller_env()) {
+  unit <- unit_rows(embedding)
+  zero <- which(is.na(unit[, 1L]))
+  if (length(zero) == 0L) return(unit)
+  abort_input("Every row of `embedding` must have a direction for the cosine distance.",
+              paste0(count_of(length(zero), "row"), if (length(zero) > 1L) " are" else " is", " 0; the first is row ",
+                     zero[1L], "."),
+              "Leave them out, or use `distance = \"euclidean\"`.", call)
 }
 
 # One width per row. Half the squared distance of unit vectors is 1 - cosine.

@@ -210,10 +210,7 @@ similarity <- function(embedding, method = c("cosine", "euclidean"), ...) {
                 "Take one from `perturbation_embedding()` or `covariate_embedding()`.")
   }
   if (method == "euclidean") return(as.matrix(stats::dist(embedding)))
-  length <- sqrt(rowSums(embedding^2))
-  length[length == 0] <- NA
-  unit <- embedding / length
-  pmax(pmin(tcrossprod(unit), 1), -1)
+  cosines(unit_rows(embedding))
 }
 
 # covariate_embedding() of one covariate is a list with one matrix; of several one has to be chosen.
