@@ -12,6 +12,7 @@ abort_input <- function(must, given = NULL, todo = NULL, call = rlang::caller_en
 
 # What verbs share calls the cells `newdata` or `x`; told is the argument that the verb `call` has.
 as_called <- function(text, call) {
+  call <- tryCatch(call, error = function(cnd) NULL)  # of a helper that no verb called
   has <- function(name) is.environment(call) && exists(name, envir = call, inherits = FALSE)
   own <- Find(has, c("newdata", "data", "x"))
   other <- if (identical(own, "newdata")) "x" else "newdata"

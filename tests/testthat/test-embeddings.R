@@ -34,7 +34,7 @@ test_that("vectors of several covariates add up, for every combination of levels
   expect_equal(both["r2, NK", ], one$run["r2", ] + one$cell_type["NK", ])
   expect_identical(covariate_embedding(fit, "run"), one$run)
   expect_identical(covariate_embedding(fit), one)
-  expect_refused(covariate_embedding(fit, c("run", "celltype")), "Did you mean \"cell_type\"")
+  expect_refused(covariate_embedding(fit, c("run", "celltype")), "Write covariate = \"cell_type\"")
   expect_refused(covariate_embedding(fit, c("run", "run")), "\"run\" is there twice")
 })
 
@@ -62,7 +62,7 @@ test_that("wrong questions are refused", {
   fit <- small_fit()
   expect_error(perturbation_embedding(fit, "IFNg"), "Did you mean \"IFNb\"")
   expect_error(perturbation_embedding(fit, "IFNb", dose = -1), "`dose` must be")
-  expect_error(covariate_embedding(fit, "celltype"), "Did you mean \"cell_type\"")
+  expect_error(covariate_embedding(fit, "celltype"), "Write covariate = \"cell_type\"")
   expect_error(cell_embedding(fit), "`x` must be given")
   expect_error(cell_embedding(fit, small_cells()$x, "latent"), "`which` must be one of")
   expect_error(similarity(list(1)), "`embedding` must be")

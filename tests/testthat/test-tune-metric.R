@@ -2,7 +2,7 @@ test_that("metrics are the score or columns of the history", {
   expect_identical(read_metric("-loss_reconstruction")[-1],
                    list(column = "loss_reconstruction", sign = -1))
   expect_true(all(setdiff(tuning_metrics(), "score") %in% names(multi_fit()$history)))
-  expect_refused(read_metric("r2_means"), "Did you mean \"r2_mean\"")
+  expect_refused(read_metric("r2_means"), "Write metric = \"r2_mean\"\\.$")
   expect_refused(read_metric(1), "`metric` must be one text")
 })
 
