@@ -15,10 +15,11 @@
 #'   in the screen of the fit.
 #' @return A ggplot. Lines: with one perturbation a line per covariate combination, with several a line
 #'   per perturbation and a panel per covariate combination (more than 8 lines have a panel each). Maps:
-#'   a panel per combination and covariates. What there is one of stands in the subtitle.
+#'   a panel per combination and covariates. What there is one of stands in the subtitle. Of more than 40
+#'   conditions at one dose, as of knockouts, the 40 farthest are points beside their names.
 #' @section Errors:
 #' A table that is not from [prediction_uncertainty()]; single perturbations and combinations mixed, or
-#' combinations of more than two.
+#' combinations of more than two; more than 48 maps.
 #' @source `plot_uncertainty_dose` and `plot_uncertainty_comb_dose` in `cpa/plotting.py` of
 #'   facebookresearch/CPA.
 #' @seealso [plot_dose_response()]
@@ -46,6 +47,9 @@ plot_uncertainty <- function(uncertainty, ..., value = c("cosine", "euclidean"),
   check_string(sep, "sep", null_ok = TRUE)
   sep <- sep %||% attr(uncertainty, "dose_sep") %||% "+"
   table <- uncertainty_table(uncertainty, value, sep)
+  doses <- table[intersect(c("dose", "dose_1", "dose_2"), names(table))]
+  # Names beside points are more than colours that have no legend, and than panels of one tile.
+  if (nrow(table) > 40L && nrow(unique(doses)) == 1L) return(uncertainty_ranks(table, value))
   if (is.null(table$dose_2)) return(uncertainty_lines(table, value, log_dose))
   uncertainty_map(table, value, log_dose, sep)
 }
@@ -122,11 +126,33 @@ uncertainty_lines <- function(table, value, log_dose) {
   if (log_dose) p + log_dose_scale("x", table$dose, table$.dose) else p
 }
 
+# The farthest conditions of many at one dose.
+uncertainty_ranks <- function(table, value, most = 40L) {
+  names <- paste0(table$perturbation, ifelse(nzchar(table$covariates), ", ", ""), table$covariates)
+  far <- utils::head(order(-table$.value), most)
+  ranks <- data.frame(.value = table$.value[far], .seen = seen_words(table$seen)[far],
+                      .name = factor(names[far], rev(unique(names[far]))))
+  ggplot2::ggplot(ranks, ggplot2::aes(.data$.value, .data$.name)) +
+    ggplot2::geom_point(ggplot2::aes(shape = .data$.seen), size = 1.8, na.rm = TRUE) +
+    ggplot2::scale_shape_manual(values = seen_shapes()) +
+    ggplot2::expand_limits(x = if (all(ranks$.value %in% c(0, NA))) c(0, 1) else 0) +
+    names_axis("y", levels(ranks$.name)) +
+    ggplot2::labs(x = paste(uncertainty_words()[[value]], "to the nearest condition of the training"), y = NULL,
+                  shape = NULL, caption = paste("The", length(far), "farthest of", count(nrow(table)), "conditions")) +
+    theme_compert() +
+    ggplot2::theme(axis.text.y = ggplot2::element_text(size = ggplot2::rel(0.7)))
+}
+
 # A panel per combination and covariates. Conditions of the training are points.
 uncertainty_map <- function(table, value, log_dose, sep) {
   one <- length(unique(table$perturbation)) == 1L
   table$panel <- if (one) table$covariates else
     paste0(table$perturbation, ifelse(nzchar(table$covariates), ", ", ""), table$covariates)
+  maps <- length(unique(table$panel))
+  if (maps > 48L) {
+    abort_input("`uncertainty` must be of at most 48 maps, one per combination and covariates.",
+                paste0("It is of ", count(maps), "."), "Filter it by rows.", rlang::caller_env())
+  }
   seen <- table$seen == "condition"
   map <- map_table(table[c("panel", "dose_1", "dose_2", ".value")], ".value", log_dose)
   legend <- paste0(sub(" ", "\n", uncertainty_words()[[value]]), "\nto training")

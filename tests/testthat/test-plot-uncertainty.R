@@ -116,3 +116,24 @@ test_that("a single dose has points, one break and no line", {
   expect_identical(c(nrow(built$data[[1]]), nrow(built$data[[2]])), c(0L, 4L))
   expect_identical(built$layout$panel_params[[1]]$x$get_labels(), "1")
 })
+
+test_that("of many conditions at one dose the farthest are named, and too many maps are refused", {
+  skip_without_package("ggplot2")
+  table <- function(dose, n = 30) {
+    far <- far_from(dose, paste0(if (is.character(dose)) "A+", "K", seq_len(n)))
+    far$cosine <- seq_len(nrow(far)) %% 37
+    far
+  }
+  far <- table(1)
+  p <- plot_uncertainty(far)
+  expect_identical(nrow(p$data), 40L)
+  expect_identical(p$data$.value, sort(far$cosine, decreasing = TRUE)[1:40])
+  top <- far[which.max(far$cosine), ]
+  expect_identical(levels(p$data$.name)[40], paste0(top$drug, ", ", top$cell_type))
+  expect_identical(p$labels$caption, "The 40 farthest of 60 conditions")
+  expect_silent(ggplot2::ggplotGrob(p))
+  expect_identical(nrow(plot_uncertainty(table("1+1"))$data), 40L)
+  expect_identical(nrow(plot_uncertainty(table(1, 20))$data), 40L)
+  expect_null(plot_uncertainty(table(1, 20))$data$.name)
+  expect_refused(plot_uncertainty(table(c("1+1", "1+2"), 25)), "at most 48 maps.*It is of 50")
+})
