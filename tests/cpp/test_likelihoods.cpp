@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "catch_compat.h"
+#include "compert/cells.h"
 #include "compert/class_losses.h"
 #include "compert/divergences.h"
 #include "compert/error.h"
+#include "compert/inspect.h"
 #include "compert/likelihoods.h"
 #include "compert/mixtures.h"
 
@@ -205,4 +207,29 @@ TEST_CASE("focal loss: gradient, sure guesses, wrong input", "[likelihoods]") {
   CHECK_THROWS_AS(focal_loss(logits, {1, 0, 0, 0}, {}, 2, Reduction::kMean), compert::Error);
   CHECK_THROWS_AS(focal_loss(logits, labels, {1, 1}, 2, Reduction::kMean), compert::Error);
   CHECK_THROWS_AS(focal_loss({}, {}, {}, 2, Reduction::kMean), compert::Error);
+}
+
+TEST_CASE("counts with means of at least softplus(0) have the likelihood of other counts", "[likelihoods]") {
+  compert::Architecture architecture;
+  architecture.n_genes = 3;
+  architecture.n_perturbations = 2;
+  const std::vector<double> counts = {0, 3, 12, 1, 0, 40, 2, 7, 0};
+  compert::Design design;
+  design.n = 3;
+  design.n_slots = 1;
+  design.perturbation = {0, 1, 0};
+  design.dose = {1, 1, 1};
+  for (const std::string activation : {"linear", "ReLU"}) {
+    compert::Settings settings = compert::settings_from_json(R"({"parity": "fb", "loss_ae": "nb", "device": "cpu"})");
+    settings.precision = "float64";
+    settings.decoder_activation = activation;
+    compert::Model model(architecture, settings);
+    const auto ours = compert::Inspector(model).forward(compert::DenseCells(counts.data(), 3, 3), design, false);
+    const auto &mean = ours.at("reconstruction_means").values, &theta = ours.at("reconstruction_variances").values;
+    double loss = 0;
+    for (std::size_t i = 0; i < counts.size(); ++i)
+      loss -= compert::nb_log_prob(counts[i], mean[i], theta[i]).log_prob / static_cast<double>(counts.size());
+    INFO(activation);
+    CHECK(ours.at("loss_reconstruction").values[0] == Approx(loss).epsilon(1e-12));
+  }
 }

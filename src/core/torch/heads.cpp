@@ -126,8 +126,8 @@ Tensor composed_loss(const Tensor& raw, const CellValues& target, const Head& he
             (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
   }
   const Tensor log_p = head.zero_inflated() ? log_zinb(x, d)
-                       : head.swept()       ? log_nb(x, d.mean, d.second)
-                                            : log_nb_multicpa(x, d.mean, d.second);
+                       : head.multicpa()    ? log_nb_multicpa(x, d.mean, d.second)
+                                            : log_nb(x, d.mean, d.second);
   return log_p.mean() * -scale;
 }
 
