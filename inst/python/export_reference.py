@@ -389,7 +389,7 @@ def chemcpa(saved, data):
     for k, n in enumerate(levels):
         expected.update(mlp(f"adversary_covariates.{k}", [
             int(h["dim"]), *hidden(h["adversary_width"], h["adversary_depth"]), n]))
-    settings = taken(h, SHARED + TRAINING + ["reg_adversary_cov"])
+    settings = dict({"reg_adversary_cov": 1.0}, **taken(h, SHARED + TRAINING + ["reg_adversary_cov"]))
     if not more.get("enable_cpa_mode"):
         needed(h, ["embedding_encoder_width", "embedding_encoder_depth"], "the hyperparameters")
         settings.update(taken(h, ["embedding_encoder_width", "embedding_encoder_depth"]))
