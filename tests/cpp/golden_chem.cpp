@@ -36,6 +36,7 @@ Reference ChemFormat::reference(const File& file, const std::string& precision) 
   Json settings = {{"parity", "chemcpa"}, {"precision", precision}, {"device", "cpu"}, {"threads", 1},
                    {"doser_type", doser == "None" ? "linear" : doser},
                    {"use_drugs_idx", by_index(file)},
+                   {"reg_adversary_cov", 1},
                    {"decoder_activation", said(file, "decoder_activation", "linear")}};
   const Json hparams = Json::parse(file.attribute("hparams"));
   for (const auto& [key, value] : hparams.items()) settings[key] = value;

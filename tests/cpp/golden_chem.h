@@ -15,6 +15,7 @@ class ChemFormat final : public Format {
   std::string parameter(const File& file, const std::string& name) const override;
   std::string output(const File& file, const std::string& name) const override;
   void complete(const File& file, compert::NamedArrays& forward) const override;
+  void prepare(compert::Inspector& inspector) const override { inspector.keep_zero_gradients(); }
 };
 
 /// Cells x genes, one cell after the other.

@@ -59,6 +59,7 @@ class Comparison {
   std::string where(const std::string& what) const { return file_.stem() + at_ + what; }
   std::string group(const std::string& name) const { return (single_ ? "f32 " : "f64 ") + name; }
   void check(const std::string& g, const std::string& path, const compert::Array& ours, double tolerance) {
+    if (single_ && file_.has("f64/" + path)) tolerance = std::max(tolerance, 10 * own_deviation(path));
     tally_.add(group(g), where(path), ours.values, file_.read(at_ + path).values, tolerance);
   }
   double deviation(const std::string& name) const {
@@ -67,7 +68,7 @@ class Comparison {
   }
 
   /// How far the reference in single precision is from itself in double precision: where large
-  /// terms cancel in a gradient, that is all that single precision can give.
+  /// terms cancel, that is all that single precision can give.
   double own_deviation(const std::string& path) const {
     return relative_error(file_.read("f32/" + path).values, file_.read("f64/" + path).values);
   }
@@ -162,8 +163,7 @@ class Comparison {
       REQUIRE(ours.gradients.count(key) == 1);
       const double own = largest(which + "/grads/" + name);
       check(which + " gradients", which + "/grads/" + name, ours.gradients.at(key),
-            single_ ? std::max({5e-5, 10 * own_deviation(which + "/grads/" + name),
-                                own > 0 ? kCancelled * network[first_word(name)] / own : 0})
+            single_ ? std::max({5e-5, deviation(which), own > 0 ? kCancelled * network[first_word(name)] / own : 0})
                     : 1e-9);
     }
   }
@@ -171,6 +171,7 @@ class Comparison {
   void updates() {
     compert::Model model = fresh();
     compert::Inspector inspector(model);
+    format_.prepare(inspector);
     std::map<std::string, std::vector<double>> losses;
     int count = 0;
     double steps_before = 0;
@@ -261,6 +262,7 @@ class Comparison {
         const Minibatch b = minibatch(k);
         for (compert::Model* model : {&straight, &rounded}) {
           compert::Inspector inspector(*model);
+          format_.prepare(inspector);
           inspector.replay(format_.recorded(file_, k, false));
           inspector.update(b.cells(), b.design);
           if (k + 1 == 10) inspector.step_schedulers();

@@ -39,6 +39,8 @@ class Format {
   virtual compert::Inspector::Recorded recorded(const File&, int /*k*/, bool /*means*/) const {
     return {};
   }
+  /// Rules of the torch that made the file, where they matter.
+  virtual void prepare(compert::Inspector&) const {}
   /// A parameter whose exact gradient is zero in some of the updates, so that Adam moves it by round-off
   /// there, a learning rate at a time; or a reported loss that sees it. Single precision tells nothing of
   /// the one and little of the other.

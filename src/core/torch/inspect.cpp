@@ -76,7 +76,7 @@ NamedArrays Inspector::forward(const CellSource& cells, const Design& design, bo
     for (std::size_t k = 0; k < batch.covariates.size(); ++k)
       out["covariate_embedding_" + std::to_string(k)] = to_array(
           network.covariate_tables()[k]->value.index_select(0, batch.covariates[k]));
-    out["covariate_embedding_sum"] = to_array(covariates);
+    out["covariate_embedding_sum"] = to_array(covariates.expand_as(treated));
     out["latent_treated"] = to_array(treated);
     const Tensor hidden = network.decoder_hidden(treated, training);
     const Tensor raw = network.decoder_raw(hidden);
@@ -192,6 +192,11 @@ std::vector<double> Inspector::learning_rates() const {
   const ParameterStore& store = model_.impl_->network.store();
   return {store.adam(Group::kAutoencoder).lr, store.adam(Group::kAdversaries).lr,
           store.adam(Group::kDosers).lr};
+}
+
+void Inspector::keep_zero_gradients() {
+  Adam& dosers = model_.impl_->network.store().adam(Group::kDosers);
+  if (dosers.idle == Idle::kRests) dosers.idle = Idle::kRestsUntilRun;
 }
 
 NamedArrays Inspector::adam_state(const std::string& group) const {

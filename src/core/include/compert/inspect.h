@@ -20,6 +20,9 @@ class Inspector {
     std::vector<int64_t> partner;  ///< of every cell, for mixup; empty: no mixup
   };
   void replay(Recorded recorded);
+  /// Dose-response networks that a batch does not run move on once they have run, also with parity "chemcpa": as
+  /// with torch before 2.0, whose zero_grad() leaves gradients of 0.
+  void keep_zero_gradients();
 
   /// Latents, doser outputs, decoder outputs, losses, adversary logits of one batch; of RNA and proteins
   /// under the names of theislab/multicpa.
