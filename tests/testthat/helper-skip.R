@@ -37,14 +37,14 @@ source_tree <- function() {
 
 skip_without_source_tree <- function() skip_without(nzchar(source_tree()), "source tree")
 
-# A file of numbers of a reference implementation, for tests that run it through the whole of R.
-golden_file <- function(name, reference) {
+# The files of numbers of a reference implementation, for tests that run them through the whole of R.
+golden_files <- function(prefix, reference) {
   skip_without_source_tree()
   skip_without_package("rhdf5")
   folder <- Sys.getenv("COMPERT_GOLDEN", file.path(source_tree(), "tests", "cpp", "golden"))
-  file <- file.path(folder, name)
-  skip_without(file.exists(file), paste("golden values of", reference))
-  file
+  files <- list.files(folder, paste0("^", prefix, ".*[.]h5$"), full.names = TRUE)
+  skip_without(length(files) > 0, paste("golden values of", reference))
+  files
 }
 
 # Of its metrics, metrics_*.h5: names of conditions, and of the genes of each that are scored.
