@@ -1,7 +1,7 @@
 # Molecules in conditions, which a fit need not know: `smiles` as the perturbation or beside its name.
 
 # list(fit, condition): the fit knows the molecules, and the condition has their names.
-with_molecules <- function(fit, condition, call = rlang::caller_env()) {
+knowing_molecules <- function(fit, condition, call = rlang::caller_env()) {
   asked <- list(fit = fit, condition = condition)
   if (!inherits(condition, "compert_condition")) return(asked)
   asked <- name_molecules(condition, fit$meta$keys, call)

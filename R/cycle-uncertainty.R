@@ -61,7 +61,7 @@ cycle_uncertainty <- function(fit, newdata, condition, ..., direction = c("forwa
   need <- c(if ("back" %in% direction) c("perturbation", "dose"), "covariates", "batch")
   screen <- read_newdata(fit, newdata, assay, layer, col_data, missing_genes, need = need)
   measured <- measured_conditions(fit, screen)
-  asked <- with_molecules(fit, condition)
+  asked <- knowing_molecules(fit, condition)
   fit <- asked$fit
   targets <- make_targets(fit, asked$condition, open_doses = any_dose(measured, only_dose(fit)))
   stop_at_batch(fit, targets, rlang::current_env())

@@ -74,7 +74,7 @@ cell_embedding <- function(fit, x, which = c("basal", "treated", "corrected", "c
   use <- if (!is.null(condition)) "start" else if (parts$perturbation) "own" else "unused"
   screen <- read_newdata(fit, x, assay, layer, col_data, missing_genes, labels = use)
   if (is.null(condition)) return(embed_screen(fit, screen, which, parts))
-  asked <- with_molecules(fit, condition)
+  asked <- knowing_molecules(fit, condition)
   fit <- asked$fit
   targets <- make_targets(fit, asked$condition)
   warn_dose_range(fit, targets)
@@ -117,7 +117,7 @@ name_embedding <- function(z, rows, stem) {
 perturbation_embedding <- function(fit, perturbation = NULL, ..., dose = NULL) {
   check_no_dots(...)
   validate_fit(fit)
-  known <- with_molecules(fit, perturbation)
+  known <- knowing_molecules(fit, perturbation)
   fit <- known$fit
   asked <- asked_perturbations(fit, known$condition, dose)
   name_embedding(perturbation_vectors(fit, asked$parts, asked$doses), asked$names, "dim")

@@ -138,7 +138,7 @@ predict.compert_fit <- function(object, newdata, condition, ...,
   residual <- pick_residual(object, residual) && type != "sample"
   screen <- read_newdata(object, newdata, assay, layer, col_data, missing_genes, from = from)
   screen <- use_modality(screen, from)
-  asked <- with_molecules(object, condition)
+  asked <- knowing_molecules(object, condition)
   object <- asked$fit
   targets <- make_targets(object, asked$condition)
   warn_dose_range(object, targets)

@@ -44,7 +44,7 @@ prediction_uncertainty <- function(fit, condition, ..., min_cells = 31L) {
                 paste0("Write ", example_condition(fit), "."))
   }
   check_count(min_cells, "min_cells")
-  asked <- with_molecules(fit, condition)
+  asked <- knowing_molecules(fit, condition)
   fit <- asked$fit
   targets <- make_targets(fit, asked$condition)
   stop_at_batch(fit, targets, cells = FALSE)
