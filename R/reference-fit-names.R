@@ -1,7 +1,9 @@
 # Names for the weights of a reference, from its exported file or as they are given.
 
-# list(genes, perturbations, covariates, control), perturbations and levels in the order of their codes.
+# list(genes, perturbations, covariates, control, and proteins where the model has any), perturbations and levels in
+# the order of their codes.
 export_names <- function(about, given, call) {
+  given <- with_known_proteins(about, given, call)
   levels <- as.integer(about$covariate_levels)
   columns <- as.character(about$keys$covariates)
   out <- either_names(about, given, levels, columns, call)
@@ -9,8 +11,10 @@ export_names <- function(about, given, call) {
   out$covariates <- lapply(out$covariates[columns], function(x) level_names(if (is.numeric(x)) sort(x) else x))
   check_strings(out$control, "control", null_ok = FALSE, call = call)
   sizes <- c(list(genes = about$n_genes, perturbations = about$n_perturbations),
+             if ("proteins" %in% names(given)) list(proteins = about$n_proteins),
              rlang::set_names(as.list(levels), sprintf("covariates$%s", columns)))
-  values <- c(out[c("genes", "perturbations")], rlang::set_names(out$covariates, sprintf("covariates$%s", columns)))
+  values <- c(out[intersect(names(sizes), names(out))],
+              rlang::set_names(out$covariates, sprintf("covariates$%s", columns)))
   for (name in names(sizes)) check_n_names(values[[name]], sizes[[name]], name, call)
   check_choice(out$control, out$perturbations, "control", call)
   in_order <- function(x) x[order(encoded_names(x, about$reference), method = "radix")]
@@ -21,6 +25,14 @@ export_names <- function(about, given, call) {
     out$covariates[texts] <- lapply(out$covariates[texts], in_order)
   }
   out
+}
+
+# `proteins` belongs to models of both.
+with_known_proteins <- function(about, given, call) {
+  if (isTRUE(about$n_proteins > 0)) return(given)
+  if (is.null(given$proteins)) return(given[setdiff(names(given), "proteins")])
+  abort_input("`proteins` must be left out: the model has none.", paste0("It is ", describe(given$proteins), "."),
+              "Leave it out.", call)
 }
 
 # Each of the names as it is given, or as the file has it: one of the two.
@@ -35,7 +47,9 @@ either_names <- function(about, given, levels, columns, call) {
   missing <- names(given)[vapply(given, is.null, NA) & vapply(known, is.null, NA)]
   if (length(missing)) {
     abort_input(paste0(paste0("`", missing, "`", collapse = ", "), " must be given: the file has no such names."),
-                paste0("It has ", count_of(about$n_genes, "gene"), ", ", about$n_perturbations,
+                paste0("It has ", count_of(about$n_genes, "gene"), ", ",
+                       if (isTRUE(about$n_proteins > 0)) paste0(count_of(about$n_proteins, "protein"), ", "),
+                       about$n_perturbations,
                        " perturbations with the control",
                        if (length(levels)) paste0(", and ", paste0(vapply(levels, count_of, "", "level"), " of ",
                                                                    dQuote(columns, FALSE), collapse = ", ")), "."),

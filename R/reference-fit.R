@@ -1,7 +1,7 @@
 #' Read a model that a reference implementation has trained
 #'
-#' Makes a fit of the weights that facebookresearch/CPA, theislab/chemCPA or theislab/cpa has trained and
-#' saved. A script in Python, which comes with the package, writes them to a file first; it runs where the
+#' Makes a fit of the weights that facebookresearch/CPA, theislab/chemCPA, theislab/cpa or theislab/multicpa has
+#' trained and saved. A script in Python, which comes with the package, writes them to a file first; it runs where the
 #' model was trained. Predictions of the fit are the reference's own, within the rounding of single precision.
 #'
 #' @section Exporting:
@@ -18,6 +18,7 @@
 #' | facebookresearch/CPA (50e283a) | `model.pt` of its Python interface, or the files of `cpa.train` |
 #' | theislab/chemCPA (2025) | a checkpoint of lightning, such as `last.ckpt` |
 #' | theislab/cpa (0.8.8) | the folder of `save()`, with `CPA_info.json` in it |
+#' | theislab/multicpa (2022) | the files of `train_compert()`; of a sweep, with `--args` (`--help`) |
 #'
 #' A saved model reads as a program does: export only those from where you would run one. What the script
 #' does not know, such as an older version or likelihood, it refuses in one sentence.
@@ -27,7 +28,8 @@
 #' come from the training data: by `--data`, or else by the AnnData object or the path that the saved model
 #' holds (facebookresearch/CPA has written "-" for "_" in the names of such an object; `--data` keeps yours).
 #' Only theislab/cpa saves names with its weights. Where the script had no data, `genes`,
-#' `perturbations`, `covariates` and `control` must be given here; the fit then does not know what training
+#' `perturbations`, `covariates`, `control` and, where the model has any, `proteins` must be given here (`proteins` also
+#' where the array of `obsm` has no names in the data); the fit then does not know what training
 #' saw: `seen` of [predict()][predict.compert_fit] is `NA`, no dose is called an extrapolation, a dose that is
 #' left out is 1, and verbs that look at the conditions of training, such as [resume_fit()] and
 #' [prediction_uncertainty()], refuse it.
@@ -40,7 +42,10 @@
 #' Optimisers, history and some of the adversaries: the references do not save them. [resume_fit()] and
 #' [fine_tune()] start these anew. The name of the control within a combination (`"A+control"`) is
 #' dropped, where the references add its embedding too. Where chemCPA was trained on combinations, what it makes
-#' of single drugs depends on the length of the longest one, which is known from the data only.
+#' of single drugs depends on the length of the longest one, which is known from the data only. Of a chemCPA model
+#' with layers for other genes (`append_ae_layer`) the genes between these layers have no names: [fine_tune()]
+#' takes it to further genes by new layers of this kind. theislab/multicpa draws states and backgrounds
+#' anew in every prediction; here they are the mean and the median, which draws spread around.
 #'
 #' @param file Path of the file that the script wrote.
 #' @param ... Must be empty: later arguments are given by name.
@@ -50,13 +55,15 @@
 #' @param covariates Named list of the levels of each covariate, in any order of the levels:
 #'   `list(cell_type = c("B", "NK"))`. Numbers, where they were numbers to the reference, which sorts them so.
 #' @param control Name of the control perturbation.
+#' @param proteins Names of the proteins, in the order of the training data.
 #' @return A `compert_fit` with the `parity` of its reference, for [predict()][predict.compert_fit],
 #'   [reconstruct()], [evaluate_r2()], [cell_embedding()], [fine_tune()], [save_fit()] and all other verbs.
 #'   `fit$meta$reference` says whose weights it has.
 #' @section Errors: A file that the script did not write, or of a later version; names that the file does not
 #'   have and that are not given, all in one error; names of another number than the model has.
 #' @source `torch.save()` in `cpa/api.py` and `cpa/train.py` of facebookresearch/CPA;
-#'   `chemCPA/train_hydra.py` of theislab/chemCPA; `cpa/_model.py` of theislab/cpa.
+#'   `chemCPA/train_hydra.py` of theislab/chemCPA; `cpa/_model.py` of theislab/cpa; `MultiCPA/train.py` of
+#'   theislab/multicpa.
 #' @seealso [load_fit()] for fits of this package.
 #' @examples
 #' # What facebookresearch/CPA trained on cells of kang_example(), with 40 genes.
@@ -68,20 +75,20 @@
 #' predict(fit, screen$x, stimulated, col_data = screen$col_data)[1:3, 1:2]
 #' @export
 read_reference_fit <- function(file, ..., genes = NULL, perturbations = NULL, covariates = NULL,
-                               control = NULL) {
+                               control = NULL, proteins = NULL) {
   check_no_dots(...)
   here <- rlang::current_env()
   export <- read_export(file, here)
   names <- export_names(export$about, list(genes = genes, perturbations = perturbations,
-                                           covariates = covariates, control = control), here)
+                                           covariates = covariates, control = control, proteins = proteins), here)
   settings <- new_settings(export$about$settings, call = here)
   screen <- export_screen(export, names, settings, here)
-  registry <- export_registry(screen, names, export$weights[["perturbation_features"]])
+  registry <- export_registry(screen, names, export)
   meta <- new_meta(screen, registry, settings, NULL)
   meta$reference <- export$about$reference
   state <- with_core_errors(core_new_model(export_design(screen, registry, settings, export$weights),
-                                           length(names$genes), settings_json(settings), export$weights,
-                                           meta_to_json(meta)), here, todo = export_again())
+                                           length(names$genes) + length(names$proteins), settings_json(settings),
+                                           export$weights, meta_to_json(meta)), here, todo = export_again())
   check_whole(state, export$weights, file, here)
   new_fit(state)
 }
@@ -139,7 +146,16 @@ export_screen <- function(export, names, settings, call) {
   screen <- new_screen(cells, keys, if (is_count_loss(settings$loss_ae)) "counts" else "log", labels, design)
   screen$split <- screen$split %||% rep("train", length(export$cells))
   screen$keys$control_dose <- screen$keys$control_dose %||% 1
-  screen
+  add_proteins(screen, export_proteins(names$proteins, export, settings))
+}
+
+# Of cells with all proteins, without their values.
+export_proteins <- function(proteins, export, settings) {
+  if (is.null(proteins)) return(NULL)
+  cells <- export$cells
+  list(x = matrix(0, length(proteins), length(cells), dimnames = list(proteins, cells)),
+       measured = rep(both_modalities, length(cells)), counts = settings$protein_loss != "gauss",
+       place = export$about$keys$proteins, loss = settings$protein_loss)
 }
 
 empty_cells <- function(genes, cells) {
@@ -148,13 +164,16 @@ empty_cells <- function(genes, cells) {
 }
 
 # The registry in the order of the model's codes. References take doses as they are.
-export_registry <- function(screen, names, features) {
+export_registry <- function(screen, names, export) {
+  features <- export$weights[["perturbation_features"]]
+  inner <- as.integer(export$about$n_genes_inner %||% 0L)
   registry <- new_registry(screen, list(transform = "none"), names$perturbations)
   at <- match(names$perturbations, registry$perturbations)
   registry$perturbations <- names$perturbations
   registry$dose_range <- registry$dose_range[at]
   registry$dose_scale <- registry$dose_scale[at]
   registry$covariates <- names$covariates
+  if (inner > 0L) registry$genes_inner <- paste("inner gene", seq_len(inner))
   registry$n_features <- if (is.null(features)) 0L else attr(features, "shape")[2]
   registry$feature_kind <- if (!is.null(features)) "matrix"
   registry
@@ -164,6 +183,7 @@ export_registry <- function(screen, names, features) {
 export_design <- function(screen, registry, settings, weights) {
   design <- if (ncol(screen$x) > 0) training_design(registry, screen, model = settings$model) else
     c(design_sizes(registry), list(condition_weight = rep(1, length(registry$perturbations))))
+  design$n_genes_inner <- length(registry$genes_inner)
   features <- weights[["perturbation_features"]]
   if (is.null(features)) return(design)
   c(design, list(features = matrix(features, registry$n_features),

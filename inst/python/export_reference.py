@@ -1,11 +1,17 @@
 """Writes a model that a reference implementation has trained as a file for compert's read_reference_fit().
 
-usage: python export_reference.py MODEL OUT.h5 [--data TRAINING.h5ad]
+usage: python export_reference.py MODEL OUT.h5 [--data TRAINING.h5ad] [--args JSON]
 
 MODEL is what the reference saved:
   facebookresearch/CPA  model.pt of API.save(), or model_seed=..._epoch=....pt of `python -m cpa.train`
   theislab/chemCPA      a checkpoint of lightning, such as last.ckpt (the code of 2025)
   theislab/cpa          the folder that CPA.save() made, or the model.pt in it (0.8)
+  theislab/multicpa     model_seed=..._epoch=....pt of train_compert(), or ..._last.pt of a sweep
+
+A sweep of theislab/multicpa saves hyperparameters alone. What else its model was made with is given by --args:
+  --args '{"loss_ae": "nb", "is_vae": true, "doser_type": "linear", "decoder_activation": "linear",
+           "perturbation_key": "condition", "dose_key": "dose_val", "cell_type_key": "cell_type",
+           "split_key": "split", "proteins_key": "protein_expression", "raw_proteins_key": "protein_expression_raw"}'
 
 Names of genes, perturbations and covariates are in the data that the model was trained on, not in the
 weights. They are taken from --data, else from the AnnData object or the path that the saved model holds.
@@ -17,6 +23,7 @@ pickled. Reading a pickle runs code: export only models from where you would run
 import argparse
 import json
 import os
+import re
 import sys
 
 import h5py
@@ -34,8 +41,9 @@ def refuse(text):
 class Labels:
     """The labels of the cells that a model was trained on, and its genes."""
 
-    def __init__(self, obs, cells, genes):
+    def __init__(self, obs, cells, genes, columns=lambda place: None):
         self.obs, self.cells, self.genes = obs, cells, genes  # obs: {column: array}
+        self.columns = columns  # names of the columns of an array of obsm, where there are any
 
     def column(self, name):
         if name == CONSTANT and name not in self.obs:
@@ -120,7 +128,17 @@ def read_h5ad(path):
 
     def index(part):
         return texts_of(read_column(file[part], file[part].attrs.get("_index", "index")))
-    return Labels(StoredTable(file["obs"]), index("obs"), index("var"))
+
+    def columns(place):
+        """In the table itself, or where totalVI keeps them: read_h5ad() in R looks there too."""
+        table = file.get(f"obsm/{place}")
+        if isinstance(table, h5py.Group) and "column-order" in table.attrs:
+            return texts_of(table.attrs["column-order"])
+        for key in (place, re.sub("_(counts|expression|expression_raw)$", "", place)):
+            if isinstance(file.get(f"uns/{key}_names"), h5py.Dataset):
+                return texts_of(file[f"uns/{key}_names"][:])
+        return None
+    return Labels(StoredTable(file["obs"]), index("obs"), index("var"), columns)
 
 
 def labels_of(data, given):
@@ -141,7 +159,7 @@ class Export:
     def __init__(self, reference, parity, weights, settings, keys, sizes):
         self.weights, self.cells, self.columns = weights, [], {}
         self.about = dict(format=FORMAT, reference=reference, settings=dict(settings, parity=parity), keys=keys,
-                          control=None, genes=None, perturbations=None, covariates=None, **sizes)
+                          control=None, genes=None, perturbations=None, covariates=None, proteins=None, **sizes)
 
     def check_size(self, what, names, n):
         if len(names) != n:
@@ -153,6 +171,10 @@ class Export:
         about, keys = self.about, self.about["keys"]
         about["genes"] = list(labels.genes)
         self.check_size("genes", labels.genes, about["n_genes"])
+        if about.get("n_proteins"):
+            about["proteins"] = labels.columns(keys["proteins"])
+            if about["proteins"] is not None:
+                self.check_size("proteins", about["proteins"], about["n_proteins"])
         about["perturbations"] = ordered(parts_of(labels.texts(keys["perturbation"])), encoded)
         self.check_size("perturbations", about["perturbations"], about["n_perturbations"])
         about["covariates"] = {name: labels.levels(name, encoded) for name in keys["covariates"]}
@@ -247,10 +269,13 @@ def mlp(name, sizes, batch_norm=True):
         out[f"{name}.network.{at}.weight"] = (sizes[layer + 1], sizes[layer])
         out[f"{name}.network.{at}.bias"] = (sizes[layer + 1],)
         if batch_norm and not last:
-            for leaf in ("weight", "bias", "running_mean", "running_var"):
-                out[f"{name}.network.{at + 1}.{leaf}"] = (sizes[layer + 1],)
-            out[f"{name}.network.{at + 1}.num_batches_tracked"] = ()
+            out.update(norm_shapes(f"{name}.network.{at + 1}", sizes[layer + 1]))
     return out
+
+
+def norm_shapes(name, n):
+    return {**{f"{name}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")},
+            f"{name}.num_batches_tracked": ()}
 
 
 def hidden(width, depth):
@@ -375,16 +400,18 @@ def chemcpa(saved, data):
     needed(cells, ["perturbation_key", "dose_key", "covariate_keys", "split_key"], "the keys of the data")
     h, more = model["hparams"], mapping(model["additional_params"])
     needed(h, SHARED, "the hyperparameters")
-    if model.get("append_ae_layer"):
-        refuse("models with layers for other genes ('append_ae_layer') can't be exported.")
     doser = choice(more.get("doser_type", "logsigm"), "doser_type", ["mlp", "sigm", "logsigm", "amortized", None])
     activation = choice(more.get("decoder_activation", "linear"), "decoder_activation", ["linear", "ReLU"])
     # The features of the molecules are there twice.
     weights = {name[len("model."):]: value for name, value in arrays(saved["state_dict"]).items()
                if name.startswith("model.")}
-    genes, drugs = shape_of(weights, "encoder.network.0.weight")[1], int(sizes["num_drugs"])
+    inner, drugs = shape_of(weights, "encoder.network.0.weight")[1], int(sizes["num_drugs"])
     table, levels = shape_of(weights, "drug_embeddings.weight"), levels_of(weights)
-    expected = compert_shapes(h, genes, drugs, levels, doser, table[1] + 1)
+    expected = compert_shapes(h, inner, drugs, levels, doser, table[1] + 1)
+    genes, appended = inner, bool(model.get("append_ae_layer"))
+    if appended:  # layers that bring other genes to those of the network, and back
+        genes = shape_of(weights, "encoder.network.henc_linear.weight")[1]
+        expected.update(appended_shapes(inner, genes))
     expected["drug_embeddings.weight"] = (drugs, table[1])
     for k, n in enumerate(levels):
         expected.update(mlp(f"adversary_covariates.{k}", [
@@ -405,8 +432,129 @@ def chemcpa(saved, data):
                       decoder_activation=activation, use_drugs_idx=bool(sizes["use_drugs_idx"])),
                  dict(perturbation=cells["perturbation_key"], dose=cells["dose_key"],
                       covariates=keys_list(cells["covariate_keys"], len(levels)), split=cells["split_key"]),
-                 dict(n_genes=genes, n_perturbations=drugs, covariate_levels=levels))
+                 dict(n_genes=genes, n_perturbations=drugs, covariate_levels=levels,
+                      n_genes_inner=inner if appended else 0))
     labels = labels_of(cells.get("dataset_path"), data)
+    if labels:
+        out.name_by(labels)
+        out.control_by(labels)
+    return out
+
+
+def appended_shapes(inner, genes):
+    out = {}
+    for coder, linear, norm, n in (("encoder", (inner, genes), "henc", inner),
+                                   ("decoder", (2 * genes, 2 * inner), "hdec", 2 * inner)):
+        at = f"{coder}.network.{norm}"
+        out.update({f"{at}_linear.weight": linear, f"{at}_linear.bias": linear[:1]})
+        out.update(norm_shapes(f"{at}_bn", n))
+    return out
+
+
+def sizes_of(weights, name, step=3):
+    """The sizes of the layers of an MLP."""
+    first = shape_of(weights, f"{name}.network.0.weight")
+    out = [first[1]]
+    while f"{name}.network.{step * (len(out) - 1)}.weight" in weights:
+        out.append(weights[f"{name}.network.{step * (len(out) - 1)}.weight"].shape[0])
+    return out
+
+
+MULTI_NAMES = {"rna_encoder": "encoder", "rna_decoder": "decoder", "cell_type_embeddings": "covariates_embeddings.0",
+               "adversary_cell_types": "adversary_covariates.0"}
+MULTI_ARGS = ["loss_ae", "is_vae", "doser_type", "decoder_activation", "perturbation_key", "dose_key", "cell_type_key"]
+
+
+def multi_weights(state):
+    out = {}
+    for name, value in arrays(state).items():
+        start, rest = name.split(".", 1) if "." in name else (name, None)
+        out[name if rest is None else f"{MULTI_NAMES.get(start, start)}.{rest}"] = value
+    return out
+
+
+def multi_sizes(weights, poe, total, labels):
+    """The numbers of genes and proteins."""
+    inputs = sizes_of(weights, "encoder")[0]
+    if poe:
+        return inputs, sizes_of(weights, "protein_encoder")[0]
+    if total:
+        return sizes_of(weights, "decoder")[-1] // 2, sizes_of(weights, "protein_mixing_decoder")[-1]
+    if labels is None:
+        refuse("of genes and proteins in one decoder the saved model tells the sum alone: give the data by --data.")
+    return len(labels.genes), inputs - len(labels.genes)
+
+
+def multi_shapes(weights, poe, total, variational, genes, proteins, drugs, cell_types, doser):
+    """What a model of these sizes has, with the layers that were found."""
+    wide, against = sizes_of(weights, "encoder")[1:-1], sizes_of(weights, "adversary_drugs")[1:-1]
+    dim = shape_of(weights, "drug_embeddings.weight")[1]
+    state = (2 if variational else 1) * dim
+    out = {**mlp("encoder", [genes if poe else genes + proteins, *wide, state]),
+           **mlp("decoder", [dim, *wide, 2 * (genes if poe or total else genes + proteins)]),
+           **mlp("adversary_drugs", [dim, *against, drugs]),
+           **mlp("adversary_covariates.0", [dim, *against, cell_types]),
+           "drug_embeddings.weight": (drugs, dim), "covariates_embeddings.0.weight": (cell_types, dim)}
+    if poe:
+        out.update(mlp("protein_encoder", [proteins, *wide, state]))
+    if total:
+        for name, n in (("back", 2 * proteins), ("fore_scale", proteins), ("mixing", proteins),
+                        ("dispersion", proteins)):
+            out.update(mlp(f"protein_{name}_decoder", [dim, *wide, n]))
+        out.update({"background_pro_alpha": (proteins,), "background_pro_log_beta": (proteins,)})
+    elif poe:
+        out.update(mlp("protein_decoder", [dim, *wide, 2 * proteins]))
+    if doser == "mlp":
+        for k in range(drugs):
+            out.update(mlp(f"dosers.{k}", sizes_of(weights, "dosers.0", 2), False))
+    else:
+        out.update({"dosers.beta": (1, drugs), "dosers.bias": (1, drugs)})
+    return out
+
+
+def multi_args(saved, given):
+    """The arguments of the model, and its hyperparameters as far as they were given."""
+    if "is_vae" not in saved:  # a sweep saves the hyperparameters alone
+        if not given:
+            refuse("the saved model holds its hyperparameters alone: say by --args what else it was made with.")
+        saved = dict(given, hparams=dict(saved))
+    needed(saved, MULTI_ARGS, "the arguments")
+    h = saved.get("hparams") or {}
+    return saved, json.loads(h) if isinstance(h, str) else dict(h)
+
+
+def multicpa(saved, data, given):
+    args, h = multi_args(saved[1], given)
+    weights = multi_weights(saved[0])
+    poe, total = "protein_encoder.network.0.weight" in weights, "background_pro_alpha" in weights
+    loss = choice(args["loss_ae"], "loss_ae", ["nb"] if total else ["gauss", "nb"])
+    doser = args["doser_type"] if args["doser_type"] in ("mlp", "sigm", "logsigm") else "linear"
+    activation = choice(args["decoder_activation"], "decoder_activation", ["linear", "ReLU", "sigm"])
+    variational = poe or bool(args["is_vae"])
+    labels = labels_of(args.get("dataset_path"), data)
+    genes, proteins = multi_sizes(weights, poe, total, labels)
+    drugs, dim = shape_of(weights, "drug_embeddings.weight")
+    levels = [shape_of(weights, "covariates_embeddings.0.weight")[0]]
+    check_state(weights, multi_shapes(weights, poe, total, variational, genes, proteins, drugs, levels[0], doser))
+    wide, against = sizes_of(weights, "encoder")[1:-1], sizes_of(weights, "adversary_drugs")[1:-1]
+    settings = dict(taken(h, TRAINING + ["kl_annealing_frac", "recon_weight_pro", "kl_weight"]),
+                    **taken(args, ["seed", "patience", "checkpoint_freq"]), model="multicpa", dim=dim,
+                    autoencoder_width=wide[0], autoencoder_depth=len(wide), adversary_width=against[0],
+                    adversary_depth=len(against), loss_ae=loss, protein_loss="nb_mixture" if total else loss,
+                    fusion="poe" if poe else "concat", variational=variational, doser_type=doser,
+                    decoder_activation=activation)
+    if doser == "mlp":
+        steps = sizes_of(weights, "dosers.0", 2)[1:-1]
+        settings.update(dosers_width=steps[0], dosers_depth=len(steps))
+    elif doser == "linear":
+        weights = {name: value for name, value in weights.items() if not name.startswith("dosers.")}
+    # Either command's names of its arguments.
+    place = args.get("raw_protein_key", args.get("raw_proteins_key")) if loss == "nb" else None
+    place = place or args.get("protein_key", args.get("proteins_key"))
+    out = Export("theislab/multicpa", "multicpa", weights, settings,
+                 dict(perturbation=args["perturbation_key"], dose=args["dose_key"], covariates=[args["cell_type_key"]],
+                      split=args.get("split_key", "split"), proteins=place or "proteins"),
+                 dict(n_genes=genes, n_perturbations=drugs, covariate_levels=levels, n_proteins=proteins))
     if labels:
         out.name_by(labels)
         out.control_by(labels)
@@ -548,14 +696,25 @@ def read_saved(path):
         refuse(f"'{path}' can't be read by torch.load(): {error}")
 
 
-def exported(saved, path, data):
+def exported(saved, path, data, given=None):
     if isinstance(saved, (tuple, list)) and len(saved) == 3 and all(map(mapping, saved[:2])):
+        if "cell_type_embeddings.weight" in saved[0]:
+            return multicpa(saved, data, given)
         return facebook(saved, data)
     if isinstance(saved, dict) and {"state_dict", "hyper_parameters"} <= set(saved):
         return chemcpa(saved, data)
     if isinstance(saved, dict) and {"model_state_dict", "var_names", "attr_dict"} <= set(saved):
         return theislab(saved, data, os.path.dirname(os.path.abspath(path)))
-    refuse(f"'{path}' is no saved model of facebookresearch/CPA, theislab/chemCPA (2025) or theislab/cpa (0.8).")
+    refuse(f"'{path}' is no saved model of facebookresearch/CPA, theislab/chemCPA (2025), theislab/cpa (0.8) or "
+           "theislab/multicpa.")
+
+
+def json_object(text):
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else refuse(f"--args must be a JSON object; it is {text!r}.")
 
 
 def main():
@@ -563,18 +722,22 @@ def main():
     parser.add_argument("model")
     parser.add_argument("out")
     parser.add_argument("--data")
+    parser.add_argument("--args", type=json_object)
     given = parser.parse_args()
     if os.path.exists(given.out):
         refuse(f"'{given.out}' is there already: give the name of a new file.")
     saved, path = read_saved(given.model)
-    out = exported(saved, path, given.data)
+    out = exported(saved, path, given.data, given.args)
     try:
         out.write(given.out)
     except OSError as error:
         refuse(f"'{given.out}' can't be written: {error}")
     about = out.about
-    missing = [name for name in ("genes", "perturbations", "covariates", "control") if about[name] is None]
-    print(f"{given.out}: {about['reference']}, {about['n_genes']} genes, {about['n_perturbations']} perturbations"
+    missing = [name for name in ("genes", "perturbations", "covariates", "control", "proteins")
+               if about[name] is None and (name != "proteins" or about.get("n_proteins"))]
+    print(f"{given.out}: {about['reference']}, {about['n_genes']} genes, "
+          + (f"{about['n_proteins']} proteins, " if about.get("n_proteins") else "")
+          + f"{about['n_perturbations']} perturbations"
           + (f"; to be given in R: {', '.join(missing)}" if missing else ""))
 
 

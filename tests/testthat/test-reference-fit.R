@@ -7,12 +7,18 @@ exported <- function(which) {
 }
 
 reference_of <- function(which) {
-  cells <- if (which == "chemcpa") drugseq_example(as = "list") else kang_example(as = "list")
+  from <- sub("_.*", "", which)
+  cells <- switch(from, chemcpa = drugseq_example(as = "list"), multicpa = cite_example(as = "list"),
+                  kang_example(as = "list"))
+  fit <- read_reference_fit(exported(which))
+  genes <- fit$meta$registry$genes
+  # A protein may have the name of a gene that the model has not.
+  x <- switch(which, theislab = cells$counts, multicpa_concat = rbind(cells$counts[genes, ], cells$proteins),
+              multicpa_poe = rbind(cells$x[genes, ], log1p(cells$proteins)), cells$x)
   truth <- read_h5ad_parts(exported(which))
   chosen <- as.character(truth$uns$expected$cells)
-  labels <- if (which == "chemcpa") truth$obs else cells$col_data
-  list(fit = read_reference_fit(exported(which)), x = (if (which == "theislab") cells$counts else cells$x)[, chosen],
-       col_data = labels[chosen, ], truth = truth$uns$expected)
+  labels <- if (from %in% c("chemcpa", "multicpa")) truth$obs else cells$col_data
+  list(fit = fit, x = x[, chosen], col_data = labels[chosen, ], truth = truth$uns$expected)
 }
 
 # The cells of the example's training.
@@ -31,15 +37,18 @@ expect_rounded <- function(ours, theirs) {
 expect_reference <- function(which, target) {
   r <- reference_of(which)
   genes <- seq_along(r$fit$meta$registry$genes)
-  own <- function(type) t(reconstruct(r$fit, r$x, type = type, col_data = r$col_data))
+  own <- function(type) reconstruct(r$fit, r$x, type = type, col_data = r$col_data)
   new <- function(type) {
-    t(suppressWarnings(predict(r$fit, r$x, target, source = colnames(r$x), type = type, col_data = r$col_data),
-                       classes = "compert_extrapolation"))
+    suppressWarnings(predict(r$fit, r$x, target, source = colnames(r$x), type = type, col_data = r$col_data),
+                     classes = "compert_extrapolation")
   }
   for (which in c("own", "new")) {
     answer <- get(which)
-    expect_rounded(answer("mean"), r$truth[[which]][, genes])
-    expect_rounded(answer("variance"), r$truth[[which]][, -genes])
+    mean <- answer("mean")
+    expect_rounded(t(mean), r$truth[[which]][, genes])
+    expect_rounded(t(answer("variance")), r$truth[[which]][, -genes])
+    proteins <- r$truth[[paste0(which, "_proteins")]]
+    if (!is.null(proteins)) expect_rounded(t(attr(mean, "proteins")), proteins)
   }
   for (which in c("basal", "treated")) {
     expect_rounded(cell_embedding(r$fit, r$x, which = which, col_data = r$col_data), r$truth[[which]])
@@ -68,6 +77,59 @@ test_that("a model of theislab/cpa predicts what it does there, without the data
   expect_identical(r$fit$meta$registry$covariates, list(cell_type = c("B", "CD8T", "NK")))
   expect_identical(nobs(r$fit), NA_integer_)
   expect_match(format(r$fit), "Cells: +unknown", all = FALSE)
+})
+
+test_that("a model of theislab/chemCPA with layers for other genes predicts what it does there", {
+  r <- expect_reference("chemcpa_append", condition(condition = "Trametinib", dose = 2.5))
+  weights <- core_weights(r$fit$state)
+  expect_true(all(c("encoder.network.henc_linear.weight", "decoder.network.hdec_bn.running_mean") %in% names(weights)))
+  expect_length(r$fit$meta$registry$genes_inner, 30L)
+  cells <- drugseq_example(as = "list")
+  features <- as.matrix(cells$descriptors)[, 1:10]
+  features <- rbind(features, control = 0)
+  tuned <- suppressWarnings(fine_tune(
+    r$fit, cells$x[1:40, ], "condition", dose = "dose", control = "control", covariates = "cell_type",
+    molecules = features, col_data = cells$col_data, epochs = 1, verbose = FALSE
+  ), classes = "compert_screen_warning")
+  expect_identical(tuned$meta$transfer$genes, "append")
+  expect_length(tuned$meta$registry$genes, 40L)
+})
+
+test_that("models of theislab/multicpa predict what they do there without noise, proteins too", {
+  target <- condition(condition = "CTCL", dose = 0.7)
+  r <- expect_reference("multicpa_concat", target)
+  expect_identical(r$fit$meta$model, "multicpa")
+  expect_identical(r$fit$meta$settings[c("parity", "fusion", "protein_loss", "loss_ae")],
+                   list(parity = "multicpa", fusion = "concat", protein_loss = "nb_mixture", loss_ae = "nb"))
+  names <- rownames(cite_example(as = "list")$proteins)[1:9]
+  expect_identical(r$fit$meta$registry$proteins, names)
+  expect_identical(dim(protein_expression(r$fit, r$x, col_data = r$col_data)), c(9L, ncol(r$x)))
+  r <- expect_reference("multicpa_poe", target)
+  expect_identical(r$fit$meta$settings$fusion, "poe")
+  alone <- predict(r$fit, r$x, condition(condition = "CTCL", dose = 0.5), source = colnames(r$x), from = "rna",
+                   col_data = r$col_data)
+  expect_true(all(is.finite(attr(alone, "proteins"))))
+  cells <- cite_example(as = "list")
+  labels <- read_h5ad_parts(exported("multicpa_poe"))$obs
+  all <- rbind(cells$x[r$fit$meta$registry$genes, ], log1p(cells$proteins))[, rownames(labels)]
+  longer <- resume_fit(r$fit, all, epochs = 1, col_data = labels, verbose = FALSE)
+  expect_identical(nrow(longer$history), 1L)
+})
+
+test_that("proteins without names in the file must be given, and those of a model without any must not", {
+  export <- read_export(exported("multicpa_poe"), rlang::current_env())
+  names <- as_names(export$about$proteins)
+  export$about["proteins"] <- list(NULL)
+  whole <- read_reference_fit(exported("multicpa_poe"))
+  local_replaced("read_export", function(file, call) export)
+  expect_refused(read_reference_fit("any"), "`proteins` must be given.*30 genes, 9 proteins, 2 perturbations")
+  expect_refused(read_reference_fit("any", proteins = names[-1]), "as many names as the model \\(9\\).*It has 8")
+  fit <- read_reference_fit("any", proteins = names)
+  expect_identical(fit$meta$registry, whole$meta$registry)
+})
+
+test_that("proteins of a model that has none are refused", {
+  expect_refused(read_reference_fit(exported("cpa"), proteins = "CD3"), "`proteins` must be left out: the model has none")
 })
 
 test_that("the fit knows what training saw, and goes on", {
@@ -233,15 +295,20 @@ test_that("the script refuses what it does not know in one sentence", {
     whole = "^nothing$", "no file" = "there is no file", "no pickle" = "can't be read by torch.load",
     another = "is no saved model of", likelihood = "'loss_ae' must be one of 'gauss'; it is 'nb'",
     doser = "'doser_type' must be one of", lacks = "lack 'decoder.network.0.bias'",
-    extra = "have 'cell_type_embeddings.weight', which is not known", shape = "has the shape .* ask for",
+    extra = "have 'gene_embeddings.weight', which is not known", shape = "has the shape .* ask for",
     hparams = "lack 'autoencoder_width'", keys = "names 2 covariates and has embeddings of 1",
     genes = "number of genes, 6 and 5", perturbations = "number of perturbations, 3 and 2",
     levels = "number of levels of 'type', 1 and 2", column = "have no column 'kind'",
     twice = "writes '-' for '_'", controls = "mark 0 perturbations as controls", "no data" = "there is no file",
-    "no table" = "has no table 'obs'|has no table 'var'", "no h5ad" = "is no .h5ad file", append = "append_ae_layer",
+    "no table" = "has no table 'obs'|has no table 'var'", "no h5ad" = "is no .h5ad file",
+    append = "lack 'encoder.network.henc_linear.weight'",
     config = "the configuration of the saved model lack", info = "CPA_info.json",
     numbers = "^2 10 2 10.5 FALSE TRUE 10 2$", texts = "^0 24 0.0 24.0 FALSE TRUE b 1.0$", nullable = "^a b$",
-    masked = "'y' of the training data has missing values", there = "is there already", nowhere = "can't be written"
+    masked = "'y' of the training data has missing values", there = "is there already", nowhere = "can't be written",
+    "multi whole" = "^3 2 concat p1 p2$", "multi sweep" = "^3 2 concat p1 p2$", "multi alone" = "say by --args",
+    "multi data" = "the sum alone: give the data", "multi args" = "must be a JSON object; it is '\\[1\\]'",
+    "multi extra" = "have 'protein_dose.weight'", "multi lacks" = "lack 'encoder.network.1.bias'",
+    "multi loss" = "one of 'gauss', 'nb'; it is 'poisson'"
   )
   expect_identical(names(said), names(wanted))
   for (name in names(wanted)) expect_match(said[[name]], wanted[[name]], info = name)
