@@ -61,6 +61,7 @@
 #' condition(drug = c("A", "B"), cell_type = "K562")
 #' condition(drug = "A", dose = c(0.1, 1, 10), cell_type = "K562")
 #' condition_grid(drug = c("A", "B"), dose = c(0.1, 1), cell_type = c("K562", "A549"))
+#' condition("Ethanol", smiles = "CCO", dose = 1, cell_type = "K562")
 #' @export
 condition <- function(..., dose = NULL, dose_unit = NULL, sep = "+") {
   check_string(sep, "sep", null_ok = TRUE)

@@ -164,6 +164,7 @@ perturbation_features <- function(molecules, registry, call) {
 #' A fit whose embeddings come from molecules can predict any molecule. `add_molecules()` makes new
 #' ones known to it by name; nothing is trained, and all other predictions stay as they are, to the
 #' bit. [resume_fit()] goes on from the weights of the result, with new optimisers and adversaries.
+#' For a single question `smiles` in [condition()] does the same.
 #'
 #' @param fit A `compert_fit` made with `molecules`.
 #' @param molecules SMILES by name, or a matrix with one named row per new molecule, as the fit's own
