@@ -16,6 +16,7 @@
 #'   of each perturbation (of one without training cells, what corresponds to that of the others, as in
 #'   [perturbation_embedding()]). Where training saw several doses of it, they and as many steps of equal
 #'   ratios between them are there too, so that low doses have a curve of their own.
+#' @param dose_unit Unit of `dose`, such as `"nM"`, where it is not the fit's, in which the table is.
 #' @param n_points Number of steps of the default grid.
 #' @param continuous For `space = "genes"`: values of continuous covariates at which the response is asked for,
 #'   `c(age = 50)`, or `list(age = c(30, 70))` for several, of which each has its rows. `NULL`: those of the
@@ -70,7 +71,7 @@
 #' dose_response(fit, screen, space = "genes", dose = c(0, 1))
 #' @export
 dose_response <- function(fit, newdata = NULL, ..., space = NULL,
-                          perturbation = NULL, dose = NULL, n_points = 20L, continuous = NULL,
+                          perturbation = NULL, dose = NULL, dose_unit = NULL, n_points = 20L, continuous = NULL,
                           genes = NULL, features = c("genes", "proteins"), source = "matched",
                           residual = NULL, scale = c("log", "model"), assay = NULL, layer = NULL, col_data = NULL,
                           missing_genes = c("error", "zero")) {
@@ -80,7 +81,7 @@ dose_response <- function(fit, newdata = NULL, ..., space = NULL,
   space <- response_space(fit, space, newdata, genes, features)
   scale <- check_choice(scale, c("log", "model"), "scale")
   continuous <- check_values(fit, continuous, space)
-  grid <- dose_grid(fit, perturbation, dose, n_points)
+  grid <- dose_grid(fit, perturbation, doses_from_unit(fit, dose, dose_unit), n_points)
   if (space == "latent") {
     return(with_single_dose(with_dose_unit(latent_response(fit, grid), fit), fit, grid$dose))
   }
@@ -136,6 +137,16 @@ dose_grid <- function(fit, perturbation, dose, n_points, call = rlang::caller_en
   }
   data.frame(perturbation = rep(names, lengths(doses)), dose = as.numeric(unlist(doses)),
              stringsAsFactors = FALSE)
+}
+
+# Doses for a grid that were given in `unit`, in that of the fit.
+doses_from_unit <- function(fit, dose, unit, call = rlang::caller_env()) {
+  unit <- check_unit_of(dose, unit, call)
+  if (is.null(unit)) return(dose)
+  each <- if (is.list(dose)) dose else list(dose)
+  for (one in each) check_grid(one, call)
+  each <- doses_in_unit(in_unit(each, unit), fit$meta$registry, call)
+  if (is.list(dose)) each else each[[1L]]
 }
 
 check_grid <- function(dose, call = rlang::caller_env()) {

@@ -11,6 +11,7 @@
 #' @param perturbation Two names; `NULL` where the fit has only two perturbations besides the control.
 #' @param dose Doses from 0: a vector for both, or a list of two vectors in the order of
 #'   `perturbation`. `NULL`: `n_points` equal steps from 0 to the highest trained dose of each.
+#' @param dose_unit Unit of `dose`, such as `"nM"`, where it is not the fit's, in which the table and `fixed` are.
 #' @param n_points Length of the default grid, per perturbation.
 #' @param fixed Further perturbations that are given at one dose throughout: a named vector,
 #'   `c(C = 0.5)`. For `space = "genes"`.
@@ -37,7 +38,7 @@
 #' dose_response2d(fit, wells, perturbation = two, space = "genes", dose = c(0, 1), genes = "CASK")
 #' @export
 dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
-                            perturbation = NULL, dose = NULL, n_points = 10L, fixed = NULL,
+                            perturbation = NULL, dose = NULL, dose_unit = NULL, n_points = 10L, fixed = NULL,
                             continuous = NULL, genes = NULL, features = c("genes", "proteins"), source = "matched",
                             residual = NULL, scale = c("log", "model"), assay = NULL, layer = NULL,
                             col_data = NULL, missing_genes = c("error", "zero")) {
@@ -47,7 +48,7 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
   space <- response_space(fit, space, newdata, genes, features)
   scale <- check_choice(scale, c("log", "model"), "scale")
   pair <- check_pair(fit, perturbation)
-  grid <- dose_grid2d(fit, pair, dose, n_points)
+  grid <- dose_grid2d(fit, pair, doses_from_unit(fit, dose, dose_unit), n_points)
   fixed <- check_fixed(fit, fixed, pair, space)
   continuous <- check_values(fit, continuous, space)
   if (space == "latent") {

@@ -37,6 +37,14 @@ test_that("every model and a search keep the unit of the doses", {
     predict(fit, cells$x, condition("B", ...), col_data = cells$col_data, summarise = "condition")
   }
   expect_identical(ask(dose = 10000, dose_unit = "nM"), ask(dose = 10))
+  expect_identical(dose_response(fit, dose = c(0, 100, 5000), dose_unit = "nM"),
+                   dose_response(fit, dose = c(0, 0.1, 5)))
+  pair <- function(...) dose_response2d(fit, perturbation = c("A", "B"), ...)
+  expect_identical(pair(dose = list(c(0, 1000), 10000), dose_unit = "nM"), pair(dose = list(c(0, 1), 10)))
+  expect_refused(dose_response(fit, dose = 1, dose_unit = "mg/kg"), "in \"mg/kg\", the fit's in \"uM\"")
+  expect_refused(dose_response(fit, dose_unit = "nM"), "`dose_unit` must come with the doses")
+  expect_refused(dose_response(fit, dose = "1", dose_unit = "nM"), "`dose` must be numbers of at least 0")
+  expect_refused(dose_response(dosed_fit(), dose = 1, dose_unit = "nM"), "the fit does not know the unit")
   scores <- evaluate_r2(fit, cells$x, col_data = cells$col_data, split = "ood", min_cells = 1, seed = 1)
   expect_identical(attr(scores, "dose_unit"), "uM")
   expect_null(attr(tidy(scores), "dose_unit"))
