@@ -45,6 +45,7 @@ print.compert_r2 <- function(x, ...) {
   if (is.null(attr(x, "preset")) || !all(needed %in% names(x)) || nrow(x) == 0L) return(NextMethod())
   width <- print_width(...)
   print_heading(x, width)
+  writeLines(as.character(wrap_lines(unscored(x), width = width)))
   for (split in unique(x$split)) print_split(unclass_scores(x)[x$split %in% split, , drop = FALSE], width)
   writeLines(c("", wrap_lines(c(verdict(x), words_without_split(x)), width = width), ""))
   print(tibble::as_tibble(unclass_scores(x)), ...)

@@ -144,3 +144,12 @@ table_of_none <- function(fit, genes, proteins) {
   beside_own(about$own, c(list(method = character()), about$fixed, no_values(fit, genes, proteins),
                           list(n_controls = integer(), note = character())))
 }
+
+# Why the model has no score for some conditions, in words.
+unscored <- function(x) {
+  notes <- x[["note"]][x$method == "model" & !is.finite(x$r2_mean)]
+  without <- table(as.character(notes))
+  if (length(without) == 0L) return(NULL)
+  paste0("Without a score: ", paste0(vapply(c(without), count_of, "", "condition"), " (", names(without), ")",
+                                     collapse = ", "))
+}

@@ -36,9 +36,9 @@
 #' plot_dose_response(curve, observed = measured, log_dose = TRUE)
 #' @export
 plot_dose_response <- function(response, ..., value = NULL, log_dose = FALSE, observed = NULL) {
-  check_no_dots(...)
   need_ggplot()
   need_columns(response, c("perturbation", "dose"), "response", "dose_response()")
+  check_no_dots(...)
   check_flag(log_dose, "log_dose")
   known <- intersect(c("response", "norm_of_difference", "mean", "norm_of_mean", "difference"),
                      names(response))

@@ -29,10 +29,10 @@
 #' plot_dose_response2d(map, observed = measured, log_dose = TRUE)
 #' @export
 plot_dose_response2d <- function(response, ..., value = NULL, observed = NULL, log_dose = FALSE) {
-  check_no_dots(...)
   need_ggplot()
   columns <- c("perturbation_1", "dose_1", "perturbation_2", "dose_2")
   need_columns(response, columns, "response", "dose_response2d()")
+  check_no_dots(...)
   check_flag(log_dose, "log_dose")
   known <- intersect(names(response2d_words()), names(response))
   if (length(known) == 0L) {

@@ -41,13 +41,13 @@
 plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, label = NULL,
                            method = c("pca", "umap", "none"), rays = FALSE, legend = NULL,
                            seed = 1L) {
-  check_no_dots(...)
   need_ggplot()
   method <- check_choice(method, c("pca", "umap", "none"), "method")
   check_flag(rays, "rays")
   check_flag(label, "label", null_ok = TRUE)
   embedding <- only_matrix(embedding)
   check_embedding(embedding, 2L)
+  check_no_dots(...)
   rest <- attr(colour, "rest")
   colour <- check_colour(colour, embedding)
   rows <- is.null(colour)

@@ -31,7 +31,6 @@
 #' plot_interactions(interaction_table(fit, wells, both[1, ], by = "gene"))
 #' @export
 plot_interactions <- function(interactions, ..., n_labels = 10L, genes = NULL, max_panels = 12L) {
-  check_no_dots(...)
   need_ggplot()
   check_count(n_labels, "n_labels", min = 0)
   check_count(max_panels, "max_panels")
@@ -39,6 +38,7 @@ plot_interactions <- function(interactions, ..., n_labels = 10L, genes = NULL, m
   columns <- c("method", "seen", "deviation", if (of_genes) c(pair_means, "expected") else
     c("coef_1", "coef_2"))
   need_columns(interactions, columns, "interactions", "interaction_table()")
+  check_no_dots(...)
   table <- as.data.frame(interactions)
   table$.name <- condition_names(table)
   table$.seen <- seen_words(table$seen)

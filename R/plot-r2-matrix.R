@@ -21,7 +21,6 @@
 #' plot_r2_matrix(r2_matrix(fit, screen, n_degs = 50))
 #' @export
 plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
-  check_no_dots(...)
   need_ggplot()
   good <- is.matrix(r2) && is.numeric(r2) && !is.null(rownames(r2)) && !is.null(colnames(r2)) &&
     any(is.finite(r2)) && !anyDuplicated(rownames(r2)) && !anyDuplicated(colnames(r2))
@@ -34,6 +33,7 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
                 paste0("It is ", count(nrow(r2)), " x ", count(ncol(r2)), "."),
                 "Name the conditions in question: r2_matrix(fit, cells, condition = condition(...)).")
   }
+  check_no_dots(...)
   limits <- limits %||% c(max(-1, min(r2, 1, na.rm = TRUE)), 1)
   if (limits[1L] == limits[2L]) limits[1L] <- 0
   check_limits(limits)

@@ -37,12 +37,13 @@
 #' @export
 plot_r2 <- function(scores, metric = c("r2_mean_deg", "r2_lfc_deg"), ..., methods = NULL,
                     limits = NULL, max_conditions = 40L) {
-  check_no_dots(...)
   need_ggplot()
   if (inherits(scores, "compert_comparison")) {
+    check_no_dots(...)
     return(plot_comparison(scores, if (missing(metric)) NULL else metric, methods, limits))
   }
   need_columns(scores, c("method", "split", "n_cells", metric_names), "scores", "evaluate_r2()")
+  check_no_dots(...)
   check_among(metric, metrics_of(scores), "metric")
   methods <- methods %||% unique(scores$method)
   check_among(methods, unique(scores$method), "methods")

@@ -3,7 +3,6 @@
 #' @rdname plot_embedding
 #' @export
 plot_similarity <- function(embedding, ...) {
-  check_no_dots(...)
   need_ggplot()
   embedding <- only_matrix(embedding)
   if (is_similarity(embedding)) {
@@ -12,6 +11,7 @@ plot_similarity <- function(embedding, ...) {
     check_embedding(embedding)
     value <- similarity(embedding)
   }
+  check_no_dots(...)
   names <- make.unique(rownames(embedding) %||% as.character(seq_len(nrow(embedding))), " ")
   # A vector of length 0, as the controls' at dose 0, points nowhere.
   without <- names[rowSums(!is.na(value)) == 0L]

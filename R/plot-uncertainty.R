@@ -38,10 +38,10 @@
 #' @export
 plot_uncertainty <- function(uncertainty, ..., value = c("cosine", "euclidean"), log_dose = FALSE,
                              sep = NULL) {
-  check_no_dots(...)
   need_ggplot()
   need_columns(uncertainty, c("seen", "cosine", "nearest_cosine", "euclidean"), "uncertainty",
                "prediction_uncertainty()")
+  check_no_dots(...)
   value <- check_choice(value, c("cosine", "euclidean"), "value")
   check_flag(log_dose, "log_dose")
   check_string(sep, "sep", null_ok = TRUE)

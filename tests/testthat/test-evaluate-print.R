@@ -169,6 +169,15 @@ test_that("lines end at the width, and one cell per condition is scored over all
   expect_printed(scores, "1 of 1 condition without DEGs: they are told by two cells or more, or given in `degs`")
 })
 
+test_that("conditions without a score are told with what they lack", {
+  cells <- small_cells()
+  treated <- cells$col_data$condition != "control"
+  none <- evaluate_r2(small_fit(), cells$x[, treated], col_data = cells$col_data[treated, ], min_cells = 2)
+  expect_printed(none, "Without a score: [0-9]+ conditions? \\(no control cells of the same covariates\\)")
+  expect_no_match(paste(printed(score_small()), collapse = " "), "Without a score")
+  expect_null(unscored(none[setdiff(names(none), "note")]))
+})
+
 test_that("a table without rows says what keeps conditions out", {
   expect_printed(score_small(min_cells = 1000), "Left out: .* with too few cells\nNo condition to score .*; `min_cells` rules")
 })

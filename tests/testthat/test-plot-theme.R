@@ -70,3 +70,14 @@ test_that("no name is no name", {
   expect_identical(short_names(character()), character())
   expect_identical(short_names(NULL), character())
 })
+
+test_that("a plot that is given a fit says what makes its table, whatever stands beside it", {
+  skip_without_package("ggplot2")
+  plots <- list("prediction_uncertainty\\(\\)" = plot_uncertainty, "`dose_response\\(\\)" = plot_dose_response,
+                "dose_response2d\\(\\)" = plot_dose_response2d, "interaction_table\\(\\)" = plot_interactions,
+                "`r2_matrix\\(\\)" = plot_r2_matrix, "cell_embedding\\(\\)" = plot_embedding,
+                "perturbation_embedding\\(\\)" = plot_similarity, "evaluate_r2\\(\\)" = plot_r2)
+  for (maker in names(plots)) expect_refused(plots[[maker]](small_fit(), "IFNb", "B"), maker)
+  response <- data.frame(perturbation = "A", dose = 1, response = 1)
+  expect_refused(plot_dose_response(response, 1), "must be given by name")
+})
