@@ -150,3 +150,16 @@ test_that("beside a fit it takes the molecules of the fit, and the note says whi
   expect_refused(score(evaluate_r2, plain, baselines = "nearest"),
                  "must know the features of molecules.*made without `molecules`.*compare_r2")
 })
+
+test_that("similarities are told as they are asked for, and each molecule is like itself", {
+  molecules <- rbind(A = c(1, 0), B = c(2, 2), C = c(0, 0), D = c(NA, NA), E = c(-3, 0.5))
+  groups <- list(n = 6L, parts = list("A", "B", "C", "D", c("A", "E"), "E"), place = c("x", "x", "x", "y", "y", "y"),
+                 molecules = molecules[5:1, ])
+  near <- similar_singles(list(single = list(1L, 2:3, 4L, 6L)), groups)
+  expect_identical(near$here, list(1:3, c(4L, 6L)))
+  all <- similarity(molecules)
+  diag(all) <- 1
+  of <- match(c("E", "B", "C", "D"), near$names)
+  expect_equal(similarity_to(near, 1L, of), unname(all[c("A", "B", "C"), c("E", "B", "C", "D")]), ignore_attr = TRUE)
+  expect_equal(similarity_to(near, 2L, of[1]), unname(all[c("D", "E"), "E", drop = FALSE]), ignore_attr = TRUE)
+})
