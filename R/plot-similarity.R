@@ -66,7 +66,9 @@ similarity_caption <- function(without, side, n) {
   words <- c(
     if (length(without)) paste0("Without direction: ", paste(short_names(utils::head(without, 12L)), collapse = ", "),
                                 if (length(without) > 12L) paste0(" and ", count(length(without) - 12L), " more")),
-    if (side > 1L) paste0("A square is the mean of ", side, " x ", side, " of ", count(n), " vectors, named by the first")
+    if (side > 1L) {
+      paste0("A square is the mean of ", side, " x ", side, " of ", count(n), " vectors, named by the first")
+    }
   )
   if (length(words)) paste(words, collapse = "\n")
 }

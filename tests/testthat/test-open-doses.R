@@ -134,7 +134,8 @@ test_that("ranges of many perturbations are those of each by itself", {
   for (name in registry$perturbations) {
     expect_identical(trained_ranges(registry, name)[1, ], ranges[match(name, c("E", "B", "D", "A", "C", "control")), ])
   }
-  expect_identical(was_treated(registry$dose_range, registry), c(A = TRUE, B = TRUE, C = FALSE, D = FALSE, control = FALSE))
+  expect_identical(was_treated(registry$dose_range, registry),
+                   c(A = TRUE, B = TRUE, C = FALSE, D = FALSE, control = FALSE))
   registry$dose_transform <- "log"
   expect_identical(trained_ranges(registry, c("C", "A")), rbind(c(0.1, 30), c(0.1, 1)))
   expect_identical(trained_ranges(registry, character()), matrix(1, 0, 2))
