@@ -140,6 +140,8 @@ test_that("an .h5ad that was read has its proteins in reducedDims, and makes the
                    unname(cite_cells()$adt))
   expect_refused(screen_of(read_h5ad(cite_h5ad("X_pca"))), "usual names.*reducedDim")
   S4Vectors::metadata(read)$protein_names <- NULL
+  expect_identical(screen_of(read)$proteins, cite_cells()$adt)
+  colnames(SingleCellExperiment::reducedDim(read, "protein_counts")) <- NULL
   expect_identical(rownames(screen_of(read)$proteins), paste0("protein_", 1:5))
   SingleCellExperiment::altExp(read, "ADT") <- SummarizedExperiment::SummarizedExperiment(
     list(counts = cite_cells()$adt + 1))
