@@ -50,6 +50,11 @@
 #' On the scale `"log"` predictions of fits on counts start from at most 2,000 of the source cells, the same
 #' ones at every dose (`norm_of_mean` of decoded counterfactuals from 200 of these). Proteins are predicted
 #' from the source cells that have proteins; where none has, their mean is that of all and the difference `NA`.
+#' @section How sure a curve is:
+#' A curve has no interval. Fits with several seeds tell how much of it the training settles,
+#' [prediction_uncertainty()] how far its doses lie from those of training, and [observed_response()] the standard
+#' errors of what was measured.
+#'
 #' @section Dose 0:
 #' The control is a perturbation with a dose of its own. Where the screen's doses give the control
 #' dose 0 (the `dose` argument of [cpa()]), dose 0 of any perturbation is the control (but for the parities

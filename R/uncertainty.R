@@ -110,9 +110,11 @@ reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
   cells <- vapply(split(n, factor(key, unique(key))), sum, 0)
   first <- which(!duplicated(key))[cells >= min_cells]
   if (length(first) == 0L) {
+    # With the number of the largest alone, often the controls, distances would be to these.
+    usual <- floor(stats::median(cells))
     abort_input(paste0("Some training condition must have at least ", count_of(min_cells, "cell"), "."),
-                paste0("The largest has ", max(cells), "."),
-                paste0("Write `min_cells = ", max(cells), "` or less."), call)
+                paste0("The largest has ", max(cells), ", half of the ", length(cells), " have ", usual, " or more."),
+                paste0("Write `min_cells = ", usual, "`."), call)
   }
   list(parts = known$parts[first], doses = known$doses[first],
        covariates = covariates[first, , drop = FALSE])

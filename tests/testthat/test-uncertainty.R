@@ -114,6 +114,12 @@ test_that("wrong questions are refused", {
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNg")), "IFNg")
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNb"), min_cells = 1e6),
                  "Some training condition must have at least")
+  # What most conditions have, not what the controls have.
+  cells <- dosed_cells()
+  keep <- cells$col_data$drug == "control" | rep(1:12, 7) <= 6
+  wells <- dosed_fit(cells = list(x = cells$x[, keep], col_data = cells$col_data[keep, ]))
+  expect_refused(prediction_uncertainty(wells, condition("B")),
+                 "largest has 4, half of the 10 have 2 or more\\. i Write `min_cells = 2`\\.$")
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNb"), min_cells = 0),
                  "`min_cells` must be")
 })
