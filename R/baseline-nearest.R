@@ -52,6 +52,13 @@ similar_singles <- function(known, groups) {
        name = name, place = place, here = split_by_number(single, place[single], max(place)))
 }
 
+# Of the perturbations `hits` with the names `of`; each molecule is like itself.
+similarity_to <- function(near, hits, of) {
+  alike <- cosines(near$unit[near$name[hits], , drop = FALSE], near$unit[of, , drop = FALSE])
+  alike[outer(near$name[hits], of, `==`)] <- 1
+  alike
+}
+
 # The sum over the parts of what the most similar other perturbation does alone under the same covariates, at the
 # nearest dose. `nearest`: which these are; `similarity`: the lowest of the parts'.
 nearest_shift <- function(known, groups, g) {
@@ -60,8 +67,7 @@ nearest_shift <- function(known, groups, g) {
   hits <- hits[near$name[hits] != near$name[g]]
   if (length(hits) == 0L) return(list(note = "no training cells of another perturbation under the same covariates"))
   parts <- match(groups$parts[[g]], near$names)
-  alike <- cosines(near$unit[near$name[hits], , drop = FALSE], near$unit[parts, , drop = FALSE])
-  alike[outer(near$name[hits], parts, `==`)] <- 1
+  alike <- similarity_to(near, hits, parts)
   best <- apply(alike, 2L, function(a) if (all(is.na(a))) NA_real_ else max(a, na.rm = TRUE))
   if (anyNA(best)) {
     return(list(note = paste0("no molecule of ", name_list(near$names[parts[is.na(best)]]),

@@ -15,9 +15,10 @@ as_called <- function(text, call) {
   call <- tryCatch(call, error = function(cnd) NULL)  # of a helper that no verb called
   has <- function(name) is.environment(call) && exists(name, envir = call, inherits = FALSE)
   own <- Find(has, c("newdata", "data", "x"))
-  other <- if (identical(own, "newdata")) "x" else "newdata"
-  if (is.null(own) || has(other)) return(text)
-  gsub(paste0("`", other, "`"), paste0("`", own, "`"), text, fixed = TRUE)
+  # `x` of augment() is the fit; the name of an unknown argument stays as it was given.
+  other <- setdiff(c("newdata", "x"), if (!identical(own, "data")) Filter(has, c("newdata", "x")))
+  if (is.null(own) || length(other) == 0L) return(text)
+  gsub(paste0("(?<!argument )`(", paste(other, collapse = "|"), ")`"), paste0("`", own, "`"), text, perl = TRUE)
 }
 
 # For texts that cli lays out, and that are to be taken literally.
@@ -156,7 +157,7 @@ check_no_dots <- function(..., .call = rlang::caller_env(),
   extra <- utils::head(extra[nzchar(rlang::names2(extra))], 12L)
   advice <- vapply(names(extra), function(name) unknown_argument(name, extra[[name]], valid, .settings), "")
   abort_input(paste0("Arguments must be ", valid_words(valid, .call), "."),
-              paste0("There is no argument `", names(extra), "`."), unname(advice), call = .call)
+              paste0("There is no argument `", names(extra), "`."), unique(unname(advice)), call = .call)
 }
 
 unknown_argument <- function(name, value, valid, settings) {

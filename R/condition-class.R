@@ -36,9 +36,10 @@ texts_as_condition <- function(x) if (is.character(x) || is.factor(x)) condition
 # A condition of the fit as it is written, for errors.
 example_condition <- function(fit) {
   keys <- fit$meta$keys
-  levels <- vapply(fit$meta$registry$covariates, `[`, "", 1L)
+  registry <- fit$meta$registry
+  levels <- vapply(registry$covariates[setdiff(names(registry$covariates), registry$batch)], `[`, "", 1L)
   column <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
-  first <- setdiff(fit$meta$registry$perturbations, keys$control)[1L]
+  first <- setdiff(registry$perturbations, keys$control)[1L]
   names <- c(column, condition_columns(keys)[names(levels)])
   rlang::expr_text(rlang::call2("condition", !!!rlang::set_names(unname(c(first, levels)), names)), width = 500L)
 }

@@ -23,7 +23,7 @@ add_smiles <- function(fit, smiles, call) {
                 if (isTRUE(registry$n_features > 0)) how_to_know(names(smiles)[1L], registry) else
                   "Fit with `chemcpa(..., molecules = )`, and SMILES of all perturbations.", call)
   }
-  known <- intersect(names(smiles), registry$perturbations)
+  known <- intersect(names(smiles), c(registry$perturbations, fit$meta$keys$further_controls))
   if (length(known)) {
     abort_input("`smiles` in a condition must be of molecules that the fit does not know.",
                 paste0("It knows ", name_list(known), "."), "Leave its `smiles` out, or write NA.", call)

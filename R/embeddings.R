@@ -132,18 +132,22 @@ perturbation_vectors <- function(fit, parts, doses, call = rlang::caller_env()) 
 # Names (or a condition, as "A+B" is) and doses as list(names, parts, doses).
 asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_env()) {
   registry <- fit$meta$registry
-  if (is.null(dose) && !all(perturbation %in% registry$perturbations)) perturbation <- texts_as_condition(perturbation)
+  if (is.factor(perturbation)) perturbation <- as.character(perturbation)
+  known <- c(registry$perturbations, control_names(fit$meta$keys))
+  if (!all(perturbation %in% known)) perturbation <- texts_as_condition(perturbation)
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
     asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit),
                                 fit$meta$conditions$doses)
+    if (!is.null(dose)) {
+      abort_input("`dose` must be left out for conditions, as combinations are: they have doses of their own.",
+                  "It was given.", "Write condition(\"A+B\", dose = c(1, 2)).", call)
+    }
     return(list(names = asked$label, parts = asked$parts, doses = asked$doses))
   }
   names <- perturbation %||% registry$perturbations
   check_strings(names, "perturbation", call = call)
-  names <- one_control(names, fit$meta$keys)
-  unknown <- setdiff(names, registry$perturbations)
-  if (length(unknown)) abort_unknown_perturbation(registry, unknown, as.list(names), call)
+  names <- unique(one_control(names, fit$meta$keys))
   if (is.null(dose)) dose <- strongest_doses(fit, names)
   check_doses(dose, length(names), call)
   list(names = names, parts = as.list(names), doses = as.list(rep_len(as.numeric(dose), length(names))))

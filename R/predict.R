@@ -93,7 +93,7 @@
 #' @section Errors:
 #' Names that the fit never saw, missing genes, conditions without source cells, and a missing
 #' condition or one without rows; no dose where training saw several; `n_samples` where nothing is drawn;
-#' `uncertainty` of a baseline, and where no training condition has `min_cells` cells.
+#' `uncertainty` of a baseline, and where no training condition has `min_cells` cells; 2^31 predicted cells or more.
 #' Doses outside the range that training saw of the perturbation (of one that it never saw: of all others)
 #' give one warning with the range, and so do values of continuous covariates. Without the column of
 #' perturbations all cells of `newdata` are taken

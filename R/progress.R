@@ -50,11 +50,12 @@ progress_reporter <- function(verbose, envir = rlang::caller_env()) {
 
 time_reporter <- function() {
   told <- FALSE
-  function(step) {
+  tell <- function(step) {
     if (!told) inform_time(step)
     told <<- TRUE
     TRUE
   }
+  function(step) tryCatch(tell(step), interrupt = function(cnd) FALSE)
 }
 
 # Of a minute or more.

@@ -113,7 +113,7 @@ abort_unknown_perturbation <- function(registry, unknown, parts, call) {
              ": write condition(list(", dQuote(meant[1], FALSE), ")).")
     }, label_advice(unknown[1], known), paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
               "; the control is ", dQuote(registry$control, FALSE), "."),
-      how_to_know(unknown[1], registry)),
+      if (is.null(label_advice(unknown[1], known))) how_to_know(unknown[1], registry)),
     call = call, class = "compert_unknown_perturbation")
 }
 
@@ -139,8 +139,8 @@ how_to_know <- function(name, registry) {
   if (registry$feature_kind == "matrix") {
     return(paste0("Make a molecule known by its features: add_molecules(fit, x), with a row ", given, " in x."))
   }
-  paste0("Give a molecule by its SMILES: condition(", given, ", smiles = \"...\"), or add_molecules(fit, c(", given,
-         " = \"...\")).")
+  paste0("Give a molecule by its SMILES: add_molecules(fit, c(", given, " = \"...\")), or, where one state is asked ",
+         "for as by predict(), condition(", given, ", smiles = \"...\").")
 }
 
 # Those of `names` that were split at the separator that they hold: all pieces are `parts`, and some

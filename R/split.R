@@ -124,8 +124,8 @@ auto_split <- function(screen, seed, share = 0.25) {
 #'
 #'   Drawn at random are conditions in the narrow sense: a perturbation at a dose in a combination of
 #'   `covariates`. Others of the same drug stay in training; to hold out whole drugs name them.
-#' @param test Share of each remaining condition that goes to test, at least 0 and below 1. Two
-#'   cells of each condition always stay in train.
+#' @param test Share of each remaining condition that goes to test, at least 0 and below 1, rounded down: of
+#'   conditions with fewer than `1 / test` cells none goes. Two cells of each condition always stay in train.
 #' @param seed A whole number; `NULL` draws one with `sample.int()`, so that `set.seed()` governs.
 #'   A number leaves R's stream untouched.
 #' @param name Name of the new column.

@@ -39,6 +39,17 @@ compert::Decoding decoding(const compert::Model& model, compert::Composition par
   return out;
 }
 
+/// Of all lists, each `copies` times: columns of a matrix, which R counts with an int.
+std::size_t columns_of(const std::vector<std::vector<int64_t>>& lists, std::size_t copies) {
+  std::size_t n = 0;
+  for (const auto& list : lists) n += list.size();
+  n *= copies;
+  if (n > static_cast<std::size_t>(INT_MAX))
+    throw compert::Error("condition", "must ask for fewer than 2^31 cells", std::to_string(n) + " were asked for",
+                         "Give fewer conditions, source cells or draws at a time");
+  return n;
+}
+
 /// A matrix of which every element will be written. Large ones ask for large pages: the kernel clears
 /// and maps a page at a time when it is first touched.
 NumericMatrix unset_matrix(int64_t rows, std::size_t columns) {
@@ -94,12 +105,7 @@ List core_predict(const RawVector& state, SEXP x, const List& design, const List
   how.n_samples = n_samples;
   how.seed = static_cast<int64_t>(seed);
   how.variance_as_deviation = model.settings().parity == "fb";
-  std::size_t n = 0;
-  for (const auto& list : lists) n += list.size();
-  if (type == "sample") n *= static_cast<std::size_t>(n_samples);
-  if (n > static_cast<std::size_t>(INT_MAX))  // which a matrix of R counts its columns with
-    throw compert::Error("condition", "must ask for fewer than 2^31 cells", std::to_string(n) + " would be predicted",
-                         "Give fewer conditions or draws at a time, or ask for means with `summarise`");
+  const std::size_t n = columns_of(lists, type == "sample" ? static_cast<std::size_t>(n_samples) : 1);
   NumericMatrix mean = unset_matrix(genes, n);
   List out = List::create(Rcpp::Named("mean") = mean);
   double* variance_out = nullptr;
@@ -168,8 +174,7 @@ NumericMatrix core_embed_targets(const RawVector& state, SEXP x, const List& des
   const compert::Model& model = fitted(state);
   const auto cells = cell_source(x);
   const auto lists = compert_glue::cell_lists(source);
-  std::size_t n = 0;
-  for (const auto& list : lists) n += list.size();
+  const std::size_t n = columns_of(lists, 1);
   NumericMatrix out(static_cast<int>(model.dim()), static_cast<int>(n));
   model.embed(*cells, design_of(design), design_of(target), lists, composition(perturbation, without), out.begin(),
               ask_for_interrupt);

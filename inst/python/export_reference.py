@@ -512,9 +512,16 @@ def multi_shapes(weights, poe, total, variational, genes, proteins, drugs, cell_
     return out
 
 
+def unused(given):
+    if given:
+        refuse("--args must be left out but for a sweep of theislab/multicpa: this model holds its own arguments.")
+
+
 def multi_args(saved, given):
     """The arguments of the model, and its hyperparameters as far as they were given."""
-    if "is_vae" not in saved:  # a sweep saves the hyperparameters alone
+    if "is_vae" in saved:
+        unused(given)
+    else:  # a sweep saves the hyperparameters alone
         if not given:
             refuse("the saved model holds its hyperparameters alone: say by --args what else it was made with.")
         saved = dict(given, hparams=dict(saved))
@@ -700,7 +707,9 @@ def exported(saved, path, data, given=None):
     if isinstance(saved, (tuple, list)) and len(saved) == 3 and all(map(mapping, saved[:2])):
         if "cell_type_embeddings.weight" in saved[0]:
             return multicpa(saved, data, given)
+        unused(given)
         return facebook(saved, data)
+    unused(given)
     if isinstance(saved, dict) and {"state_dict", "hyper_parameters"} <= set(saved):
         return chemcpa(saved, data)
     if isinstance(saved, dict) and {"model_state_dict", "var_names", "attr_dict"} <= set(saved):

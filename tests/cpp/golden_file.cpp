@@ -209,6 +209,12 @@ double relative_error(const std::vector<double>& ours, const std::vector<double>
   return scale > 0 ? worst / scale : worst;
 }
 
+double single_tolerance(double tolerance, const std::vector<double>& reference_single,
+                        const std::vector<double>& reference_double) {
+  constexpr double kMost = 0.1;
+  return std::max(tolerance, std::min(kMost, 10 * relative_error(reference_single, reference_double)));
+}
+
 bool Tally::add(const std::string& group, const std::string& item, double error,
                 double tolerance) {
   Entry& entry = groups_[group];

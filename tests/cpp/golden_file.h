@@ -63,6 +63,11 @@ std::vector<std::string> files(const std::string& prefix);
 /// Infinities and NaN must agree place by place; else, or when sizes differ, the result is inf.
 double relative_error(const std::vector<double>& ours, const std::vector<double>& reference);
 
+/// The tolerance for a number of single precision: no nearer than the reference is to its own double
+/// precision, by a factor of 10, as far as that is near at all.
+double single_tolerance(double tolerance, const std::vector<double>& reference_single,
+                        const std::vector<double>& reference_double);
+
 /// Worst relative error per group, for one printed table at the end of a test.
 class Tally {
  public:

@@ -59,18 +59,13 @@ class Comparison {
   std::string where(const std::string& what) const { return file_.stem() + at_ + what; }
   std::string group(const std::string& name) const { return (single_ ? "f32 " : "f64 ") + name; }
   void check(const std::string& g, const std::string& path, const compert::Array& ours, double tolerance) {
-    if (single_ && file_.has("f64/" + path)) tolerance = std::max(tolerance, 10 * own_deviation(path));
+    if (single_ && file_.has("f64/" + path))
+      tolerance = single_tolerance(tolerance, file_.read("f32/" + path).values, file_.read("f64/" + path).values);
     tally_.add(group(g), where(path), ours.values, file_.read(at_ + path).values, tolerance);
   }
   double deviation(const std::string& name) const {
     const std::string key = "dev_f32_" + name;
     return file_.has_attribute(key) ? std::stod(file_.attribute(key)) : 0;
-  }
-
-  /// How far the reference in single precision is from itself in double precision: where large
-  /// terms cancel, that is all that single precision can give.
-  double own_deviation(const std::string& path) const {
-    return relative_error(file_.read("f32/" + path).values, file_.read("f64/" + path).values);
   }
 
   double largest(const std::string& path) const {

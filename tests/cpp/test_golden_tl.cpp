@@ -101,9 +101,7 @@ class Comparison {
   /// In single precision no nearer than the reference is to its own double precision.
   double with_own_deviation(const std::string& path, double tolerance) const {
     if (!single_ || !file_.has("f64/" + path)) return tolerance;
-    const double own =
-        golden::relative_error(file_.read("f32/" + path).values, file_.read("f64/" + path).values);
-    return std::max(tolerance, 10 * own);
+    return golden::single_tolerance(tolerance, file_.read("f32/" + path).values, file_.read("f64/" + path).values);
   }
 
   /// A bias before batch norm (its gradient is round-off), or the running mean that follows it.

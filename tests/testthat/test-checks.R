@@ -84,4 +84,7 @@ test_that("messages that verbs share name the cells as the verb does", {
   short <- cells$col_data[1:3, ]
   expect_refused(predict(fit, cells$x, condition("IFNb"), col_data = short), "per column of `newdata`.*`newdata` has")
   expect_refused(cpa(cells$x, "condition", control = "control", col_data = short), "per column of `x`.*`x` has")
+  expect_refused(cell_embedding(fit, newdata = cells$x), "no argument `newdata`")
+  expect_refused(predict(fit, cells$x, condition("IFNb"), x = 1), "no argument `x`")
+  expect_refused(augment(fit, list(1)), "`data` must be")
 })

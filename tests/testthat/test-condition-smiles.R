@@ -71,6 +71,10 @@ test_that("SMILES that say nothing new, or cannot, are refused", {
   skip_without(core_has_rdkit(), "RDKit")
   fit <- smiles_fit()
   expect_refused(smiles_asked(fit, drug = "A", smiles = "CCN"), "does not know.*It knows \"A\".*or write NA")
+  named <- fit
+  named$meta$keys$further_controls <- "vehicle"
+  expect_refused(smiles_asked(named, drug = "vehicle", smiles = "CCN"), "does not know.*It knows \"vehicle\"")
+  expect_refused(smiles_asked(fit, drug = "A@1"), "Doses stand beside the names")
   expect_refused(smiles_asked(fit, drug = "A+New", dose = c(0.5, 1), smiles = "CCN"),
                  "beside the name of one perturbation.*beside \"A\", \"New\".*add_molecules\\(\\)")
   expect_refused(smiles_asked(fit, drug = c("x", "x"), smiles = c("CCN", "CCC")),

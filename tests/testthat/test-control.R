@@ -60,6 +60,7 @@ test_that("a fit knows every name of its control", {
   expect_identical(dose_response(fit, perturbation = c("NT2", "NT1")), dose_response(one, perturbation = "NT1"))
   expect_refused(dose_response2d(fit, perturbation = c("IFNb", "NT2")), "One of them is the control")
   expect_identical(perturbation_embedding(fit, c("NT2", "IFNb")), perturbation_embedding(one, c("NT1", "IFNb")))
+  expect_identical(rownames(perturbation_embedding(fit, c("NT1", "NT2"))), "NT1")
   expect_identical(predict(fit, cells$x, condition(condition = "NT2", cell_type = "B"), summarise = "condition",
                            col_data = about)[, 1],
                    predict(fit, cells$x, condition(condition = "NT1", cell_type = "B"), summarise = "condition",

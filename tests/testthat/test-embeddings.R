@@ -47,6 +47,9 @@ test_that("perturbations follow their dose; a condition() gives combinations", {
                                                         dose = c(0.5, 1)))
   expect_equal(by_condition[1, ], at(0.5)[1, ], tolerance = 1e-6)
   expect_identical(rownames(perturbation_embedding(fit)), c("IFNb", "control"))
+  expect_identical(perturbation_embedding(fit, factor("IFNb")), perturbation_embedding(fit, "IFNb"))
+  expect_refused(perturbation_embedding(fit, "IFNb+IFNb", dose = 1), "`dose` must be left out for conditions")
+  expect_refused(perturbation_embedding(fit, condition("IFNb", dose = 0.5), dose = 1), "doses of their own")
 })
 
 test_that("similarity is the cosine, NA for a vector without length", {

@@ -163,7 +163,7 @@ test_that("unknown names, wrong types and empty sources are refused", {
   expect_error(ask(n_samples = 0), "`n_samples` must be")
   expect_refused(ask(n_samples = 3), "`n_samples` must be 1.*type` is \"mean\"")
   expect_refused(ask(n_samples = 3, type = "variance", summarise = "condition"), "must be 1")
-  expect_refused(ask(type = "sample", n_samples = 2^30, source = 1:4), "fewer than 2\\^31 cells.*4294967296 would")
+  expect_refused(ask(type = "sample", n_samples = 2^30, source = 1:4), "fewer than 2\\^31 cells.*4294967296 were")
   expect_refused(ask(condition(condition = "IFNb")[0, ]), "must name at least one condition")
   expect_error(ask(type = "sample", residual = TRUE), "`residual` must not be TRUE for samples")
   expect_error(ask(residual = "yes"), "`residual` must be")

@@ -212,6 +212,7 @@ test_that("a batch is no part of a condition, nor is the value of a continuous c
   named <- condition(condition = "IFNb", cell_type = "B", run = "r2")
   expect_refused(prediction_uncertainty(fit, named, min_cells = 5),
                  "must leave the batch out here.*It names run = \"r2\".*Leave it out\\.$")
+  expect_refused(prediction_uncertainty(fit), "Write condition\\(condition = \"IFNb\", cell_type = \"[^\"]*\"\\)")
   aged <- condition(condition = "IFNb", cell_type = "B", age = 3)
   expect_refused(prediction_uncertainty(fit, aged, min_cells = 5), "must leave `age` out here.*Leave it out\\.$")
   far <- prediction_uncertainty(fit, condition(condition = "IFNb", cell_type = "B"), min_cells = 5)

@@ -31,7 +31,6 @@ Training::Training(Model::Impl& model, const FitTask& task, std::optional<Parame
                 : model.automatic_epochs(task.design.rows(task.train.data(), task.train.size()), task.design.n,
                                          ends_.size(), task.plan.size() == 0)),
       validation_(model, task.plan, task.cells, task.design),
-      held_(DeviceCells::hold(task.cells, task.train, model.network.options())),
       sums_(model.network.options()),
       sampling_(task.train, task.design, model.architecture.batch_covariate, model.settings.balance),
       complete_(model.network.differences() == nullptr || first_epoch_ > 0),
@@ -39,10 +38,13 @@ Training::Training(Model::Impl& model, const FitTask& task, std::optional<Parame
   const Settings& settings = model.settings;
   model.last_epoch = first_epoch_ + more_;
   result_.device = model.network.options().device().str();
-  batch_.held = held_.get();
   if (settings.reg_counterfactual > 0)
     matching_.emplace(model.network, task.cells, task.design, task.train, settings.counterfactual_targets,
                       settings.counterfactual_shrinkage);
+  start_ = Clock::now();
+  // Last of what is kept on a device: they take the room that is left.
+  held_ = DeviceCells::hold(task.cells, task.train, model.network.options());
+  batch_.held = held_.get();
   if (task.cells.block() > 1 && !held_)
     ahead_.emplace(task.cells, sampling_, static_cast<std::size_t>(settings.batch_size) + 1, settings.seed,
                    first_epoch_ + 1);

@@ -69,7 +69,7 @@ class Training {
   /// Without differences there is nothing to keep of a model that has them in place of embeddings.
   bool complete_;
   double seconds_before_, spent_before_ = 0;
-  Clock::time_point start_ = Clock::now();
+  Clock::time_point start_;
   FitResult result_;
   EpochSteps steps_;  // of the epoch
   Batch batch_;
