@@ -78,6 +78,8 @@ draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
     p <- p + ggplot2::geom_segment(ggplot2::aes(xend = 0, yend = 0), linewidth = 0.3, alpha = 0.6)
   }
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
+  # A few named ones are to be found among thousands.
+  if (sum(label) <= 60L) size <- ifelse(label, 2.4, size)
   p <- p + ggplot2::geom_point(if (!is.numeric(table$colour)) ggplot2::aes(shape = .data$colour), size = size,
                                alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (any(label)) {

@@ -66,7 +66,7 @@ test_that("print has no line of its own beyond the width of the console", {
 test_that("counts are recognised and print says what was read", {
   check <- check_toy(x = toy_counts())
   expect_identical(check$loss, "nb")
-  expect_output(print(check), "60 cells x 12 genes.*loss = \"nb\".*No defects")
+  expect_output(print(check), "60 cells x 12 genes.*; the matrix; loss = \"nb\".*No defects")
 })
 
 test_that("proteins are looked at with the rest; what is wrong with them is a defect among the others", {

@@ -198,6 +198,12 @@ test_that("rows are highlighted by their names", {
   expect_identical(as.character(p$data$colour), c(rep("68 others", 68), "drug3", "drug10"))
   expect_identical(p$data$name[69:70], c("drug3", "drug10"))
   expect_setequal(p$layers[[3]]$data$name, c("drug3", "drug10"))
+  many <- plot_embedding(z[rep(1:70, 30), ] + 0, rep(paste0("drug", 1:70), 30), highlight = "drug3", method = "none")
+  expect_true(all(points_of(many)$size == 0.4))
+  names <- z[rep(1:70, 4), ]
+  rownames(names) <- paste0("g", 1:280)
+  some <- plot_embedding(names, highlight = c("g7", "g9"), method = "none")
+  expect_identical(points_of(some)$size, rep(c(0.9, 2.4), c(278, 2)))
 })
 
 test_that("a highlight that is no group is refused", {
@@ -207,22 +213,4 @@ test_that("a highlight that is no group is refused", {
   expect_refused(plot_embedding(z, c("a", "b", "c"), highlight = 1), "It is `1`")
   expect_refused(plot_embedding(z, 1:3, highlight = "1"), "must go with a `colour` of groups.*colour = factor")
   expect_refused(plot_embedding(z, highlight = "1"), "There are neither")
-})
-test_that("names are placed as if every box were looked at", {
-  placed <- withr::with_seed(1, data.frame(x = stats::rnorm(80), y = stats::rnorm(80), name = paste0("NAME", 1:80)))
-  named <- place_names(placed)
-  expect_gt(nrow(named), 20L)
-  expect_lt(nrow(named), 80L)
-  # Whoever has none could not have one: all sides lie over a point or a name that is there.
-  box <- function(k, side) {
-    width <- 0.0135 * (nchar(named$name[k]) + 0.3 * 4)
-    low <- (named$y[k] - min(placed$y)) / diff(range(placed$y))
-    left <- (named$x[k] - min(placed$x)) / diff(range(placed$x)) - named$hjust[k] * width
-    low <- low + if (named$vjust[k] == 0.5) -0.025 else if (named$vjust[k] < 0) 0.02 else -0.07
-    c(left, left + width, low, low + 0.05)
-  }
-  boxes <- t(vapply(seq_len(nrow(named)), box, numeric(4L)))
-  over <- outer(boxes[, 1], boxes[, 2], `<`) & outer(boxes[, 2], boxes[, 1], `>`) &
-    outer(boxes[, 3], boxes[, 4], `<`) & outer(boxes[, 4], boxes[, 3], `>`)
-  expect_identical(sum(over), nrow(named))
 })

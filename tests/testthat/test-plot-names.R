@@ -14,3 +14,22 @@ test_that("names in capitals have more room", {
   table <- data.frame(x = c(0, 0.1), y = 0, name = c("MAP2K3", "KMT2A"))
   expect_gt(attr(place_names(table), "beyond")[1], attr(place_names(transform(table, name = tolower(name))), "beyond")[1])
 })
+
+test_that("names are placed as if every box were looked at", {
+  placed <- withr::with_seed(1, data.frame(x = stats::rnorm(80), y = stats::rnorm(80), name = paste0("NAME", 1:80)))
+  named <- place_names(placed)
+  expect_gt(nrow(named), 20L)
+  expect_lt(nrow(named), 80L)
+  # Whoever has none could not have one: all sides lie over a point or a name that is there.
+  box <- function(k, side) {
+    width <- 0.0135 * (nchar(named$name[k]) + 0.3 * 4)
+    low <- (named$y[k] - min(placed$y)) / diff(range(placed$y))
+    left <- (named$x[k] - min(placed$x)) / diff(range(placed$x)) - named$hjust[k] * width
+    low <- low + if (named$vjust[k] == 0.5) -0.025 else if (named$vjust[k] < 0) 0.02 else -0.07
+    c(left, left + width, low, low + 0.05)
+  }
+  boxes <- t(vapply(seq_len(nrow(named)), box, numeric(4L)))
+  over <- outer(boxes[, 1], boxes[, 2], `<`) & outer(boxes[, 2], boxes[, 1], `>`) &
+    outer(boxes[, 3], boxes[, 4], `<`) & outer(boxes[, 4], boxes[, 3], `>`)
+  expect_identical(sum(over), nrow(named))
+})
