@@ -94,7 +94,8 @@ preset_words <- function(options, source = source_words(options), more = NULL) {
   }
   paste0("preset \"", options$preset, "\"", changed, ": ", source,
          if (options$log_counts) ", log-normalised counts", ", at least ",
-         count_of(options$min_cells, "cell"), ", ", if (isTRUE(options$own_degs)) "your own" else options$n_degs, " DEGs",
+         count_of(options$min_cells, "cell"), ", ",
+         if (isTRUE(options$own_degs)) "your own" else options$n_degs, " DEGs",
          if (!is.null(options$ddof)) paste(", ddof", options$ddof),
          if (options$clamp_negative) ", negative r2 set to 0", more)
 }

@@ -15,8 +15,8 @@
 #' layers as far as they are of genes of `x`.
 #' @section Doses:
 #' A dose, and a value of a continuous covariate, means the same to the network as before: the `dose_transform` of
-#' `fit` stays, with the highest doses that its shares are of; of `"relative"` ones a perturbation without cells there has that of
-#' `x`. `dose_unit` is given for both fits, or for neither.
+#' `fit` stays, with the highest doses that its shares are of; of `"relative"` ones a perturbation without cells
+#' there has that of `x`. `dose_unit` is given for both fits, or for neither.
 #' @inheritParams chemcpa
 #' @param fit The `compert_fit` to start from, of [cpa()] or [chemcpa()].
 #' @param molecules As in [chemcpa()], of the same kind as those of `fit`; features of a matrix are matched

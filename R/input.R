@@ -13,7 +13,9 @@ read_cells <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
 read_cells.default <- function(x, keys, col_data = NULL, call = rlang::caller_env()) {
   todo <- "Matrices have genes in rows and cells in columns, and come with `col_data`."
   if (is.data.frame(x)) todo <- c("Turn it into a matrix: as.matrix(x).", todo)
-  if (rlang::is_bare_list(x)) todo <- "Join the objects of a list: merge(x[[1]], x[-1]) of Seurat's, do.call(cbind, x) of others."
+  if (rlang::is_bare_list(x)) {
+    todo <- "Join the objects of a list: merge(x[[1]], x[-1]) of Seurat's, do.call(cbind, x) of others."
+  }
   abort_input(paste("`x` must be a SingleCellExperiment, SummarizedExperiment, Seurat object,",
                     "matrix, sparse or delayed matrix, or the path of an .h5ad file."),
               paste0("It is ", describe(x), "."), todo, call = call)

@@ -96,11 +96,12 @@ trained_ranges <- function(registry, names) {
   treated <- names(ranges)[was_treated(ranges, registry)]
   others <- setdiff(treated, registry$control)
   shares <- unlist(ranges[others], use.names = FALSE) / rep(own_scale(registry, others), each = 2L)
-  ends <- if (length(others)) range(shares) else c(1, 1)
   own <- names %in% treated
   out <- matrix(1, length(names), 2L)
-  for (k in if (length(others)) 1:2) out[!own, k] <- doses_of_shares(registry, ends[k], names[!own])
-  for (k in 1:2) out[own, k] <- vapply(ranges[names[own]], `[`, 0, k)
+  out[own, ] <- t(vapply(ranges[names[own]], identity, c(0, 0)))
+  if (length(others)) {
+    out[!own, ] <- vapply(range(shares), function(share) doses_of_shares(registry, share, names[!own]), double(sum(!own)))
+  }
   out
 }
 

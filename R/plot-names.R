@@ -25,7 +25,7 @@ place_names <- function(table, letter = 0.0135, which = seq_len(nrow(table)), sp
     low <- y[i] + c(0.02, -0.07, -0.025, -0.025, 0.02, 0.02, -0.07, -0.07)
     order <- if (table$y[i] < 0) c(2L, 1L, 3L, 4L, 7L, 8L, 5L, 6L) else 1:8
     # Of a genome only these few can be hit.
-    near <- setdiff(which(boxes[, 1L] < max(left) + width & boxes[, 2L] > min(left) &
+    near <- setdiff(base::which(boxes[, 1L] < max(left) + width & boxes[, 2L] > min(left) &
                             boxes[, 3L] < max(low) + 0.05 & boxes[, 4L] > min(low)), i)
     there <- boxes[near, , drop = FALSE]
     hits <- vapply(order, function(k) {

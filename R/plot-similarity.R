@@ -64,8 +64,7 @@ mean_squares <- function(value, side) {
 
 similarity_caption <- function(without, side, n) {
   words <- c(
-    if (length(without)) paste0("Without direction: ", paste(short_names(utils::head(without, 12L)), collapse = ", "),
-                                if (length(without) > 12L) paste0(" and ", count(length(without) - 12L), " more")),
+    if (length(without)) paste0("Without direction: ", short_list(short_names(without), 12L)),
     if (side > 1L) {
       paste0("A square is the mean of ", side, " x ", side, " of ", count(n), " vectors, named by the first")
     }

@@ -126,9 +126,13 @@ uncertainty_lines <- function(table, value, log_dose) {
   if (log_dose) p + log_dose_scale("x", table$dose, table$.dose) else p
 }
 
+condition_words <- function(table) {
+  paste0(table$perturbation, ifelse(nzchar(table$covariates), ", ", ""), table$covariates)
+}
+
 # The farthest conditions of many at one dose.
 uncertainty_ranks <- function(table, value, most = 40L) {
-  names <- paste0(table$perturbation, ifelse(nzchar(table$covariates), ", ", ""), table$covariates)
+  names <- condition_words(table)
   far <- utils::head(order(-table$.value), most)
   ranks <- data.frame(.value = table$.value[far], .seen = seen_words(table$seen)[far],
                       .name = factor(names[far], rev(unique(names[far]))))
@@ -146,8 +150,7 @@ uncertainty_ranks <- function(table, value, most = 40L) {
 # A panel per combination and covariates. Conditions of the training are points.
 uncertainty_map <- function(table, value, log_dose, sep) {
   one <- length(unique(table$perturbation)) == 1L
-  table$panel <- if (one) table$covariates else
-    paste0(table$perturbation, ifelse(nzchar(table$covariates), ", ", ""), table$covariates)
+  table$panel <- if (one) table$covariates else condition_words(table)
   maps <- length(unique(table$panel))
   if (maps > 48L) {
     abort_input("`uncertainty` must be of at most 48 maps, one per combination and covariates.",

@@ -75,8 +75,8 @@
 #' @return An object like `newdata` with the fit's genes as rows, on the scale of the training data:
 #'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
-#'   assays of these names and `cpa_condition` as identities; for a matrix, a matrix (of variances for `type = "variance"`) with the
-#'   columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
+#'   assays of these names and `cpa_condition` as identities; for a matrix, a matrix (of variances for
+#'   `type = "variance"`) with the columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
 #'   `metadata(x)$cpa$scale`, or `Misc(x, "cpa")$scale` of Seurat, of the others). The description holds
 #'   the columns of the source cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`),
 #'   `cpa_cell` (source cell), the covariates and the batch that were predicted (`cpa_cell_type` for

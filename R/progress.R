@@ -25,8 +25,8 @@ first_speaks <- function(settings) {
 }
 
 # A function for core_fit() that moves the bar, or without one tells once how long it may take, or NULL. It
-# answers FALSE where Ctrl-C came meanwhile: the core then ends with the fit so far. The bar belongs to the frame `envir` and ends with it, after an
-# error too.
+# answers FALSE where Ctrl-C came meanwhile: the core then ends with the fit so far. The bar belongs to the frame
+# `envir` and ends with it, after an error too.
 progress_reporter <- function(verbose, envir = rlang::caller_env()) {
   force(envir)
   if (!show_progress(verbose)) return(if (show_messages(verbose)) time_reporter())

@@ -103,6 +103,7 @@ abort_unknown_perturbation <- function(registry, unknown, parts, call) {
   }
   meant <- names_that_hold_sep(known, unknown, whole, registry$sep)
   described <- isTRUE(registry$n_features > 0)
+  label <- label_advice(unknown[1], known)
   abort_input(
     if (described) "Perturbations must be known to the fit, by cells or by molecules." else
       "Perturbations must be among those of the training screen.",
@@ -111,9 +112,10 @@ abort_unknown_perturbation <- function(registry, unknown, parts, call) {
     c(if (length(meant)) {
       paste0(name_list(meant[1]), " holds the separator ", dQuote(registry$sep, FALSE),
              ": write condition(list(", dQuote(meant[1], FALSE), ")).")
-    }, label_advice(unknown[1], known), paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12),
-              "; the control is ", dQuote(registry$control, FALSE), "."),
-      if (is.null(label_advice(unknown[1], known))) how_to_know(unknown[1], registry)),
+    }, label,
+    paste0(did_you_mean(unknown[1], c(known, registry$control)), "Known: ", name_list(known, 12), "; the control is ",
+           dQuote(registry$control, FALSE), "."),
+    if (is.null(label)) how_to_know(unknown[1], registry)),
     call = call, class = "compert_unknown_perturbation")
 }
 

@@ -160,6 +160,7 @@ test_that("similarities are told as they are asked for, and each molecule is lik
   all <- similarity(molecules)
   diag(all) <- 1
   of <- match(c("E", "B", "C", "D"), near$names)
-  expect_equal(similarity_to(near, near$here[[1L]], of), unname(all[c("A", "B", "C"), c("E", "B", "C", "D")]), ignore_attr = TRUE)
-  expect_equal(similarity_to(near, near$here[[2L]], of[1]), unname(all[c("D", "E"), "E", drop = FALSE]), ignore_attr = TRUE)
+  expect_equal(similarity_to(near, near$here[[1L]], of), all[c("A", "B", "C"), c("E", "B", "C", "D")],
+               ignore_attr = TRUE)
+  expect_equal(similarity_to(near, near$here[[2L]], of[1]), all[c("D", "E"), "E", drop = FALSE], ignore_attr = TRUE)
 })

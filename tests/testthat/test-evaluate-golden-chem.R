@@ -1,7 +1,8 @@
 # evaluate_r2(), evaluate_effects() and evaluate_cells() of theislab/chemCPA, chemCPA/train.py, with
 # its weights in one of our fits: from cells to scores through the whole of R.
 
-# "Control" comes first among the sorted names, as in the file. Treated cells are held out, the reference's controls test; copies of both are there to train.
+# "Control" comes first among the sorted names, as in the file. Treated cells are held out, the reference's controls
+# test; copies of both are there to train.
 chem_cells <- function(file) {
   read <- function(name) h5("h5read")(file, paste0("inputs/", name))
   what <- do.call(rbind, strsplit(read("pert_category"), "_", fixed = TRUE))

@@ -126,7 +126,7 @@ Tensor composed_loss(const Tensor& raw, const CellValues& target, const Head& he
             (head.sum_genes ? kHalfLog2Pi : 0)) * scale;
   }
   const Tensor log_p = head.zero_inflated() ? log_zinb(x, d)
-                       : head.multicpa()    ? log_nb_multicpa(x, d.mean, d.second)
+                       : head.multicpa      ? log_nb_multicpa(x, d.mean, d.second)
                                             : log_nb(x, d.mean, d.second);
   return log_p.mean() * -scale;
 }
@@ -162,7 +162,7 @@ Decoded decoded(const Tensor& raw, const Head& head, const HeadInput& input) {
   if (head.sigmoid_mean) first = first.sigmoid();
   d.second = head.spread == Spread::kExp ? second.exp() + 1e-4 : at::softplus(second, 1, 40);
   if (head.spread == Spread::kSoftplus) d.second = d.second + 1e-3;
-  d.mean = head.counts() ? at::softplus(first, 1, 40) + head.least_mean : first;
+  d.mean = head.counts() ? at::softplus(first, 1, 40) + head.least_mean() : first;
   return d;
 }
 

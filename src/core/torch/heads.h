@@ -18,11 +18,11 @@ struct Head {
   Spread spread = Spread::kSoftplus;  ///< of the Gaussian
   bool relu_mean = false;     ///< Gaussian: mean max(raw, 0)
   bool sigmoid_mean = false;  ///< mean from sigmoid(raw) (theislab/multicpa)
-  double least_mean = 1e-3;   ///< of a negative binomial without a library; 1e-4 in theislab/multicpa
-  /// Whether the negative binomial has the form of theislab/multicpa.
-  bool multicpa() const { return least_mean != 1e-3; }
+  bool multicpa = false;      ///< the negative binomial has the form of theislab/multicpa
+  /// Of a negative binomial without a library.
+  double least_mean() const { return multicpa ? 1e-4 : 1e-3; }
   /// Whether one sweep computes value and gradient of the likelihood.
-  bool swept() const { return !multicpa() && !sigmoid_mean && !(counts() && relu_mean); }
+  bool swept() const { return !multicpa && !sigmoid_mean && !(counts() && relu_mean); }
   bool sum_genes = false;     ///< loss summed over genes (with its constant) instead of averaged
 
   bool counts() const { return family != Family::kGaussian; }

@@ -11,6 +11,11 @@
 
 namespace compert {
 
+using Clock = std::chrono::steady_clock;
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 /// What Model::fit() was given.
 struct FitTask {
   const CellSource& cells;
@@ -124,7 +129,7 @@ struct Model::Impl {
   /// Whether so many seconds are more than the time limit.
   bool is_late(double seconds) const;
   /// By Ctrl-C or the time limit, in all processes of a group when in one; kEpochs: training goes on.
-  Stopped asked_to_stop(Progress& progress, std::chrono::steady_clock::time_point start) const;
+  Stopped asked_to_stop(Progress& progress, Clock::time_point start) const;
 
   FitResult fit(const FitTask& task);
   /// The same, in a group of processes where `settings.distributed` says so (distributed.cpp).

@@ -26,7 +26,7 @@ Head head_of(const Settings& s) {
                                                     : Spread::kSoftplus;
   head.relu_mean = s.decoder_activation == "ReLU";
   head.sigmoid_mean = s.decoder_activation == "sigm";
-  if (is_multicpa(s)) head.least_mean = 1e-4;
+  head.multicpa = is_multicpa(s);
   return head;
 }
 

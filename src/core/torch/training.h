@@ -1,6 +1,5 @@
 // One call of Model::fit(): epochs of batches, their evaluation, early stopping.
 #pragma once
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,11 +11,6 @@
 #include "validation.h"
 
 namespace compert {
-
-using Clock = std::chrono::steady_clock;
-inline double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class Training {
  public:
