@@ -64,30 +64,29 @@ new_cell_scores <- function(table, rows, split, options) {
              preset_words(options, source = "every cell under its own condition"))
 }
 
-# Condition by condition, so that only one condition's cells are dense at a time.
-score_cells <- function(fit, screen, rows, call = rlang::caller_env()) {
-  scored <- which(!is.na(rows$of_cell))
-  screen <- subset_screen(screen, scored)
-  rows$of_cell <- rows$of_cell[scored]
+# Some conditions at a time, so that only their cells are dense: about as many `cells`, or those of one condition.
+score_cells <- function(fit, screen, rows, call = rlang::caller_env(), cells = 4096) {
+  screen <- subset_screen(screen, order(rows$of_cell, na.last = NA))
   own <- encode_screen(fit$meta$registry, screen, call)
   x <- core_rows(screen)
   parts <- as_composition(fit, TRUE)
-  scores <- lapply(seq_along(rows$degs), function(k) {
-    cells <- which(rows$of_cell == k)
+  of_condition <- split(seq_len(ncol(screen$x)), sort(rows$of_cell))
+  some <- unname(split(seq_along(of_condition), ceiling(cumsum(lengths(of_condition)) / cells)))
+  scores <- lapply(some, function(conditions) {
+    asked <- unlist(of_condition[conditions], use.names = FALSE)
     answer <- with_core_errors(
-      core_reconstruct(fit$state, x, own, cells - 1L, parts$perturbation,
-                       parts$without, TRUE),
-      call = call
+      core_reconstruct(fit$state, x, own, asked - 1L, parts$perturbation, parts$without, TRUE), call = call
     )
-    genes <- lapply(answer, gene_rows, registry = fit$meta$registry)
-    scores <- score_own_cells(as.matrix(screen$x[, cells, drop = FALSE]), genes, rows$degs[[k]])
-    if (is.null(screen$proteins)) return(scores)
-    has <- has_proteins(screen)[cells]
-    proteins <- lapply(answer, function(m) protein_rows(fit$meta$registry, m)[, has, drop = FALSE])
-    cbind(scores, score_protein_cells(screen$proteins[, cells[has], drop = FALSE], proteins,
-                                      protein_scaling(fit, "log")))
+    measured <- as.matrix(screen$x[, asked, drop = FALSE])
+    lapply(conditions, function(k) {
+      place <- match(of_condition[[k]], asked)
+      its <- function(m) m[, place, drop = FALSE]
+      its_answer <- lapply(answer, its)
+      c(score_own_cells(its(measured), lapply(its_answer, gene_rows, registry = fit$meta$registry), rows$degs[[k]]),
+        if (!is.null(screen$proteins)) score_own_proteins(fit, screen, of_condition[[k]], its_answer))
+    })
   })
-  do.call(rbind, scores)
+  as.data.frame(do.call(rbind, unlist(scores, recursive = FALSE)))
 }
 
 score_own_cells <- function(cells, answer, deg) {
@@ -98,7 +97,18 @@ score_own_cells <- function(cells, answer, deg) {
     if (length(genes) < 2L) return(NA_real_)
     core_cell_r2(cells, answer$mean, genes - 1L)
   }
-  data.frame(r2_cells = by_cell(every), r2_cells_deg = by_cell(deg),
-             r2_var = safe_r2(spread, predicted),
-             r2_var_deg = safe_r2(spread[deg], predicted[deg]))
+  c(r2_cells = by_cell(every), r2_cells_deg = by_cell(deg),
+    r2_var = safe_r2(spread, predicted), r2_var_deg = safe_r2(spread[deg], predicted[deg]))
+}
+
+# The same of the proteins of these cells of the screen.
+score_own_proteins <- function(fit, screen, cells, answer) {
+  has <- has_proteins(screen)[cells]
+  measured <- screen$proteins[, cells[has], drop = FALSE]
+  if (ncol(measured) == 0L) return(c(r2_cells_protein = NA_real_, r2_var_protein = NA_real_))
+  predicted <- lapply(answer, function(m) protein_rows(fit$meta$registry, m)[, has, drop = FALSE])
+  scale <- protein_scaling(fit, "log")
+  c(r2_cells_protein = if (nrow(measured) < 2L) NA_real_ else
+      core_cell_r2(scale(measured), scale(predicted$mean), seq_len(nrow(measured)) - 1L),
+    r2_var_protein = safe_r2(scale(row_variances(measured, 1)), scale(rowMeans(predicted$variance))))
 }

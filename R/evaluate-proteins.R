@@ -75,15 +75,5 @@ score_protein_effects <- function(truth, prediction) {
   as.data.frame(t(matrix(scores, 2L, dimnames = list(protein_effect_names, NULL))))
 }
 
-# The same of evaluate_cells(), of cells that have proteins and their reconstruction.
-score_protein_cells <- function(cells, answer, scale) {
-  if (ncol(cells) == 0L) return(data.frame(r2_cells_protein = NA_real_, r2_var_protein = NA_real_))
-  data.frame(
-    r2_cells_protein = if (nrow(cells) < 2L) NA_real_ else
-      core_cell_r2(scale(cells), scale(answer$mean), seq_len(nrow(cells)) - 1L),
-    r2_var_protein = safe_r2(scale(row_variances(cells, 1)), scale(rowMeans(answer$variance)))
-  )
-}
-
 # The scores that a table has.
 metrics_of <- function(x) intersect(c(metric_names, protein_metrics), names(x))

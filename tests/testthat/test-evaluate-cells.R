@@ -18,12 +18,25 @@ test_that("scores are those of the cells' own reconstruction", {
   expect_equal(scores$r2_var, safe_r2(spread, rowMeans(own$variance)), tolerance = 1e-6)
 })
 
+test_that("scores do not depend on how many conditions are looked at together", {
+  cells <- small_cells()
+  fit <- small_fit()
+  screen <- read_newdata(fit, cells$x, col_data = cells$col_data)
+  rows <- list(of_cell = rep_len(c(2L, NA, 1L, 3L), ncol(cells$x)), degs = list(1:5, 2:9, 3L))
+  together <- score_cells(fit, screen, rows)
+  expect_identical(nrow(together), 3L)
+  expect_equal(score_cells(fit, screen, rows, cells = 1), together, tolerance = 1e-6)
+  third <- which(rows$of_cell == 3L)
+  alone <- score_cells(fit, subset_screen(screen, third), list(of_cell = rep(1L, length(third)), degs = list(3L)))
+  expect_equal(unlist(alone), unlist(together[3, ]), tolerance = 1e-6)
+})
+
 test_that("perfect cells score 1, fewer than two genes nothing", {
   x <- matrix(c(1, 2, 3, 5, 4, 9), 3)
   answer <- list(mean = x, variance = matrix(row_variances(x, 1), 3, 2))
   scores <- score_own_cells(x, answer, 2:3)
-  expect_equal(unlist(scores, use.names = FALSE), c(1, 1, 1, 1))
-  expect_identical(score_own_cells(x, answer, 1L)$r2_cells_deg, NA_real_)
+  expect_equal(unname(scores), c(1, 1, 1, 1))
+  expect_identical(score_own_cells(x, answer, 1L)[["r2_cells_deg"]], NA_real_)
   expect_error(core_cell_r2(x, x[, 1, drop = FALSE], 0:1), "`prediction`", class = "compert::Error")
 })
 
