@@ -132,11 +132,14 @@ baseline_fit <- function(x, perturbation, ..., method = c("additive", "control",
   warn_defects(defects)
   screen <- read$screen
   seed <- resolve_seed(seed)
-  if (is.null(screen$split)) screen$split <- auto_split(screen, seed)
+  if (is.null(screen$split)) {
+    screen$split <- auto_split(screen, seed)
+    tell_unused_split(screen$col_data)
+  }
   settings <- list(model = paste(method, "baseline"), method = method, loss_ae = screen$loss,
                    parity = "none", seed = seed)
   settings$protein_loss <- screen$keys$protein_loss
-  registry <- new_registry(screen, doses, known_molecules(molecules, keys))
+  registry <- new_registry(screen, doses, known_molecules(molecules))
   registry$n_features <- molecules$n
   new_baseline(screen, new_meta(screen, registry, settings, NULL),
                learn_molecules(molecules, registry, rlang::current_env()))

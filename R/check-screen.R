@@ -95,12 +95,12 @@ look_at_molecules <- function(molecules, read, call) {
       parts <- sort_names(c(unlist(screen$parts[!duplicated(screen$code)]), screen$keys$control))
       warn_same_molecules(known, parts, call)
       warn_unscaled_features(known, parts, call)
-      defects <- c(defects, list(idle_molecules(known_molecules(known, screen$keys), parts)))
+      defects <- c(defects, list(idle_molecules(known_molecules(known), parts)))
       perturbation_features(known, list(perturbations = parts, control = screen$keys$control,
                                         sep = screen$keys$sep), call)
     }
   }, warning = keep("warning")), compert_input_error = keep("error"))
-  list(defects = bind_defects(defects), described = known_molecules(known, screen$keys))
+  list(defects = bind_defects(defects), described = known_molecules(known))
 }
 
 idle_molecules <- function(described, parts) {
@@ -192,7 +192,7 @@ design_table <- function(screen, effects = NULL) {
   own[[screen$keys$perturbation]] <- condition_label(screen$parts[first], sep = screen$keys$sep)
   doses <- screen$doses[first]
   slots <- lapply(seq_len(max(lengths(doses), 0L)), function(j) vapply(doses, `[`, 0, j))
-  by <- c(list(!screen$control[first]), unname(lapply(own, function(v) match(v, by_number(sort_names(v))))), slots)
+  by <- c(list(!screen$control[first]), unname(lapply(own, level_rank)), slots)
   dose <- dose_text(doses, screen$keys$sep)
   if (!is.null(screen$keys$dose)) own[[screen$keys$dose]] <- dose
   code <- match(group, group[first])

@@ -161,7 +161,8 @@ check_no_dots <- function(..., .call = rlang::caller_env(),
 }
 
 unknown_argument <- function(name, value, valid, settings) {
-  setting_advice(name, value, settings) %||% reference_advice(name, valid, settings) %||%
+  setting_advice(name, value, settings) %||% (if (is.null(settings)) argument_of_verbs(name)) %||%
+    reference_advice(name, valid, settings) %||%
     paste0(did_you_mean(name, valid), "Leave it out or correct its name.")
 }
 

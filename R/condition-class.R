@@ -30,8 +30,17 @@ condition_columns <- function(keys) {
   stats::setNames(own_names(names, c("perturbation", "dose", "dose_unit", "sep")), names)
 }
 
-# Texts alone name perturbations.
-texts_as_condition <- function(x) if (is.character(x) || is.factor(x)) condition(unname(x)) else x
+# Texts alone name perturbations. What has names of its own may be meant as covariates.
+texts_as_condition <- function(x, arg = "condition", call = rlang::caller_env()) {
+  if (is.factor(x)) x <- as.character(x)
+  if (!is.character(x)) return(x)
+  if (!is.null(names(x))) {
+    abort_input(paste0("`", arg, "` must be names of perturbations without names of their own, or a condition()."),
+                paste0("They are called ", name_list(names(x)), "."),
+                "Write condition(drug = \"A\", cell_type = \"B\") for one condition, unname() for several.", call)
+  }
+  condition(x)
+}
 
 # A condition of the fit as it is written, for errors.
 example_condition <- function(fit) {
@@ -41,14 +50,18 @@ example_condition <- function(fit) {
   column <- if (length(keys$perturbation) == 1L) keys$perturbation else "perturbation"
   first <- setdiff(registry$perturbations, keys$control)[1L]
   names <- c(column, condition_columns(keys)[names(levels)])
-  rlang::expr_text(rlang::call2("condition", !!!rlang::set_names(unname(c(first, levels)), names)), width = 500L)
+  asked <- rlang::set_names(as.list(unname(c(first, levels))), names)
+  # Of several trained doses one must be chosen.
+  if (diff(trained_ranges(registry, first)[1L, ]) %in% c(0, NA)) asked$dose <- NULL else
+    asked$dose <- strongest_doses(fit, first)
+  rlang::expr_text(rlang::call2("condition", !!!asked), width = 500L)
 }
 
 # Anything that says conditions -- a condition(), names of perturbations, or a data frame with the screen's
 # own columns -- as a condition in the names of `keys`, its texts split as those of the screen are. The
 # perturbation argument must be called as the screen's column is (or "perturbation").
 as_condition <- function(x, keys, call = rlang::caller_env()) {
-  x <- texts_as_condition(plain_table(x))
+  x <- texts_as_condition(plain_table(x), call = call)
   if (is.data.frame(x)) stop_without_conditions(nrow(x), keys, call)
   ready <- inherits(x, "compert_condition")
   if (ready) {

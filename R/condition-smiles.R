@@ -3,6 +3,7 @@
 # list(fit, condition): the fit knows the molecules, and the condition has their names.
 knowing_molecules <- function(fit, condition, call = rlang::caller_env()) {
   asked <- list(fit = fit, condition = condition)
+  if (is.data.frame(plain_table(condition))) condition <- table_as_condition(condition, fit$meta$keys, call)
   if (!inherits(condition, "compert_condition")) return(asked)
   asked <- name_molecules(condition, fit$meta$keys, call)
   # A SMILES that is a name of the fit is that perturbation.
@@ -10,6 +11,27 @@ knowing_molecules <- function(fit, condition, call = rlang::caller_env()) {
   smiles <- asked$smiles[!(known & names(asked$smiles) == asked$smiles)]
   if (length(smiles)) fit <- add_smiles(fit, smiles, call)
   list(fit = fit, condition = asked$condition)
+}
+
+# Of a table with the screen's columns and `smiles`, which no other column is.
+table_as_condition <- function(table, keys, call) {
+  table <- plain_table(table)
+  if (inherits(table, "compert_condition")) return(table)
+  column <- smiles_column(table, c(keys$perturbation, keys$dose, names(condition_columns(keys))), call)
+  if (length(column) == 0L) return(table)
+  condition <- as_condition(table[setdiff(names(table), column)], keys, call)
+  condition[[column]] <- table[[column]]
+  condition
+}
+
+# The column of a condition that holds molecules, if any.
+smiles_column <- function(condition, known, call) {
+  column <- setdiff(names(condition)[lower_case(names(condition)) == "smiles"], known)
+  if (length(column) > 1L) {
+    abort_input("`smiles` in a condition must be one for each name.", paste0("There are ", name_list(column), "."),
+                "Leave one of them out.", call)
+  }
+  column
 }
 
 add_smiles <- function(fit, smiles, call) {
@@ -36,7 +58,7 @@ add_smiles <- function(fit, smiles, call) {
 name_molecules <- function(condition, keys, call) {
   key <- vapply(condition$perturbation, function(p) attr(p, "key") %||% "", "")
   own <- lower_case(key) == "smiles" & key != keys$perturbation
-  column <- setdiff(names(condition)[lower_case(names(condition)) == "smiles"], condition_columns(keys))
+  column <- smiles_column(condition, condition_columns(keys), call)
   smiles <- character()
   for (k in which(own)) {
     text <- as.vector(condition$perturbation[[k]])
@@ -45,14 +67,14 @@ name_molecules <- function(condition, keys, call) {
     smiles <- c(smiles, stats::setNames(text, name))
     condition$perturbation[[k]] <- name
   }
-  for (k in if (length(column)) which(!is.na(condition[[column[1L]]]))) {
+  for (k in if (length(column)) which(!is.na(condition[[column]]))) {
     name <- as.vector(condition$perturbation[[k]])
     if (own[k] || length(name) != 1L) {
       abort_input("`smiles` in a condition must be beside the name of one perturbation.",
                   if (own[k]) "It is there twice." else paste0("It is beside ", name_list(name), "."),
                   "Of a combination make new molecules known by add_molecules(), and leave `smiles` out.", call)
     }
-    smiles <- c(smiles, stats::setNames(condition[[column[1L]]][k], name))
+    smiles <- c(smiles, stats::setNames(condition[[column]][k], name))
   }
   condition[column] <- NULL
   smiles <- smiles[!duplicated(data.frame(names(smiles), smiles))]

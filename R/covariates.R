@@ -117,7 +117,7 @@ condition_numbers <- function(x, name, call = rlang::caller_env()) {
   value <- suppressWarnings(as.double(as.character(x)))
   bad <- which(!is.finite(value) & !is.na(x))
   if (length(bad) == 0L) return(value)
-  abort_input(paste0("`", name, "` must be a finite number: it is a continuous covariate."),
+  abort_input(paste0("Covariate ", dQuote(name, FALSE), " of a condition must be a finite number: it is continuous."),
               paste0("It is ", dQuote(x[bad[1L]], FALSE), "."), paste0("Write ", name, " = 1."), call)
 }
 

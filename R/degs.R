@@ -118,7 +118,7 @@ de_groups <- function(screen, covariates, by_dose) {
   cell <- first[at]
   label <- condition_label(screen$parts[cell], sep = screen$keys$sep)
   dose <- vapply(screen$doses[cell], function(d) d[1], 0)
-  order <- do.call(order, c(unname(as.list(screen$covariates[cell, covariates, drop = FALSE])),
+  order <- do.call(order, c(lapply(unname(as.list(screen$covariates[cell, covariates, drop = FALSE])), level_rank),
                             list(!screen$control[cell], label, dose, method = "radix")))
   at <- at[order]
   cell <- first[at]

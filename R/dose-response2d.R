@@ -11,7 +11,7 @@
 #' @param perturbation Two names; `NULL` where the fit has only two perturbations besides the control.
 #' @param dose Doses from 0: a vector for both, or a list of two vectors in the order of
 #'   `perturbation`. `NULL`: `n_points` equal steps from 0 to the highest trained dose of each.
-#' @param dose_unit Unit of `dose`, such as `"nM"`, where it is not the fit's, in which the table and `fixed` are.
+#' @param dose_unit Unit of `dose` and `fixed`, such as `"nM"`, where it is not the fit's, in which the table is.
 #' @param n_points Length of the default grid, per perturbation.
 #' @param fixed Further perturbations that are given at one dose throughout: a named vector,
 #'   `c(C = 0.5)`. For `space = "genes"`.
@@ -50,6 +50,7 @@ dose_response2d <- function(fit, newdata = NULL, ..., space = NULL,
   pair <- check_pair(fit, perturbation)
   grid <- dose_grid2d(fit, pair, doses_from_unit(fit, dose, dose_unit), n_points)
   fixed <- check_fixed(fit, fixed, pair, space)
+  if (!is.null(fixed)) fixed[] <- doses_from_unit(fit, fixed, dose_unit)
   continuous <- check_values(fit, continuous, space)
   if (space == "latent") {
     table <- with_dose_unit(latent_response2d(fit, grid), fit)
@@ -72,9 +73,9 @@ check_pair <- function(fit, pair, call = rlang::caller_env()) {
   given <- if (length(pair) == 2L) "One of them is the control." else
     paste0("There ", if (length(pair) == 1L) "is " else "are ", length(pair), ": ", name_list(pair),
            ".")
-  two <- c(known, "A", "B")[1:2]
   abort_input("Two perturbations besides the control must be named.", given,
-              paste0("Write `c(\"", two[1L], "\", \"", two[2L], "\")`."), call)
+              if (length(known) < 2L) "The fit has one: `dose_response()` gives its curve." else
+                paste0("Write `c(\"", known[1L], "\", \"", known[2L], "\")`."), call)
 }
 
 dose_grid2d <- function(fit, pair, dose, n_points, call = rlang::caller_env()) {

@@ -134,7 +134,12 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   registry <- fit$meta$registry
   if (is.factor(perturbation)) perturbation <- as.character(perturbation)
   known <- c(registry$perturbations, control_names(fit$meta$keys))
-  if (!all(perturbation %in% known)) perturbation <- texts_as_condition(perturbation)
+  if (is.character(perturbation) && !all(perturbation %in% known)) {
+    # Names with a combination among them: each at the dose that it has by itself.
+    perturbation <- as_condition(texts_as_condition(perturbation, "perturbation", call), fit$meta$keys, call)
+    at_strongest <- function(parts, dose) if (all(parts %in% known)) strongest_doses(fit, parts) else dose
+    perturbation$dose <- Map(at_strongest, perturbation$perturbation, perturbation$dose)
+  }
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
     asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit),
@@ -147,10 +152,10 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   }
   names <- perturbation %||% registry$perturbations
   check_strings(names, "perturbation", call = call)
-  names <- unique(one_control(names, fit$meta$keys))
-  if (is.null(dose)) dose <- strongest_doses(fit, names)
-  check_doses(dose, length(names), call)
-  list(names = names, parts = as.list(names), doses = as.list(rep_len(as.numeric(dose), length(names))))
+  if (!is.null(dose)) check_doses(dose, length(names), call)
+  names <- one_control(names, fit$meta$keys)
+  asked <- unique(data.frame(name = names, dose = as.numeric(dose %||% strongest_doses(fit, names))))
+  list(names = asked$name, parts = as.list(asked$name), doses = as.list(asked$dose))
 }
 
 # The dose at which each perturbation is embedded by itself: the highest that training saw of it, of the

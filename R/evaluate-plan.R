@@ -23,7 +23,8 @@ distinct_groups <- function(parts, doses, covariates, control) {
   at <- which(!duplicated(key))
   name <- ifelse(control[at], "\b", paste_parts(unlist(parts[at]), lengths(parts[at]), "\u001e"))
   slots <- lapply(seq_len(max(lengths(doses[at]), 0L)), function(j) vapply(doses[at], `[`, 0, j))
-  at <- at[do.call(order, c(list(place[at], name), slots, method = "radix"))]
+  levels <- lapply(unname(as.list(covariates)), function(level) level_rank(level)[at])
+  at <- at[do.call(order, c(levels, list(name), slots, method = "radix"))]
   keys <- key[at]
   list(of = match(key, keys), n = length(keys), key = keys, what = what[at], place = place[at],
        parts = parts[at], doses = doses[at], covariates = covariates[at, , drop = FALSE],
@@ -105,7 +106,7 @@ stop_at_batch <- function(fit, targets, call = rlang::caller_env(), cells = TRUE
   for (name in names(fit$meta$registry$continuous)) {
     value <- targets$covariates[[name]]
     if (all(is.na(value))) next
-    abort_input(paste0("`condition` must leave `", name, "` out here: the cells of all values are one condition."),
+    abort_input(paste0("`condition` must leave ", dQuote(name, FALSE), " out here: the cells of all values are one condition."),
                 paste0("It names ", name, " = ", value[!is.na(value)][1L], "."),
                 todo("the values in question only"), call)
   }

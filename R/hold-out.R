@@ -23,8 +23,8 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
     check_number(hold_out, "hold_out", 0, 1, call = call)
     hold_out <- list(share = hold_out)
   }
-  # c(drug = "A", cell_type = "B") is meant as a filter.
-  if (!any(names(hold_out) %in% names(screen$col_data))) hold_out <- texts_as_condition(hold_out)
+  # With names, as of c(drug = "A", cell_type = "B"), it is meant as a filter.
+  if (is.null(names(hold_out))) hold_out <- texts_as_condition(hold_out)
   hold_out <- if (rlang::is_bare_list(hold_out)) lapply(hold_out, plain_table) else plain_table(hold_out)
   held <- if (is.data.frame(hold_out)) {
     hold_conditions(screen, hold_out, call)

@@ -12,6 +12,9 @@ by_number <- function(sorted) {
   if (anyNA(number)) sorted else sorted[order(number)]
 }
 
+# The place of each level in that order.
+level_rank <- function(x) match(x, by_number(sort_names(x)))
+
 # Texts from read.csv(), readLines() or source() have no mark of their encoding: such bytes are no names
 # in another locale, and order() refuses them.
 as_utf8 <- function(x) {

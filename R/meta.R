@@ -34,7 +34,7 @@ run_settings <- function(settings) {
 seen_conditions <- function(screen) {
   group <- paste(condition_group(screen, names(screen$covariates)), screen$split, sep = "\u001d")
   first <- which(!duplicated(group))
-  order <- do.call(order, c(unname(as.list(screen$covariates[first, , drop = FALSE])),
+  order <- do.call(order, c(lapply(unname(as.list(screen$covariates[first, , drop = FALSE])), level_rank),
                             list(condition_key(screen$parts[first], screen$doses[first]),
                                  screen$split[first]), method = "radix"))
   first <- first[order]

@@ -53,7 +53,7 @@ names_a_column <- function(molecules) {
 molecules_of_cells <- function(molecules, read, call) {
   column <- molecules$in_cells
   screen <- read$screen %||% read$partial
-  if (is.null(column)) return(molecules)
+  if (is.null(column)) return(control_molecule(molecules, screen$keys, call))
   if (is.null(screen)) return(NULL)  # defects of the screen are told
   columns <- names(screen$col_data)
   if (!column %in% columns) {
@@ -77,4 +77,23 @@ molecules_of_cells <- function(molecules, read, call) {
   }
   read_molecules(stats::setNames(pairs$smiles[match(drugs, pairs$drug)], drugs), molecules$known,
                  molecules$encoder, call)
+}
+
+# Of several names of the control the first has the molecule, whichever of them it was given under.
+control_molecule <- function(molecules, keys, call) {
+  at <- which(molecules$names %in% control_names(keys))
+  if (length(at) == 0L || is.null(keys$further_controls)) return(molecules)
+  entry <- function(i) if (molecules$kind == "graph") molecules$smiles[i] else molecules$features[i, ]
+  other <- Find(function(i) !identical(entry(i), entry(at[1L])), at)
+  if (!is.null(other)) {
+    abort_input("`molecules` must have one molecule for all names of the control.",
+                paste0(name_list(molecules$names[c(at[1L], other)]), " have different ones."),
+                paste0("Keep one of them; ", dQuote(keys$control, FALSE), " stands for all."), call)
+  }
+  molecules$names[at[1L]] <- keys$control
+  keep <- setdiff(seq_along(molecules$names), at[-1L])
+  molecules[c("names", "free")] <- list(molecules$names[keep], molecules$free[keep])
+  if (molecules$kind == "graph") molecules$smiles <- molecules$smiles[keep] else
+    molecules$features <- molecules$features[keep, , drop = FALSE]
+  molecules
 }

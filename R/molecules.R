@@ -121,10 +121,7 @@ distinct_names <- function(names) {
 }
 
 # Molecules that predictions can name, whether a cell had them or not.
-known_molecules <- function(molecules, keys) {
-  if (is.null(molecules)) return(character())
-  setdiff(molecules$names[!molecules$free], keys$further_controls)
-}
+known_molecules <- function(molecules) if (is.null(molecules)) character() else molecules$names[!molecules$free]
 
 # Names that the perturbation column was split into.
 hint_of_sep <- function(given, absent, registry) {

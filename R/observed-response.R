@@ -63,7 +63,7 @@ observed_response <- function(fit, newdata, ..., perturbation = NULL, pair = NUL
   if (is.null(pair)) inside <- inside & lengths(groups$parts) == 1L
   at <- which(inside & !groups$control & size >= min_cells)
   stop_unmeasured(at, wanted, min_cells)
-  at <- at[order(groups$place[at], lengths(groups$parts[at]),
+  at <- at[order(match(groups$place[at], groups$place), lengths(groups$parts[at]),
                  match(vapply(groups$parts[at], `[`, "", 1L), wanted),
                  vapply(groups$doses[at], `[`, 0, 1L), method = "radix")]
   rows <- groups$covariates[at, , drop = FALSE]

@@ -62,16 +62,17 @@ plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, labe
     colour %||% factor("all")
   named <- is.null(highlight) | table$colour %in% highlight
   few <- (if (rows) sum(named) else nrow(table)) <= 60L
-  draw_plane(table, plane$axes, named & (label %||% few), rays, legend, rest)
+  draw_plane(table, plane$axes, named & (label %||% few), rays, legend, rest, named & !is.null(highlight))
 }
 
 # A ggplot keeps the frame that it was made in: this one is without the embedding. `label`: which rows are named.
 # `rest`: the level of what is in no group of its own, which is grey and lies below the others.
-draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
+draw_plane <- function(table, axes, label, rays, legend, rest = NULL, highlighted = FALSE & label) {
   if (!is.null(rest)) {
     above <- order(table$colour != rest)
     table <- table[above, , drop = FALSE]
     label <- label[above]
+    highlighted <- highlighted[above]
   }
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y, colour = .data$colour))
   if (rays) {
@@ -79,7 +80,8 @@ draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
   }
   size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
   # A few named ones are to be found among thousands.
-  if (sum(label) <= 60L) size <- ifelse(label, 2.4, size)
+  large <- label | highlighted
+  if (sum(large) <= 60L) size <- ifelse(large, 2.4, size)
   p <- p + ggplot2::geom_point(if (!is.numeric(table$colour)) ggplot2::aes(shape = .data$colour), size = size,
                                alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (any(label)) {
@@ -122,6 +124,7 @@ highlighted <- function(highlight, groups, rows, call = rlang::caller_env()) {
                 "Give the groups of the rows as `colour`.", call)
   }
   groups <- as.character(groups %||% rows)
+  if (is.factor(highlight) || is.logical(highlight)) highlight <- as.character(highlight)
   check_among(highlight, unique(groups), "highlight", call)
   main_and_rest(groups, unique(highlight))
 }

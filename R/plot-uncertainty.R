@@ -131,7 +131,12 @@ condition_words <- function(table) {
 }
 
 # The farthest conditions of many at one dose.
-uncertainty_ranks <- function(table, value, most = 40L) {
+uncertainty_ranks <- function(table, value, call = rlang::caller_env(), most = 40L) {
+  table <- table[is.finite(table$.value), ]
+  if (nrow(table) == 0L) {
+    abort_input("`uncertainty` must have distances to draw.", paste0("`", value, "` is NA in every row."),
+                paste0("Write `value = \"", setdiff(names(uncertainty_words()), value), "\"`."), call)
+  }
   names <- condition_words(table)
   far <- utils::head(order(-table$.value), most)
   ranks <- data.frame(.value = table$.value[far], .seen = seen_words(table$seen)[far],

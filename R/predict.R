@@ -29,6 +29,8 @@
 #' predicted$condition <- predicted$cpa_condition
 #' both <- merge(x, predicted, add.cell.ids = c("measured", "predicted"))
 #' ```
+#' The counts of predicted cells are 0 there: only `data` was predicted.
+#'
 #' Predicted cells are their source cells, all moved by nearly the same amount. Tests between cells, as of
 #' Seurat's `FindMarkers()`, and principal components of scaled genes make much of the smallest change that all
 #' share. Rank genes by the size of the change from the predicted control, which is a condition like others

@@ -108,13 +108,24 @@ inform_task <- function(task) {
                                      if (length(named)) "Name log-normalised values" else "Log-normalise",
                                      " for loss = \"gauss\"."))
   }
-  if (task$automatic && !is.null(spare <- unused_split(screen$col_data))) {
-    bullets <- c(bullets, "!" = paste0("Column ", dQuote(spare$name, FALSE), " holds out ", count_of(spare$n, "cell"),
-                                       ", which are not held out here: split = ", dQuote(spare$name, FALSE), " does."))
-  }
+  if (task$automatic) bullets <- c(bullets, unused_split_words(screen$col_data))
   if (is.null(task$plan)) {
     bullets <- c(bullets, "!" = paste("No perturbed condition has 5 test cells: training is not",
                                       "validated and runs all its epochs."))
   }
   cli::cli_inform(escape_braces(bullets))
+}
+
+# A line, named as cli marks it, about a column that would hold cells out; NULL without one.
+unused_split_words <- function(table) {
+  spare <- unused_split(table)
+  if (is.null(spare)) return(NULL)
+  c("!" = paste0("Column ", dQuote(spare$name, FALSE), " holds out ", count_of(spare$n, "cell"),
+                 ", which are not held out here: split = ", dQuote(spare$name, FALSE), " does."))
+}
+
+# The same of verbs that say nothing else.
+tell_unused_split <- function(table) {
+  spare <- unused_split_words(table)
+  if (!is.null(spare)) cli::cli_inform(escape_braces(spare))
 }

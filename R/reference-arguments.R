@@ -89,9 +89,15 @@ names_of_screen <- function() c("perturbation", "control", "dose", "covariates",
 setting_named <- function(name, known, arguments = NULL) {
   if (name == "settings") return("Give settings one by one, by name, such as epochs = 100. ")
   if (name == "loss") return("The likelihood is `loss_ae` among settings. ")
-  verbs <- Filter(function(model) name %in% names(formals(model_verb(model))), model_names())
-  if (length(verbs)) return(paste0("It is an argument of ", paste0("`", verbs, "()`", collapse = ", "), ". "))
+  verbs <- argument_of_verbs(name)
+  if (!is.null(verbs)) return(paste0(verbs, " "))
   known <- c(known, arguments)
   advice <- reference_advice(name, known, NULL)
   if (is.null(advice)) did_you_mean(name, known) else paste0(advice, " ")
+}
+
+# Which verbs that fit have an argument of this name, or NULL.
+argument_of_verbs <- function(name) {
+  verbs <- Filter(function(model) name %in% names(formals(model_verb(model))), model_names())
+  if (length(verbs)) paste0("It is an argument of ", paste0("`", verbs, "()`", collapse = ", "), ".")
 }

@@ -72,7 +72,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   read <- read_screen(x, keys, col_data, call = call)
   molecules <- molecules_of_cells(molecules, read, call)
   scgen <- settings$model == "scgen"
-  described <- known_molecules(molecules, keys)
+  described <- known_molecules(molecules)
   defects <- all_defects(read, described, doses$transform == "none" && !scgen)
   # scGen takes the mean of others for a perturbation that training never meets.
   if (scgen) defects <- defects[defects$check != "untrained perturbation", ]

@@ -157,6 +157,7 @@ search_on <- function(search, x, keys, col_data, columns, dir, kept) {
   how <- read_own(keys, settings, c(search$own, columns), search$call)
   cells <- tuning_cells(x, keys, col_data, settings, search$sample_cells,
                         search_streams(search$seed, 0)$cells, how, search$call)
+  if (cells$task$automatic) tell_unused_split(cells$task$screen$col_data)
   check_background(search$metric, search$space, cells$task, search$call)
   folder <- claim_folder(dir, kept, describe_search(search, cells$task), search$seed, search$call)
   search <- c(search, folder, list(

@@ -108,11 +108,14 @@ reference_conditions <- function(fit, min_cells, call = rlang::caller_env()) {
   covariates <- known$covariates[condition_covariates(fit)]
   key <- place_key(list(parts = known$parts, doses = known$doses, covariates = covariates))
   cells <- vapply(split(n, factor(key, unique(key))), sum, 0)
-  first <- which(!duplicated(key))[cells >= min_cells]
-  if (length(first) == 0L) {
-    # With the number of the largest alone, often the controls, distances would be to these.
+  first <- which(!duplicated(key))
+  # Distances to the controls alone would say nothing about what training saw.
+  perturbed <- !vapply(known$parts[first], identical, NA, fit$meta$registry$control)
+  first <- first[cells >= min_cells]
+  if (!any(perturbed & cells >= min_cells)) {
+    cells <- cells[perturbed]
     usual <- floor(stats::median(cells))
-    abort_input(paste0("Some training condition must have at least ", count_of(min_cells, "cell"), "."),
+    abort_input(paste0("Some perturbed training condition must have at least ", count_of(min_cells, "cell"), "."),
                 paste0("The largest has ", max(cells), ", half of the ", length(cells), " have ", usual, " or more."),
                 paste0("Write `min_cells = ", usual, "`."), call)
   }

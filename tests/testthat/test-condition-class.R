@@ -132,6 +132,8 @@ test_that("names of perturbations alone are conditions", {
   resolve <- function(condition) resolve_conditions(condition, toy_registry(), toy_keys())
   expect_identical(resolve(c("B+A", "A")), resolve(condition(drug = c("B+A", "A"))))
   expect_identical(resolve(factor(c(x = "A"), levels = c("B", "A"))), resolve(condition("A")))
+  expect_refused(resolve(c(drug = "A", cell_type = "T")),
+                 "without names of their own.*called \"drug\", \"cell_type\".*condition\\(drug = \"A\"")
   expect_refused(resolve("Z"), "\"Z\" was never perturbed")
   expect_refused(resolve("A@1"), "Doses stand beside the names: condition\\(\"A\", dose = 1\\)")
   expect_refused(resolve("A@1+B@2"), "condition\\(\"A\", dose = 1\\), for a combination dose = c\\(1, ...\\)")

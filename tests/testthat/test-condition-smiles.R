@@ -67,6 +67,16 @@ test_that("distances and round trips take SMILES too", {
   expect_identical(trips(fit, what), trips(known, plain))
 })
 
+test_that("a data frame of the screen's columns may have SMILES beside them", {
+  skip_without(core_has_rdkit(), "RDKit")
+  ask <- function(condition) {
+    predict(smiles_fit(), toy_log(160), condition, col_data = smiles_cells, summarise = "condition")
+  }
+  asked <- ask(condition(drug = c("New", "A"), dose = 0.5, cell_type = "NK", smiles = c("CCN", NA)))
+  expect_identical(ask(data.frame(drug = c("New", "A"), dose = 0.5, cell_type = "NK", Smiles = c("CCN", NA))), asked)
+  expect_refused(ask(data.frame(drug = "New", dose = 0.5, smiles = "CCN", SMILES = "CCC")), "one for each name")
+})
+
 test_that("SMILES that say nothing new, or cannot, are refused", {
   skip_without(core_has_rdkit(), "RDKit")
   fit <- smiles_fit()
@@ -81,6 +91,7 @@ test_that("SMILES that say nothing new, or cannot, are refused", {
                  "one for each name.*\"x\" has \"CCN\", \"CCC\"")
   expect_refused(smiles_asked(fit, drug = "x", smiles = "C("), "`smiles` must hold valid SMILES.*Entry 1 \\(x\\), \"C\\(\"")
   expect_refused(smiles_asked(fit, smiles = "CCC", SMILES = "CCN"), "It is there twice")
+  expect_refused(smiles_asked(fit, drug = "x", smiles = "CCC", SMILES = "CCN"), "There are \"smiles\", \"SMILES\"")
   expect_refused(predict(small_fit(), small_cells()$x, condition("x", smiles = "CCN"), col_data = small_cells()$col_data),
                  "computes embeddings from SMILES.*free table.*chemcpa\\(")
 })

@@ -71,14 +71,23 @@ test_that("a molecule of any of the controls is no perturbation", {
   cells <- small_cells()
   about <- cells$col_data
   about$condition[which(about$condition == "control")[1:9]] <- "water"
-  features <- cbind(f = c(control = 0, water = 1, IFNb = 1, Z = 0.5))
-  fit <- cpa(cells$x, "condition", control = c("control", "water"), covariates = "cell_type", split = "split",
-             molecules = features, col_data = about, settings = quick_settings(1))
+  features <- cbind(f = c(water = 0.2, IFNb = 1, Z = 0.5))
+  of <- function(control, molecules) {
+    cpa(cells$x, "condition", control = control, covariates = "cell_type", split = "split", molecules = molecules,
+        col_data = about, settings = quick_settings(1))
+  }
+  fit <- of(c("control", "water"), features)
   expect_identical(fit$meta$registry$perturbations, c("IFNb", "Z", "control"))
   expect_refused(add_molecules(fit, features["water", , drop = FALSE]), "names that the fit does not know.*\"water\"")
   found <- check_screen(cells$x, "condition", control = c("control", "water"), covariates = "cell_type",
                         molecules = features, col_data = about)$defects
   expect_identical(found$given[found$check == "molecules without cells"], "No cell has \"Z\".")
+  # Whichever of them has it, and in whichever order they are.
+  vector <- function(fit) perturbation_embedding(fit, "IFNb") - perturbation_embedding(fit, fit$meta$registry$control)
+  of_first <- of(c("control", "water"), rbind(features, control = 0.2))
+  expect_identical(vector(of_first), vector(fit))
+  expect_refused(of(c("control", "water"), rbind(features, control = 0)),
+                 "one molecule for all names.*\"water\", \"control\" have different.*\"control\" stands for all")
 })
 
 test_that("columns that mark controls badly are refused", {

@@ -66,7 +66,7 @@ test_that("scores predict at the mean value of the measured cells", {
   at <- fit$meta$registry$continuous$age
   expect_equal(plan$target$continuous[1, 1], (mean(first) - at[1]) / at[2])
   expect_refused(evaluate_r2(fit, data$x, condition = condition("A", age = 30), col_data = data$cells),
-                 "must leave `age` out here.*age = 30")
+                 "must leave \"age\" out here.*age = 30")
 })
 
 test_that("a saved, a resumed and a repeated fit are the same", {
@@ -167,7 +167,7 @@ test_that("what is no continuous covariate is refused in one error", {
   expect_refused(fit_aged(data, settings = list(parity = "fb")), "`continuous` must be left out with parity \"fb\"")
   fit <- fit_aged(data)
   expect_refused(predict(fit, data$x, condition("A", age = "old"), col_data = data$cells),
-                 "`age` must be a finite number")
+                 "Covariate \"age\" of a condition must be a finite number")
   cells <- data$cells
   cells$age <- NULL
   expect_refused(predict(fit, data$x, condition("A"), col_data = cells), "no column \"age\"")

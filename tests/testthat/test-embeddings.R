@@ -92,6 +92,7 @@ test_that("without a dose a perturbation is embedded at its highest trained dose
   # A pair is a condition, also by its name alone.
   expect_identical(perturbation_embedding(fit, c("A+B", "B")), perturbation_embedding(fit, condition(c("A+B", "B"))))
   expect_equal(perturbation_embedding(fit, "A+B")[1, ], at("A", 1) + at("B", 10), tolerance = 1e-5)
+  expect_identical(perturbation_embedding(fit, c("A+B", "A"))[2, ], at("A", 1))
   fit$meta$settings$parity <- "fb"
   expect_identical(strongest_doses(fit, c("B", "control")), c(1, 1))
 })

@@ -61,6 +61,7 @@ test_that("names of perturbations alone are whole conditions", {
   expect_identical(held(split_toy(hold_out = c("A", "B+A"))), held(split_toy(hold_out = condition(c("A", "A+B")))))
   expect_setequal(held(split_toy(hold_out = factor("A"))), c("A T", "A NK"))
   expect_refused(split_toy(hold_out = c(drug = "A", cell_type = "T")), "list\\(cell_type = ")
+  expect_refused(split_toy(hold_out = c(contains = "A")), "a list of filters")
   expect_refused(split_toy(hold_out = "Q"), "No cell has perturbation \"Q\"")
   expect_refused(split_toy(hold_out = mean), "names of perturbations, a list of filters.*hold_out = list")
 })

@@ -135,7 +135,8 @@ test_that("the package's help page leads to every export", {
   skip_without_source_tree()
   page <- file.path(source_tree(), "man", "compert-package.Rd")
   skip_without(file.exists(page), "source tree")
-  named <- unlist(regmatches(lines <- readLines(page), gregexpr("[a-z0-9_]+(?=\\(\\))", lines, perl = TRUE)))
+  lines <- readLines(page)
+  named <- unlist(regmatches(lines, gregexpr("[a-z0-9_]+(?=\\(\\))", lines, perl = TRUE)))
   expect_identical(setdiff(getNamespaceExports("compert"), named), character())
 })
 

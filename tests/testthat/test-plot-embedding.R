@@ -199,11 +199,17 @@ test_that("rows are highlighted by their names", {
   expect_identical(p$data$name[69:70], c("drug3", "drug10"))
   expect_setequal(p$layers[[3]]$data$name, c("drug3", "drug10"))
   many <- plot_embedding(z[rep(1:70, 30), ] + 0, rep(paste0("drug", 1:70), 30), highlight = "drug3", method = "none")
-  expect_true(all(points_of(many)$size == 0.4))
+  expect_identical(points_of(many)$size, rep(c(0.4, 2.4), c(2070, 30)))
   names <- z[rep(1:70, 4), ]
   rownames(names) <- paste0("g", 1:280)
   some <- plot_embedding(names, highlight = c("g7", "g9"), method = "none")
   expect_identical(points_of(some)$size, rep(c(0.9, 2.4), c(278, 2)))
+  unnamed <- plot_embedding(names, highlight = c("g7", "g9"), method = "none", label = FALSE)
+  expect_identical(points_of(unnamed)$size, points_of(some)$size)
+  flags <- plot_embedding(z, rownames(z) == "drug1", highlight = TRUE, method = "none")
+  expect_identical(levels(flags$data$colour), c("TRUE", "1 other"))
+  expect_identical(plot_embedding(z, highlight = factor("drug3"), method = "none")$data,
+                   plot_embedding(z, highlight = "drug3", method = "none")$data)
 })
 
 test_that("a highlight that is no group is refused", {

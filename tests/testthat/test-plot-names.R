@@ -15,12 +15,11 @@ test_that("names in capitals have more room", {
   expect_gt(attr(place_names(table), "beyond")[1], attr(place_names(transform(table, name = tolower(name))), "beyond")[1])
 })
 
-test_that("names are placed as if every box were looked at", {
+test_that("of many names those are placed that lie over no other", {
   placed <- withr::with_seed(1, data.frame(x = stats::rnorm(80), y = stats::rnorm(80), name = paste0("NAME", 1:80)))
   named <- place_names(placed)
   expect_gt(nrow(named), 20L)
   expect_lt(nrow(named), 80L)
-  # Whoever has none could not have one: all sides lie over a point or a name that is there.
   box <- function(k, side) {
     width <- 0.0135 * (nchar(named$name[k]) + 0.3 * 4)
     low <- (named$y[k] - min(placed$y)) / diff(range(placed$y))

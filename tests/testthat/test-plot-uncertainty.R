@@ -135,5 +135,9 @@ test_that("of many conditions at one dose the farthest are named, and too many m
   expect_identical(nrow(plot_uncertainty(table("1+1"))$data), 40L)
   expect_identical(nrow(plot_uncertainty(table(1, 20))$data), 40L)
   expect_null(plot_uncertainty(table(1, 20))$data$.name)
+  far$cosine[-(3:5)] <- NA
+  expect_identical(nrow(plot_uncertainty(far)$data), 3L)
+  far$cosine <- NA_real_
+  expect_refused(plot_uncertainty(far), "distances to draw.*`cosine` is NA in every row.*value = \"euclidean\"")
   expect_refused(plot_uncertainty(table(c("1+1", "1+2"), 25)), "at most 48 maps.*It is of 50")
 })

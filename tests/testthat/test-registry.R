@@ -17,13 +17,19 @@ test_that("levels that are numbers are in their order, in tables of screens and 
   expect_identical(new_registry(toy_screen(cells = cells, batch = "donor"))$covariates$donor, c("1", "2", "10"))
   x <- small_cells()
   x$col_data$day <- rep(c(10, 2), length.out = ncol(x$x))
+  days <- function(table) unique(table$day)
   looked <- check_screen(x$x, "condition", control = "control", covariates = "day", col_data = x$col_data)
   expect_identical(looked$design$day, c("2", "10", "2", "10"))
   fit <- cpa(x$x, "condition", control = "control", covariates = "day", split = "split", col_data = x$col_data,
              settings = quick_settings(1))
   expect_identical(rownames(covariate_embedding(fit, "day")), c("2", "10"))
   table <- dose_response(fit, x$x, space = "genes", genes = rownames(x$x)[1], n_points = 2, col_data = x$col_data)
-  expect_identical(unique(table$day), c("2", "10"))
+  expect_identical(days(table), c("2", "10"))
+  expect_identical(days(evaluate_r2(fit, x$x, col_data = x$col_data, min_cells = 2)), c("2", "10"))
+  expect_identical(days(rank_degs(x$x, "condition", covariates = "day", control = "control", col_data = x$col_data)),
+                   c("2", "10"))
+  expect_identical(days(observed_response(fit, x$x, genes = rownames(x$x)[1], col_data = x$col_data)), c("2", "10"))
+  expect_identical(days(summary(fit)$conditions), c("2", "10"))
 })
 
 test_that("a design has one column per cell, empty slots are -1 with dose 0", {

@@ -113,13 +113,15 @@ test_that("wrong questions are refused", {
   expect_refused(prediction_uncertainty(fit), "`condition` must name")
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNg")), "IFNg")
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNb"), min_cells = 1e6),
-                 "Some training condition must have at least")
+                 "Some perturbed training condition must have at least")
   # What most conditions have, not what the controls have.
   cells <- dosed_cells()
   keep <- cells$col_data$drug == "control" | rep(1:12, 7) <= 6
   wells <- dosed_fit(cells = list(x = cells$x[, keep], col_data = cells$col_data[keep, ]))
   expect_refused(prediction_uncertainty(wells, condition("B")),
-                 "largest has 4, half of the 10 have 2 or more\\. i Write `min_cells = 2`\\.$")
+                 "largest has 2, half of the 8 have 2 or more\\. i Write `min_cells = 2`\\.$")
+  expect_refused(prediction_uncertainty(wells, condition("B"), min_cells = 3), "Some perturbed training condition")
+  expect_refused(prediction_uncertainty(wells), "Write condition\\(drug = \"A\", cell_type = \"NK\", dose = 1\\)")
   expect_refused(prediction_uncertainty(fit, condition(condition = "IFNb"), min_cells = 0),
                  "`min_cells` must be")
 })
@@ -194,7 +196,7 @@ test_that("distances that there are not are refused", {
   expect_refused(ask(uncertainty = "yes"), "`uncertainty` must be `TRUE` or `FALSE`")
   expect_refused(ask(min_cells = 5), "`min_cells` must be left out unless `uncertainty = TRUE`")
   expect_refused(ask(uncertainty = TRUE, min_cells = 0), "`min_cells` must be")
-  expect_refused(ask(uncertainty = TRUE, min_cells = 1e6), "Some training condition must have at least")
+  expect_refused(ask(uncertainty = TRUE, min_cells = 1e6), "Some perturbed training condition must have at least")
   simple <- baseline_fit(cells$x, "condition", control = "control", covariates = "cell_type", split = "split",
                          col_data = cells$col_data)
   expect_refused(ask(uncertainty = TRUE, fit = simple), "must be FALSE for a baseline.*no latent space")
@@ -214,7 +216,7 @@ test_that("a batch is no part of a condition, nor is the value of a continuous c
                  "must leave the batch out here.*It names run = \"r2\".*Leave it out\\.$")
   expect_refused(prediction_uncertainty(fit), "Write condition\\(condition = \"IFNb\", cell_type = \"[^\"]*\"\\)")
   aged <- condition(condition = "IFNb", cell_type = "B", age = 3)
-  expect_refused(prediction_uncertainty(fit, aged, min_cells = 5), "must leave `age` out here.*Leave it out\\.$")
+  expect_refused(prediction_uncertainty(fit, aged, min_cells = 5), "must leave \"age\" out here.*Leave it out\\.$")
   far <- prediction_uncertainty(fit, condition(condition = "IFNb", cell_type = "B"), min_cells = 5)
   for (what in list(named, aged)) {
     told <- predict(fit, cells$x, what, col_data = cells$col_data, uncertainty = TRUE, min_cells = 5)
