@@ -113,8 +113,8 @@ core_batch_mixing <- function(x, labels, k, pools, cells_per_pool, seed) {
     .Call(`_compert_core_batch_mixing`, x, labels, k, pools, cells_per_pool, seed)
 }
 
-core_summarise <- function(state, x, design, target, source, spread, difference, without) {
-    .Call(`_compert_core_summarise`, state, x, design, target, source, spread, difference, without)
+core_summarise <- function(state, x, design, target, source, spread, difference, variance, without) {
+    .Call(`_compert_core_summarise`, state, x, design, target, source, spread, difference, variance, without)
 }
 
 core_predict <- function(state, x, design, target, source, residual, type, n_samples, seed, without) {

@@ -162,8 +162,10 @@ model_values <- function(fit, screen, targets, cells, summarise, residual, type,
                          call = rlang::caller_env()) {
   start <- if (residual) screen else decoded_start(fit, screen, targets, without)
   if (summarise == "condition") {
-    return(condition_values(run_summarise(fit, start, targets, cells, !residual, residual, without, call),
-                            residual))
+    # A matrix holds the one or the other; other containers have both.
+    variance <- type == "variance" || screen$container != "matrix"
+    return(condition_values(run_summarise(fit, start, targets, cells, !residual && variance, residual, variance,
+                                          without, call), residual))
   }
   cell_values(run_predict(fit, start, targets, cells, residual, type, n_samples, seed, without, call), type)
 }
@@ -238,12 +240,4 @@ cell_values <- function(answer, type) {
     variance = list(mean = answer$mean, variance = answer$variance),
     sample = list(sample = answer$mean)
   )
-}
-
-condition_values <- function(answer, residual) {
-  if (residual) {
-    return(list(mean = answer$mean_difference,
-                variance = pmax(answer$variance_difference + answer$variance_shift, 0)))
-  }
-  list(mean = answer$mean, variance = answer$variance + answer$variance_of_means)
 }

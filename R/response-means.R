@@ -87,7 +87,7 @@ protein_response <- function(fit, screen, targets, cells, residual, scale, call)
 
 # `rows` is gene_rows() or protein_rows().
 summarised_means <- function(fit, screen, targets, cells, rows, call) {
-  answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, call = call)
+  answer <- run_summarise(fit, screen, targets, cells, FALSE, TRUE, FALSE, call = call)
   lapply(list(difference = answer$mean_difference, decoded = answer$mean), rows, registry = fit$meta$registry)
 }
 

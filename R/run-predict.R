@@ -11,18 +11,18 @@ run_predict <- function(fit, screen, targets, cells, residual, type = "mean", n_
   )
 }
 
-# Per condition: means, variances and, where asked for, the variance of means (`spread`) and the
-# counterfactual by `difference`. Each pair of a condition and a source cell takes some 40 bytes: a
+# Per condition: means and, where asked for, variances, the variance of means (`spread`) and the
+# counterfactual by `difference`. Each pair of a condition and a source cell, or a gene, takes some 40 bytes: a
 # genome-wide screen goes through in parts.
-run_summarise <- function(fit, screen, targets, cells, spread, difference, without = integer(),
+run_summarise <- function(fit, screen, targets, cells, spread, difference, variance = TRUE, without = integer(),
                           call = rlang::caller_env(), pairs = 5e6) {
-  part <- ceiling(cumsum(as.double(lengths(cells))) / pairs)
+  part <- ceiling(cumsum(as.double(lengths(cells)) + nrow(screen$x)) / pairs)
   parts <- if (length(cells)) unname(split(seq_along(cells), part)) else list(integer())
   answers <- lapply(parts, function(k) {
     own <- source_screen(fit, screen, cells[k], call)
     with_core_errors(
       core_summarise(fit$state, own$x, own$design, subset_targets(targets, k)$design, own$sources,
-                     spread, difference, without),
+                     spread, difference, variance, without),
       call = call
     )
   })
@@ -38,4 +38,14 @@ source_screen <- function(fit, screen, cells, call) {
   place[used] <- seq_along(used) - 1L
   list(x = core_rows(small), design = encode_screen(fit$meta$registry, small, call),
        sources = lapply(cells, function(i) place[i]))
+}
+
+# Means and, where the core gave any, variances over cells of the kind asked for.
+condition_values <- function(answer, residual) {
+  if (is.null(answer$variance)) return(list(mean = if (residual) answer$mean_difference else answer$mean))
+  if (residual) {
+    return(list(mean = answer$mean_difference,
+                variance = pmax(answer$variance_difference + answer$variance_shift, 0)))
+  }
+  list(mean = answer$mean, variance = answer$variance + answer$variance_of_means)
 }

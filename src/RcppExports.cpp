@@ -315,8 +315,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // core_summarise
-List core_summarise(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool spread, bool difference, const Rcpp::IntegerVector& without);
-RcppExport SEXP _compert_core_summarise(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP spreadSEXP, SEXP differenceSEXP, SEXP withoutSEXP) {
+List core_summarise(const RawVector& state, SEXP x, const List& design, const List& target, const List& source, bool spread, bool difference, bool variance, const Rcpp::IntegerVector& without);
+RcppExport SEXP _compert_core_summarise(SEXP stateSEXP, SEXP xSEXP, SEXP designSEXP, SEXP targetSEXP, SEXP sourceSEXP, SEXP spreadSEXP, SEXP differenceSEXP, SEXP varianceSEXP, SEXP withoutSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< const RawVector& >::type state(stateSEXP);
@@ -326,8 +326,9 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< const List& >::type source(sourceSEXP);
     Rcpp::traits::input_parameter< bool >::type spread(spreadSEXP);
     Rcpp::traits::input_parameter< bool >::type difference(differenceSEXP);
+    Rcpp::traits::input_parameter< bool >::type variance(varianceSEXP);
     Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type without(withoutSEXP);
-    rcpp_result_gen = Rcpp::wrap(core_summarise(state, x, design, target, source, spread, difference, without));
+    rcpp_result_gen = Rcpp::wrap(core_summarise(state, x, design, target, source, spread, difference, variance, without));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -757,7 +758,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_check_process", (DL_FUNC) &_compert_core_check_process, 0},
     {"_compert_core_knn_purity", (DL_FUNC) &_compert_core_knn_purity, 3},
     {"_compert_core_batch_mixing", (DL_FUNC) &_compert_core_batch_mixing, 6},
-    {"_compert_core_summarise", (DL_FUNC) &_compert_core_summarise, 8},
+    {"_compert_core_summarise", (DL_FUNC) &_compert_core_summarise, 9},
     {"_compert_core_predict", (DL_FUNC) &_compert_core_predict, 10},
     {"_compert_core_reconstruct", (DL_FUNC) &_compert_core_reconstruct, 7},
     {"_compert_core_proteins", (DL_FUNC) &_compert_core_proteins, 6},

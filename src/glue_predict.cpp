@@ -65,23 +65,24 @@ NumericMatrix unset_matrix(int64_t rows, std::size_t columns) {
 
 }  // namespace
 
-// Means and variances of the source cells per condition; `spread` and `difference` ask for more.
+// Means of the source cells per condition; `spread`, `difference` and `variance` ask for more.
 // [[Rcpp::export(rng = false)]]
 List core_summarise(const RawVector& state, SEXP x, const List& design, const List& target,
-                    const List& source, bool spread, bool difference,
+                    const List& source, bool spread, bool difference, bool variance,
                     const Rcpp::IntegerVector& without) {
   const compert::Model& model = fitted(state);
   const auto cells = cell_source(x);
   const int64_t genes = model.architecture().n_rows();
   const auto s = model.summarise(*cells, design_of(design), design_of(target),
                                  compert_glue::cell_lists(source),
-                                 decoding(model, composition(true, without)), {spread, difference}, ask_for_interrupt);
+                                 decoding(model, composition(true, without)),
+                                 {spread, difference, variance}, ask_for_interrupt);
   List out = List::create(Rcpp::Named("n") = Rcpp::NumericVector(s.n.begin(), s.n.end()),
-                          Rcpp::Named("mean") = genes_by(s.mean, genes),
-                          Rcpp::Named("variance") = genes_by(s.variance, genes));
+                          Rcpp::Named("mean") = genes_by(s.mean, genes));
+  if (variance) out["variance"] = genes_by(s.variance, genes);
   if (spread) out["variance_of_means"] = genes_by(s.variance_of_means, genes);
-  if (difference) {
-    out["mean_difference"] = genes_by(s.mean_difference, genes);
+  if (difference) out["mean_difference"] = genes_by(s.mean_difference, genes);
+  if (difference && variance) {
     out["variance_difference"] = genes_by(s.variance_difference, genes);
     out["variance_shift"] = genes_by(s.variance_shift, genes);
   }

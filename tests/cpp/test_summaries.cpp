@@ -198,6 +198,20 @@ TEST_CASE("Summaries hold what is asked for") {
   CHECK(some.variance_shift.empty());
 }
 
+TEST_CASE("Means alone are those beside variances") {
+  for (const char* loss : {"gauss", "nb"})
+    for (const bool relu : {false, true}) {
+      const Screen screen;
+      const compert::Model model = screen.model(of(loss, relu ? "ReLU" : "linear", true));
+      const auto all = model.summarise(screen.cells(), screen.own, screen.target, screen.source);
+      const auto means = model.summarise(screen.cells(), screen.own, screen.target, screen.source, {}, {false, true, false});
+      CHECK(means.mean == all.mean);
+      CHECK(means.mean_difference == all.mean_difference);
+      for (const auto* none : {&means.variance, &means.variance_of_means, &means.variance_difference, &means.variance_shift})
+        CHECK(none->empty());
+    }
+}
+
 TEST_CASE("Predictions pause between blocks of cells, and can be ended there") {
   const Screen screen;
   const compert::Model model = screen.model(of("gauss", "linear", true));

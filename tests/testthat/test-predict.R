@@ -253,3 +253,22 @@ test_that("many conditions are averaged part by part, with the numbers of one go
 test_that("a condition in place of the cells is told as that", {
   expect_refused(predict(small_fit(), condition("A")), "`newdata` must be the cells.*It is a condition")
 })
+
+test_that("means of conditions are those beside variances", {
+  skip_without_package("SingleCellExperiment")
+  cells <- small_cells()
+  for (loss in c("gauss", "nb")) {
+    x <- if (loss == "gauss") cells$x else cells$counts
+    for (residual in c(TRUE, FALSE)) {
+      ask <- function(x, ...) {
+        predict(small_fit(loss = loss), x, condition(condition = "IFNb", cell_type = "B"), residual = residual,
+                summarise = "condition", ...)
+      }
+      both <- ask(SingleCellExperiment::SingleCellExperiment(
+        stats::setNames(list(x), if (loss == "gauss") "logcounts" else "counts"), colData = cells$col_data))
+      expect_equal(unname(ask(x, col_data = cells$col_data)[, 1]),
+                   unname(SummarizedExperiment::assay(both, "mean")[, 1]), tolerance = 1e-6)
+      expect_gt(sum(SummarizedExperiment::assay(both, "variance")), 0)
+    }
+  }
+})

@@ -197,16 +197,19 @@ bool is_nullable(const Source& source, const std::string& path) {
   return type.compare(0, 9, "nullable-") == 0 || (type.empty() && has("values") && has("mask"));
 }
 
+/// 1 for each of the `size` values that is missing; empty where none is.
+std::vector<std::uint8_t> read_mask(const Source& source, const std::string& path, std::size_t size) {
+  if (!source.file.exists(join(path, "mask"))) return {};
+  std::vector<std::uint8_t> mask = source.file.read<std::uint8_t>(join(path, "mask"));
+  if (mask.size() != size)
+    source.damaged(path, "has " + std::to_string(size) + " values but a mask of " + std::to_string(mask.size()));
+  if (std::none_of(mask.begin(), mask.end(), [](std::uint8_t m) { return m != 0; })) mask.clear();
+  return mask;
+}
+
 std::optional<Values> read_nullable(const Source& source, const std::string& path) {
   std::optional<Values> out = read_array(source, join(path, "values"));
-  if (!out || !source.file.exists(join(path, "mask"))) return out;
-  out->missing = source.file.read<std::uint8_t>(join(path, "mask"));
-  if (out->missing.size() != out->size()) {
-    source.damaged(path, "has " + std::to_string(out->size()) + " values but a mask of " +
-                             std::to_string(out->missing.size()));
-  }
-  const auto is_set = [](std::uint8_t m) { return m != 0; };
-  if (std::none_of(out->missing.begin(), out->missing.end(), is_set)) out->missing.clear();
+  if (out) out->missing = read_mask(source, path, out->size());
   return out;
 }
 
@@ -239,7 +242,11 @@ void repair_texts(const Source& source, const std::string& path, std::vector<std
 }
 
 std::vector<std::string> read_texts(const Source& source, const std::string& path) {
-  if (is_nullable(source, path)) return read_texts(source, join(path, "values"));
+  if (is_nullable(source, path)) {
+    std::vector<std::string> out = read_texts(source, join(path, "values"));
+    if (!read_mask(source, path, out.size()).empty()) source.damaged(path, "lacks some of its names");
+    return out;
+  }
   if (source.file.is_dataset(path) && old_categories(source, path).empty()) {
     const hdf5::Type type = source.file.type(path);
     if (type.kind == hdf5::Kind::integer)

@@ -51,6 +51,12 @@ void Network::load_design(const Design& rows, Batch& out) const {
   upload.send(options_.device(), out.design_memory);
 }
 
+void Network::load_effects(const Design& rows, Batch& out) const {
+  Upload upload;
+  describe_effects(rows, out, upload);
+  upload.send(options_.device(), out.design_memory);
+}
+
 void Network::describe_slots(const Design& given, Slots& out, Upload& upload) const {
   const auto type = c10::typeMetaToScalarType(options_.dtype());
   const Design rows = one_hot_ ? given.one_hot(architecture_.n_perturbations) : given;
@@ -79,10 +85,20 @@ void Network::describe_continuous(const Design& rows, Slots& out, Upload& upload
   send(host, continuous_doser_.get(), out, upload);
 }
 
-void Network::describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const {
-  const auto type = c10::typeMetaToScalarType(options_.dtype());
+void Network::describe_effects(const Design& rows, Batch& out, Upload& upload) const {
   describe_slots(rows, out.slots, upload);
   describe_continuous(rows, out.continuous, upload);
+  out.covariates.resize(rows.n_covariates);
+  for (std::size_t c = 0; c < rows.n_covariates; ++c) {
+    std::vector<int64_t> level;
+    for (std::size_t i = 0; i < rows.n; ++i) level.push_back(rows.covariate[i * rows.n_covariates + c]);
+    upload.add(level, out.covariates[c]);
+  }
+}
+
+void Network::describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const {
+  const auto type = c10::typeMetaToScalarType(options_.dtype());
+  describe_effects(rows, out, upload);
   const int64_t count = architecture_.n_perturbations;
   const Tensor present = at::zeros({static_cast<int64_t>(rows.n), count}, type);
   by_type(present, [&](auto* typed) {
@@ -94,12 +110,6 @@ void Network::describe(const Design& rows, const int64_t* which, Batch& out, Upl
     }
   });
   upload.add(present, out.present);
-  out.covariates.resize(rows.n_covariates);
-  for (std::size_t c = 0; c < rows.n_covariates; ++c) {
-    std::vector<int64_t> level;
-    for (std::size_t i = 0; i < rows.n; ++i) level.push_back(rows.covariate[i * rows.n_covariates + c]);
-    upload.add(level, out.covariates[c]);
-  }
   out.condition_class = Tensor();
   if (!rows.condition.empty())
     upload.add(std::vector<int64_t>(rows.condition.begin(), rows.condition.end()), out.condition_class);

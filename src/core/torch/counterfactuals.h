@@ -67,7 +67,7 @@ class Counterfactuals {
       throw Error("source", "must have one entry per condition");
     if (own.n != cells.n_cells()) throw Error("design", "must have one row per cell");
     arrange(source);
-    network.load_design(target, target_batch_);
+    network.load_effects(target, target_batch_);
     effect_ = network.perturbation_effect(target_batch_.slots);
     if (!decoding.composition.perturbation) effect_ = at::zeros_like(effect_);
     continuous_ = network.continuous_effects(target_batch_);

@@ -127,7 +127,7 @@ std::vector<double> Model::perturbation_embedding(const Design& rows) const {
     at::NoGradGuard no_grad;
     rows.check(impl_->architecture.n_perturbations, impl_->architecture.covariate_levels, 0, true);
     Batch batch;
-    impl_->network.load_design(rows, batch);
+    impl_->network.load_effects(rows, batch);
     return to_array(impl_->network.perturbation_effect(batch.slots)).values;
   });
 }
@@ -142,7 +142,7 @@ std::vector<double> Model::dose_response(const std::vector<int32_t>& perturbatio
     rows.dose = dose;
     rows.check(impl_->architecture.n_perturbations, {}, 0, false);
     Batch batch;
-    impl_->network.load_design(rows, batch);
+    impl_->network.load_effects(rows, batch);
     Tensor response = impl_->network.dose_response(batch.slots);
     if (response.size(1) > 1)  // one-hot doses
       response = response.gather(

@@ -29,8 +29,7 @@ struct Batch {
   Tensor design_memory, cells_memory, degs_memory;  // the device's, of the design, cells that are not held, degs
   Tensor device_rna, device_input;  // of cells that have RNA; as the encoder of them (or of both) reads it
   Tensor library;    // totals, cells x 1; undefined for heads without one
-  Slots slots;
-  Slots continuous;                // continuous covariates with their values: all filled
+  Slots slots, continuous;         // perturbations; continuous covariates with their values: all filled
   Tensor present;                  // cells x perturbations: 1 where the dose is above 0
   Tensor condition_class;          // class of the condition adversary; undefined without one
   std::vector<Tensor> covariates;  // per covariate, levels (int64)
@@ -127,17 +126,17 @@ class Network {
   /// Whether a step asks nothing of the processor once its batch and its random numbers are there: it finds
   /// no distinct molecules or doses.
   bool recordable() const;
-  /// Takes genes and proteins apart, as they were observed and as the encoders read them. On a device
-  /// nothing of this asks the processor.
+  /// Takes genes and proteins apart, observed and as encoders read them; asks nothing of the processor on a device.
   void prepare(Batch& batch) const;
   void load_design(const Design& rows, Batch& out) const;
+  /// Without what adversaries and the alignment read, which grows by rows x perturbations.
+  void load_effects(const Design& rows, Batch& out) const;
   /// Its slots alone, or the continuous covariates, for a device on their way.
   void describe_slots(const Design& rows, Slots& out, Upload& upload) const;
   void describe_continuous(const Design& rows, Slots& out, Upload& upload) const;
   /// Completes slots of the processor's memory, and takes them to the device.
   void send(Slots& host, Slots& out) const;
-  /// Mixes every cell with its partner, see batch.cpp, and leaves `group`'s process its share; to be
-  /// prepared again.
+  /// Mixes every cell with its partner and leaves `group`'s process its share; to be prepared again.
   void mix(Batch& batch, double share, const std::vector<int64_t>& partner,
            const ProcessGroup* group = nullptr) const;
   /// Rows of such a batch, mixed likewise.
@@ -243,6 +242,7 @@ class Network {
   bool pads_slots() const { return parity_ == "chemcpa" && !one_hot_; }
   // Of the design, for a device on their way.
   void send(Slots& host, const Doser* doser, Slots& out, Upload& upload) const;
+  void describe_effects(const Design& rows, Batch& out, Upload& upload) const;
   /// `which`: the cells of the rows, of which some may be the same; null where they are none.
   void describe(const Design& rows, const int64_t* which, Batch& out, Upload& upload) const;
   /// The rows that have each modality, where some lack one.

@@ -78,9 +78,9 @@ class OutputMoments {
   }
 
   /// Of the rows of a hidden layer. Without `spread` nobody reads the squared deviations: linear means
-  /// leave them at 0.
-  Sums of(const Tensor& hidden, bool spread) const {
-    Sums out{{}, {}, variances(hidden)};
+  /// leave them at 0. Without `variance` its sum is not there.
+  Sums of(const Tensor& hidden, bool spread, bool variance) const {
+    Sums out{{}, {}, variance ? variances(hidden) : Tensor()};
     if (output_.relu) {
       ColumnMoments all(output_.columns);
       by_rows(hidden, *raw_mean_, [&](Tensor& raw) { all.add(raw.relu_()); });
@@ -112,6 +112,8 @@ class OutputMoments {
 
   /// diag(W C W') of centred hidden layers.
   Tensor squares(const Tensor& centred) const {
+    // Of few rows W is multiplied with these sooner than with their scatter.
+    if (centred.size(0) < centred.size(1)) return product(centred, weight_.t()).square_().sum(0);
     const Tensor scatter = product(centred.t(), centred);
     return (product(weight_, scatter) * weight_).sum(1);
   }

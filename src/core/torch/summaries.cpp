@@ -15,10 +15,13 @@
 namespace compert {
 namespace {
 
+/// What is not asked for has no columns.
 struct Moments {
-  explicit Moments(int64_t columns)
-      : mean(columns), difference(columns), variance(at::zeros({columns}, at::kDouble)),
-        own_variance(variance.clone()) {}
+  Moments(int64_t columns, const SummaryParts& parts)
+      : mean(columns),
+        difference(parts.difference ? columns : 0),
+        variance(at::zeros({parts.variance ? columns : 0}, at::kDouble)),
+        own_variance(at::zeros({parts.variance && parts.difference ? columns : 0}, at::kDouble)) {}
   ColumnMoments mean, difference;
   Tensor variance, own_variance;  // sums over cells
 };
@@ -48,16 +51,16 @@ class DecodedSummaries final : public Summaries {
   void begin(const Counterfactuals& all, const Block& block) override {
     if (!parts_.difference) return;
     own_ = all.reconstruct(block);
-    own_variance_ = sum(own_.variance);
+    if (parts_.variance) own_variance_ = sum(own_.variance);
   }
   void add(Moments& to, const Part& part, const Latent& latent, const Tensor& hidden) const override {
     const Decoded d = network_.decode(latent.treated, hidden, latent.library);
     const Tensor mean = network_.expected(d, decoding_.ignore_zeros);
     to.mean.add(mean);
-    to.variance.add_(sum(network_.variance(d, decoding_.ignore_zeros)));
+    if (parts_.variance) to.variance.add_(sum(network_.variance(d, decoding_.ignore_zeros)));
     if (!parts_.difference) return;
     to.difference.add(mean, own_.expression, own_.mean, part.rows);
-    to.own_variance.add_(part.whole ? own_variance_ : sum(part.of(own_.variance)));
+    if (parts_.variance) to.own_variance.add_(part.whole ? own_variance_ : sum(part.of(own_.variance)));
   }
   int64_t arrays() const override { return 8; }
 
@@ -89,7 +92,7 @@ class GaussianSummaries final : public Summaries {
     if (!parts_.difference) return;
     batch_ = &block.batch;
     own_ = all.hidden(all.own_latent(block));
-    own_variance_ = outputs_[0].variances(own_);
+    if (parts_.variance) own_variance_ = outputs_[0].variances(own_);
   }
 
   void add(Moments& to, const Part& part, const Latent& latent, const Tensor& hidden) const override {
@@ -97,22 +100,29 @@ class GaussianSummaries final : public Summaries {
     std::vector<Tensor> mean, squares, variance;
     for (std::size_t k = 0; k < outputs_.size(); ++k) {
       const Tensor last = k == 0 ? hidden : further_[k - 1].before_last(latent.treated);
-      const OutputMoments::Sums sums = outputs_[k].of(last, parts_.spread);
+      const OutputMoments::Sums sums = outputs_[k].of(last, parts_.spread, parts_.variance);
       mean.push_back(sums.mean);
       squares.push_back(sums.squares);
-      variance.push_back(sums.variance);
+      if (parts_.variance) variance.push_back(sums.variance);
     }
     to.mean.merge(n, at::cat(mean), at::cat(squares));
-    to.variance.add_(at::cat(variance));
+    if (parts_.variance) to.variance.add_(at::cat(variance));
     if (parts_.difference) add_difference(to, part, hidden, n);
   }
   int64_t arrays() const override { return 1; }
 
  private:
   void add_difference(Moments& to, const Part& part, const Tensor& hidden, double n) const {
-    const Tensor own = part.of(own_), d = hidden - own, centre = d.mean(0), centred = d - centre;
+    const Tensor own = part.of(own_), d = hidden - own, centre = d.mean(0);
     Tensor sum = at::zeros({genes_}, at::kDouble), square = at::zeros({genes_}, at::kDouble);
+    by_type(d, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      add_expression(part, batch_->values.data_ptr<T>(), sum.data_ptr<double>(), square.data_ptr<double>());
+    });
     const Tensor& weight = outputs_[0].weight();
+    const Tensor mean = sum / n + at::mv(weight, centre);
+    if (!parts_.variance) return to.difference.merge(n, mean, at::zeros_like(mean));
+    const Tensor centred = d - centre;
     Tensor crossed = at::zeros_like(weight, at::MemoryFormat::Contiguous);
     // Cells that are not of the part count for nothing.
     Tensor all = centred;
@@ -122,12 +132,9 @@ class GaussianSummaries final : public Summaries {
     }
     by_type(centred, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      add_expression(part, batch_->values.data_ptr<T>(), sum.data_ptr<double>(),
-                     square.data_ptr<double>());
       sparse_linear_grad(batch_->target, batch_->values.data_ptr<T>(), all.data_ptr<T>(),
                          crossed.data_ptr<T>(), centred.size(1));
     });
-    const Tensor mean = sum / n + at::mv(weight, centre);
     const Tensor m2 =
         square - sum.square() / n + (weight * crossed).sum(1) * 2 + outputs_[0].squares(centred);
     to.difference.merge(n, mean, m2);
@@ -161,6 +168,7 @@ class GaussianSummaries final : public Summaries {
 std::vector<double> rows_of(const std::vector<Tensor>& all) {
   std::vector<double> out;
   for (const Tensor& t : all) {
+    if (out.empty()) out.reserve(all.size() * static_cast<std::size_t>(t.numel()));
     const Tensor c = t.contiguous();
     out.insert(out.end(), c.data_ptr<double>(), c.data_ptr<double>() + c.numel());
   }
@@ -182,7 +190,7 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
       throw Error("source", "must hold at least one cell per condition",
                   "condition " + std::to_string(k + 1) + " has none");
     out.n.push_back(static_cast<int64_t>(source[k].size()));
-    moments.emplace_back(architecture.n_rows());
+    moments.emplace_back(architecture.n_rows(), parts);
   }
   std::unique_ptr<Summaries> summaries;
   if (GaussianSummaries::possible(network, parts))
@@ -201,15 +209,16 @@ ConditionSummary Model::Impl::summarise(const CellSource& cells, const Design& o
       rows.push_back(of(moments[k], static_cast<double>(out.n[k])));
     return rows_of(rows);
   };
+  const bool by_difference = parts.difference && parts.variance;
   out.mean = collect(true, [](const Moments& m, double) { return m.mean.mean(); });
-  out.variance = collect(true, [](const Moments& m, double n) { return m.variance / n; });
+  out.variance = collect(parts.variance, [](const Moments& m, double n) { return m.variance / n; });
   out.variance_of_means = collect(parts.spread, [](const Moments& m, double) { return m.mean.variance(); });
   out.mean_difference =
       collect(parts.difference, [](const Moments& m, double) { return m.difference.mean(); });
   out.variance_difference =
-      collect(parts.difference, [](const Moments& m, double) { return m.difference.variance(); });
+      collect(by_difference, [](const Moments& m, double) { return m.difference.variance(); });
   out.variance_shift = collect(
-      parts.difference, [](const Moments& m, double n) { return (m.variance - m.own_variance) / n; });
+      by_difference, [](const Moments& m, double n) { return (m.variance - m.own_variance) / n; });
   return out;
 }
 

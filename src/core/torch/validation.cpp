@@ -6,7 +6,6 @@
 #include <limits>
 #include <map>
 
-#include "compert/metrics.h"
 #include "compert/neighbours.h"
 #include "compert/statistics.h"
 
@@ -15,6 +14,7 @@ namespace {
 
 constexpr int64_t kMostCells = 2000;  // whose neighbours cpa_metric looks at
 constexpr int64_t kNeighbours = 30;
+constexpr std::size_t kHeld = 5000000;  // what a part of the plan holds, some 40 bytes each
 
 }  // namespace
 
@@ -57,25 +57,17 @@ std::vector<double> Validation::on_scale(std::vector<double> v) const {
 }
 
 void Validation::score(EpochRecord& record) const {
-  Decoding decoding;
-  decoding.common_library = log_scale_;
-  const ConditionSummary s =
-      model_.summarise(cells_, own_, plan_.target, plan_.source, {false, false}, decoding);
-  const auto rows = static_cast<std::ptrdiff_t>(cells_.n_genes());
-  const auto genes = static_cast<std::ptrdiff_t>(model_.architecture.n_genes);
   std::vector<R2Scores> scores, of_proteins;
-  const auto part = [](const std::vector<double>& v, std::ptrdiff_t begin, std::ptrdiff_t end) {
-    return std::vector<double>(v.begin() + begin, v.begin() + end);
-  };
-  for (std::size_t k = 0; k < plan_.size(); ++k) {
-    const auto at = static_cast<std::ptrdiff_t>(k) * rows;
-    const std::vector<double> mean = on_scale(part(s.mean, at, at + rows)),
-                              variance = on_scale(part(s.variance, at, at + rows));
-    scores.push_back(r2_scores(part(mean_[k], 0, genes), part(variance_[k], 0, genes),
-                               part(mean, 0, genes), part(variance, 0, genes), plan_.degs[k]));
-    if (rows > genes + 1)  // r2 needs two
-      of_proteins.push_back(r2_scores(part(mean_[k], genes, rows), part(variance_[k], genes, rows),
-                                      part(mean, genes, rows), part(variance, genes, rows), {}));
+  for (std::size_t first = 0; first < plan_.size();) {
+    std::vector<int64_t> conditions;
+    std::vector<std::vector<int64_t>> source;
+    // Sums of every row, and a note of every source cell.
+    for (std::size_t held = 0; first < plan_.size() && held < kHeld; ++first) {
+      conditions.push_back(static_cast<int64_t>(first));
+      source.push_back(plan_.source[first]);
+      held += source.back().size() + cells_.n_genes();
+    }
+    score(conditions, source, scores, of_proteins);
   }
   if (!of_proteins.empty()) {
     const R2Scores proteins = average(of_proteins);
@@ -88,6 +80,31 @@ void Validation::score(EpochRecord& record) const {
   record.r2_var = mean.variance;
   record.r2_var_deg = mean.variance_deg;
   if (model_.settings.stopping_metric == "cpa_metric") record.cpa_metric = cpa_metric();
+}
+
+void Validation::score(const std::vector<int64_t>& conditions, const std::vector<std::vector<int64_t>>& source,
+                       std::vector<R2Scores>& scores, std::vector<R2Scores>& of_proteins) const {
+  Decoding decoding;
+  decoding.common_library = log_scale_;
+  const ConditionSummary s =
+      model_.summarise(cells_, own_, plan_.target.rows(conditions.data(), conditions.size()), source,
+                       {false, false}, decoding);
+  const auto rows = static_cast<std::ptrdiff_t>(cells_.n_genes());
+  const auto genes = static_cast<std::ptrdiff_t>(model_.architecture.n_genes);
+  const auto part = [](const std::vector<double>& v, std::ptrdiff_t begin, std::ptrdiff_t end) {
+    return std::vector<double>(v.begin() + begin, v.begin() + end);
+  };
+  for (std::size_t i = 0; i < conditions.size(); ++i) {
+    const auto k = static_cast<std::size_t>(conditions[i]);
+    const auto at = static_cast<std::ptrdiff_t>(i) * rows;
+    const std::vector<double> mean = on_scale(part(s.mean, at, at + rows)),
+                              variance = on_scale(part(s.variance, at, at + rows));
+    scores.push_back(r2_scores(part(mean_[k], 0, genes), part(variance_[k], 0, genes),
+                               part(mean, 0, genes), part(variance, 0, genes), plan_.degs[k]));
+    if (rows > genes + 1)  // r2 needs two
+      of_proteins.push_back(r2_scores(part(mean_[k], genes, rows), part(variance_[k], genes, rows),
+                                      part(mean, genes, rows), part(variance, genes, rows), {}));
+  }
 }
 
 double Validation::cpa_metric() const {

@@ -1,5 +1,6 @@
 // How good a model is on held-out conditions while it is trained.
 #pragma once
+#include "compert/metrics.h"
 #include "impl.h"
 
 namespace compert {
@@ -23,6 +24,9 @@ class Validation {
   /// ones), purities summed over perturbations and covariates. Conditions are perturbations and covariates
   /// without doses, the control among them.
   double cpa_metric() const;
+  /// Scores of some conditions of the plan.
+  void score(const std::vector<int64_t>& conditions, const std::vector<std::vector<int64_t>>& source,
+             std::vector<R2Scores>& scores, std::vector<R2Scores>& of_proteins) const;
   /// Counts as logarithms, where they are scored as such.
   std::vector<double> on_scale(std::vector<double> v) const;
 

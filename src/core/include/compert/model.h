@@ -72,10 +72,11 @@ struct FitResult {
   int64_t unwritten = 0;  ///< the epoch since which no checkpoint could be written; 0: the last one was
 };
 
-/// What of a summary is computed beside means and variances; arrays that are not stay empty.
+/// What of a summary is computed beside means; arrays that are not stay empty.
 struct SummaryParts {
   bool spread = true;      ///< variance_of_means
   bool difference = true;  ///< the counterfactual by difference
+  bool variance = true;    ///< of the decoded distributions and by difference: without, means alone
 };
 
 /// Per condition, statistics over its source cells; each array is conditions x rows of the cells (genes,
