@@ -88,8 +88,10 @@ draws_of_cells <- function(seed, n, cells) {
 
 # Number and mean of some cells, for genes and (of those that have them) proteins.
 means_of <- function(screen, cells) {
+  # Only these cells go to the core, which looks at every entry of what it is given.
   part <- function(x, cells) {
-    list(n = length(cells), mean = core_group_stats(x, replace(rep(-1L, ncol(x)), cells, 0L), 1L)$mean[, 1L])
+    own <- pick_columns(x, sort(cells))
+    list(n = length(cells), mean = core_group_stats(own, integer(length(cells)), 1L)$mean[, 1L])
   }
   with_proteins <- if (!is.null(screen$proteins)) cells[has_proteins(screen)[cells]]
   c(list(genes = part(screen$x, cells)),
