@@ -18,31 +18,44 @@ name_by_regression <- function(z, class, new) {
   known[max.col(do.call(cbind, value), ties.method = "first")]
 }
 
-# Logistic regressions of the columns of `y` on `x`, each with the penalty |w|^2 / 2: a column of
-# weights for each. Newton's method for all of them side by side; in the basis of the eigenvectors
-# of x'x, which leaves the penalty as it is.
+# Logistic regressions of the columns of `y` on `x`, whose last column is 1, each with the penalty |w|^2 / 2: a
+# column of weights for each. Newton's method for all of them side by side; in the basis of the eigenvectors of
+# x'x, which leaves the penalty as it is.
 logistic_weights <- function(x, y, tolerance = 1e-10) {
   basis <- eigen(crossprod(x), symmetric = TRUE)
   z <- x %*% basis$vectors
-  at <- logistic_loss(z, y, matrix(0, ncol(z), ncol(y)))
-  first <- NULL
+  # Lengths of the gradients at weights of 0, which say how small is small.
+  first <- pmax(sqrt(colSums(crossprod(z, 0.5 - y)^2)), .Machine$double.xmin)
+  at <- logistic_loss(z, y, outer(basis$vectors[ncol(x), ], best_constants(colSums(y), nrow(y))))
   for (i in seq_len(100L)) {
-    p <- stats::plogis(at$value)
-    gradient <- at$w + crossprod(z, p - y)
+    gradient <- at$w + crossprod(z, at$p - y)
     size <- sqrt(colSums(gradient^2))
-    first <- first %||% pmax(size, .Machine$double.xmin)
     if (all(size <= tolerance * first)) break
-    step <- newton_step(z, p * (1 - p), gradient, pmax(basis$values, 0),
-                        pmin(0.1, sqrt(size / first)) * size)
+    step <- newton_step(z, at$p * (1 - at$p), gradient, pmax(basis$values, 0), pmin(0.1, sqrt(size / first)) * size)
     at <- line_search(z, y, at, step, colSums(gradient * step))
   }
   basis$vectors %*% at$w
 }
 
+# The weights of the column of 1 where all others are 0, for classes of `size` of `n` cells: rare classes are nearly
+# there. They are roots of b + n * plogis(b) - size, which grows with b.
+best_constants <- function(size, n) {
+  distinct <- unique(size)
+  root <- vapply(distinct, function(s) {
+    stats::uniroot(function(b) b + n * stats::plogis(b) - s, c(-n - 1, n + 1), tol = 1e-6)$root
+  }, 0)
+  root[match(size, distinct)]
+}
+
+# Also the probabilities `p`, which share their exponentials with the loss.
 logistic_loss <- function(z, y, w) {
   value <- z %*% w
-  fit <- pmax(value, 0) + log1p(exp(-abs(value))) - y * value
-  list(w = w, value = value, loss = 0.5 * colSums(w^2) + colSums(fit))
+  small <- exp(-abs(value))
+  fit <- pmax(value, 0) + log1p(small) - y * value
+  p <- small / (1 + small)
+  above <- which(value > 0)
+  p[above] <- 1 - p[above]
+  list(w = w, p = p, loss = 0.5 * colSums(w^2) + colSums(fit))
 }
 
 # Solves (1 + z' diag(weight) z) step = -gradient, column by column, by conjugate gradients that end
