@@ -1,24 +1,8 @@
-# What split_cells() holds out, and the small part of a screen that needs no expression.
-
-# Conditions, controls and covariates of a table of cells.
-label_screen <- function(table, keys, call = rlang::caller_env()) {
-  names <- rownames(table)
-  cells <- list(x = matrix(0, 0, nrow(table), dimnames = list(NULL, names)), col_data = table)
-  need <- c("perturbation", "dose", "covariates", "control")
-  abort_defects(column_defects(keys, names(table), need), call)
-  labels <- read_labels(cells, keys)
-  design <- read_design(cells, keys)
-  abort_defects(bind_defects(labels$defects, design$defects), call)
-  keys[c("control", "idle_zero")] <- labels[c("control", "idle_zero")]
-  list(keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
-       control = labels$is_control, covariates = design$covariates,
-       col_data = with_joint_columns(table, keys, readable = TRUE))
-}
+# What split_cells() holds out.
 
 # One logical per cell: held out. Controls never are.
 held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
-  n <- length(screen$parts)
-  if (is.null(hold_out)) return(rep(FALSE, n))
+  if (is.null(hold_out)) return(rep(FALSE, length(screen$parts)))
   if (is.numeric(hold_out)) {
     check_number(hold_out, "hold_out", 0, 1, call = call)
     hold_out <- list(share = hold_out)
@@ -26,6 +10,8 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
   # With names, as of c(drug = "A", cell_type = "B"), it is meant as a filter.
   if (is.null(names(hold_out))) hold_out <- texts_as_condition(hold_out)
   hold_out <- if (rlang::is_bare_list(hold_out)) lapply(hold_out, plain_table) else plain_table(hold_out)
+  alike <- cells_alike(screen, unlist(c(list(names(hold_out)), if (is.list(hold_out)) lapply(hold_out, names))))
+  screen <- with_conditions(subset_screen(screen, which(!duplicated(alike))))
   held <- if (is.data.frame(hold_out)) {
     hold_conditions(screen, hold_out, call)
   } else if (is.list(hold_out) && length(hold_out) > 0 && all(vapply(hold_out, is.list, NA))) {
@@ -49,8 +35,27 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
     abort_input("`hold_out` must hold out at least one perturbed cell.", "No cell matches it.",
                 "Controls are never held out; check_screen() lists the conditions.", call = call)
   }
-  held
+  held[alike]
 }
+
+# A number per cell, the same for those that `columns`, the names in what is asked for, cannot tell apart.
+cells_alike <- function(screen, columns) {
+  asked <- screen$col_data[intersect(c(screen$keys$perturbation, screen$keys$dose, columns), names(screen$col_data))]
+  row_codes(c(list(screen$code, screen$control), as.list(screen$covariates), Filter(is.atomic, as.list(asked))))
+}
+
+# The screen with `of_code`: the conditions that its `code` tells, and the texts that identify them with doses and
+# without (`bare`).
+with_conditions <- function(screen) {
+  first <- match(seq_len(max(screen$code)), screen$code)
+  parts <- screen$parts[first]
+  doses <- screen$doses[first]
+  screen$of_code <- list(parts = parts, doses = doses, key = condition_key(parts, doses),
+                         bare = condition_key(parts, without_doses(parts)))
+  screen
+}
+
+without_doses <- function(parts) lapply(parts, function(p) rep(0, length(p)))
 
 # Cells of the conditions. Those that no cell has are told, but for a condition_grid(), which crosses all.
 hold_conditions <- function(screen, asked, call, alone = TRUE) {
@@ -91,7 +96,8 @@ match_conditions <- function(screen, condition, call) {
   }
   tidy <- tidy_pairs(one_control(condition$perturbation, screen$keys), condition$dose, screen$keys$control,
                      screen$keys$idle_zero)
-  known <- unique(unlist(screen$parts, use.names = FALSE))
+  of_code <- screen$of_code
+  known <- unique(unlist(of_code$parts, use.names = FALSE))
   strange <- setdiff(unlist(tidy$parts), known)
   if (length(strange) > 0) {
     abort_input("Conditions to hold out must be in the screen.",
@@ -99,32 +105,30 @@ match_conditions <- function(screen, condition, call) {
                 paste0(did_you_mean(strange[1], known), "There are ", name_list(known, 12), "."),
                 call = call)
   }
-  first <- match(seq_len(max(screen$code)), screen$code)
-  parts <- screen$parts[first]
-  bare <- function(parts) lapply(parts, function(p) rep(0, length(p)))
-  of_code <- list(condition_key(parts, bare(parts)), condition_key(parts, screen$doses[first]))
   # Without a dose column every dose is said: 1, or the number of times that a name is there.
   dosed <- dose_given(condition$dose) | is.null(screen$keys$dose)
-  tidy$doses[!dosed] <- bare(tidy$parts[!dosed])
+  tidy$doses[!dosed] <- without_doses(tidy$parts[!dosed])
   asked <- condition_key(tidy$parts, tidy$doses)
+  at <- cells_of_keys(of_code$bare[screen$code], asked)
+  at[dosed] <- cells_of_keys(of_code$key[screen$code], asked[dosed])
   columns <- condition_columns(screen$keys)
-  held <- rep(FALSE, length(screen$code))
-  found <- rep(FALSE, length(asked))
-  for (k in seq_along(asked)) {
-    hit <- (of_code[[1 + dosed[k]]] == asked[k])[screen$code]
-    for (name in screen$keys$covariates) {
-      level <- condition[[columns[[name]]]][k] %||% NA_character_
-      check_levels(level, screen$covariates[[name]], name, call)
-      if (!is.na(level)) hit <- hit & screen$covariates[[name]] == level
-    }
-    found[k] <- any(hit)
-    held <- held | hit
+  for (name in intersect(screen$keys$covariates, names(columns)[columns %in% names(condition)])) {
+    level <- as.character(condition[[columns[[name]]]])
+    check_levels(level, screen$covariates[[name]], name, call)
+    own <- screen$covariates[[name]]
+    at <- Map(function(cells, level) if (is.na(level)) cells else cells[own[cells] == level], at, level)
   }
-  undosed <- dosed & !asked %in% of_code[[2L]]
-  alike <- of_code[[1L]] %in% condition_key(tidy$parts, bare(tidy$parts))[undosed]
-  list(held = held, any = found, doses = if (!is.null(screen$keys$dose)) {
-    condition_label(parts[alike], screen$doses[first][alike], screen$keys$sep)
+  undosed <- dosed & !asked %in% of_code$key
+  alike <- of_code$bare %in% condition_key(tidy$parts, without_doses(tidy$parts))[undosed]
+  list(held = seq_along(screen$code) %in% unlist(at), any = lengths(at) > 0L, doses = if (!is.null(screen$keys$dose)) {
+    condition_label(of_code$parts[alike], of_code$doses[alike], screen$keys$sep)
   })
+}
+
+# The cells that have each of the keys that are asked for.
+cells_of_keys <- function(key, asked) {
+  distinct <- unique(key)
+  unname(split(seq_along(key), factor(key, distinct)))[match(asked, distinct)]
 }
 
 check_levels <- function(level, column, name, call) {
@@ -163,14 +167,13 @@ match_filter <- function(screen, filter, seed, call) {
 # With the marked cells all others of their conditions: what is one condition may be written in several
 # ways, "A+B" at "1+0" and A at 1.
 whole_conditions <- function(screen, hit) {
-  condition <- condition_group(screen, character())
-  condition %in% condition[hit]
+  key <- screen$of_code$key
+  (key %in% key[screen$code[hit]])[screen$code]
 }
 
 # `dosed`: whether the list filters by perturbation and dose.
 filter_hits <- function(screen, name, value, dosed, call) {
-  first <- match(seq_len(max(screen$code)), screen$code)
-  parts <- screen$parts[first]
+  parts <- screen$of_code$parts
   if (name == "contains") {
     check_levels(value, unlist(parts), "contains", call)
     return(vapply(parts, function(p) any(value %in% p), NA)[screen$code])

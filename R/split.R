@@ -91,6 +91,21 @@ condition_group <- function(screen, covariates = screen$keys$covariates) {
                    sep = "\u001d"))
 }
 
+# Conditions, controls and covariates of a table of cells, the small part of a screen that needs no expression.
+label_screen <- function(table, keys, call = rlang::caller_env()) {
+  names <- rownames(table)
+  cells <- list(x = matrix(0, 0, nrow(table), dimnames = list(NULL, names)), col_data = table)
+  need <- c("perturbation", "dose", "covariates", "control")
+  abort_defects(column_defects(keys, names(table), need), call)
+  labels <- read_labels(cells, keys)
+  design <- read_design(cells, keys)
+  abort_defects(bind_defects(labels$defects, design$defects), call)
+  keys[c("control", "idle_zero")] <- labels[c("control", "idle_zero")]
+  list(x = cells$x, keys = keys, parts = labels$parts, doses = labels$doses, code = labels$code,
+       control = labels$is_control, covariates = design$covariates,
+       col_data = with_joint_columns(table, keys, readable = TRUE))
+}
+
 # Split made by cpa() when none is given: a quarter of each condition in each covariate.
 auto_split <- function(screen, seed, share = 0.25) {
   test_share(condition_group(screen), share, seed)

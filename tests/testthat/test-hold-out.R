@@ -135,3 +135,26 @@ test_that("perturbations are held out by name where another column is called per
     expect_identical(do.call(split_cells, arguments)$split == "ood", cells$drug == "A")
   }
 })
+
+test_that("many conditions and lists hold out what each of them names", {
+  cells <- expand.grid(well = 1:4, drug = c("control", paste0("D", 1:30), "D1+D2"), cell_type = c("K", "L"), dose = 1:2,
+                       stringsAsFactors = FALSE)
+  cells$dose <- ifelse(cells$drug == "D1+D2", paste0(cells$dose, "+1"), ifelse(cells$drug == "control", "0", cells$dose))
+  held <- function(hold_out) {
+    split_cells(cells, "drug", control = "control", covariates = "cell_type", dose = "dose", hold_out = hold_out,
+                seed = 1, verbose = FALSE)$split == "ood"
+  }
+  levels <- rep(c("K", "L", NA), 10)
+  here <- cells$cell_type == levels[match(cells$drug, paste0("D", 1:30))]
+  expect_identical(held(condition(drug = paste0("D", 1:30), cell_type = levels)),
+                   startsWith(cells$drug, "D") & cells$drug != "D1+D2" & (is.na(here) | here))
+  doses <- condition(drug = c("D3", "D4", "D2+D1"), dose = list(1, 2, c(1, 2)), cell_type = "L")
+  expect_identical(held(doses), cells$cell_type == "L" & (cells$drug == "D3" & cells$dose == "1" |
+                                  cells$drug == "D4" & cells$dose == "2" | cells$dose == "2+1"))
+  lists <- lapply(1:20, function(i) list(drug = paste0("D", i), well = i %% 4 + 1, cell_type = "K"))
+  lists <- c(lists, list(list(drug = "D2+D1", dose = "1+1"), condition("D30", cell_type = "L")))
+  each <- vapply(lists, function(one) held(one), logical(nrow(cells)))
+  expect_identical(held(lists), rowSums(each) > 0)
+  expect_identical(colSums(each), rep(c(2, 8), c(20, 2)))
+  expect_identical(each[, 1], cells$drug == "D1" & cells$well == 2 & cells$cell_type == "K")
+})
