@@ -196,13 +196,20 @@ name_by_neighbours <- function(z, class, new, k) {
   for (start in seq(1L, nrow(new), by = size)) {
     rows <- start:min(nrow(new), start + size - 1L)
     # Squared distances, but for the new cell's own length, which is the same for all.
-    distance <- length2 - 2 * tcrossprod(z, new[rows, , drop = FALSE])
-    named[rows] <- apply(distance, 2L, function(d) {
-      near <- which(d <= sort.int(d, partial = k)[k])
-      # Of several at the same distance only the first have a place.
-      if (length(near) > k) near <- near[order(d[near])[seq_len(k)]]
-      which.max(tabulate(class[near], n_classes))
-    })
+    distance <- length2 + tcrossprod(z, -2 * new[rows, , drop = FALSE])
+    named[rows] <- vapply(seq_along(rows), function(j) {
+      which.max(tabulate(class[k_smallest(distance[, j], k)], n_classes))
+    }, 0L)
   }
   named
+}
+
+# The places of the k smallest values; of several that are equal only the first have one. Values above the k-th smallest
+# of some are above that of all, and most need not be sorted.
+k_smallest <- function(values, k) {
+  n <- length(values)
+  bound <- function(some) sort.int(some, partial = k)[k]
+  near <- which(values <= bound(values[seq.int(1L, n, by = n %/% ceiling(sqrt(k * n)))]))
+  near <- near[values[near] <= bound(values[near])]
+  if (length(near) > k) near[order(values[near])[seq_len(k)]] else near
 }

@@ -183,3 +183,18 @@ test_that("wrong questions are refused", {
   expect_error(ask(keep = utils::head(which(cells$col_data$split == "test"), 3)),
                "at least 5 cells.*\"perturbation\", \"cell_type\"")
 })
+
+test_that("the smallest values are the first of a stable order", {
+  values <- c(round(sin(1:997), 2), rep(-0.999, 9), 3)
+  for (k in c(1, 2, 7, 31, 600, 1007)) {
+    expect_identical(sort(k_smallest(values, k)), sort(order(values)[seq_len(k)]))
+  }
+  expect_identical(k_smallest(c(2, 1, 1), 2), 2:3)
+})
+
+test_that("weights of classes alone are at the minimum of the penalised regression", {
+  size <- c(1, 3, 500, 999, 1)
+  b <- best_constants(size, 1000)
+  expect_lt(max(abs(b + 1000 * stats::plogis(b) - size)), 1e-3)
+  expect_identical(b[5], b[1])
+})
