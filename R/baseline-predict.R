@@ -165,6 +165,6 @@ stop_unanswered <- function(must, label, note, todo, call) {
   if (length(gone) == 0L) return(invisible())
   shown <- unique(paste0(dQuote(label[gone], FALSE), ": ", note[gone], "."))
   more <- length(shown) - 5L
-  abort_input(must, c(utils::head(shown, 5L), if (more > 0L) paste0("And ", more, " more.")), todo, call,
+  abort_input(must, c(utils::head(shown, 5L), if (more > 0L) paste0("And ", count(more), " more.")), todo, call,
               class = "compert_unanswered")
 }

@@ -152,7 +152,7 @@ check_unit_of <- function(dose, unit, call = rlang::caller_env()) {
 in_unit <- function(doses, unit) lapply(doses, `attr<-`, "unit", unit)
 
 condition_parts <- function(value, sep, call = rlang::caller_env()) {
-  parts <- if (is.list(value)) {
+  parts <- if (is.list(value) && all(vapply(value, is.atomic, NA))) {
     lapply(value, function(p) if (is.character(p)) unname(p) else level_names(p))
   } else if (is.atomic(value)) {
     split_text(level_names(value), sep)

@@ -168,8 +168,8 @@ enumerate <- function(x, keys, most = 6L, letters = 120L) {
   others <- setdiff(x, keys$control)
   shown <- utils::head(others, max(1L, min(most, sum(cumsum(nchar(others) + 2L) <= letters))))
   rest <- length(others) - length(shown)
-  more <- if (rest > 0L) paste0(" and ", rest, " more") else ""
-  paste0(length(others), " (", paste(shown, collapse = ", "), more, "), control ", control_words(keys))
+  more <- if (rest > 0L) paste0(" and ", count(rest), " more") else ""
+  paste0(count(length(others)), " (", paste(shown, collapse = ", "), more, "), control ", control_words(keys))
 }
 
 #' @rdname compert_fit

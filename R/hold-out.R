@@ -239,7 +239,7 @@ inform_split <- function(screen, value, name) {
   levels <- lapply(screen$keys$covariates, function(name) screen$covariates[[name]][ood])
   held <- unique(do.call(paste, c(levels, list(label), sep = ", ")))
   what <- if (length(held) > 0) paste0("; held out: ", name_list(held)) else ""
-  text <- paste0("Column ", dQuote(name, FALSE), ": ", n[["train"]], " train, ", n[["test"]],
-                 " test, ", n[["ood"]], " ood cells", what, ".")
+  text <- paste0("Column ", dQuote(name, FALSE), ": ", count(n[["train"]]), " train, ", count(n[["test"]]),
+                 " test, ", count(n[["ood"]]), " ood cells", what, ".")
   cli::cli_inform(escape_braces(text))
 }

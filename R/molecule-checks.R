@@ -15,8 +15,8 @@ warn_same_molecules <- function(molecules, names, call = rlang::caller_env()) {
   shown <- vapply(utils::head(alike, 3L), name_list, "")
   cli::cli_warn(c(
     "Perturbations should have molecules of their own.",
-    stats::setNames(escape_braces(paste("The same:", shown)), rep("x", length(shown))),
-    if (length(alike) > 3L) c(x = paste("And", count_of(length(alike) - 3L, "more group"))),
+    stats::setNames(escape_braces(paste0("The same: ", shown, ".")), rep("x", length(shown))),
+    if (length(alike) > 3L) c(x = paste0("And ", count_of(length(alike) - 3L, "more group"), ".")),
     i = "The model can't tell them apart, and one that is held out is not new to it where another was trained."
   ), call = call, class = "compert_same_molecules")
 }

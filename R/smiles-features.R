@@ -135,7 +135,7 @@ report_invalid <- function(smiles, bad, problems, invalid, call, arg, todo, max 
     ifelse(is.na(text), "", paste0(", ", dQuote(cut, FALSE))), ": ", problems[shown], "."
   )
   more <- length(bad) - length(shown)
-  if (more > 0L) lines <- c(lines, paste0("And ", more, " more."))
+  if (more > 0L) lines <- c(lines, paste0("And ", count(more), " more."))
   if (invalid == "error") {
     abort_input(paste0("`", arg, "` must hold valid SMILES."), lines,
                 paste0("Correct ", if (length(bad) > 1L) "them" else "it", ", ", todo, "."), call)

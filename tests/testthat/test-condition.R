@@ -84,3 +84,8 @@ test_that("doses with units are told to be no numbers", {
   expect_refused(condition("A+B", dose = list("1", "x")), "must be numbers.*\"1\", \"x\"")
   expect_refused(condition("A", dose = NA_character_), "one number, 0 or greater")
 })
+
+test_that("a fit or a table in the place of a perturbation is refused, not taken for a list of its parts", {
+  expect_refused(condition(small_fit()), "must be a text such as.*an object of class `compert_fit`")
+  expect_refused(condition_grid(small_fit(), cell_type = "K562"), "must be a text such as.*`compert_fit`")
+})

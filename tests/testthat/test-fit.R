@@ -85,3 +85,8 @@ test_that("print has no line beyond the width of the console", {
   expect_identical(gsub(" +", " ", paste(capture.output(print(fit)), collapse = " ")),
                    gsub(" +", " ", paste(format(fit), collapse = " ")))
 })
+
+test_that("numbers of many perturbations are written as those of cells", {
+  expect_identical(enumerate(c("ctrl", sprintf("D%04d", 1:5000)), list(control = "ctrl"), most = 2L),
+                   "5,000 (D0001, D0002 and 4,998 more), control \"ctrl\"")
+})

@@ -158,3 +158,9 @@ test_that("many conditions and lists hold out what each of them names", {
   expect_identical(colSums(each), rep(c(2, 8), c(20, 2)))
   expect_identical(each[, 1], cells$drug == "D1" & cells$well == 2 & cells$cell_type == "K")
 })
+
+test_that("numbers of many cells are written with commas", {
+  cells <- data.frame(drug = rep(c("control", "A", "B"), c(1000, 2000, 1500)))
+  expect_message(split_cells(cells, "drug", control = "control", hold_out = "B", seed = 1),
+                 "2,250 train, 750 test, 1,500 ood cells")
+})

@@ -1,7 +1,7 @@
 test_that("perturbations with one molecule are told, those of the screen only", {
   features <- rbind(A = c(1, 0, 2), B = c(0, 1, 2), C = c(1, 0, 2), D = c(NA, NA, NA), E = c(0, 1, 2))
   read <- read_molecules(features)
-  expect_warning(warn_same_molecules(read, c("A", "C", "D", "B")), "The same: \"A\", \"C\"",
+  expect_warning(warn_same_molecules(read, c("A", "C", "D", "B")), "The same: \"A\", \"C\"[.]",
                  class = "compert_same_molecules")
   expect_warning(warn_same_molecules(read, LETTERS[1:5]), "\"A\", \"C\".*\"B\", \"E\"")
   expect_no_warning(warn_same_molecules(read, c("A", "B", "D")))
