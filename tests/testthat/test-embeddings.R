@@ -177,3 +177,13 @@ test_that("states under conditions that there are not are refused", {
   expect_refused(embed(source = "none"), "Not cells of `x`: \"none\".*column names of `x`")
   expect_warning(embed(what = condition("IFNb", dose = 3)), class = "compert_extrapolation")
 })
+
+test_that("vectors of more conditions than are embedded together are those of each", {
+  fit <- small_fit()
+  asked <- condition("IFNb", dose = seq(0.01, 1, length.out = 1100))
+  together <- perturbation_embedding(fit, asked)
+  expect_identical(dim(together), c(1100L, ncol(perturbation_embedding(fit))))
+  some <- c(1, 512, 513, 1024, 1025, 1100)
+  expect_equal(together[some, ], perturbation_embedding(fit, asked[some, ]), tolerance = 1e-6)
+  expect_false(anyDuplicated(together[, 1]) > 0)
+})
