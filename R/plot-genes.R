@@ -157,15 +157,18 @@ draw_distributions <- function(table, title, scale) {
   n <- table(table$cells) / nlevels(table$.panel)
   # One cell has no distribution; its value is the mean that is drawn.
   several <- table[table$cells %in% names(n)[n > 1], , drop = FALSE]
+  # Beside many panels there is no room for names below each.
+  many <- nlevels(table$.panel) > 12L
   ggplot2::ggplot(table, ggplot2::aes(.data$cells, .data$value, fill = .data$cells)) +
     ggplot2::geom_violin(data = several, scale = "width", linewidth = 0.3, colour = "grey40", alpha = 0.8) +
-    ggplot2::stat_summary(fun = mean, geom = "point", size = 1.6, show.legend = FALSE) +
+    ggplot2::stat_summary(fun = mean, geom = "point", size = if (many) 0.8 else 1.6, show.legend = FALSE) +
     ggplot2::facet_wrap(ggplot2::vars(.data$.panel), scales = "free_y") +
     ggplot2::scale_x_discrete(limits = levels(table$cells)) +
     ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
-    ggplot2::guides(fill = "none") +
-    ggplot2::labs(x = NULL, y = scale, title = title,
+    ggplot2::guides(fill = if (many) "legend" else "none") +
+    ggplot2::labs(x = NULL, y = scale, fill = NULL, title = title,
                   subtitle = paste0(paste0(n, " ", lower_case(names(n)), collapse = ", "),
                                     " cells; points are means")) +
-    theme_compert()
+    theme_compert() +
+    if (many) ggplot2::theme(axis.text.x = ggplot2::element_blank())
 }

@@ -71,6 +71,7 @@ draw_pair_plane <- function(table, n_labels, constant) {
   named <- table[order(-abs(table$deviation)), , drop = FALSE]
   named <- utils::head(unique(named$.name), n_labels)
   rows <- order(table$method)
+  many <- length(unique(table$.name)) > 200L
   span <- range(0, 1.5, table$coef_1, table$coef_2)
   labels <- place_names(data.frame(x = table$coef_1, y = table$coef_2, name = table$.name), 0.021,
                         rows[match(named, table$.name[rows])], span, margin = 0.02)
@@ -85,9 +86,9 @@ draw_pair_plane <- function(table, n_labels, constant) {
                        na.rm = TRUE) +
     ggplot2::annotate("point", x = 1, y = 1, shape = 4, size = 3, stroke = 1, colour = "grey40") +
     ggplot2::geom_line(ggplot2::aes(group = .data$.name), rows_of_lines(table, ".name"), colour = "grey60",
-                       linewidth = 0.3) +
-    ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$.seen), size = 2.2,
-                        stroke = 0.8) +
+                       linewidth = 0.3, alpha = if (many) 0.2 else 1) +
+    ggplot2::geom_point(ggplot2::aes(colour = .data$method, shape = .data$.seen), size = if (many) 1 else 2.2,
+                        stroke = if (many) 0.4 else 0.8) +
     ggplot2::geom_text(ggplot2::aes(.data$x, .data$y, label = .data$name, hjust = .data$hjust, vjust = .data$vjust),
                        labels, size = 2.7) +
     ggplot2::scale_colour_manual(values = c(predicted = "#0072B2", observed = "#D55E00")) +

@@ -69,3 +69,17 @@ test_that("wrong tables are refused", {
   expect_refused(plot_interactions(table[0, ]), "It has no rows")
   expect_refused(plot_interactions(table, n_labels = -1), "`n_labels`")
 })
+
+test_that("hundreds of pairs have small points and faint lines", {
+  skip_without_package("ggplot2")
+  picture <- function(n) {
+    table <- pairs_drawn()[rep(1:2, each = n), ]
+    table$cell_type <- rep(paste0("T", seq_len(n)), 2)
+    p <- plot_interactions(table)
+    layers <- vapply(p$layers, function(layer) class(layer$geom)[1], "")
+    c(p$layers[[which(layers == "GeomPoint" & seq_along(layers) > 4)]]$aes_params$size,
+      p$layers[[which(layers == "GeomLine")]]$aes_params$alpha)
+  }
+  expect_identical(picture(200), c(2.2, 1))
+  expect_identical(picture(201), c(1, 0.2))
+})
