@@ -1,4 +1,4 @@
-# What a fit says while it runs: one bar with epoch, losses, r2 and time left.
+# What a fit says while it runs: one bar with epoch, losses, r2 and time left, or lines with them.
 
 # TRUE: bar; an explicit FALSE is silent in everything. Never a bar while knitting.
 show_progress <- function(verbose) {
@@ -24,16 +24,26 @@ first_speaks <- function(settings) {
   settings
 }
 
-# A function for core_fit() that moves the bar, or without one tells once how long it may take, or NULL. It
+# A function for core_fit() that moves the bar, or where none can move writes lines as into a log, or NULL. It
 # answers FALSE where Ctrl-C came meanwhile: the core then ends with the fit so far. The bar belongs to the frame
 # `envir` and ends with it, after an error too.
 progress_reporter <- function(verbose, envir = rlang::caller_env()) {
   force(envir)
-  if (!show_progress(verbose)) return(if (show_messages(verbose)) time_reporter())
-  bar <- NULL
+  asked <- show_progress(verbose)
+  show <- if (asked && cli::is_dynamic_tty()) bar_reporter(envir) else
+    if (show_messages(verbose)) line_reporter(if (asked) 5 else 60)
+  if (is.null(show)) return(NULL)
   r2 <- NA_real_
-  show <- function(step) {
+  function(step) tryCatch({
     if (is.na(step$r2)) step$r2 <- r2 else r2 <<- step$r2
+    show(step)
+    TRUE
+  }, interrupt = function(cnd) FALSE)
+}
+
+bar_reporter <- function(envir) {
+  bar <- NULL
+  function(step) {
     text <- progress_text(step)
     if (is.null(bar)) {
       bar <<- cli::cli_progress_bar(
@@ -43,19 +53,25 @@ progress_reporter <- function(verbose, envir = rlang::caller_env()) {
     }
     cli::cli_progress_update(set = step$epoch, id = bar, extra = list(text = text),
                              .envir = envir)
-    TRUE
   }
-  function(step) tryCatch(show(step), interrupt = function(cnd) FALSE)
 }
 
-time_reporter <- function() {
-  told <- FALSE
-  tell <- function(step) {
-    if (!told) inform_time(step)
-    told <<- TRUE
-    TRUE
+# After the first epoch how long the others may take, then a line whenever a twentieth of that has passed: a log
+# of a long fit is short too. Nothing within `least` seconds.
+line_reporter <- function(least, clock = function() proc.time()[["elapsed"]]) {
+  every <- NULL
+  due <- NULL
+  function(step) {
+    if (is.null(every)) {
+      inform_time(step)
+      every <<- max(least, step$seconds_left / 20, na.rm = TRUE)
+    } else if (clock() >= due) {
+      cli::cli_inform(paste0("Epoch ", step$epoch, " of ", step$epochs, ": ", progress_text(step), "."))
+    } else {
+      return(invisible())
+    }
+    due <<- clock() + every
   }
-  function(step) tryCatch(tell(step), interrupt = function(cnd) FALSE)
 }
 
 # Of a minute or more.

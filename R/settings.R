@@ -150,7 +150,10 @@
 #'   `sample.int()`, so that `set.seed()` governs; a number leaves R's stream untouched.
 #' @param verbose `TRUE` shows a progress bar, `FALSE` says nothing at all; `NULL` shows the bar in
 #'   an interactive session, or as `options(compert.verbose = )` says, and never while knitting. Where it is
-#'   not shown one line tells after the first epoch how long the others may take, if that is a minute or more.
+#'   not shown one line tells after the first epoch how long the others may take, if that is a minute or more, and
+#'   a line with epoch, losses, r2 and the time left follows whenever a twentieth of that time has passed (a minute
+#'   at least). Where the output is no terminal, as in a log file, such lines stand for the bar (every 5 seconds at
+#'   most).
 #'
 #' @return A list of class `compert_settings` with every setting, completed and checked. `seed`
 #'   stays `NULL` until the fit when it was not given.

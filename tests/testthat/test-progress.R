@@ -24,6 +24,7 @@ test_that("there is a bar when asked for, never while knitting, none when not in
 })
 
 test_that("the bar moves through a whole run and ends with its frame", {
+  withr::local_options(cli.dynamic = TRUE)
   run <- function() {
     report <- progress_reporter(TRUE)
     for (epoch in 1:9) report(step(epoch = epoch))
@@ -35,6 +36,7 @@ test_that("the bar moves through a whole run and ends with its frame", {
 
 test_that("Ctrl-C while the bar moves ends the training with the fit so far", {
   skip_without(.Platform$OS.type != "windows", "signals")
+  withr::local_options(cli.dynamic = TRUE)
   cells <- small_cells()
   text <- progress_text
   local_replaced("progress_text", function(step) {
@@ -61,4 +63,37 @@ test_that("without a bar the first epoch tells how long the others may take, if 
   expect_silent(expect_true(tell(first)))
   expect_silent(progress_reporter(NULL)(step(epoch = 1, seconds_left = 59)))
   expect_silent(progress_reporter(NULL)(step(epoch = 1, seconds_left = NA_real_)))
+})
+
+test_that("a log has a line whenever a twentieth of the expected time has passed, of a minute or more", {
+  now <- 0
+  lines <- line_reporter(60, clock = function() now)
+  at <- function(seconds, ...) {
+    now <<- seconds
+    lines(step(epochs = 200, ...))
+  }
+  expect_message(at(35, epoch = 1, seconds_left = 6000), "first epoch took")
+  expect_silent(at(334, epoch = 10))
+  expect_message(at(335, epoch = 11, r2 = 0.912),
+                 "Epoch 11 of 200: loss 0.123, adversaries 0.690 1.95, r2 0.912, 1m 35s left.", fixed = TRUE)
+  expect_silent(at(634, epoch = 20))
+  expect_message(at(635, epoch = 21), "Epoch 21 of 200")
+  short <- line_reporter(60, clock = function() now)
+  short(step(epoch = 1, seconds_left = 59))
+  now <- now + 59
+  expect_silent(short(step(epoch = 2, seconds_left = NA_real_)))
+  now <- now + 1
+  expect_message(short(step(epoch = 3, seconds_left = NA_real_)), "Epoch 3 of 10: loss 0.123, adversaries 0.690 1.95.",
+                 fixed = TRUE)
+})
+
+test_that("where no bar can move lines are written, and they keep the last r2", {
+  withr::local_options(cli.dynamic = FALSE)
+  now <- 0
+  lines <- line_reporter
+  local_replaced("line_reporter", function(least) lines(least, function() now))
+  tell <- progress_reporter(TRUE)
+  expect_true(tell(step(epoch = 1, seconds_left = 9, r2 = 0.5)))
+  now <- 5
+  expect_message(expect_true(tell(step(epoch = 2))), "Epoch 2 of 10: .*r2 0.500, 1m 35s left")
 })
