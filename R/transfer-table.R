@@ -32,8 +32,11 @@ warn_frozen_new <- function(transfer, call = rlang::caller_env()) {
 
 gene_report <- function(meta) {
   t <- meta$transfer
+  # Of many only the first are kept in the fit.
+  some <- utils::head(unlist(t$unmatched), 6L)
+  more <- t$of - t$matched - length(some)
   paste0(count(t$matched), " of ", count_of(t$of, "gene"), " known to the earlier fit",
-         if (length(t$unmatched)) paste0(" (not: ", name_list(unlist(t$unmatched), 6), ")"),
+         if (length(some)) paste0(" (not: ", name_list(some), if (more > 0) paste0(" and ", count(more), " more"), ")"),
          if (t$genes == "append") "; layers for the genes of `x` are appended", ".")
 }
 
