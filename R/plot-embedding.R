@@ -62,26 +62,25 @@ plot_embedding <- function(embedding, colour = NULL, ..., highlight = NULL, labe
     colour %||% factor("all")
   named <- is.null(highlight) | table$colour %in% highlight
   few <- (if (rows) sum(named) else nrow(table)) <= 60L
-  draw_plane(table, plane$axes, named & (label %||% few), rays, legend, rest, named & !is.null(highlight))
+  draw_plane(table, plane$axes, named & (label %||% few), rays, legend, rest)
 }
 
 # A ggplot keeps the frame that it was made in: this one is without the embedding. `label`: which rows are named.
 # `rest`: the level of what is in no group of its own, which is grey and lies below the others.
-draw_plane <- function(table, axes, label, rays, legend, rest = NULL, highlighted = FALSE & label) {
+draw_plane <- function(table, axes, label, rays, legend, rest = NULL) {
   if (!is.null(rest)) {
     above <- order(table$colour != rest)
     table <- table[above, , drop = FALSE]
     label <- label[above]
-    highlighted <- highlighted[above]
   }
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y, colour = .data$colour))
   if (rays) {
     p <- p + ggplot2::geom_segment(ggplot2::aes(xend = 0, yend = 0), linewidth = 0.3, alpha = 0.6)
   }
-  size <- if (nrow(table) > 2000L) 0.4 else if (nrow(table) > 200L) 0.9 else 2.4
-  # A few named ones are to be found among thousands.
-  large <- label | highlighted
-  if (sum(large) <= 60L) size <- ifelse(large, 2.4, size)
+  size <- point_size(nrow(table))
+  # What is highlighted, and a few that are named, are to be found among thousands.
+  if (!is.null(rest)) size <- ifelse(table$colour == rest, size, point_size(sum(table$colour != rest)))
+  if (sum(label) <= 60L) size <- ifelse(label, 2.4, size)
   p <- p + ggplot2::geom_point(if (!is.numeric(table$colour)) ggplot2::aes(shape = .data$colour), size = size,
                                alpha = if (nrow(table) > 200L) 0.7 else 1)
   if (any(label)) {
@@ -101,11 +100,23 @@ draw_plane <- function(table, axes, label, rays, legend, rest = NULL, highlighte
     colour_layer(table$colour, rest)
 }
 
+point_size <- function(n) if (n > 5000L) 0.4 else if (n > 200L) 0.9 else 2.4
+
+# Three labels at least: values from just above 0 to just below 1 hold neither end.
+inner_breaks <- function(limits) {
+  for (n in 3:6) {
+    at <- pretty(limits, n)
+    at <- at[at >= limits[1L] & at <= limits[2L]]
+    if (length(at) >= 3L) break
+  }
+  at
+}
+
 colour_layer <- function(colour, rest = NULL) {
   if (is.numeric(colour)) {
     # Labels of large numbers need a long bar to stand beside each other.
     return(ggplot2::scale_colour_viridis_c(
-      n.breaks = 4L, guide = ggplot2::guide_colourbar(barwidth = ggplot2::unit(16, "lines"))))
+      breaks = inner_breaks, guide = ggplot2::guide_colourbar(barwidth = ggplot2::unit(16, "lines"))))
   }
   names <- unique(as.character(colour))
   list(scale_colour_compert(length(names), match(rest, levels(colour))), scale_shape_compert(length(names)),

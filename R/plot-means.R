@@ -173,7 +173,7 @@ draw_means <- function(table, labels, value, scale, features) {
   }
   p + ggplot2::labs(title = paste0(short_names(table$condition[1L], 36L, many = FALSE), " (",
                                    table$training[1L], ")"),
-                    subtitle = paste0(table$words[1L], ";\n", table$n_cells[1L], " measured cells"))
+                    subtitle = paste0(table$words[1L], ";\n", count_of(table$n_cells[1L], "measured cell")))
 }
 
 # What is predicted of genes against what was measured, coloured by `.kind`, with names beside the points of

@@ -135,9 +135,15 @@ test_that("the bar of numbers is long enough for its labels", {
   skip_without_package("ggplot2")
   z <- withr::with_seed(1, matrix(rnorm(60), 20))
   scale <- plot_embedding(z, seq(1e3, 5e3, length.out = 20))$scales$get_scales("colour")
-  expect_identical(scale$n.breaks, 4L)
+  expect_equal(scale$breaks(c(1e3, 5e3)), 1e3 * 1:5)
   width <- guide_field(scale, "barwidth") %||% scale$guide$params$theme$legend.key.width
   expect_identical(as.numeric(width), 16)
+})
+
+test_that("the bar of probabilities has labels, though none is quite 0 or 1", {
+  expect_equal(inner_breaks(c(1e-5, 1 - 1e-5)), c(0.2, 0.4, 0.6, 0.8))
+  expect_equal(inner_breaks(c(0, 1)), c(0, 0.5, 1))
+  expect_equal(inner_breaks(c(-3, 3)), c(-2, 0, 2))
 })
 
 test_that("a component that is not there is drawn at 0", {
@@ -199,7 +205,11 @@ test_that("rows are highlighted by their names", {
   expect_identical(p$data$name[69:70], c("drug3", "drug10"))
   expect_setequal(p$layers[[3]]$data$name, c("drug3", "drug10"))
   many <- plot_embedding(z[rep(1:70, 30), ] + 0, rep(paste0("drug", 1:70), 30), highlight = "drug3", method = "none")
-  expect_identical(points_of(many)$size, rep(c(0.4, 2.4), c(2070, 30)))
+  expect_identical(points_of(many)$size, rep(c(0.9, 2.4), c(2070, 30)))
+  crowd <- plot_embedding(z[rep(1:70, 80), ] + 0, rep(paste0("drug", 1:70), 80), highlight = paste0("drug", 1:5),
+                          method = "none")
+  expect_identical(points_of(crowd)$size, rep(c(0.4, 0.9), c(5200, 400)))
+  expect_identical(unique(points_of(plot_embedding(z[rep(1:70, 80), ], method = "none"))$size), 0.4)
   names <- z[rep(1:70, 4), ]
   rownames(names) <- paste0("g", 1:280)
   some <- plot_embedding(names, highlight = c("g7", "g9"), method = "none")

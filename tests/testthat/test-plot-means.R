@@ -11,6 +11,7 @@ test_that("a condition of one cell has no DEGs, and no names", {
   p <- plot_means(small_fit(), cells$x[, keep], condition(condition = "IFNb", cell_type = "B"),
                   col_data = cells$col_data[keep, ])
   expect_true(all(p$data$.kind == "other genes"))
+  expect_match(p$labels$subtitle, "\n1 measured cell$")
   expect_silent(ggplot2::ggplot_build(p))
 })
 
