@@ -218,6 +218,9 @@ rbind.compert_condition <- function(..., deparse.level = 1) {
 #' @export
 format.compert_condition <- function(x, ...) {
   given <- dose_given(x$dose)
+  named <- vapply(x$perturbation, function(p) if (is_smiles_key(p)) attr(p, "written")$name %||% "" else "", "")
+  smiles <- ifelse(nzchar(named), paste0(", smiles = ", vapply(x$perturbation, `[`, "", 1L)), "")
+  x$perturbation[nzchar(named)] <- Map(keep_notes, as.list(named), x$perturbation)[nzchar(named)]
   # An open dose is the number of times that the name was written.
   label <- condition_label(Map(rep, x$perturbation, ifelse(given, 1, x$dose)))
   label[given] <- condition_label(x$perturbation[given], x$dose[given])
@@ -231,7 +234,7 @@ format.compert_condition <- function(x, ...) {
     level <- x[[name]]
     label <- paste0(label, ifelse(is.na(level), "", paste0(", ", name, " = ", level)))
   }
-  label
+  paste0(label, smiles)
 }
 
 #' @export

@@ -54,10 +54,15 @@ add_smiles <- function(fit, smiles, call) {
   know_more(fit, read_more_molecules(smiles, registry, call = call), call)
 }
 
+# Whether a perturbation was written as smiles = , which is not the name of the screen's column.
+is_smiles_key <- function(perturbation, column = NULL) {
+  key <- attr(perturbation, "key") %||% ""
+  lower_case(key) == "smiles" && !key %in% column
+}
+
 # list(condition without `smiles`, smiles by the names that stand for them there)
 name_molecules <- function(condition, keys, call) {
-  key <- vapply(condition$perturbation, function(p) attr(p, "key") %||% "", "")
-  own <- lower_case(key) == "smiles" & key != keys$perturbation
+  own <- vapply(condition$perturbation, is_smiles_key, NA, keys$perturbation)
   column <- smiles_column(condition, condition_columns(keys), call)
   smiles <- character()
   for (k in which(own)) {

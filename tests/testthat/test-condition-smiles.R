@@ -107,3 +107,17 @@ test_that("fits of features and baselines say how else a molecule becomes known"
                        col_data = cells$col_data)
   expect_refused(predict(near, cells$x, what, col_data = cells$col_data), "is a baseline.*baseline_fit\\(")
 })
+
+test_that("a molecule with a name is shown by it, with its SMILES", {
+  expect_identical(format(condition(smiles = c(Aspirin = "CCO", "CCN"), dose = 1, cell_type = "T")),
+                   c("Aspirin@1, cell_type = T, smiles = CCO", "CCN@1, cell_type = T"))
+  expect_identical(format(condition(smiles = c(Aspirin = "CCO"), dose = 5, dose_unit = "nM")),
+                   "Aspirin@5 nM, smiles = CCO")
+  expect_identical(format(condition(drug = c(one = "A"))), "A")
+})
+
+test_that("a fit that reads graphs says so", {
+  skip_without(core_has_rdkit(), "RDKit")
+  expect_match(format(smiles_fit("graph")), "features each from molecular graphs$", all = FALSE)
+  expect_match(format(smiles_fit()), "features each$", all = FALSE)
+})
