@@ -180,8 +180,8 @@ say_dropped <- function(all, shared, usable) {
   lacks <- length(all) - lengths(usable)
   lacks <- lacks[lacks > 0]
   cli::cli_inform(c(i = paste0(
-    length(all) - length(shared), " of ", length(all),
-    " conditions are left out: not every model has them (missing: ",
+    length(all) - length(shared), " of ", count_of(length(all), "condition"),
+    " left out: not every model has all (missing: ",
     escape_braces(paste0(names(lacks), " ", lacks, collapse = ", ")), ")."
   )))
 }

@@ -4,6 +4,11 @@ check_own_degs <- function(degs, call = rlang::caller_env()) {
   named <- is.list(degs) && !is.null(names(degs)) && !anyDuplicated(names(degs)) &&
     all(vapply(degs, is.character, TRUE))
   if (is.null(degs) || named) return(degs)
+  if (is.data.frame(degs)) {
+    abort_input("`degs` must be a named list of gene names, each name once.", paste0("It is ", describe(degs), "."),
+                paste0("Of a table as rank_degs() gives it write split(degs$gene, degs$condition), with covariates ",
+                       "split(degs$gene, paste(degs$cell_type, degs$condition, sep = \", \"))."), call)
+  }
   other <- if (is.list(degs)) names(degs)[!vapply(degs, is.character, NA)]
   abort_input("`degs` must be a named list of gene names, each name once.",
               if (length(other)) paste0(dQuote(other[1L], FALSE), " is ", describe(degs[[other[1L]]]), ".") else

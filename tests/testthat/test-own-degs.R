@@ -78,3 +78,11 @@ test_that("names with covariates may leave the dose out, and dose 1 is written a
   expect_identical(names, list(c("T, A@1", "NK, A@1+B@2"), c("A@1", "A@1+B@2"), c("T, A", "NK, A+B"),
                                c("A", "A+B")))
 })
+
+test_that("of a table of genes the error tells how to make the list", {
+  ranked <- rank_degs(small_cells()$x, "condition", control = "control", covariates = "cell_type", n_genes = 5,
+                      col_data = small_cells()$col_data)
+  expect_refused(with_degs(ranked), "It is an object of class `tbl_df`.*split\\(degs\\$gene, degs\\$condition\\)")
+  own <- split(ranked$gene, paste(ranked$cell_type, ranked$condition, sep = ", "))
+  expect_true(all(is.finite(with_degs(own)$r2_mean_deg)))
+})
