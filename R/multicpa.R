@@ -35,14 +35,15 @@
 #' @param molecules Features of the perturbations, as in [cpa()].
 #' @param settings Hyperparameters, from [multicpa_settings()].
 #' @section Verbs:
-#' * Proteins come back where they came from: [predict()][predict.compert_fit] and [reconstruct()] return an `altExp`
-#' (Seurat: an
-#'   assay) of the same name, or for a matrix the attribute `"proteins"`.
+#' * Proteins come back beside the genes: [predict()][predict.compert_fit] and [reconstruct()] return an `altExp`
+#'   (Seurat: an assay) with the name of the place that they came from, which may be one of the `reducedDims`; for a
+#'   matrix the attribute `"proteins"`.
 #' * Scores of proteins have columns of their own, with `protein` in their names: in [evaluate_r2()],
 #'   [evaluate_effects()], [evaluate_cells()], [cycle_uncertainty()] and [augment()][tidiers], which
 #'   [compare_r2()], [plot_r2()] and [tune_fit()] take by name. [expected_r2()] has a row of them.
 #' * `features = "proteins"` asks [dose_response()], [dose_response2d()], [observed_response()],
-#'   [interaction_table()], [plot_means()] and [r2_matrix()] for proteins.
+#'   [interaction_table()], [plot_means()], [plot_genes()] and [r2_matrix()] for proteins; [rank_degs()] has
+#'   `proteins = TRUE`.
 #' * [baseline_fit()] makes baselines of both (`proteins = `).
 #' * Embeddings, [disentanglement()] and [prediction_uncertainty()] are of the latent space, which genes and
 #'   proteins share. [distribution_distance()] compares whatever it is given, such as `altExp(x)`.
