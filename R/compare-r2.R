@@ -164,7 +164,10 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
                   paste0("No ", names(without), ": ", vapply(without, name_list, ""), ".", recycle0 = TRUE)),
                 "Score all fits on the same cells and splits; leave such `metric` or `baselines` out.", call)
   }
-  say_dropped(all, shared, usable)
+  gaps <- vapply(metric, function(name) {
+    length(unique(unlist(Map(function(table, key) key[!is.finite(table[[name]])], parts, id))))
+  }, 0L)
+  say_dropped(all, shared, usable, gaps)
   warn_other_truth(tables, keys, shared, metric)
   place <- lapply(id, function(key) match(shared, key))
   values <- lapply(rlang::set_names(metric), function(name) {
@@ -175,15 +178,18 @@ shared_scores <- function(tables, keys, baselines, metric, call = rlang::caller_
   list(conditions = conditions, values = values, n_all = length(all))
 }
 
-say_dropped <- function(all, shared, usable) {
+# `gaps`: how many conditions lack each metric in some model. Where one lacks more than another, it could be left out.
+say_dropped <- function(all, shared, usable, gaps) {
   if (length(shared) == length(all)) return(invisible())
   lacks <- length(all) - lengths(usable)
   lacks <- lacks[lacks > 0]
+  most <- gaps > min(gaps)
   cli::cli_inform(c(i = paste0(
     length(all) - length(shared), " of ", count_of(length(all), "condition"),
     " left out: not every model has all (missing: ",
     escape_braces(paste0(names(lacks), " ", lacks, collapse = ", ")), ")."
-  )))
+  ), i = if (any(most)) paste0("No ", paste0(names(gaps)[most], ": ", gaps[most], collapse = "; "),
+                               "; leave it out of `metric` to compare these.")))
 }
 
 # No model enters the control baseline, so it must be the same in all tables that have it.

@@ -50,7 +50,9 @@ test_that("the order of rows in a table does not matter", {
 test_that("conditions that not all models have are dropped, and it is said", {
   holes <- scored(0.1, rows = 1:9)
   holes$r2_mean_deg[2] <- NA
-  expect_message(x <- compare_r2(a = scored(), b = holes), "4 of 12 conditions.*b 4")
+  expect_message(x <- compare_r2(a = scored(), b = holes),
+                 "4 of 12 conditions left out: .*b 4.*No r2_mean_deg: 1; leave it out of `metric`")
+  expect_no_match(conditionMessage(expect_message(compare_r2(a = scored(), b = scored(rows = 1:9)))), "No r2")
   expect_identical(x$n_conditions[x$group == "all"][1], 8L)
   expect_match(capture.output(print(x))[1], "8 conditions .*\\(4 left out\\)")
   expect_silent(compare_r2(a = scored(), b = scored()))
