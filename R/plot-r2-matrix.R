@@ -46,7 +46,7 @@ plot_r2_matrix <- function(r2, ..., limits = NULL, numbers = NULL) {
   best <- best[!is.na(best$row), , drop = FALSE]
   predicted <- identical(attr(r2, "rows"), "predicted")
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$column, .data$row)) +
-    ggplot2::geom_tile(ggplot2::aes(fill = .data$r2)) +
+    ggplot2::geom_raster(ggplot2::aes(fill = .data$r2)) +
     ggplot2::geom_tile(data = best, fill = NA, colour = "grey10", linewidth = 0.6, width = 0.94,
                        height = 0.94) +
     r2_fill(limits) +

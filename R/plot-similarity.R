@@ -37,7 +37,7 @@ plot_similarity <- function(embedding, ...) {
 # In a frame of its own: a ggplot keeps it, and the cosines of a genome are large.
 draw_similarity <- function(table, names, caption) {
   p <- ggplot2::ggplot(table, ggplot2::aes(.data$column, .data$row, fill = .data$cosine)) +
-    ggplot2::geom_tile() +
+    ggplot2::geom_raster() + # hundreds of tiles would show their edges as a pattern
     ggplot2::scale_fill_gradient2(low = "#D55E00", mid = "white", high = "#0072B2",
                                   limits = c(-1, 1), na.value = "grey85") +
     ggplot2::coord_fixed() +

@@ -3,6 +3,7 @@ test_that("the similarity map is complete and ordered by clusters", {
   z <- rbind(a = c(1, 0), b = c(-1, 0.1), c = c(1, 0.1), d = c(-1, 0))
   p <- plot_similarity(z)
   expect_identical(nrow(p$data), 16L)
+  expect_s3_class(p$layers[[1]]$geom, "GeomRaster")
   order <- levels(p$data$column)
   expect_identical(abs(match("a", order) - match("c", order)), 1L)
   expect_equal(p$data$cosine[p$data$row == "a" & p$data$column == "a"], 1)
