@@ -210,7 +210,7 @@ design_table <- function(screen, effects = NULL) {
 print.compert_check <- function(x, ..., n = 10) {
   cli::cat_line(wrap_lines(paste0(
     "<screen of ", count_of(x$n_cells, "cell"), " x ", count_of(x$n_genes, "gene"), x$proteins, ", ",
-    format(round(x$bytes / 2^20, 1), nsmall = 1), " MB; ", sub("^([[:upper:]])", "\\L\\1", x$assay, perl = TRUE),
+    bytes_text(x$bytes), "; ", sub("^([[:upper:]])", "\\L\\1", x$assay, perl = TRUE),
     "; loss = ", dQuote(x$loss, FALSE), ">"
   )))
   if (nrow(x$defects) == 0) cli::cat_line("No defects.")

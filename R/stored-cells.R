@@ -31,8 +31,7 @@ memory_bytes <- function(where) where$n_stored * if (where$sparse) 12 else 8
 small_to_memory <- function(x, call = rlang::caller_env()) {
   if (memory_bytes(x$where) <= in_memory_limit(call)) return(as_columns(x, call))
   cli::cli_inform(c(i = "Cells are read from {.file {basename(x$where$path)}} as they are needed:
-                         {format(round(memory_bytes(x$where) / 1e9, 1), nsmall = 1)} GB are more
-                         than option {.code compert.in_memory}."),
+                         {bytes_text(memory_bytes(x$where))} are more than option {.code compert.in_memory}."),
                   class = "compert_stored")
   x
 }

@@ -69,6 +69,8 @@ number_text <- function(x) vapply(x, format, "", digits = 4, trim = TRUE)
 # -0.00 is 0.00.
 score_text <- function(x) sub("^-(0[.]0+)$", "\\1", sprintf("%.2f", x))
 
+bytes_text <- function(n) if (n < 1e9) sprintf("%.1f MB", n / 1e6) else sprintf("%.1f GB", n / 1e9)
+
 duration_text <- function(seconds) {
   seconds <- round(seconds)
   if (seconds < 60) return(paste0(seconds, "s"))

@@ -33,3 +33,8 @@ test_that("lines are wrapped below their text", {
   expect_identical(plain, c("  some words that", "    are too long"))
   expect_identical(wrap_lines("as wide", width = 7), "as wide")
 })
+
+test_that("sizes of a screen are in MB or GB", {
+  expect_identical(bytes_text(3.4e7), "34.0 MB")
+  expect_identical(bytes_text(1.25e10), "12.5 GB")
+})
