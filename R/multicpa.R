@@ -42,8 +42,8 @@
 #'   [evaluate_effects()], [evaluate_cells()], [cycle_uncertainty()] and [augment()][tidiers], which
 #'   [compare_r2()], [plot_r2()] and [tune_fit()] take by name. [expected_r2()] has a row of them.
 #' * `features = "proteins"` asks [dose_response()], [dose_response2d()], [observed_response()],
-#'   [interaction_table()], [plot_means()], [plot_genes()] and [r2_matrix()] for proteins; [rank_degs()] has
-#'   `proteins = TRUE`.
+#'   [interaction_table()], [plot_means()], [plot_genes()] and [r2_matrix()] for proteins; [rank_degs()] ranks
+#'   them by its argument `proteins`.
 #' * [baseline_fit()] makes baselines of both (`proteins = `).
 #' * Embeddings, [disentanglement()] and [prediction_uncertainty()] are of the latent space, which genes and
 #'   proteins share. [distribution_distance()] compares whatever it is given, such as `altExp(x)`.
