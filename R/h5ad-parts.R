@@ -2,12 +2,17 @@
 
 # Writes parts (X, layers, obs, var, obsm, uns, raw; cells in columns of matrices) and warns of what
 # was left out.
-write_h5ad_parts <- function(parts, path, genes, cells, size, call) {
+write_h5ad_parts <- function(parts, path, genes, cells, size, compression, call) {
   full <- check_new_path(path, call)
+  deflate <- deflate_level(compression, call)
   packed <- pack_parts(parts, genes, cells, size, call)
-  with_core_errors(core_write_h5ad(full, packed$contents, 4L), call, todo = todo_write)
+  with_core_errors(core_write_h5ad(full, packed$contents, deflate), call, todo = todo_write)
   warn_not_written(path, packed$notes)
   invisible(path)
+}
+
+deflate_level <- function(compression, call) {
+  c(gzip = 4L, none = 0L)[[check_choice(compression, c("gzip", "none"), "compression", call)]]
 }
 
 todo_write <- "Correct that part of the object and write it again."

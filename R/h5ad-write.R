@@ -8,7 +8,8 @@
 #'
 #' @details
 #' Numbers of matrices are stored in single precision when nothing is lost by it, else in double
-#' precision; matrices are compressed with gzip, level 4. Factors become categoricals, text stays
+#' precision; what is larger than a kilobyte is compressed with gzip, level 4, unless
+#' `compression` says otherwise. Factors become categoricals, text stays
 #' text (with `NA`: a categorical), integer and logical columns with `NA` become nullable arrays,
 #' dates become text. Where columns of a table share a name, the later ones get another. What the format
 #' cannot hold is left out, and a warning names each of it.
@@ -32,6 +33,7 @@
 #' @param layer For Seurat: name of the layer that becomes `X`.
 #' @param col_data,row_data With a matrix: data frames of the cells and of the genes, a row for each
 #'   (or `NULL`). Row names, where both have them, decide which row is whose.
+#' @param compression `"gzip"`, or `"none"` (anndata's default): a file that is larger, and faster to write and read.
 #'
 #' @return `path`, invisibly.
 #'
@@ -63,7 +65,7 @@ write_h5ad.default <- function(x, path, ...) {
 
 #' @rdname write_h5ad
 #' @export
-write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
+write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL, compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   check_package("SummarizedExperiment", "to read a SummarizedExperiment", call = call)
@@ -73,7 +75,7 @@ write_h5ad.SummarizedExperiment <- function(x, path, ..., assay = NULL) {
       parts <- add_alt_exp(parts, SingleCellExperiment::altExp(x, name), name, call)
     }
   }
-  write_h5ad_parts(parts, path, rownames(x), colnames(x), dim(x), call)
+  write_h5ad_parts(parts, path, rownames(x), colnames(x), dim(x), compression, call)
 }
 
 # The parts of a SummarizedExperiment, without alternative experiments.
@@ -96,7 +98,7 @@ se_parts <- function(x, assay, call) {
 
 #' @rdname write_h5ad
 #' @export
-write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
+write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL, compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   check_package("SeuratObject", "to read a Seurat object", call = call)
@@ -114,15 +116,15 @@ write_h5ad.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
                 obs = x[[]][cells, , drop = FALSE], var = object[[]], obsm = obsm$arrays,
                 uns = methods::slot(x, "misc"), notes = notes)
   parts <- add_protein_assays(parts, x, setdiff(assays, assay), call)
-  write_h5ad_parts(parts, path, genes, cells, c(length(genes), length(cells)), call)
+  write_h5ad_parts(parts, path, genes, cells, c(length(genes), length(cells)), compression, call)
 }
 
 #' @rdname write_h5ad
 #' @export
-write_h5ad.matrix <- function(x, path, ..., col_data = NULL, row_data = NULL) {
+write_h5ad.matrix <- function(x, path, ..., col_data = NULL, row_data = NULL, compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
-  write_h5ad_matrix(x, path, col_data, row_data, call)
+  write_h5ad_matrix(x, path, col_data, row_data, compression, call)
 }
 
 #' @rdname write_h5ad
@@ -135,17 +137,17 @@ write_h5ad.DelayedMatrix <- write_h5ad.matrix
 
 #' @rdname write_h5ad
 #' @export
-write_h5ad.list <- function(x, path, ...) {
+write_h5ad.list <- function(x, path, ..., compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   part <- list_parts(x, "x", call)
-  write_h5ad_parts(part$parts, path, part$genes, part$cells, part$size, call)
+  write_h5ad_parts(part$parts, path, part$genes, part$cells, part$size, compression, call)
 }
 
-write_h5ad_matrix <- function(x, path, col_data, row_data, call) {
+write_h5ad_matrix <- function(x, path, col_data, row_data, compression, call) {
   obs <- match_rows(col_data, "col_data", colnames(x), ncol(x), "cell", call)
   var <- match_rows(row_data, "row_data", rownames(x), nrow(x), "gene", call)
   parts <- list(X = h5ad_values(x, call), layers = list(), obs = obs, var = var)
   write_h5ad_parts(parts, path, rownames(x) %||% frame_names(var),
-                   colnames(x) %||% frame_names(obs), dim(x), call)
+                   colnames(x) %||% frame_names(obs), dim(x), compression, call)
 }

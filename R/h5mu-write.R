@@ -62,7 +62,8 @@ write_h5mu.default <- function(x, path, ...) {
 
 #' @rdname write_h5mu
 #' @export
-write_h5mu.SingleCellExperiment <- function(x, path, ..., main = NULL, assay = NULL) {
+write_h5mu.SingleCellExperiment <- function(x, path, ..., main = NULL, assay = NULL,
+                                            compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   check_package("SingleCellExperiment", "to read a SingleCellExperiment", call = call)
@@ -78,12 +79,12 @@ write_h5mu.SingleCellExperiment <- function(x, path, ..., main = NULL, assay = N
   })
   first <- measured_part(se_parts(x, assay, call), x, main, call)
   write_h5mu_parts(c(rlang::set_names(list(first), main), modalities), path, cell_names(x),
-                   own = SummarizedExperiment::colData(x), call = call)
+                   own = SummarizedExperiment::colData(x), compression = compression, call = call)
 }
 
 #' @rdname write_h5mu
 #' @export
-write_h5mu.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
+write_h5mu.Seurat <- function(x, path, ..., assay = NULL, layer = NULL, compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   check_package("SeuratObject", "to read a Seurat object", call = call)
@@ -92,12 +93,12 @@ write_h5mu.Seurat <- function(x, path, ..., assay = NULL, layer = NULL) {
                        call)
   names <- rlang::set_names(union(main, names))
   modalities <- lapply(names, function(name) seurat_modality(x, name, if (name == main) layer, main, call))
-  write_h5mu_parts(modalities, path, colnames(x), own = x[[]], call = call)
+  write_h5mu_parts(modalities, path, colnames(x), own = x[[]], compression = compression, call = call)
 }
 
 #' @rdname write_h5mu
 #' @export
-write_h5mu.list <- function(x, path, ...) {
+write_h5mu.list <- function(x, path, ..., compression = c("gzip", "none")) {
   call <- rlang::current_env()
   check_no_dots(..., .call = call)
   unknown <- setdiff(rlang::names2(x), c("modalities", "obs"))
@@ -113,7 +114,7 @@ write_h5mu.list <- function(x, path, ...) {
   for (name in names(parts)) {
     parts[[name]]$at <- list_positions(parts[[name]]$cells, cells, name, call)
   }
-  write_h5mu_parts(parts, path, cells, x$obs, call = call)
+  write_h5mu_parts(parts, path, cells, x$obs, compression = compression, call = call)
 }
 
 # For each of all cells its position in a modality, 0 where it has not the cell.
@@ -177,8 +178,9 @@ measured_columns <- function(x, n) {
 # `modalities`: named, the main one first, each with `parts`, `genes`, `cells`, `size` and `at`, for each of all
 # cells its position in the modality. The table of all cells is `obs`, or has the columns of the main modality under its
 # name: `own`, where that has them for cells that the modality lacks.
-write_h5mu_parts <- function(modalities, path, cells, obs = NULL, own = NULL, call) {
+write_h5mu_parts <- function(modalities, path, cells, obs = NULL, own = NULL, compression, call) {
   full <- check_new_path(path, call)
+  deflate <- deflate_level(compression, call)
   packed <- lapply(modalities, function(m) pack_parts(m$parts, m$genes, m$cells, m$size, call))
   table <- if (!is.null(obs)) pack_table(obs, cells, "obs") else {
     at <- replace(modalities[[1L]]$at, modalities[[1L]]$at == 0L, NA)
@@ -194,7 +196,8 @@ write_h5mu_parts <- function(modalities, path, cells, obs = NULL, own = NULL, ca
   }, packed, modalities, names(packed))
   features <- unlist(lapply(packed, function(p) p$contents$var$index), use.names = FALSE)
   var <- pack_table(data.frame(row.names = seq_along(features)), features, "var")
-  with_core_errors(core_write_h5mu(full, table$table, var$table, parts, "compert", 4L), call, todo = todo_write)
+  with_core_errors(core_write_h5mu(full, table$table, var$table, parts, "compert", deflate), call,
+                   todo = todo_write)
   warn_not_written(path, c(table$notes, unlist(lapply(names(packed), function(name) {
     notes <- packed[[name]]$notes
     rlang::set_names(notes, if (length(notes)) paste0("mod/", name, "/", names(notes)))

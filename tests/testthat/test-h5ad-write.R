@@ -34,6 +34,33 @@ test_that("what is written comes back, of every type", {
   expect_identical(read_list(path), x)
 })
 
+test_that("without compression the same comes back, whole and in blocks, to anndata too", {
+  set.seed(1)
+  x <- Matrix::rsparsematrix(40, 300, 0.3, rand.x = function(n) round(rexp(n), 3))
+  dimnames(x) <- list(paste0("g", 1:40), paste0("c", 1:300))
+  parts <- list(X = x, layers = list(dense = as.matrix(x)), obs = data.frame(row.names = colnames(x), n = 1:300))
+  plain <- written(parts, compression = "none")
+  expect_identical(read_list(plain)[1:3], read_list(written(parts))[1:3])
+  expect_identical(read_list(plain)$X, x)
+  expect_gt(file.size(plain), 1.2 * file.size(written(parts, compression = "gzip")))
+  for (inside in c("X", "layers/dense")) {
+    stored <- new_stored_cells(core_stored_matrix(plain, inside), dimnames(x))
+    expect_equal(as.matrix(pick_columns(stored, c(200, 3, 77))), as.matrix(x[, c(200, 3, 77)]), tolerance = 1e-7)
+  }
+  expect_refused(write_h5ad(x, plain, compression = "lzf"), "`compression` must be one of \"gzip\", \"none\"")
+  expect_refused(write_h5ad(x, plain, compression = NULL), "`compression` must be one of")
+  python <- python_with("anndata")
+  skip_without(nzchar(python), "python3 with anndata")
+  script <- withr::local_tempfile(fileext = ".py", lines = '
+import sys, anndata, h5py
+a = anndata.read_h5ad(sys.argv[1])
+print(h5py.File(sys.argv[1])["X/data"].compression, a.shape, float(a.X.sum()), float(a.layers["dense"].sum()))
+')
+  out <- system2(python, c(shQuote(script), shQuote(plain)), stdout = TRUE, stderr = FALSE)
+  out <- strsplit(sub("None (300, 40) ", "", out, fixed = TRUE), " ")[[1L]]
+  expect_equal(as.double(out), rep(sum(x), 2L), tolerance = 1e-6)
+})
+
 test_that("anndata reads what is written, value by value", {
   python <- python_with("anndata")
   skip_without(nzchar(python), "python3 with anndata")

@@ -30,6 +30,16 @@ rich_sce <- function() {
   x
 }
 
+test_that("without compression the same comes back", {
+  x <- rich_sce()
+  plain <- written_mu(x, compression = "none")
+  packed <- written_mu(x)
+  expect_gt(file.size(plain), file.size(packed))
+  expect_identical(mu_list(plain), mu_list(packed))
+  expect_identical(mu_list(written_mu(mu_list(plain), compression = "none")), mu_list(packed))
+  expect_refused(write_h5mu(x, plain, compression = 4), "`compression` must be one of")
+})
+
 test_that("a SingleCellExperiment comes back, cells without proteins as such", {
   x <- rich_sce()
   path <- written_mu(x, main = "rna")
