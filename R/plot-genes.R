@@ -18,6 +18,8 @@
 #' @param genes Names of genes (proteins) to draw, in this order; `NULL` for the condition's first DEGs, and for the
 #'   proteins whose means changed most.
 #' @param n_genes How many genes (proteins) where `genes` is `NULL`.
+#' @param ncol Panels beside each other, as in [ggplot2::facet_wrap()]; `NULL` chooses. With more than three the colours
+#'   have a legend in place of names at the axis. Fifty genes want a page of their own, about 20 cm square.
 #' @return A ggplot. Its `data` has a row per gene (protein) and cell: `gene`, `cells` (`"Control"`, `"Predicted"`,
 #'   `"Measured"`), `value`.
 #' @section Errors:
@@ -38,7 +40,7 @@
 #' plot_genes(fit, both, condition("CTCL"), features = "proteins")
 #' @export
 plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "proteins"), genes = NULL,
-                       n_genes = 6L, residual = NULL, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
+                       n_genes = 6L, ncol = NULL, residual = NULL, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
                        missing_genes = c("error", "zero")) {
   check_no_dots(...)
   need_ggplot()
@@ -46,6 +48,7 @@ plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "prot
   need_newdata(missing(newdata), "plot_genes")
   need_condition_to_draw(missing(condition), fit)
   check_count(n_genes, "n_genes", min = 2)
+  check_count(ncol, "ncol", null_ok = TRUE)
   check_seed(seed)
   features <- check_features(fit, features)
   genes <- check_genes(fit, genes, of = features)
@@ -63,7 +66,9 @@ plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "prot
     genes <- genes %||% most_changed(parts, n_genes)
     scale <- c(log1p = "log(1 + value)", other = "Expression")[[protein_scale(fit, "log")]]
   }
-  draw_distributions(long_cells(lapply(parts, function(x) x[genes, , drop = FALSE])), describe_one(fit, rows), scale)
+  table <- long_cells(lapply(parts, function(x) x[genes, , drop = FALSE]))
+  draw_distributions(table, describe_one(fit, rows), scale, min(ncol %||% ggplot2::wrap_dims(length(genes))[2L],
+                                                               length(genes)))
 }
 
 stop_unless_one <- function(table, call = rlang::caller_env()) {
@@ -152,23 +157,28 @@ describe_one <- function(fit, rows) {
          seen_words(about$fixed$seen), ")")
 }
 
-draw_distributions <- function(table, title, scale) {
+draw_distributions <- function(table, title, scale, across) {
   table$.panel <- factor(table$gene, unique(table$gene))
   n <- table(table$cells) / nlevels(table$.panel)
   # One cell has no distribution; its value is the mean that is drawn.
   several <- table[table$cells %in% names(n)[n > 1], , drop = FALSE]
-  # Beside many panels there is no room for names below each.
-  many <- nlevels(table$.panel) > 12L
   ggplot2::ggplot(table, ggplot2::aes(.data$cells, .data$value, fill = .data$cells)) +
     ggplot2::geom_violin(data = several, scale = "width", linewidth = 0.3, colour = "grey40", alpha = 0.8) +
-    ggplot2::stat_summary(fun = mean, geom = "point", size = if (many) 0.8 else 1.6, show.legend = FALSE) +
-    ggplot2::facet_wrap(ggplot2::vars(.data$.panel), scales = "free_y") +
+    ggplot2::stat_summary(fun = mean, geom = "point", size = if (across > 3) 0.8 else 1.6, show.legend = FALSE) +
+    ggplot2::facet_wrap(ggplot2::vars(.data$.panel), scales = "free_y", ncol = across,
+                        labeller = name_headings()) +
     ggplot2::scale_x_discrete(limits = levels(table$cells)) +
     ggplot2::scale_fill_manual(values = c(Control = "#999999", Predicted = "#E69F00", Measured = "#0072B2")) +
-    ggplot2::guides(fill = if (many) "legend" else "none") +
+    ggplot2::guides(fill = if (across > 3) ggplot2::guide_legend() else "none") +
     ggplot2::labs(x = NULL, y = scale, fill = NULL, title = title,
                   subtitle = paste0(paste0(n, " ", lower_case(names(n)), collapse = ", "),
                                     " cells; points are means")) +
     theme_compert() +
-    if (many) ggplot2::theme(axis.text.x = ggplot2::element_blank())
+    if (across > 3) narrow_panels(across)
+}
+
+# Names below each of three violins have no room there, and those of genes less.
+narrow_panels <- function(across) {
+  ggplot2::theme(axis.text.x = ggplot2::element_blank(),
+                 strip.text = ggplot2::element_text(size = ggplot2::rel(max(0.55, 1 - 0.05 * across))))
 }

@@ -62,6 +62,21 @@ test_that("one cell is drawn as its value; which genes respond it cannot tell", 
   expect_refused(of_one(), "cells enough to tell which genes respond.*too few.*Name them")
 })
 
+test_that("panels stand in as many columns as asked; beside more than two others violins have a legend", {
+  skip_without_package("ggplot2")
+  genes <- rownames(small_cells()$x)[1:5]
+  columns <- function(p) max(ggplot2::ggplot_build(p)$layout$layout$COL)
+  legend <- function(p) inherits(p$guides$guides$fill %||% p$guides$fill, c("guide", "Guide"))
+  named <- function(p) !inherits(p$theme$axis.text.x, "element_blank")
+  usual <- drawn_of(genes = genes)
+  expect_identical(c(columns(usual), legend(usual), named(usual)), c(3L, FALSE, TRUE))
+  wide <- drawn_of(genes = genes, ncol = 4)
+  expect_identical(c(columns(wide), legend(wide), named(wide)), c(4L, TRUE, FALSE))
+  expect_identical(columns(drawn_of(genes = genes, ncol = 90)), 5L)
+  expect_identical(named(drawn_of(genes = genes[1:2], ncol = 9)), TRUE)
+  expect_refused(drawn_of(genes = genes, ncol = 0), "`ncol` must be one whole number of at least 1")
+})
+
 test_that("what cannot be drawn is refused", {
   skip_without_package("ggplot2")
   cells <- small_cells()
