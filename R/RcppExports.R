@@ -77,6 +77,10 @@ core_fit <- function(x, design, train, plan, settings, meta, state, progress) {
     .Call(`_compert_core_fit`, x, design, train, plan, settings, meta, state, progress)
 }
 
+core_epochs <- function(design, n_rows, train, scored, settings) {
+    .Call(`_compert_core_epochs`, design, n_rows, train, scored, settings)
+}
+
 core_state_meta <- function(state) {
     .Call(`_compert_core_state_meta`, state)
 }

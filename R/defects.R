@@ -56,3 +56,16 @@ warn_defects <- function(defects, call = rlang::caller_env(), max = 6) {
   text <- c(head, bullets, more)
   cli::cli_warn(escape_braces(text), call = call, class = "compert_screen_warning")
 }
+
+# An error, or a warning, of the package as a defect. Warnings have their bullets as lines of the message.
+as_defect <- function(cnd, check, severity = "error") {
+  body <- cnd$body
+  message <- strsplit(cli::ansi_strip(cnd$message), paste0("\n(?=", line_marks, " )"), perl = TRUE)[[1L]]
+  if (length(message) > 1L) {
+    sign <- substr(message[-1L], 1L, 1L)
+    body <- stats::setNames(substring(message[-1L], 3L), ifelse(sign %in% c("i", cli::symbol$info), "i", "x"))
+  }
+  one_line <- function(text) gsub("[[:space:]]+", " ", paste(cli::ansi_strip(text), collapse = " "))
+  new_defect(check, one_line(message[1L]), one_line(body[names(body) == "x"]), one_line(body[names(body) == "i"]),
+             severity = severity)
+}

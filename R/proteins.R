@@ -134,3 +134,26 @@ protein_text <- function(screen) {
          if (length(place) == 1L) paste0(place, ", "), screen$keys$protein_loss,
          if (lacking > 0) paste0("; ", count_of(lacking, "cell"), " without"), ")")
 }
+
+# `keys` with where the proteins are, as verbs of both modalities take it; `FALSE` for the RNA alone.
+with_protein_keys <- function(keys, proteins, protein_loss, protein_assay, call = rlang::caller_env()) {
+  if (identical(proteins, FALSE)) {
+    given <- c("protein_loss", "protein_assay")[c(!is.null(protein_loss), !is.null(protein_assay))]
+    if (length(given) == 0L) return(keys)
+    abort_input(paste0("`", given[1L], "` must be left out for the RNA alone."), "`proteins` is `FALSE`.",
+                "Say where the proteins are by `proteins`; `NULL` looks for the usual names.", call)
+  }
+  if (isTRUE(proteins)) {
+    abort_input("`proteins` must be names, `NULL` or `FALSE`.", "It is `TRUE`.",
+                "Write `proteins = NULL`, which looks for the usual names, or name the place.", call)
+  }
+  if (is.numeric(proteins) || length(dim(proteins)) == 2L) {
+    abort_input("`proteins` must name where the proteins of `x` are.", paste0("It is ", describe(proteins), "."),
+                "Bind them to the genes: x = rbind(genes, proteins), proteins = rownames(proteins).", call)
+  }
+  check_strings(proteins, "proteins", call = call)
+  keys$proteins <- proteins %||% ""
+  if (!is.null(protein_loss)) check_choice(protein_loss, c("nb_mixture", "nb", "gauss"), "protein_loss", call)
+  keys[c("protein_loss", "protein_assay")] <- list(protein_loss, protein_assay)
+  keys
+}

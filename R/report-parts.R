@@ -76,8 +76,9 @@ check_of_fit <- function(fit, x, reading) {
   )
   both <- if (is.null(meta$registry$proteins)) rna else
     with_protein_keys(rna, keys$proteins, meta$settings$protein_loss, keys$protein_assay)
-  look_at_screen(read_both(x, both, rna, reading$col_data), computed_perturbations(fit),
-                 identical(meta$registry$dose_transform, "none") && meta$model != "scgen")
+  read <- read_both(x, both, rna, reading$col_data)
+  look_at_screen(read, all_defects(read, computed_perturbations(fit),
+                                   identical(meta$registry$dose_transform, "none") && meta$model != "scgen"))
 }
 
 # Perturbations whose vectors are not learned from cells of their own: they have molecules, or scGen takes the

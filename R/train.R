@@ -65,21 +65,35 @@ finish_fit <- function(result, settings, screen, call = rlang::caller_env()) {
 # scales stay.
 new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(), before = NULL) {
   check_process(call)
-  check_continuous(keys, settings, call)
   doses$transform <- pick_dose_transform(doses$transform, settings, call)
-  # The networks of theislab/chemCPA act at dose 0; with others nothing does where controls have it.
-  if (settings$parity %in% c("chemcpa", "chemcpa_v2")) keys$idle_zero <- FALSE
-  read <- read_screen(x, keys, col_data, call = call)
+  read <- read_screen(x, model_keys(keys, settings, call), col_data, call = call)
   molecules <- molecules_of_cells(molecules, read, call)
-  scgen <- settings$model == "scgen"
-  described <- known_molecules(molecules)
-  defects <- all_defects(read, described, doses$transform == "none" && !scgen)
-  # scGen takes the mean of others for a perturbation that training never meets.
-  if (scgen) defects <- defects[defects$check != "untrained perturbation", ]
+  defects <- model_defects(read, settings, known_molecules(molecules), doses$transform)
   abort_defects(defects, call)
-  screen <- read$screen
   warn_defects(defects, call)
   settings$seed <- resolve_seed(settings$seed, call)
+  task <- screen_task(read$screen, settings, molecules, doses, call, before)
+  task$chose_loss <- is.null(keys$loss)
+  task
+}
+
+model_keys <- function(keys, settings, call = rlang::caller_env()) {
+  check_continuous(keys, settings, call)
+  # The networks of theislab/chemCPA act at dose 0; with others nothing does where controls have it.
+  if (settings$parity %in% c("chemcpa", "chemcpa_v2")) keys$idle_zero <- FALSE
+  keys
+}
+
+# What is wrong with a screen for the model of the settings. `described`: perturbations with molecules.
+model_defects <- function(read, settings, described, transform) {
+  scgen <- settings$model == "scgen"
+  defects <- all_defects(read, described, transform == "none" && !scgen)
+  # scGen takes the mean of others for a perturbation that training never meets.
+  if (scgen) defects[defects$check != "untrained perturbation", ] else defects
+}
+
+# The task of a screen without errors; `settings` have a seed.
+screen_task <- function(screen, settings, molecules, doses, call, before = NULL) {
   settings$loss_ae <- screen$loss
   if (!is.null(screen$proteins)) {
     check_fusion(screen, settings$fusion, call)
@@ -87,7 +101,7 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
   }
   automatic <- is.null(screen$split)
   if (automatic) screen$split <- auto_split(screen, settings$seed)
-  registry <- new_registry(screen, doses, described)
+  registry <- new_registry(screen, doses, known_molecules(molecules))
   registry$n_features <- molecules$n %||% 0L
   registry$feature_kind <- molecules$kind
   registry$feature_names <- molecules$columns
@@ -99,7 +113,6 @@ new_task <- function(x, keys, col_data, settings, molecules, call, doses = list(
        design = training_design(registry, screen, molecules, settings$model,
                                 settings$reg_multi_task > 0, call), call = call,
        train = which(screen$split == "train") - 1L, automatic = automatic,
-       chose_loss = is.null(keys$loss),
        meta = new_meta(screen, registry, settings, plan))
 }
 

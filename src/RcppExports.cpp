@@ -220,6 +220,20 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// core_epochs
+double core_epochs(const List& design, double n_rows, const Rcpp::IntegerVector& train, bool scored, const std::string& settings);
+RcppExport SEXP _compert_core_epochs(SEXP designSEXP, SEXP n_rowsSEXP, SEXP trainSEXP, SEXP scoredSEXP, SEXP settingsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< const List& >::type design(designSEXP);
+    Rcpp::traits::input_parameter< double >::type n_rows(n_rowsSEXP);
+    Rcpp::traits::input_parameter< const Rcpp::IntegerVector& >::type train(trainSEXP);
+    Rcpp::traits::input_parameter< bool >::type scored(scoredSEXP);
+    Rcpp::traits::input_parameter< const std::string& >::type settings(settingsSEXP);
+    rcpp_result_gen = Rcpp::wrap(core_epochs(design, n_rows, train, scored, settings));
+    return rcpp_result_gen;
+END_RCPP
+}
 // core_state_meta
 std::string core_state_meta(const RawVector& state);
 RcppExport SEXP _compert_core_state_meta(SEXP stateSEXP) {
@@ -749,6 +763,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_compert_core_check_values", (DL_FUNC) &_compert_core_check_values, 1},
     {"_compert_core_settings_table", (DL_FUNC) &_compert_core_settings_table, 2},
     {"_compert_core_fit", (DL_FUNC) &_compert_core_fit, 8},
+    {"_compert_core_epochs", (DL_FUNC) &_compert_core_epochs, 5},
     {"_compert_core_state_meta", (DL_FUNC) &_compert_core_state_meta, 1},
     {"_compert_core_state_with_meta", (DL_FUNC) &_compert_core_state_with_meta, 2},
     {"_compert_core_state_info", (DL_FUNC) &_compert_core_state_info, 1},

@@ -140,6 +140,15 @@ List core_fit(SEXP x, const List& design, const Rcpp::IntegerVector& train, SEXP
                       Rcpp::Named("unwritten") = static_cast<double>(result.unwritten));
 }
 
+/// How many epochs a new model for `design` would be trained at most; `scored`: with a plan of evaluations.
+// [[Rcpp::export(rng = false)]]
+double core_epochs(const List& design, double n_rows, const Rcpp::IntegerVector& train, bool scored,
+                   const std::string& settings) {
+  const compert::Model model(compert_glue::architecture_of(design, static_cast<std::size_t>(n_rows)),
+                             compert::settings_from_json(settings));
+  return static_cast<double>(model.epochs_to_train(compert_glue::design_of(design), {train.begin(), train.end()}, scored));
+}
+
 // [[Rcpp::export(rng = false)]]
 std::string core_state_meta(const RawVector& state) { return compert::state_meta(compert_glue::bytes(state)); }
 

@@ -154,3 +154,31 @@ test_that("the unit of doses is taken as cpa() takes it, and proteins that are v
   expect_refused(check_toy(proteins = matrix(1, 2, 60)), "must name where the proteins.*rbind\\(genes, proteins\\)")
   expect_refused(check_toy(proteins = 3:4), "must name where the proteins")
 })
+
+test_that("the scale of doses, and the model of the settings, decide what is odd, as in cpa()", {
+  cells <- toy_cells()
+  cells$dose <- ifelse(cells$drug == "A", "1000", cells$dose)
+  look <- function(...) check_toy(cells, ...)$defects
+  fitted <- function(..., settings = cpa_settings(epochs = 1, verbose = FALSE)) {
+    told <- "none"
+    withCallingHandlers(
+      cpa(toy_log(60), "drug", dose = "dose", covariates = "cell_type", control = "control", col_data = cells,
+          settings = settings, ...),
+      compert_screen_warning = function(w) {
+        told <<- conditionMessage(w)
+        rlang::cnd_muffle(w)
+      })
+    told
+  }
+  none <- look(dose_transform = "none")
+  expect_identical(none$check, "large doses")
+  expect_match(fitted(dose_transform = "none"), none$given, fixed = TRUE)
+  for (transform in list(NULL, "relative", "max", "log")) expect_identical(nrow(look(dose_transform = transform)), 0L)
+  expect_identical(fitted(), "none")
+  theirs <- cpa_settings(parity = "fb", epochs = 1)
+  expect_identical(look(settings = theirs)$check, "large doses")
+  expect_identical(nrow(look(settings = scgen_settings(epochs = 1))), 0L)
+  expect_refused(look(dose_transform = "sqrt"), "`dose_transform` must be one of")
+  expect_refused(look(dose_transform = "log", settings = theirs), "`dose_transform` must be left out with the `parity`")
+  expect_refused(look(loss = "nb", settings = cpa_settings(loss_ae = "gauss")), "`loss` and `loss_ae`")
+})

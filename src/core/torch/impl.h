@@ -123,7 +123,8 @@ struct Model::Impl {
   bool write_checkpoint(const std::optional<ParameterStore::Snapshot>& best, const std::string& meta);
   /// Where the user names none. `train`: the rows of the training cells, of `n_cells` in all; `blind`: there are
   /// no test cells to stop at. Then the passes over few cells of a condition must be few, or their noise is learned.
-  int64_t automatic_epochs(const Design& train, std::size_t n_cells, std::size_t batches, bool blind) const;
+  /// Of a call of fit(); `blind`: without test cells.
+  int64_t epochs_to_train(const Design& design, const std::vector<int64_t>& train, bool blind) const;
   void step_schedulers();
   void reset_learning_rates();
   /// Whether so many seconds are more than the time limit.

@@ -112,6 +112,10 @@ const Architecture& Model::architecture() const { return impl_->architecture; }
 const Settings& Model::settings() const { return impl_->settings; }
 const std::vector<EpochRecord>& Model::history() const { return impl_->history; }
 int64_t Model::epochs_done() const { return impl_->epochs_done; }
+
+int64_t Model::epochs_to_train(const Design& design, const std::vector<int64_t>& train, bool scored) const {
+  return impl_->epochs_to_train(design, train, !scored);
+}
 int64_t Model::best_epoch() const { return impl_->best_epoch; }
 int64_t Model::n_parameters() const { return impl_->network.store().n_parameters(); }
 NamedArrays Model::values() const { return impl_->network.store().values(); }

@@ -4,6 +4,7 @@
 
 #include "../data/row_groups.h"
 #include "impl.h"
+#include "training.h"
 
 namespace compert {
 namespace {
@@ -19,11 +20,11 @@ double warmed_up(double done, int64_t length) {
 
 }  // namespace
 
-int64_t Model::Impl::automatic_epochs(const Design& train, std::size_t n_cells, std::size_t batches,
-                                      bool blind) const {
+int64_t Model::Impl::epochs_to_train(const Design& design, const std::vector<int64_t>& train, bool blind) const {
+  if (settings.epochs > 0) return settings.epochs;
   if (parity_theislab())  // scvi-tools' heuristic, of all cells
-    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(n_cells) * 400), 1, 400);
-  const auto in_epoch = static_cast<int64_t>(batches);
+    return std::clamp<int64_t>(std::llround(20000.0 / static_cast<double>(design.n) * 400), 1, 400);
+  const auto in_epoch = static_cast<int64_t>(batch_ends(train.size(), settings.batch_size).size());
   // A cycle longer than all batches of the most epochs makes no more of them, and no number too large to count.
   // Of theislab/chemCPA's cycle the autoencoder has all steps but one: half of them, or more.
   const int64_t cycle = !uses_adversaries() ? 1
@@ -31,9 +32,9 @@ int64_t Model::Impl::automatic_epochs(const Design& train, std::size_t n_cells, 
                                             : std::clamp<int64_t>(settings.adversary_steps, 1, kMostEpochs * in_epoch);
   const int64_t epochs = std::clamp(kAutomaticSteps * cycle / in_epoch, kFewestEpochs, kMostEpochs);
   if (!blind || settings.parity != "none") return epochs;
-  const auto conditions = static_cast<int64_t>(row_groups(train).first.size());
+  const auto conditions = static_cast<int64_t>(row_groups(design.rows(train.data(), train.size())).first.size());
   return std::min(epochs, std::max(kBlindEpochs,
-                                   kBlindPerCell * static_cast<int64_t>(train.n) / conditions));
+                                   kBlindPerCell * static_cast<int64_t>(train.size()) / conditions));
 }
 
 // theislab/cpa counts steps of optimisers (two or three per batch) where others count batches, and

@@ -5,9 +5,7 @@
 #include "lanes.h"
 
 namespace compert {
-namespace {
 
-/// Ends of the batches. A last batch of one cell joins the one before it: batch norm needs two.
 std::vector<std::size_t> batch_ends(std::size_t n, int64_t batch_size) {
   const auto size = static_cast<std::size_t>(batch_size);
   std::vector<std::size_t> ends;
@@ -17,8 +15,6 @@ std::vector<std::size_t> batch_ends(std::size_t n, int64_t batch_size) {
   return ends;
 }
 
-}  // namespace
-
 Training::Training(Model::Impl& model, const FitTask& task, std::optional<ParameterStore::Snapshot> best)
     : model_(model),
       task_(task),
@@ -26,10 +22,7 @@ Training::Training(Model::Impl& model, const FitTask& task, std::optional<Parame
       recorder_(model.network.options().device()),
       ends_(batch_ends(task.train.size(), model.settings.batch_size)),
       first_epoch_(model.epochs_done),
-      more_(model.settings.epochs > 0
-                ? model.settings.epochs
-                : model.automatic_epochs(task.design.rows(task.train.data(), task.train.size()), task.design.n,
-                                         ends_.size(), task.plan.size() == 0)),
+      more_(model.epochs_to_train(task.design, task.train, task.plan.size() == 0)),
       validation_(model, task.plan, task.cells, task.design),
       sums_(model.network.options()),
       sampling_(task.train, task.design, model.architecture.batch_covariate, model.settings.balance),

@@ -12,6 +12,9 @@
 
 namespace compert {
 
+/// Ends of the batches. A last batch of one cell joins the one before it: batch norm needs two.
+std::vector<std::size_t> batch_ends(std::size_t n, int64_t batch_size);
+
 class Training {
  public:
   /// Of a model that was started. `best`: the weights of its best score, where it has had one and they are known.

@@ -133,6 +133,8 @@ class Model {
 
   const std::vector<EpochRecord>& history() const;
   int64_t epochs_done() const;
+  /// How many a call of fit() would train at most. `scored`: with a plan.
+  int64_t epochs_to_train(const Design& design, const std::vector<int64_t>& train, bool scored) const;
   int64_t best_epoch() const;  ///< 0 without evaluation
   int64_t n_parameters() const;
 
