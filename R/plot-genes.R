@@ -40,8 +40,8 @@
 #' plot_genes(fit, both, condition("CTCL"), features = "proteins")
 #' @export
 plot_genes <- function(fit, newdata, condition, ..., features = c("genes", "proteins"), genes = NULL,
-                       n_genes = 6L, ncol = NULL, residual = NULL, seed = NULL, assay = NULL, layer = NULL, col_data = NULL,
-                       missing_genes = c("error", "zero")) {
+                       n_genes = 6L, ncol = NULL, residual = NULL, seed = NULL, assay = NULL, layer = NULL,
+                       col_data = NULL, missing_genes = c("error", "zero")) {
   check_no_dots(...)
   need_ggplot()
   validate_fit(fit)

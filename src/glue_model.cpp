@@ -146,7 +146,8 @@ double core_epochs(const List& design, double n_rows, const Rcpp::IntegerVector&
                    const std::string& settings) {
   const compert::Model model(compert_glue::architecture_of(design, static_cast<std::size_t>(n_rows)),
                              compert::settings_from_json(settings));
-  return static_cast<double>(model.epochs_to_train(compert_glue::design_of(design), {train.begin(), train.end()}, scored));
+  const std::vector<int64_t> cells(train.begin(), train.end());
+  return static_cast<double>(model.epochs_to_train(compert_glue::design_of(design), cells, scored));
 }
 
 // [[Rcpp::export(rng = false)]]
