@@ -18,7 +18,9 @@
 #'   package or DelayedMatrix with genes in rows and cells in columns, together with `col_data`; or
 #'   the path of an `.h5ad` file, of an `.h5mu` file (its main modality, see [read_h5mu()]), or of the
 #'   `.h5` file of 10x Genomics' Cell Ranger together with `col_data` (its genes have their symbols as
-#'   names, or ids where two genes have one symbol).
+#'   names, or ids where two genes have one symbol). Genes are known, asked for and drawn by the names of rows:
+#'   of a SingleCellExperiment with ids there and symbols in `rowData(x)$Symbol`, as `DropletUtils::read10xCounts()`
+#'   makes it, `rownames(x) <- scuttle::uniquifyFeatureNames(rownames(x), rowData(x)$Symbol)` makes them symbols.
 #' @param perturbation Name of the column with the perturbation of each cell: `"A"`, or `"A+B"` for
 #'   a combination of any length. The control's name as padding (`"A+ctrl"`) is dropped. Or names of several
 #'   columns, `c("guide_1", "guide_2")`, see "Several columns" in [cpa()].

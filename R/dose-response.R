@@ -229,8 +229,9 @@ check_genes <- function(fit, genes, call = rlang::caller_env(), of = c("genes", 
     if (any(unknown %in% unlist(fit$meta$registry[other]))) {
       paste0("Of ", other, " write features = \"", other, "\".")
     } else {
-      paste0(did_you_mean(unknown[1L], known), paste0("`fit$meta$registry$", of, "`", collapse = " and "),
-             if (length(of) == 1L) " lists them." else " list them.")
+      column_advice(unknown, known, call) %||%
+        paste0(did_you_mean(unknown[1L], known), paste0("`fit$meta$registry$", of, "`", collapse = " and "),
+               if (length(of) == 1L) " lists them." else " list them.")
     }, call
   )
 }

@@ -57,3 +57,49 @@ fit_rows <- function(x, genes) {
   Matrix::sparseMatrix(i = place[entries@i + 1L], j = entries@j + 1L, x = entries@x,
                        dims = c(length(genes), ncol(x)), dimnames = list(genes, colnames(x)))
 }
+
+# Advice where `asked` are no names of rows that are `known`, but stand in a column of the table of genes that comes
+# with the cells of the verb `call`, as symbols beside ids do; NULL elsewhere.
+column_advice <- function(asked, known, call) {
+  table <- feature_table(call)
+  columns <- table$columns[vapply(table$columns, function(v) is.character(v) || is.factor(v), NA)]
+  rows <- lapply(columns, function(v) {
+    row <- table$rows[match(asked, v)]
+    ifelse(row %in% known, row, NA)
+  })
+  n <- vapply(rows, function(row) sum(!is.na(row)), 0L)
+  if (length(n) == 0L || max(n) == 0L) return(NULL)
+  best <- which.max(n)
+  row <- rows[[best]]
+  pairs <- paste(dQuote(asked, FALSE), "is row", dQuote(row, FALSE))[!is.na(row)]
+  column <- names(columns)[best]
+  c(paste0("By the column ", dQuote(column, FALSE), " of ", table$name, " ", short_list(pairs, 3L),
+           ": ask by the names of rows."),
+    table$rename(column))
+}
+
+# list(rows, columns, name, rename): their names, what else is known of them, and how to name them by a column.
+feature_table <- function(call) {
+  arg <- Find(function(name) exists(name, envir = call, inherits = FALSE), c("newdata", "data", "x"))
+  x <- if (!is.null(arg)) tryCatch(get(arg, envir = call), error = function(cnd) NULL)
+  if (inherits(x, "SummarizedExperiment")) {
+    of <- paste0("rowData(", arg, ")")
+    return(list(rows = rownames(x), columns = as.list(SummarizedExperiment::rowData(x)), name = of,
+                rename = function(column) paste0(
+                  "To fit, and draw, by its names: rownames(", arg, ") <- scuttle::uniquifyFeatureNames(rownames(", arg,
+                  "), ", of, "[[", dQuote(column, FALSE), "]]) before the fit.")))
+  }
+  if (inherits(x, "Seurat")) {
+    assay <- SeuratObject::DefaultAssay(x)
+    return(list(rows = rownames(x[[assay]]), columns = as.list(x[[assay]][[]]), rename = function(column) NULL,
+                name = paste0(arg, "[[", dQuote(assay, FALSE), "]][[]]")))
+  }
+  if (!is.character(x) || length(x) != 1L || !grepl("[.]h5ad$", x)) return(NULL)
+  # What is wrong with a file is told by the verb that reads it.
+  parts <- tryCatch(read_h5ad_parts(x, character(), obsm = FALSE, uns = FALSE, call = call),
+                    compert_input_error = function(cnd) NULL)
+  list(rows = parts$index$genes, columns = as.list(parts$var), name = "`var` of the file",
+       rename = function(column) paste0(
+         "To fit, and draw, by its names, before the fit in Python: a.var_names = a.var[", dQuote(column, FALSE),
+         "].astype(str); a.var_names_make_unique()."))
+}

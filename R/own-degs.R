@@ -107,7 +107,8 @@ stop_unknown_degs <- function(degs, known, genes, call) {
   abort_input(
     "`degs` must hold genes of the screen.",
     paste0("None of those of ", name_list(names(named)[none]), " is one: ", name_list(first), "."),
-    paste0(did_you_mean(first[1], genes), "The genes are ", name_list(genes, 3), "."), call
+    column_advice(first, genes, call) %||%
+      paste0(did_you_mean(first[1], genes), "The genes are ", name_list(genes, 3), "."), call
   )
 }
 

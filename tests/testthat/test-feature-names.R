@@ -37,3 +37,44 @@ test_that("genes and proteins that only Seurat's dashes set apart are the same",
   expect_equal(protein_expression(of_seurat, rows, col_data = cells$col_data),
                protein_expression(of_seurat, seurat))
 })
+
+test_that("names that a column of the genes' table has are found there, whatever the cells come in", {
+  cells <- small_cells()
+  ids <- sprintf("ENSG%05d", seq_len(nrow(cells$x)))
+  symbols <- rownames(cells$x)
+  x <- cells$x
+  rownames(x) <- ids
+  fit <- suppressWarnings(cpa(x, "condition", control = "control", covariates = "cell_type",
+                              col_data = cells$col_data, settings = quick_settings()))
+  table <- data.frame(ID = ids, Symbol = factor(symbols), length = seq_along(ids), row.names = ids)
+  id <- function(symbol) ids[match(symbol, symbols)]
+  two <- symbols[c(5, 3)]
+  told <- function(where, more = "") {
+    rows <- paste0("\"", two, "\" is row \"", id(two), "\"", collapse = ", ")
+    paste0("By the column \"Symbol\" of ", where, " ", rows, ": ask by the names of rows.*", more)
+  }
+  ask <- function(newdata, genes = c(two, "none"), ...) {
+    dose_response(fit, newdata, perturbation = "IFNb", genes = genes, ...)
+  }
+  file <- withr::local_tempfile(fileext = ".h5ad")
+  write_h5ad(x, file, col_data = cells$col_data, row_data = table)
+  expect_refused(ask(file), told("`var` of the file", "a.var_names = a.var\\[\"Symbol\"\\]"))
+  # Nothing there that is asked for, no table, and no cells: as ever.
+  for (from in list(quote(ask(file, "none")), quote(ask(x, col_data = cells$col_data)))) {
+    expect_refused(eval(from), "`genes` must be genes.*of the fit")
+    expect_no_match(error_parts(eval(from))$text, "By the column")
+  }
+  degs <- list(IFNb = two)
+  expect_refused(evaluate_r2(fit, file, degs = degs), paste0("hold genes of the screen.*", told("`var` of the file")))
+  skip_without_package("SingleCellExperiment")
+  sce <- SingleCellExperiment::SingleCellExperiment(list(logcounts = x), colData = cells$col_data, rowData = table)
+  of <- "rowData\\(newdata\\)"
+  expect_refused(ask(sce), told(of, "rownames\\(newdata\\) <- scuttle::uniquifyFeatureNames"))
+  expect_refused(plot_means(fit, sce, condition("IFNb"), genes = two), told(of))
+  expect_refused(cpa(sce, "condition", control = "control", covariates = "cell_type", degs = degs),
+                 told("rowData\\(x\\)", "rownames\\(x\\) <- "))
+  skip_without_package("SeuratObject")
+  seurat <- suppressWarnings(SeuratObject::CreateSeuratObject(as_sparse(x), meta.data = cells$col_data))
+  seurat[["RNA"]] <- SeuratObject::AddMetaData(seurat[["RNA"]], table)
+  expect_refused(ask(seurat), told("newdata\\[\\[\"RNA\"\\]\\]\\[\\[\\]\\]"))
+})
