@@ -23,11 +23,14 @@
 #' variances are those at the mean of the state; draws (`type = "sample"`) spread with both.
 #'
 #' @section Beside measured cells:
-#' An answer keeps the source cells' own columns: what was predicted is in `cpa_condition`. For Seurat:
+#' An answer keeps the source cells' own columns: what was predicted is in `cpa_condition`, with its doses. Of a
+#' SingleCellExperiment, where assays that predicted cells lack become `NA`, and in the last line of a Seurat object:
 #' ```
-#' predicted <- SeuratObject::RenameAssays(predict(fit, x, "A+B"), mean = "RNA")
+#' predicted <- predict(fit, x, "A+B")
 #' predicted$condition <- predicted$cpa_condition
-#' both <- merge(x, predicted, add.cell.ids = c("measured", "predicted"))
+#' colnames(predicted) <- paste0("predicted_", colnames(predicted)); assayNames(predicted) <- "logcounts"
+#' both <- S4Vectors::combineCols(x, predicted)
+#' both <- merge(x, SeuratObject::RenameAssays(predicted, mean = "RNA"), add.cell.ids = c("measured", "predicted"))
 #' ```
 #' The counts of predicted cells are 0 there: only `data` was predicted.
 #'

@@ -34,3 +34,24 @@ test_that("a SummarizedExperiment stays one", {
   expect_s4_class(answer, "SummarizedExperiment")
   expect_false(methods::is(answer, "SingleCellExperiment"))
 })
+
+test_that("predicted cells stand beside measured ones as the help of predict() says", {
+  x <- small_sce()
+  SummarizedExperiment::assay(x, "counts") <- expm1(SummarizedExperiment::assay(x))
+  predicted <- predict(small_fit(), x, condition(condition = "IFNb", cell_type = "B"))
+  values <- SummarizedExperiment::assay(predicted, "mean")
+  predicted$condition <- predicted$cpa_condition
+  SummarizedExperiment::assayNames(predicted) <- "logcounts"
+  colnames(predicted) <- paste0("predicted_", colnames(predicted))
+  both <- S4Vectors::combineCols(x, predicted)
+  expect_s4_class(both, "SingleCellExperiment")
+  expect_identical(dim(both), dim(x) + c(0L, ncol(predicted)))
+  expect_false(anyDuplicated(colnames(both)) > 0)
+  new <- ncol(x) + seq_len(ncol(predicted))
+  logs <- as.matrix(SummarizedExperiment::assay(both, "logcounts"))
+  expect_equal(logs[, new], values, ignore_attr = TRUE)
+  expect_equal(logs[, -new], as.matrix(SummarizedExperiment::assay(x, "logcounts")), ignore_attr = TRUE)
+  expect_true(all(is.na(SummarizedExperiment::assay(both, "counts")[, new])))
+  expect_identical(as.character(both$condition[new]), rep("IFNb", length(new)))
+  expect_identical(is.na(both$cpa_source), rep(c(TRUE, FALSE), c(ncol(x), length(new))))
+})
