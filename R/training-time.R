@@ -1,6 +1,7 @@
 # How long training would take, by a few of its steps.
 
 timed_steps <- 6L  # in each of five short epochs, of which the first is no measure
+most_seconds <- 2   # of all of them
 
 # list(defects, training) of a screen without errors: what speaks against its fit after all, and the time of it.
 time_training <- function(screen, settings, molecules, doses, call = rlang::caller_env()) {
@@ -20,15 +21,28 @@ task_time <- function(task, call = rlang::caller_env()) {
   steps <- ceiling(n / settings$batch_size)
   epochs <- with_core_errors(core_epochs(task$design, nrow(rows), task$train, !is.null(task$plan),
                                          settings_json(settings)), call)
-  short <- utils::modifyList(settings, list(epochs = 5L, checkpoint_freq = 5L, max_minutes = 0, checkpoint = "",
-                                            distributed = FALSE))
+  each <- step_time(task, rows, min(steps, timed_steps), call)
+  per_epoch <- steps * each$seconds
+  limit <- if (settings$max_minutes > 0) 60 * settings$max_minutes else Inf
+  list(epochs = as.integer(epochs), epoch_seconds = per_epoch, seconds = min(limit, epochs * per_epoch),
+       device = each$device)
+}
+
+# list(seconds, device) of one step, from short epochs of `n` steps.
+step_time <- function(task, rows, n, call) {
+  short <- utils::modifyList(task$settings, list(epochs = 5L, checkpoint_freq = 5L, max_minutes = most_seconds / 60,
+                                                 checkpoint = "", distributed = FALSE))
+  began <- proc.time()[["elapsed"]]
   result <- with_core_errors(core_fit(rows, task$design, some_training_cells(task), NULL, settings_json(short),
                                       meta_to_json(task$meta), NULL, NULL), call)
+  spent <- proc.time()[["elapsed"]] - began
+  if (result$stopped == "nan") {
+    abort_input("Training must keep to finite values.", paste0("After a few steps ", result$message, "."),
+                "Look for values of `x` out of all proportion, or take smaller learning rates.", call)
+  }
   timed <- diff(core_state_history(result$state)$seconds)
-  # The middle one is hardly moved by what else the machine does for a moment.
-  each <- stats::median(timed) / min(steps, timed_steps) * steps
-  limit <- if (settings$max_minutes > 0) 60 * settings$max_minutes else Inf
-  list(epochs = as.integer(epochs), epoch_seconds = each, seconds = min(limit, epochs * each),
+  # The middle one is hardly moved by what else the machine does for a moment. Without any, all that was done.
+  list(seconds = if (length(timed)) stats::median(timed) / n else spent / max(1, result$epochs * n + result$batches),
        device = result$device)
 }
 

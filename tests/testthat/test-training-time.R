@@ -66,6 +66,23 @@ test_that("every model can be timed; what speaks against its fit is a defect", {
   expect_identical(gaps$defects$severity[1L], "error")
 })
 
+test_that("what is too slow for five short epochs is timed by the steps that it made", {
+  task <- new_task(toy_log(60), new_keys("drug", "dose", "cell_type", "control"), toy_cells(),
+                   quick_settings(), NULL, rlang::current_env())
+  whole <- step_time(task, core_rows(task$screen), 1L, rlang::current_env())
+  local_replaced("most_seconds", 1e-9)
+  one <- step_time(task, core_rows(task$screen), 1L, rlang::current_env())
+  expect_gt(one$seconds, 0)
+  expect_lt(one$seconds, 5)
+  expect_gt(one$seconds, whole$seconds)
+})
+
+test_that("training that breaks down in its first steps is a defect", {
+  far <- check_toy(settings = cpa_settings(dim = 4, batch_size = 8, autoencoder_lr = 1e38, embeddings_lr = 1e38))
+  expect_null(far$training)
+  expect_match(far$defects$given[far$defects$check == "settings"], "After a few steps .* not finite")
+})
+
 test_that("a screen in a file is timed with its reading", {
   withr::local_options(compert.in_memory = 10)
   path <- withr::local_tempfile(fileext = ".h5ad")
