@@ -53,9 +53,9 @@
 #'   covariates. Controls, and conditions with one cell or one control, have `NA`; so have all
 #'   while the screen has errors. Cells in a file are read block by block; in memory there are four numbers per
 #'   gene and condition.
-#' @section Time: The model of the settings makes 30 steps on cells of the screen, as a fit does, and the middle one of
-#'   four epochs of six steps is taken: it holds for this machine and device beside the other work of this moment. Of
-#'   2,000 genes it takes half a second, and of a wide network a few. Epochs of [kang_example()], [drugseq_example()], [cite_example()] and of
+#' @section Time: The model of the settings makes 27 steps on cells of the screen, as a fit does, and the middle one of
+#'   eight epochs of three steps is taken: it holds for this machine and device beside the other work of this moment.
+#'   Of 2,000 genes it takes half a second, and of a wide network a few. Epochs of [kang_example()], [drugseq_example()], [cite_example()] and of
 #'   15,000 training cells with 2,000 genes, in memory and in a file, took 0.8 to 1.4 times what was told. What comes
 #'   before the first epoch and after the last, mostly the scores of the test cells, is not part of it, and `patience`
 #'   may end training before its last epoch.

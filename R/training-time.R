@@ -1,7 +1,7 @@
 # How long training would take, by a few of its steps.
 
-timed_steps <- 6L  # in each of five short epochs, of which the first is no measure
-most_seconds <- 2   # of all of them
+timed_steps <- 3L  # in each of nine short epochs, of which the first is no measure
+most_seconds <- 3   # of all of them
 
 # list(defects, training) of a screen without errors: what speaks against its fit after all, and the time of it.
 time_training <- function(screen, settings, molecules, doses, call = rlang::caller_env()) {
@@ -30,7 +30,7 @@ task_time <- function(task, call = rlang::caller_env()) {
 
 # list(seconds, device) of one step, from short epochs of `n` steps.
 step_time <- function(task, rows, n, call) {
-  short <- utils::modifyList(task$settings, list(epochs = 5L, checkpoint_freq = 5L, max_minutes = most_seconds / 60,
+  short <- utils::modifyList(task$settings, list(epochs = 9L, checkpoint_freq = 9L, max_minutes = most_seconds / 60,
                                                  checkpoint = "", distributed = FALSE))
   began <- proc.time()[["elapsed"]]
   result <- with_core_errors(core_fit(rows, task$design, some_training_cells(task), NULL, settings_json(short),
@@ -40,10 +40,10 @@ step_time <- function(task, rows, n, call) {
     abort_input("Training must keep to finite values.", paste0("After a few steps ", result$message, "."),
                 "Look for values of `x` out of all proportion, or take smaller learning rates.", call)
   }
-  timed <- diff(core_state_history(result$state)$seconds)
-  # The middle one is hardly moved by what else the machine does for a moment. Without any, all that was done.
-  list(seconds = if (length(timed)) stats::median(timed) / n else spent / max(1, result$epochs * n + result$batches),
-       device = result$device)
+  ended <- core_state_history(result$state)$seconds
+  # The middle one is hardly moved by what else the machine does for a moment.
+  epoch <- if (length(ended) > 1L) stats::median(diff(ended)) else ended
+  list(seconds = if (length(epoch)) epoch / n else spent / max(1, result$batches), device = result$device)
 }
 
 # As many as the timed steps have. Those of a file are read as training reads them, one after the other.

@@ -66,7 +66,7 @@ test_that("every model can be timed; what speaks against its fit is a defect", {
   expect_identical(gaps$defects$severity[1L], "error")
 })
 
-test_that("what is too slow for five short epochs is timed by the steps that it made", {
+test_that("what is too slow for a short epoch is timed by the steps that it made", {
   task <- new_task(toy_log(60), new_keys("drug", "dose", "cell_type", "control"), toy_cells(),
                    quick_settings(), NULL, rlang::current_env())
   whole <- step_time(task, core_rows(task$screen), 1L, rlang::current_env())
