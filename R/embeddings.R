@@ -142,8 +142,7 @@ asked_perturbations <- function(fit, perturbation, dose, call = rlang::caller_en
   }
   if (inherits(perturbation, "compert_condition")) {
     stop_without_conditions(nrow(perturbation), fit$meta$keys, call, "perturbation")
-    asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit),
-                                fit$meta$conditions$doses)
+    asked <- resolve_conditions(perturbation, registry, fit$meta$keys, call, only_dose(fit), fit$meta$conditions$doses)
     if (!is.null(dose)) {
       abort_input("`dose` must be left out for conditions, as combinations are: they have doses of their own.",
                   "It was given.", "Write condition(\"A+B\", dose = c(1, 2)).", call)

@@ -111,7 +111,7 @@ inform_task <- function(task) {
     control_words(screen$keys),
     if (length(levels) > 0) paste0(", ", paste0(names(levels), " (", levels, ")", collapse = ", ")),
     paste0(", ", names(task$registry$continuous), " (continuous)", recycle0 = TRUE, collapse = ""),
-    "; ", n[["train"]], " train, ", n[["test"]], " test, ", n[["ood"]], " ood",
+    "; ", count(n[["train"]]), " train, ", count(n[["test"]]), " test, ", count(n[["ood"]]), " ood",
     if (task$automatic) " (a random quarter of each condition tests: split = NULL)",
     "; seed ", task$settings$seed, "."
   )

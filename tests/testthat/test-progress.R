@@ -97,3 +97,11 @@ test_that("where no bar can move lines are written, and they keep the last r2", 
   now <- 5
   expect_message(expect_true(tell(step(epoch = 2))), "Epoch 2 of 10: .*r2 0.500, 1m 35s left")
 })
+
+test_that("numbers of cells have commas in all of the line that says what is fitted", {
+  screen <- toy_screen()
+  screen$split <- rep(c("train", "test", "ood"), c(22650, 4550, 3000))
+  expect_message(inform_task(list(screen = screen, registry = list(perturbations = c("control", "A")), automatic = FALSE,
+                                  chose_loss = FALSE, settings = list(seed = 1))),
+                 "22,650 train, 4,550\\s+test, 3,000 ood; seed 1")
+})
