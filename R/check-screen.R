@@ -55,10 +55,11 @@
 #'   gene and condition.
 #' @section Time: The model of the settings makes 27 steps on cells of the screen, as a fit does, and the middle one of
 #'   eight epochs of three steps is taken: it holds for this machine and device beside the other work of this moment.
-#'   Of 2,000 genes it takes half a second, and of a wide network a few. Epochs of [kang_example()], [drugseq_example()], [cite_example()] and of
-#'   15,000 training cells with 2,000 genes, in memory and in a file, took 0.8 to 1.4 times what was told. What comes
-#'   before the first epoch and after the last, mostly the scores of the test cells, is not part of it, and `patience`
-#'   may end training before its last epoch.
+#'   Of 2,000 genes it takes half a second, and of a wide network a few. On two cores that other work shared, epochs of
+#'   [kang_example()], [drugseq_example()], [cite_example()] and of 15,000 training cells with 2,000 genes, in memory and
+#'   in a file, took 0.7 to 1.8 times what was told, most of them 0.8 to 1.2 times. What comes before the first epoch and
+#'   after the last, mostly the scores of the test cells, is not part of it, and `patience` may end training before its
+#'   last epoch.
 #' @references The input that the reference asserts: facebookresearch/CPA, `cpa/data.py`.
 #'
 #' `t-test_overestim_var`: scanpy, `rank_genes_groups()`. The square of `effect` is the distance of Chen and Qin
