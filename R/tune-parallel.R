@@ -48,15 +48,21 @@ run_jobs <- function(jobs, search) {
   )
 }
 
-run_here <- function(jobs, verbose) {
+# With a bar, or where none can move with lines as into a log, a minute apart at least.
+run_here <- function(jobs, verbose, clock = function() proc.time()[["elapsed"]]) {
   here <- rlang::current_env()
-  bar <- if (show_progress(verbose)) {
-    cli::cli_progress_bar(paste("Trials of rung", jobs[[1]]$rung), total = length(jobs),
-                          .envir = here)
+  what <- paste("Trials of rung", jobs[[1]]$rung)
+  bar <- if (show_progress(verbose) && cli::is_dynamic_tty()) {
+    cli::cli_progress_bar(what, total = length(jobs), .envir = here)
   }
-  lapply(jobs, function(job) {
-    record <- run_trial(job)
+  told <- clock()
+  lapply(seq_along(jobs), function(k) {
+    record <- run_trial(jobs[[k]])
     if (!is.null(bar)) cli::cli_progress_update(id = bar, .envir = here)
+    if (is.null(bar) && show_messages(verbose) && k < length(jobs) && clock() - told >= 60) {
+      cli::cli_inform(paste0(what, ": ", k, " of ", length(jobs), " done."))
+      told <<- clock()
+    }
     record
   })
 }

@@ -192,12 +192,17 @@ inform_search <- function(task, search) {
       paste0("halving at ", paste(search$rungs, collapse = ", "), " epochs"),
     "; seed ", search$seed, " of the search."
   )
-  cli::cli_inform(c(i = escape_braces(text)))
+  done <- n_records(search)
+  kept <- if (done) paste0(count_of(done, "record"), " of finished trials in ", dQuote(search$dir, FALSE),
+                           if (done == 1L) " is used." else " are used.")
+  cli::cli_inform(c(i = escape_braces(text), i = if (done) escape_braces(kept)))
 }
+
+n_records <- function(search) length(list.files(search$dir, "^trial-.*[.]rds$"))
 
 # After an error or an interrupt: where the finished trials are.
 inform_rest <- function(search, dir) {
-  n <- length(list.files(search$dir, "^trial-.*[.]rds$"))
+  n <- n_records(search)
   if (n == 0 || !show_messages(search$settings$verbose)) return(invisible())
   text <- paste0(count_of(n, "record"), " of finished trials ", if (n == 1) "is" else "are", " in ",
                  dQuote(search$dir, FALSE), ". The same call with ",

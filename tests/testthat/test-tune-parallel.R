@@ -70,3 +70,21 @@ test_that("SerialParam() leaves threads as they were, and no cells behind", {
   expect_identical(attr(device_info(), "threads"), 2L)
   expect_identical(ls(tuning_cache), character())
 })
+
+test_that("a search in this process writes lines into a log, a minute apart at least", {
+  withr::local_options(cli.dynamic = FALSE, compert.verbose = NULL)
+  now <- 0
+  local_replaced("run_trial", function(job) {
+    now <<- now + job$takes
+    job$rung
+  })
+  jobs <- lapply(c(30, 30, 59, 61, 90), function(takes) list(rung = 2, takes = takes))
+  lines <- character()
+  records <- withCallingHandlers(run_here(jobs, NULL, function() now), message = function(m) {
+    lines <<- c(lines, conditionMessage(m))
+    invokeRestart("muffleMessage")
+  })
+  expect_identical(records, as.list(rep(2, 5)))
+  expect_identical(lines, paste0("Trials of rung 2: ", c(2, 4), " of 5 done."))
+  expect_silent(run_here(jobs, FALSE, function() now))
+})

@@ -130,6 +130,10 @@ test_that("what a search says, it says once", {
     small_search(trials = 2, settings = loud, metric = "loss_adv_covariates", dir = dir,
                  space = list(reg_adversary = 0))))
   expect_match(said[3], "2 records of finished trials are in .* The same call")
+  dir <- withr::local_tempdir()
+  for (k in 1:2) said <- testthat::capture_messages(small_search(trials = 2, settings = loud, dir = dir))
+  expect_length(said, 2)
+  expect_match(said[2], "seed 1 of the search.*2 records of finished trials in .* are used")
 })
 
 test_that("wrong inputs are refused before the first trial", {
