@@ -119,20 +119,3 @@ test_that("proteins are drawn over the cells that have them, those that changed 
   poe <- multi_fit(settings = multi_settings(fusion = "poe"))
   expect_refused(suppressWarnings(draw(poe, cells$genes)), "must hold control cells with proteins.*There is none")
 })
-
-test_that("beside many panels a legend tells the colours, and nothing is written below each", {
-  picture <- function(n) {
-    draw_distributions(data.frame(gene = rep(sprintf("g%02d", seq_len(n)), each = 9), value = seq_len(9 * n),
-                                  cells = factor(rep(c("Control", "Predicted", "Measured"), 3))), "A", "Expression")
-  }
-  has_legend <- function(picture) {
-    grob <- ggplot2::ggplotGrob(picture)
-    any(vapply(grob$grobs[grepl("guide-box", grob$layout$name)], inherits, NA, "gtable"))
-  }
-  few <- picture(12)
-  expect_false(has_legend(few))
-  expect_s3_class(few$theme$axis.text.x, "element_text")
-  many <- picture(13)
-  expect_true(has_legend(many))
-  expect_s3_class(many$theme$axis.text.x, "element_blank")
-})
