@@ -57,9 +57,9 @@
 #'   eight epochs of three steps is taken: it holds for this machine and device beside the other work of this moment.
 #'   Of 2,000 genes it takes half a second, and of a wide network a few. On two cores that other work shared, epochs of
 #'   [kang_example()], [drugseq_example()], [cite_example()] and of 15,000 training cells with 2,000 genes, in memory and
-#'   in a file, took 0.7 to 1.8 times what was told, most of them 0.8 to 1.2 times. What comes before the first epoch and
-#'   after the last, mostly the scores of the test cells, is not part of it, and `patience` may end training before its
-#'   last epoch.
+#'   in a file, took 0.7 to 1.8 times what was told, most of them 0.8 to 1.2 times. Scores of the test cells, which every
+#'   `checkpoint_freq` epochs take, and what comes before the first epoch are not part of it; with thousands of
+#'   conditions they are more than a trifle. `patience` may end training before its last epoch.
 #' @references The input that the reference asserts: facebookresearch/CPA, `cpa/data.py`.
 #'
 #' `t-test_overestim_var`: scanpy, `rank_genes_groups()`. The square of `effect` is the distance of Chen and Qin

@@ -20,7 +20,7 @@ table_as_condition <- function(table, keys, call) {
   column <- smiles_column(table, c(keys$perturbation, keys$dose, names(condition_columns(keys))), call)
   if (length(column) == 0L) return(table)
   condition <- as_condition(table[setdiff(names(table), column)], keys, call)
-  condition[[column]] <- table[[column]]
+  condition[[column]] <- as.character(table[[column]])
   condition
 }
 

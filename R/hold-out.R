@@ -41,7 +41,8 @@ held_out_cells <- function(screen, hold_out, seed, call = rlang::caller_env()) {
 # A number per cell, the same for those that `columns`, the names in what is asked for, cannot tell apart.
 cells_alike <- function(screen, columns) {
   asked <- screen$col_data[intersect(c(screen$keys$perturbation, screen$keys$dose, columns), names(screen$col_data))]
-  row_codes(c(list(screen$code, screen$control), as.list(screen$covariates), Filter(is.atomic, as.list(asked))))
+  by_name <- lapply(as.list(asked), function(v) if (is.atomic(v)) v else level_names(v))
+  row_codes(c(list(screen$code, screen$control), as.list(screen$covariates), by_name))
 }
 
 # The screen with `of_code`: the conditions that its `code` tells, and the texts that identify them with doses and

@@ -36,9 +36,13 @@ step_time <- function(task, rows, n, call) {
   result <- with_core_errors(core_fit(rows, task$design, some_training_cells(task), NULL, settings_json(short),
                                       meta_to_json(task$meta), NULL, NULL), call)
   spent <- proc.time()[["elapsed"]] - began
+  if (result$stopped == "interrupt") rlang::interrupt()
   if (result$stopped == "nan") {
     abort_input("Training must keep to finite values.", paste0("After a few steps ", result$message, "."),
                 "Look for values of `x` out of all proportion, or take smaller learning rates.", call)
+  }
+  if (result$stopped == "unreadable") {
+    abort_input("The cells must be readable throughout.", result$message, "Look at the file, or copy it anew.", call)
   }
   ended <- core_state_history(result$state)$seconds
   # The middle one is hardly moved by what else the machine does for a moment.

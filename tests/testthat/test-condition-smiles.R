@@ -74,6 +74,8 @@ test_that("a data frame of the screen's columns may have SMILES beside them", {
   }
   asked <- ask(condition(drug = c("New", "A"), dose = 0.5, cell_type = "NK", smiles = c("CCN", NA)))
   expect_identical(ask(data.frame(drug = c("New", "A"), dose = 0.5, cell_type = "NK", Smiles = c("CCN", NA))), asked)
+  expect_identical(ask(data.frame(drug = c("New", "A"), dose = 0.5, cell_type = "NK", smiles = factor(c("CCN", NA)))),
+                   asked)
   expect_refused(ask(data.frame(drug = "New", dose = 0.5, smiles = "CCN", SMILES = "CCC")), "one for each name")
 })
 

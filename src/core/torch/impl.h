@@ -121,9 +121,8 @@ struct Model::Impl {
   /// Where the settings name a file and this is the first process of its group, for which the others wait. False
   /// where it could not be written.
   bool write_checkpoint(const std::optional<ParameterStore::Snapshot>& best, const std::string& meta);
-  /// Where the user names none. `train`: the rows of the training cells, of `n_cells` in all; `blind`: there are
-  /// no test cells to stop at. Then the passes over few cells of a condition must be few, or their noise is learned.
-  /// Of a call of fit(); `blind`: without test cells.
+  /// Of a call of fit(): the user's number, or one that the cells tell. `blind`: there are no test cells to stop at.
+  /// Then the passes over few cells of a condition must be few, or their noise is learned.
   int64_t epochs_to_train(const Design& design, const std::vector<int64_t>& train, bool blind) const;
   void step_schedulers();
   void reset_learning_rates();
