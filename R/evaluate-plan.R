@@ -106,7 +106,8 @@ stop_at_batch <- function(fit, targets, call = rlang::caller_env(), cells = TRUE
   for (name in names(fit$meta$registry$continuous)) {
     value <- targets$covariates[[name]]
     if (all(is.na(value))) next
-    abort_input(paste0("`condition` must leave ", dQuote(name, FALSE), " out here: the cells of all values are one condition."),
+    abort_input(paste0("`condition` must leave ", dQuote(name, FALSE),
+                       " out here: the cells of all values are one condition."),
                 paste0("It names ", name, " = ", value[!is.na(value)][1L], "."),
                 todo("the values in question only"), call)
   }

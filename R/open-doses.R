@@ -100,7 +100,8 @@ trained_ranges <- function(registry, names) {
   out <- matrix(1, length(names), 2L)
   out[own, ] <- t(vapply(ranges[names[own]], identity, c(0, 0)))
   if (length(others)) {
-    out[!own, ] <- vapply(range(shares), function(share) doses_of_shares(registry, share, names[!own]), double(sum(!own)))
+    out[!own, ] <- vapply(range(shares), function(share) doses_of_shares(registry, share, names[!own]),
+                          double(sum(!own)))
   }
   out
 }

@@ -1,7 +1,7 @@
 # Differentially expressed genes that the user gives, for the scores during and after training.
 
 check_own_degs <- function(degs, call = rlang::caller_env()) {
-  named <- rlang::is_bare_list(degs) && !is.null(names(degs)) && !anyDuplicated(names(degs)) &&
+  named <- is.list(degs) && !is.data.frame(degs) && !is.null(names(degs)) && !anyDuplicated(names(degs)) &&
     all(vapply(degs, is.character, TRUE))
   if (is.null(degs) || named) return(degs)
   if (is.data.frame(degs)) {

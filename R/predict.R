@@ -32,7 +32,7 @@
 #' both <- S4Vectors::combineCols(x, predicted)
 #' both <- merge(x, SeuratObject::RenameAssays(predicted, mean = "RNA"), add.cell.ids = c("measured", "predicted"))
 #' ```
-#' The counts of predicted cells are 0 there: only `data` was predicted.
+#' In that Seurat object the counts of predicted cells are 0: only `data` was predicted.
 #'
 #' Predicted cells are their source cells, all moved by nearly the same amount. Tests between cells, as of
 #' Seurat's `FindMarkers()`, and principal components of scaled genes make much of the smallest change that all
@@ -81,8 +81,8 @@
 #'   SingleCellExperiment and SummarizedExperiment (also for `DelayedMatrix` and `.h5ad` input: a
 #'   SingleCellExperiment) with assay `mean`, `mean` and `variance`, or `sample`; Seurat with
 #'   assays of these names and `cpa_condition` as identities; for a matrix, a matrix (of variances for
-#'   `type = "variance"`) with the columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or `"other"`, as in
-#'   `metadata(x)$cpa$scale`, or `Misc(x, "cpa")$scale` of Seurat, of the others). The description holds
+#'   `type = "variance"`) with the columns' description as attribute `col_data` and `scale` (`"log"`, `"counts"` or
+#'   `"other"`, as in `metadata(x)$cpa$scale`, or `Misc(x, "cpa")$scale` of Seurat, of the others). The description holds
 #'   the columns of the source cells and `cpa_condition` (label), `cpa_source` (`"counterfactual"`),
 #'   `cpa_cell` (source cell), the covariates and the batch that were predicted (`cpa_cell_type` for
 #'   `cell_type`), `cpa_draw` where there are several, and `seen`, what training saw of the condition:

@@ -118,8 +118,7 @@ inline void remove(const std::string& path, const std::string& object) {
 }
 
 template <class T>
-void replace(const std::string& path, const std::string& dataset, hid_t type, const std::vector<T>& values) {
-  remove(path, dataset);
+void create(const std::string& path, const std::string& dataset, hid_t type, const std::vector<T>& values) {
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
   const hsize_t n = values.size();
   const hid_t space = H5Screate_simple(1, &n, nullptr);
@@ -128,6 +127,12 @@ void replace(const std::string& path, const std::string& dataset, hid_t type, co
   H5Dclose(data);
   H5Sclose(space);
   H5Fclose(file);
+}
+
+template <class T>
+void replace(const std::string& path, const std::string& dataset, hid_t type, const std::vector<T>& values) {
+  remove(path, dataset);
+  create(path, dataset, type, values);
 }
 
 }  // namespace h5ad_sample

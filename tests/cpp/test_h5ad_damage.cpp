@@ -62,6 +62,22 @@ TEST_CASE("contradictions in an .h5ad file are named", "[h5ad]") {
   CHECK(says(text, "counts"));
 }
 
+TEST_CASE("names may be a nullable array, of which none is missing", "[h5ad]") {
+  const auto with_mask = [](const std::vector<std::uint8_t>& mask) {
+    return message_after([&](const std::string& p) {
+      const hid_t file = H5Fopen(p.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+      H5Lmove(file, "obs/_index", file, "obs/values", H5P_DEFAULT, H5P_DEFAULT);
+      H5Gclose(H5Gcreate2(file, "obs/_index", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+      H5Lmove(file, "obs/values", file, "obs/_index/values", H5P_DEFAULT, H5P_DEFAULT);
+      H5Fclose(file);
+      create(p, "obs/_index/mask", H5T_NATIVE_UINT8, mask);
+    });
+  };
+  CHECK(with_mask({0, 0, 0}).empty());
+  CHECK(says(with_mask({0, 1, 0}), "lacks some of its names"));
+  CHECK(says(with_mask({0, 0}), "3 values but a mask of 2"));
+}
+
 TEST_CASE("nothing is left of a file that could not be written", "[h5ad]") {
   namespace fs = std::filesystem;
   const TemporaryPath folder;

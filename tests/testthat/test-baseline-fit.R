@@ -69,7 +69,7 @@ test_that("without a split the cells are divided as cpa() divides them", {
   cells <- small_cells()
   fit <- cpa(cells$x, "condition", control = "control", covariates = "cell_type",
              col_data = cells$col_data, settings = quick_settings(1))
-  baseline <- small_baseline(split = NULL, seed = fit$meta$seed)
+  expect_message(baseline <- small_baseline(split = NULL, seed = fit$meta$seed), "Column \"split\" holds out 40 cells")
   expect_identical(baseline$meta$conditions, fit$meta$conditions)
   expect_same_scores(fit, baseline, cells$x, cells$col_data)
   withr::with_seed(3, first <- small_baseline(split = NULL))

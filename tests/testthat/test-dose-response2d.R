@@ -54,9 +54,9 @@ test_that("a third perturbation can be held at one dose", {
   keep <- wells$col_data$condition %in% c("control", "Trametinib", "Abemaciclib", "Etoposide")
   fit <- suppressWarnings(cpa(wells$x[1:40, keep], "condition", dose = "dose", control = "control",
                               col_data = wells$col_data[keep, ], settings = quick_settings(1)))
-  ask <- function(fixed) {
+  ask <- function(fixed, dose = c(0, 1), ...) {
     dose_response2d(fit, wells$x[1:40, keep], perturbation = c("Trametinib", "Abemaciclib"),
-                    space = "genes", dose = c(0, 1), fixed = fixed,
+                    space = "genes", dose = dose, fixed = fixed, ...,
                     col_data = wells$col_data[keep, ])
   }
   third <- ask(c(Etoposide = 10))
@@ -65,6 +65,8 @@ test_that("a third perturbation can be held at one dose", {
                        condition("Trametinib+Abemaciclib+Etoposide", dose = "1+1+10"),
                        summarise = "condition", col_data = wells$col_data[keep, ])
   expect_equal(third$norm_of_mean[4], sqrt(sum(predicted^2)), tolerance = 1e-5)
+  fit$meta$registry$dose_unit <- "uM"
+  expect_equal(ask(c(Etoposide = 1e4), c(0, 1e3), dose_unit = "nM")$norm_of_mean, third$norm_of_mean)
   expect_refused(ask(c(Trametinib = 1)), "`fixed` must be.*names \"Trametinib\"")
   expect_refused(ask(c(Trametinb = 1)), "Did you mean \"Trametinib\"")
   expect_refused(ask(1), "`fixed` must be")
@@ -75,6 +77,7 @@ test_that("wrong questions are refused", {
   expect_refused(dose_response2d(fit, perturbation = "A"), "Two perturbations.*There is 1")
   expect_refused(dose_response2d(fit, perturbation = c("A", "control")), "One of them is the control")
   expect_refused(dose_response2d(fit, perturbation = c("A", "b2")), "must name perturbations")
+  expect_refused(dose_response2d(small_fit(), perturbation = "IFNb"), "There is 1.*The fit has one: `dose_response\\(\\)`")
   expect_refused(dose_response2d(fit, dose = list(1, 2, 3)), "a list of two")
   expect_refused(dose_response2d(fit, dose = list(1, -2)), "`dose` must be")
   expect_refused(dose_response2d(fit, space = "genes"), "`newdata` must be given")

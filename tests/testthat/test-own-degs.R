@@ -58,6 +58,8 @@ test_that("names of no condition, and no known gene, are errors", {
   expect_refused(with_degs(twice), "each name once")
   cells <- small_cells()
   for (score in list(evaluate_cells, evaluate_effects)) {
+    expect_refused(score(small_fit(), cells$x, degs = data.frame(condition = "IFNb", gene = genes(5)),
+                         col_data = cells$col_data), "write split\\(degs\\$gene, degs\\$condition\\)")
     expect_refused(score(small_fit(), cells$x, degs = list(a = genes(5)), col_data = cells$col_data),
                    "No condition is called \"a\"")
   }

@@ -147,6 +147,7 @@ test_that("a setting that was given as an argument is told its place", {
   fit <- function(...) cpa(cells$x, "condition", control = "control", col_data = cells$col_data, ...)
   expect_refused(fit(epochs = 5), "no argument `epochs`.*settings = cpa_settings\\(epochs = 5\\)")
   expect_refused(fit(dim = 4 + 4), "settings = cpa_settings\\(dim = ...\\)")
+  expect_refused(cpa_settings(control = "a"), "no argument `control`.*It is an argument of `cpa\\(\\)`, `chemcpa")
   expect_refused(fit(epoch = 5), "Leave it out or correct its name")
   expect_refused(chemcpa(cells$x, seed = 5), "settings = chemcpa_settings\\(seed = 5\\)")
   expect_refused(predict(small_fit(), cells$x, epochs = 5), "Leave it out or correct its name")
